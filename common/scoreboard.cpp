@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include "common/scoreboard.hpp"
+
+#include "common/sys/memfd.hpp"
+
+#include <utility>
+
+#include <ctime>
+
+namespace usher {
+
+namespace {
+
+void sign(ScoreboardPage& page) noexcept
+{
+    page.magic.store(ScoreboardPage::expected_magic, std::memory_order_relaxed);
+    page.version.store(ScoreboardPage::expected_version, std::memory_order_relaxed);
+}
+
+} // namespace
+
+Scoreboard::Scoreboard(sys::UniqueFd fd, sys::Mapping mapping) noexcept
+    : fd_{std::move(fd)}, mapping_{std::move(mapping)}
+{
+}
+
+Scoreboard Scoreboard::make()
+{
+    auto fd = sys::make_sealed_memfd("usher-scoreboard", scoreboard_size);
+    sys::Mapping mapping{fd.get(), scoreboard_size};
+    Scoreboard board{std::move(fd), std::move(mapping)};
+    sign(board.page());
+    return board;
+}
+
+Scoreboard Scoreboard::open(int fd)
+{
+    return Scoreboard{sys::UniqueFd{}, sys::Mapping{fd, scoreboard_size}};
+}
+
+Scoreboard Scoreboard::make_private()
+{
+    Scoreboard board{sys::UniqueFd{}, sys::Mapping{-1, scoreboard_size}};
+    sign(board.page());
+    return board;
+}
+
+bool Scoreboard::is_intact() const noexcept
+{
+    return page().magic.load(std::memory_order_relaxed) == ScoreboardPage::expected_magic &&
+           page().version.load(std::memory_order_relaxed) == ScoreboardPage::expected_version;
+}
+
+std::uint64_t monotonic_nanoseconds() noexcept
+{
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+           static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+} // namespace usher

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#include "common/sys/channel_pair.hpp"
+
+#include "common/sys/syscall.hpp"
+
+#include <array>
+
+#include <sys/socket.h>
+
+namespace usher::sys {
+
+ChannelPair make_channel_pair()
+{
+    std::array<int, 2> fds{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds.data()) < 0)
+        throw_last_error("socketpair");
+
+    return {.parent = UniqueFd{fds[0]}, .child = UniqueFd{fds[1]}};
+}
+
+} // namespace usher::sys

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#include "common/sys/fd_message.hpp"
+
+#include "common/sys/syscall.hpp"
+
+#include <cassert>
+#include <cstring>
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+namespace usher::sys {
+
+namespace {
+
+constexpr std::size_t control_size = CMSG_SPACE(max_fds_per_message * sizeof(int));
+
+/// Takes ownership of every descriptor in `header`.  `fds` must have room for all of them:
+/// a descriptor lost to an exception here could never be closed.
+void adopt_fds(msghdr& header, std::vector<UniqueFd>& fds) noexcept
+{
+    for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+
+        const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t i = 0; i < count; ++i) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            fds.emplace_back(fd);
+        }
+    }
+}
+
+} // namespace
+
+std::error_code send_with_fds(int socket, std::span<const std::byte> payload,
+                              std::span<const int> fds) noexcept
+{
+    assert(!payload.empty());
+    assert(fds.size() <= max_fds_per_message);
+
+    iovec iov{.iov_base = const_cast<std::byte*>(payload.data()), .iov_len = payload.size()};
+    msghdr header{};
+    header.msg_iov = &iov;
+    header.msg_iovlen = 1;
+
+    alignas(cmsghdr) std::byte control[control_size];
+    if (!fds.empty()) {
+        header.msg_control = control;
+        header.msg_controllen = CMSG_SPACE(fds.size_bytes());
+        std::memset(control, 0, header.msg_controllen); // only what is sent: this path is hot
+
+        cmsghdr* const c = CMSG_FIRSTHDR(&header);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(fds.size_bytes());
+        std::memcpy(CMSG_DATA(c), fds.data(), fds.size_bytes());
+    }
+
+    const auto sent = retry_on_eintr([&] { return ::sendmsg(socket, &header, MSG_NOSIGNAL); });
+    return sent < 0 ? last_error() : std::error_code{};
+}
+
+std::error_code recv_with_fds(int socket, std::span<std::byte> buffer, FdMessage& message)
+{
+    message.size = 0;
+    message.fds.clear();
+    message.fds.reserve(max_fds_per_message);
+
+    iovec iov{.iov_base = buffer.data(), .iov_len = buffer.size()};
+    msghdr header{};
+    header.msg_iov = &iov;
+    header.msg_iovlen = 1;
+
+    // Room for the largest message, so only RLIMIT_NOFILE can make the kernel drop one.
+    alignas(cmsghdr) std::byte control[control_size];
+    header.msg_control = control;
+    header.msg_controllen = sizeof control;
+
+    const auto received =
+        retry_on_eintr([&] { return ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC); });
+    if (received < 0)
+        return last_error();
+
+    adopt_fds(header, message.fds); // before any check, so that every path below closes them
+
+    std::error_code error;
+    if ((header.msg_flags & MSG_CTRUNC) != 0)
+        error = MessageError::fds_dropped;
+    else if ((header.msg_flags & MSG_TRUNC) != 0)
+        error = MessageError::payload_truncated;
+    else if (received == 0)
+        error = MessageError::peer_closed;
+
+    if (error)
+        message.fds.clear();
+    else
+        message.size = static_cast<std::size_t>(received);
+    return error;
+}
+
+std::error_code peek_message(int socket, std::span<std::byte> buffer, std::size_t& size) noexcept
+{
+    size = 0;
+
+    // recv() offers no room for descriptors, so the kernel installs none while peeking.
+    const auto received = retry_on_eintr(
+        [&] { return ::recv(socket, buffer.data(), buffer.size(), MSG_PEEK | MSG_DONTWAIT); });
+    if (received < 0)
+        return last_error();
+    if (received == 0)
+        return MessageError::peer_closed;
+
+    size = static_cast<std::size_t>(received);
+    return {};
+}
+
+} // namespace usher::sys

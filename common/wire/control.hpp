@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+/// The control messages: one JSON object a packet, `{"type": ...}`, at most 64 KiB, both ways
+/// on a SOCK_SEQPACKET socket.
+///
+///     worker → master   {"type":"hello","protocol":1,"max_batch":64,"pid":4711}   first of all
+///                       {"type":"ready"}                       connections may come
+///                       {"type":"bye","reason":"..."}          about to exit by itself
+///     master → worker   {"type":"welcome","protocol":1,"id":7,"slot":2,"generation":1}
+///                       {"type":"drain","timeout_ms":30000}    no further connection will come
+///
+/// A type that is not known is ignored and counted, so that either side may be newer.
+namespace usher::wire {
+
+inline constexpr std::size_t max_control_message = 64 * 1024;
+
+struct Hello {
+    int protocol = 0;
+    std::size_t max_batch = 64; ///< most records per hand-off packet, 1..64
+    friend bool operator==(const Hello&, const Hello&) = default;
+};
+
+struct Ready {
+    friend bool operator==(const Ready&, const Ready&) = default;
+};
+
+struct Bye {
+    std::string reason;
+    friend bool operator==(const Bye&, const Bye&) = default;
+};
+
+struct Welcome {
+    int protocol = 0;
+    std::uint64_t worker_id = 0;
+    unsigned slot = 0;
+    unsigned generation = 0;
+    friend bool operator==(const Welcome&, const Welcome&) = default;
+};
+
+struct Drain {
+    std::chrono::milliseconds timeout{};
+    friend bool operator==(const Drain&, const Drain&) = default;
+};
+
+/// A message of a type this version does not know.
+struct UnknownMessage {
+    std::string type;
+    friend bool operator==(const UnknownMessage&, const UnknownMessage&) = default;
+};
+
+/// Bytes that are no control message.
+struct MalformedMessage {
+    std::string reason; ///< one clause: what is wrong, and where
+    friend bool operator==(const MalformedMessage&, const MalformedMessage&) = default;
+};
+
+using ControlMessage =
+    std::variant<Hello, Ready, Bye, Welcome, Drain, UnknownMessage, MalformedMessage>;
+
+/// Reads one packet.  Never throws for what is in it: bad input is MalformedMessage.
+[[nodiscard]] ControlMessage decode_control(std::string_view packet);
+
+[[nodiscard]] std::string encode(const Hello& message);
+[[nodiscard]] std::string encode(const Ready& message);
+[[nodiscard]] std::string encode(const Bye& message);
+[[nodiscard]] std::string encode(const Welcome& message);
+[[nodiscard]] std::string encode(const Drain& message);
+
+} // namespace usher::wire
