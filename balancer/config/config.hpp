@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace usher {
+
+/// Where a pool listens, as the user wrote it.
+struct ListenConfig {
+    std::string address; ///< "8000", "127.0.0.1:8000", "[::]:8000", "localhost:0", "unix:/path"
+
+    /// IPv6 only: refuse IPv4-mapped connections.  Always set on the socket, so that the
+    /// system's net.ipv6.bindv6only never decides.
+    bool v6only = false;
+
+    std::optional<unsigned> mode; ///< of a Unix socket's file, e.g. 0660; unset: the umask decides
+
+    friend bool operator==(const ListenConfig&, const ListenConfig&) = default;
+};
+
+/// When a worker that ended is started again.
+struct RestartConfig {
+    std::chrono::milliseconds first_delay{100};
+    std::chrono::milliseconds longest_delay{30'000};
+    std::chrono::milliseconds healthy_after{10'000}; ///< a run this long forgives earlier failures
+    unsigned give_up_after = 10;                     ///< failures in a row; then the slot is `failed`
+
+    friend bool operator==(const RestartConfig&, const RestartConfig&) = default;
+};
+
+/// Identical workers started from one command, and the listeners that feed them.
+struct PoolConfig {
+    std::string name = "default";
+    std::vector<std::string> command; ///< program and arguments; the program is found by PATH
+    unsigned workers = 0;             ///< 0: `auto`, the CPUs the master may use
+    std::vector<ListenConfig> listen;
+    unsigned backlog = 4096; ///< listen(2); the kernel caps it at net.core.somaxconn
+    std::map<std::string, std::string> env; ///< added to the master's own
+    std::string cwd;                        ///< empty: the master's own
+
+    unsigned max_queue = 64; ///< most connections handed to a worker that it has not taken yet
+
+    std::chrono::milliseconds start_timeout{30'000}; ///< from start to `ready`
+    unsigned start_attempts = 3; ///< failed starts of each slot before a pool that was never ready gives up
+    std::chrono::milliseconds drain_timeout{30'000}; ///< from end-of-file to SIGTERM
+    std::chrono::milliseconds stop_grace{5'000};     ///< from SIGTERM to SIGKILL
+    RestartConfig restart;
+
+    friend bool operator==(const PoolConfig&, const PoolConfig&) = default;
+};
+
+/// All that `usher run` needs to know.
+struct Config {
+    std::vector<PoolConfig> pools;
+
+    friend bool operator==(const Config&, const Config&) = default;
+};
+
+} // namespace usher

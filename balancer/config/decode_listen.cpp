@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/config/decode_listen.hpp"
+
+#include "balancer/config/limits.hpp"
+#include "balancer/config/listen_address.hpp"
+
+#include <charconv>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+
+namespace usher {
+
+namespace {
+
+bool decode_boolean(const JsonValue& value)
+{
+    return value.boolean();
+}
+
+std::string decode_address(const JsonValue& value)
+{
+    std::string text = value.text();
+    try {
+        std::ignore = parse_listen_address(text);
+    } catch (const std::invalid_argument& error) {
+        value.fail(error.what());
+    }
+    return text;
+}
+
+unsigned decode_mode(const JsonValue& value)
+{
+    constexpr std::string_view must = "an octal string from \"0\" to \"0777\", e.g. \"0660\"";
+    const std::string text = value.text(must);
+    const char* const end = text.data() + text.size();
+
+    unsigned mode = 0;
+    const auto [rest, error] = std::from_chars(text.data(), end, mode, 8);
+    if (error != std::errc{} || rest != end || mode > largest_mode)
+        value.refuse(must);
+    return mode;
+}
+
+ListenConfig decode_listener(const JsonValue& value)
+{
+    ListenConfig listen;
+    if (value.is_string()) {
+        listen.address = decode_address(value);
+        return listen;
+    }
+
+    value.read_members(
+        {
+            {"address", into(listen.address, decode_address)},
+            {"v6only", into(listen.v6only, decode_boolean)},
+            {"mode", into(listen.mode, decode_mode)},
+        },
+        "an address or an object with \"address\"");
+    if (listen.address.empty())
+        value.fail("has no \"address\"; add one, e.g. \"address\": \"127.0.0.1:8000\"");
+
+    const bool is_unix =
+        parse_listen_address(listen.address).kind == ListenAddress::Kind::unix_path;
+    if (const auto v6only = value.find("v6only"); v6only && is_unix)
+        v6only->fail("is for TCP addresses only; remove it");
+    if (const auto mode = value.find("mode"); mode && !is_unix)
+        mode->fail("is for unix: addresses only; remove it");
+    return listen;
+}
+
+} // namespace
+
+std::vector<ListenConfig> decode_listen(const JsonValue& value)
+{
+    if (value.is_string() || value.is_object())
+        return {decode_listener(value)};
+
+    std::vector<ListenConfig> listen;
+    for (const JsonValue& element : value.elements("an address or an array, e.g. [\"8000\"]"))
+        listen.push_back(decode_listener(element));
+    return listen;
+}
+
+} // namespace usher

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/config/decode_pool.hpp"
+
+#include "balancer/config/decode_listen.hpp"
+#include "balancer/config/duration.hpp"
+#include "balancer/config/limits.hpp"
+
+#include <fmt/core.h>
+
+#include <stdexcept>
+
+namespace usher {
+
+namespace {
+
+constexpr std::string_view name_characters = "abcdefghijklmnopqrstuvwxyz"
+                                             "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                             "0123456789_.-";
+
+std::string decode_text(const JsonValue& value)
+{
+    return value.text();
+}
+
+auto number_in(Range range)
+{
+    return [range](const JsonValue& value) { return value.number(range); };
+}
+
+std::chrono::milliseconds decode_duration(const JsonValue& value)
+{
+    const std::string text = value.text("a duration, e.g. \"30s\"");
+    try {
+        return parse_duration(text);
+    } catch (const std::invalid_argument& error) {
+        value.fail(error.what());
+    }
+}
+
+std::chrono::milliseconds decode_positive_duration(const JsonValue& value)
+{
+    const auto duration = decode_duration(value);
+    if (duration == duration.zero())
+        value.refuse("longer than 0");
+    return duration;
+}
+
+std::string decode_name(const JsonValue& value)
+{
+    std::string name = value.text();
+    if (name.empty() || name.size() > longest_pool_name ||
+        name.find_first_not_of(name_characters) != std::string::npos)
+        value.refuse(fmt::format("1 to {} letters, digits, dots, hyphens or underscores",
+                                 longest_pool_name));
+    return name;
+}
+
+std::vector<std::string> decode_command(const JsonValue& value)
+{
+    std::vector<std::string> command;
+    for (const JsonValue& word :
+         value.elements("an array of strings, e.g. [\"./my-server\", \"--flag\"]")) {
+        command.push_back(word.text());
+        if (command.front().empty())
+            word.fail("is empty, but must name a program, e.g. \"./my-server\"");
+    }
+
+    if (command.empty())
+        value.fail("is empty, but must name a program, e.g. [\"./my-server\"]");
+    return command;
+}
+
+unsigned decode_workers(const JsonValue& value)
+{
+    const auto must =
+        fmt::format("a number from {} to {} or \"auto\"", workers_range.least, workers_range.most);
+    if (!value.is_string())
+        return value.number(workers_range, must);
+    if (value.text() != "auto")
+        value.refuse(must);
+    return 0;
+}
+
+std::map<std::string, std::string> decode_env(const JsonValue& value)
+{
+    std::map<std::string, std::string> env;
+    for (const auto& [name, content] : value.entries()) {
+        if (name.empty())
+            content.fail("has an empty name; name the variable");
+        if (name.find('=') != std::string::npos)
+            content.fail("has \"=\" in its name; choose a name without it");
+        if (name.find('\0') != std::string::npos)
+            content.fail("has a zero byte (\\u0000) in its name; remove it");
+        if (name.starts_with(reserved_env_prefix))
+            content.fail(fmt::format("names that begin with {} are reserved; choose another name",
+                                     reserved_env_prefix));
+        env.emplace(name, content.text());
+    }
+    return env;
+}
+
+RestartConfig decode_restart(const JsonValue& value)
+{
+    RestartConfig restart;
+    value.read_members(
+        {
+            {"first_delay", into(restart.first_delay, decode_positive_duration)},
+            {"longest_delay", into(restart.longest_delay, decode_positive_duration)},
+            {"healthy_after", into(restart.healthy_after, decode_positive_duration)},
+            {"give_up_after", into(restart.give_up_after, number_in(give_up_after_range))},
+        },
+        "an object");
+
+    if (restart.first_delay > restart.longest_delay)
+        value.fail(fmt::format("first_delay is {}, but must not be longer than longest_delay, {}",
+                               format_duration(restart.first_delay),
+                               format_duration(restart.longest_delay)));
+    return restart;
+}
+
+} // namespace
+
+PoolConfig decode_pool(const JsonValue& value)
+{
+    PoolConfig pool;
+    value.read_members(
+        {
+            {"name", into(pool.name, decode_name)},
+            {"command", into(pool.command, decode_command)},
+            {"workers", into(pool.workers, decode_workers)},
+            {"listen", into(pool.listen, decode_listen)},
+            {"backlog", into(pool.backlog, number_in(backlog_range))},
+            {"env", into(pool.env, decode_env)},
+            {"cwd", into(pool.cwd, decode_text)},
+            {"max_queue", into(pool.max_queue, number_in(max_queue_range))},
+            {"start_timeout", into(pool.start_timeout, decode_positive_duration)},
+            {"start_attempts", into(pool.start_attempts, number_in(start_attempts_range))},
+            {"drain_timeout", into(pool.drain_timeout, decode_duration)},
+            {"stop_grace", into(pool.stop_grace, decode_duration)},
+            {"restart", into(pool.restart, decode_restart)},
+        },
+        "an object with \"command\" and \"listen\"");
+    return pool;
+}
+
+} // namespace usher

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/config/dump.hpp"
+
+#include "balancer/config/duration.hpp"
+#include "balancer/config/listen_address.hpp"
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+namespace usher {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json encode(const ListenConfig& listen)
+{
+    Json json{{"address", listen.address}};
+    if (parse_listen_address(listen.address).kind != ListenAddress::Kind::unix_path)
+        json["v6only"] = listen.v6only;
+    if (listen.mode)
+        json["mode"] = fmt::format("{:04o}", *listen.mode);
+    return json;
+}
+
+Json encode(const RestartConfig& restart)
+{
+    return {
+        {"first_delay", format_duration(restart.first_delay)},
+        {"longest_delay", format_duration(restart.longest_delay)},
+        {"healthy_after", format_duration(restart.healthy_after)},
+        {"give_up_after", restart.give_up_after},
+    };
+}
+
+Json encode(const PoolConfig& pool)
+{
+    Json json{{"name", pool.name}};
+    if (!pool.command.empty())
+        json["command"] = pool.command;
+    json["workers"] = pool.workers == 0 ? Json("auto") : Json(pool.workers);
+    json["listen"] = Json::array();
+    for (const ListenConfig& listen : pool.listen)
+        json["listen"].push_back(encode(listen));
+    json["backlog"] = pool.backlog;
+    json["env"] = pool.env.empty() ? Json::object() : Json(pool.env);
+    json["cwd"] = pool.cwd;
+    json["max_queue"] = pool.max_queue;
+    json["start_timeout"] = format_duration(pool.start_timeout);
+    json["start_attempts"] = pool.start_attempts;
+    json["drain_timeout"] = format_duration(pool.drain_timeout);
+    json["stop_grace"] = format_duration(pool.stop_grace);
+    json["restart"] = encode(pool.restart);
+    return json;
+}
+
+} // namespace
+
+std::string dump_config(const Config& config)
+{
+    Json pools = Json::array();
+    for (const PoolConfig& pool : config.pools)
+        pools.push_back(encode(pool));
+
+    const Json document{{"pools", std::move(pools)}};
+    return document.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+} // namespace usher

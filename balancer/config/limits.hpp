@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace usher {
+
+/// The numbers a user may write, both ends included.
+struct Range {
+    unsigned least;
+    unsigned most;
+
+    [[nodiscard]] constexpr bool contains(unsigned number) const noexcept
+    {
+        return least <= number && number <= most;
+    }
+};
+
+inline constexpr Range workers_range{1, 1024};
+inline constexpr Range backlog_range{1, 65'535};
+inline constexpr Range max_queue_range{1, 65'535};
+inline constexpr Range start_attempts_range{1, 1'000'000};
+inline constexpr Range give_up_after_range{0, 1'000'000};
+
+inline constexpr unsigned largest_mode = 0777; ///< of a socket file
+
+inline constexpr std::size_t longest_pool_name = 64;
+inline constexpr std::size_t deepest_nesting = 64;         ///< of arrays and objects in a file
+inline constexpr std::size_t largest_file = 1024UL * 1024; ///< bytes
+
+/// Names of environment variables that begin so belong to usher.
+inline constexpr std::string_view reserved_env_prefix = "USHER_";
+
+} // namespace usher

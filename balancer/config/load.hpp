@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+
+#include <filesystem>
+#include <string_view>
+
+namespace usher {
+
+/// Reads and decodes a configuration file.  Throws ConfigError, also for a file that cannot be
+/// read.
+///
+/// A pool may still lack its command or its listeners, which the command line can add:
+/// validate() checks for them.
+[[nodiscard]] Config load_config(const std::filesystem::path& file);
+
+/// Decodes the text of a configuration file, which errors call `file_name`.  Throws ConfigError.
+[[nodiscard]] Config decode_config(std::string_view text, std::string_view file_name);
+
+} // namespace usher

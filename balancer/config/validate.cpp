@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/config/validate.hpp"
+
+#include "balancer/config/config_error.hpp"
+#include "balancer/config/listen_address.hpp"
+#include "balancer/config/quote.hpp"
+
+#include <fmt/core.h>
+
+#include <map>
+#include <stdexcept>
+#include <string>
+
+namespace usher {
+
+namespace {
+
+class Validator {
+public:
+    explicit Validator(std::string_view origin) : origin_{origin} {}
+
+    void check(const PoolConfig& pool, const std::string& pointer)
+    {
+        if (pool.command.empty())
+            throw ConfigError{origin_, pointer,
+                              "has no \"command\"; add one, e.g. \"command\": [\"./my-server\"]"};
+        if (pool.listen.empty())
+            throw ConfigError{origin_, pointer,
+                              "has no \"listen\"; add one, e.g. \"listen\": [\"8000\"]"};
+        for (std::size_t i = 0; i < pool.listen.size(); ++i)
+            check(pool.listen[i], fmt::format("{}/listen/{}", pointer, i));
+    }
+
+private:
+    void check(const ListenConfig& listen, const std::string& pointer)
+    {
+        const ListenAddress address = parse(listen.address, pointer);
+        const auto [used, is_new] = first_use_.emplace(address, pointer);
+        if (!is_new && is_exclusive(address))
+            throw ConfigError{origin_, pointer,
+                              fmt::format("listens on {} like {}; remove one of them",
+                                          quote(listen.address), used->second)};
+    }
+
+    [[nodiscard]] ListenAddress parse(std::string_view address, const std::string& pointer) const
+    {
+        try {
+            return parse_listen_address(address);
+        } catch (const std::invalid_argument& error) {
+            throw ConfigError{origin_, pointer, error.what()};
+        }
+    }
+
+    std::string_view origin_;
+    std::map<ListenAddress, std::string> first_use_; ///< the pointers of the listeners seen
+};
+
+} // namespace
+
+void validate(const Config& config, std::string_view origin)
+{
+    if (config.pools.empty())
+        throw ConfigError{origin, "/pools", "is empty, but must hold a pool"};
+
+    Validator validator{origin};
+    for (std::size_t i = 0; i < config.pools.size(); ++i)
+        validator.check(config.pools[i], fmt::format("/pools/{}", i));
+}
+
+} // namespace usher

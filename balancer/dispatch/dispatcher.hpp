@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/dispatch/fd_batch.hpp"
+#include "balancer/dispatch/handoff_channel.hpp"
+#include "balancer/dispatch/reclaim_queue.hpp"
+#include "balancer/dispatch/round_robin.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace usher {
+
+/// What a pool's dispatcher has done since it was made.
+struct DispatchCounters {
+    std::uint64_t handed_off = 0;
+    std::uint64_t reclaimed = 0;
+    std::uint64_t closed_as_suspect = 0; ///< reclaimed twice, then closed
+};
+
+/// Gives connections to the workers of one pool.
+///
+/// Sources, in this order: what a full socket gave back, what dead workers had not taken, what
+/// the listeners accept.  A listener asks for room before it accepts, so that nothing is ever
+/// accepted without a worker to go to; while there is none, the kernel's backlog holds the
+/// clients.
+class Dispatcher final : private ReclaimQueue::Observer {
+public:
+    /// Something that accepts connections and had to stop because there was no room.
+    class Source {
+    public:
+        /// There is room again, or was a moment ago: ask.
+        virtual void resume() noexcept = 0;
+
+    protected:
+        ~Source() = default;
+    };
+
+    Dispatcher(const boost::asio::any_io_executor& executor, ReclaimQueue::Observer& observer);
+
+    /// Makes the worker behind `channel` eligible in `slot`, counted from 0.  The channel must
+    /// stay until detach().
+    void attach(std::size_t slot, HandoffChannel& channel);
+
+    /// Gives the worker in `slot` nothing from now on; does nothing if there is none.
+    void detach(std::size_t slot) noexcept;
+
+    /// Takes back what `worker`, a name for the log, had not taken and gives it to others, oldest
+    /// first.  `worker_end` is its end of the hand-off socket.
+    void reclaim(std::string worker, sys::UniqueFd worker_end);
+
+    /// True if a worker can take a new connection now.
+    [[nodiscard]] bool has_room() const noexcept;
+
+    /// Puts `fd` into the batch of the worker whose turn it is.  Ask has_room() first, and call
+    /// flush() before control returns to the event loop.
+    void give(sys::UniqueFd fd, const wire::HandoffRecord& record) noexcept;
+
+    /// A number no other connection of this pool has.
+    [[nodiscard]] std::uint64_t next_connection_id() noexcept { return ++last_connection_id_; }
+
+    /// Sends every batch.
+    void flush() noexcept;
+
+    /// Calls `source.resume()` once there may be room; again only after another call.
+    void wait_for_room(Source& source);
+    void forget(Source& source) noexcept;
+
+    /// Ends it: connections that have no worker yet are closed, and counted in the result.
+    std::size_t stop();
+
+    [[nodiscard]] const DispatchCounters& counters() const noexcept { return counters_; }
+
+private:
+    void on_reclaimed(std::string_view worker, std::size_t reclaimed,
+                      std::size_t closed) noexcept override;
+
+    [[nodiscard]] bool has_eligible() const noexcept;
+    void deliver(HandoffChannel& channel) noexcept;
+    void pump();
+    void watch_for_room();
+    void on_watch();
+
+    RoundRobin policy_;
+    std::vector<HandoffChannel*> slots_; ///< null: nobody eligible there
+    FdBatch batch_;
+    std::vector<HandoffChannel*> touched_;
+
+    std::deque<Connection> waiting_; ///< ahead of everything else
+    ReclaimQueue reclaim_queue_;
+    ReclaimQueue::Observer& observer_;
+
+    std::vector<Source*> sources_; ///< listeners that wait for room
+    boost::asio::steady_timer watch_;
+    std::chrono::milliseconds watch_interval_;
+    bool watching_ = false;
+
+    std::uint64_t last_connection_id_ = 0;
+    DispatchCounters counters_;
+};
+
+} // namespace usher

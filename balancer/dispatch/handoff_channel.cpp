@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dispatch/handoff_channel.hpp"
+
+#include "common/sys/channel_pair.hpp"
+#include "common/sys/fd_message.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include <sys/socket.h>
+
+namespace usher {
+
+namespace {
+
+/// What one queued packet of one record costs of the sender's buffer, generously: 766 bytes were
+/// seen, and the kernel's default (net.core.wmem_default) holds 278 such packets.
+constexpr std::size_t buffer_per_connection = 1'024;
+constexpr std::size_t default_buffer_holds = 200;
+
+void enlarge_send_buffer(int socket, std::size_t max_queue) noexcept
+{
+    if (max_queue <= default_buffer_holds)
+        return;
+
+    // The first needs CAP_NET_ADMIN, the second stops at net.core.wmem_max.  With neither the
+    // kernel's EAGAIN is the bound, which only makes the queue shorter than asked for.
+    const int size = static_cast<int>(max_queue * buffer_per_connection);
+    if (::setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
+        ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
+} // namespace
+
+HandoffChannel::HandoffChannel(std::size_t max_queue)
+    : board_{Scoreboard::make()}, max_queue_{max_queue}
+{
+    auto pair = sys::make_channel_pair();
+    master_end_ = std::move(pair.parent);
+    worker_end_ = std::move(pair.child);
+    enlarge_send_buffer(master_end_.get(), max_queue);
+
+    // The worker never sends here, and what it would send nobody reads.
+    ::shutdown(master_end_.get(), SHUT_RD);
+}
+
+std::uint64_t HandoffChannel::accepted() const noexcept
+{
+    return board_.page().accepted.load(std::memory_order_relaxed);
+}
+
+std::uint64_t HandoffChannel::queued() const noexcept
+{
+    const auto taken = accepted();
+    return taken <= sent_ ? sent_ - taken : 0;
+}
+
+std::uint64_t HandoffChannel::open() const noexcept
+{
+    const auto taken = std::min(accepted(), sent_);
+    const auto closed = board_.page().closed.load(std::memory_order_relaxed);
+    return closed <= taken ? taken - closed : 0;
+}
+
+bool HandoffChannel::has_room() const noexcept
+{
+    // A page that claims more than was ever sent is for audit(); until then it gets nothing.
+    const auto taken = accepted();
+    return !blocked_ && taken <= sent_ && sent_ + batch_size_ - taken < max_queue_;
+}
+
+void HandoffChannel::append(int fd, const wire::HandoffRecord& record) noexcept
+{
+    assert(!is_batch_full());
+
+    batch_fds_[batch_size_] = fd;
+    wire::encode_record(std::span{packet_}
+                            .subspan(wire::handoff_header_size +
+                                     batch_size_ * wire::handoff_record_size)
+                            .first<wire::handoff_record_size>(),
+                        record);
+    ++batch_size_;
+}
+
+std::error_code HandoffChannel::send_batch() noexcept
+{
+    assert(has_batch());
+
+    wire::encode_header(std::span{packet_}.first<wire::handoff_header_size>(),
+                        static_cast<std::uint16_t>(batch_size_));
+    const auto size = wire::handoff_header_size + batch_size_ * wire::handoff_record_size;
+    const auto error = sys::send_with_fds(master_end_.get(), std::span{packet_}.first(size),
+                                          std::span{batch_fds_}.first(batch_size_));
+    if (error) {
+        blocked_ = true;
+        return error;
+    }
+    sent_ += batch_size_;
+    batch_size_ = 0;
+    return {};
+}
+
+HandoffChannel::Entry HandoffChannel::batch_entry(std::size_t index) const noexcept
+{
+    assert(index < batch_size_);
+
+    return {.fd = batch_fds_[index],
+            .record = wire::decode_record(
+                std::span{packet_}
+                    .subspan(wire::handoff_header_size + index * wire::handoff_record_size)
+                    .first<wire::handoff_record_size>())};
+}
+
+void HandoffChannel::shut_down() noexcept
+{
+    ::shutdown(master_end_.get(), SHUT_WR);
+}
+
+std::string_view HandoffChannel::audit() noexcept
+{
+    if (!board_.is_intact())
+        return "overwrote the head of its scoreboard";
+
+    // Closed before accepted: a connection that is taken and closed between the two loads then
+    // cannot make an honest page look wrong.
+    const auto closed = board_.page().closed.load(std::memory_order_acquire);
+    const auto taken = accepted();
+    if (taken > sent_)
+        return "counts more connections on its scoreboard than it was given";
+    if (taken < audited_accepted_ || closed < audited_closed_)
+        return "counts backwards on its scoreboard";
+    if (closed > taken)
+        return "counts more closed than accepted connections on its scoreboard";
+
+    audited_accepted_ = taken;
+    audited_closed_ = closed;
+    return {};
+}
+
+} // namespace usher

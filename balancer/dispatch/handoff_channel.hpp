@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/scoreboard.hpp"
+#include "common/sys/unique_fd.hpp"
+#include "common/wire/handoff.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <system_error>
+
+namespace usher {
+
+/// The way to one worker: its hand-off socket, both ends, its scoreboard, and the batch that is
+/// being put together for it.
+///
+/// The master keeps the worker's end as well, so that it can read back what a dead worker had
+/// not taken.  For the same reason the worker's death never shows on this socket.
+class HandoffChannel {
+public:
+    /// At most `max_queue` connections are handed to the worker that it has not taken yet.
+    ///
+    /// Throws std::system_error.
+    explicit HandoffChannel(std::size_t max_queue);
+
+    HandoffChannel(const HandoffChannel&) = delete;
+    HandoffChannel& operator=(const HandoffChannel&) = delete;
+
+    /// The descriptors to give to the worker; they stay this object's.
+    [[nodiscard]] int worker_fd() const noexcept { return worker_end_.get(); }
+    [[nodiscard]] int scoreboard_fd() const noexcept { return board_.fd(); }
+
+    /// The most records per packet that the worker asked for, 1..64.
+    void set_max_batch(std::size_t count) noexcept { max_batch_ = count; }
+
+    /// True if one more connection may be appended.
+    [[nodiscard]] bool has_room() const noexcept;
+
+    /// Adds a connection to the batch; `fd` is borrowed until the batch is sent or dropped.
+    /// Needs has_room() and not is_batch_full().
+    void append(int fd, const wire::HandoffRecord& record) noexcept;
+
+    [[nodiscard]] bool has_batch() const noexcept { return batch_size_ > 0; }
+    [[nodiscard]] bool is_batch_full() const noexcept { return batch_size_ == max_batch_; }
+
+    /// Sends the batch as one packet.  After an error the batch is still here, and the channel
+    /// has no room until unblock(): take the batch back with drop_batch().
+    [[nodiscard]] std::error_code send_batch() noexcept;
+
+    /// One connection of the batch; `fd` is as borrowed as it was in append().
+    struct Entry {
+        int fd;
+        wire::HandoffRecord record;
+    };
+    [[nodiscard]] Entry batch_entry(std::size_t index) const noexcept;
+    [[nodiscard]] std::size_t batch_size() const noexcept { return batch_size_; }
+    void drop_batch() noexcept { batch_size_ = 0; }
+
+    /// A send failed for want of room and nothing has changed that since.
+    [[nodiscard]] bool is_blocked() const noexcept { return blocked_; }
+    void unblock() noexcept { blocked_ = false; }
+
+    /// Tells the worker that no further connection will come: it reads what is left, then
+    /// end-of-file.
+    void shut_down() noexcept;
+
+    /// Gives away the worker's end, to read back what is still queued; see ReclaimQueue.
+    [[nodiscard]] sys::UniqueFd take_worker_end() noexcept { return std::move(worker_end_); }
+
+    [[nodiscard]] std::uint64_t handed_off() const noexcept { return sent_; }
+
+    /// Handed to the worker and not taken by its application, as far as its page can be trusted.
+    [[nodiscard]] std::uint64_t queued() const noexcept;
+
+    /// Taken by the application and not closed, as far as its page can be trusted.
+    [[nodiscard]] std::uint64_t open() const noexcept;
+
+    /// What is wrong with the worker's page; empty if nothing.  Remembers what it saw: a counter
+    /// that runs backwards is wrong as well.
+    [[nodiscard]] std::string_view audit() noexcept;
+
+private:
+    [[nodiscard]] std::uint64_t accepted() const noexcept;
+
+    sys::UniqueFd master_end_;
+    sys::UniqueFd worker_end_;
+    Scoreboard board_;
+    std::size_t max_queue_;
+    std::size_t max_batch_ = wire::max_handoff_records;
+
+    std::uint64_t sent_ = 0;
+    std::uint64_t audited_accepted_ = 0;
+    std::uint64_t audited_closed_ = 0;
+    bool blocked_ = false;
+
+    std::size_t batch_size_ = 0;
+    std::array<int, wire::max_handoff_records> batch_fds_{};
+    std::array<std::byte, wire::max_handoff_packet> packet_{};
+};
+
+} // namespace usher

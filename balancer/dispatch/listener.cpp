@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dispatch/listener.hpp"
+
+#include "common/handoff_address.hpp"
+#include "common/scoreboard.hpp"
+#include "common/sys/accept.hpp"
+
+#include <utility>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+Listener::Listener(const asio::any_io_executor& executor, sys::UniqueFd socket,
+                   std::uint16_t index, Dispatcher& dispatcher, Observer& observer)
+    : socket_{executor, socket.release()}, timer_{executor}, index_{index},
+      dispatcher_{dispatcher}, observer_{observer}
+{
+}
+
+void Listener::start()
+{
+    wait();
+}
+
+void Listener::stop() noexcept
+{
+    if (stopped_)
+        return;
+    stopped_ = true;
+    dispatcher_.forget(*this);
+    timer_.cancel();
+
+    // Whoever is in the backlog believes to be connected already; closing would reset them.
+    while (accept_batch(AcceptBudget::full_batch).end == End::limit) {
+    }
+
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+}
+
+void Listener::wait() noexcept
+{
+    if (stopped_)
+        return;
+
+    // Asio re-arms its edge-triggered epoll for every wait, which makes this level-triggered: a
+    // connection that is still queued completes the wait at once.
+    socket_.async_wait(asio::posix::stream_descriptor::wait_read,
+                       [self = shared_from_this()](const boost::system::error_code& error) {
+                           if (!error && !self->stopped_)
+                               self->on_readable();
+                       });
+}
+
+void Listener::on_readable()
+{
+    const auto limit = budget_.limit();
+    const auto batch = accept_batch(limit);
+    budget_.on_batch(batch.accepted, batch.end == End::drained);
+
+    switch (batch.end) {
+    case End::limit:
+    case End::drained:
+        wait();
+        break;
+    case End::no_room:
+        dispatcher_.wait_for_room(*this);
+        break;
+    case End::failed:
+        // Handing off the batch has freed its descriptors, so there may be room again.
+        if (batch.accepted > 0)
+            wait();
+        else
+            pause(batch.error);
+        break;
+    }
+    if (batch.accepted > 0)
+        throttle_.on_success();
+}
+
+Listener::Batch Listener::accept_batch(std::size_t limit)
+{
+    Batch batch;
+    wire::HandoffRecord record{.accepted_at = monotonic_nanoseconds(), .listener = index_};
+    sys::UniqueFd connection;
+    sys::SocketAddress peer;
+
+    for (std::size_t attempts = 0; attempts < limit; ++attempts) {
+        if (!dispatcher_.has_room()) {
+            batch.end = End::no_room;
+            break;
+        }
+        batch.error = sys::accept_connection(socket_.native_handle(), connection, peer);
+        if (batch.error) {
+            if (sys::is_accept_noise(batch.error))
+                continue;
+            const bool drained = batch.error == std::errc::operation_would_block;
+            batch.end = drained ? End::drained : End::failed;
+            break;
+        }
+        record.id = dispatcher_.next_connection_id();
+        record.peer = to_wire(peer);
+        dispatcher_.give(std::move(connection), record);
+        ++batch.accepted;
+    }
+    dispatcher_.flush();
+    accepted_ += batch.accepted;
+    return batch;
+}
+
+void Listener::pause(std::error_code error)
+{
+    const auto pause = throttle_.on_failure(AcceptThrottle::Clock::now());
+    if (pause.report)
+        observer_.on_accept_failure(*this, error, pause.duration);
+
+    timer_.expires_after(pause.duration);
+    timer_.async_wait([self = shared_from_this()](const boost::system::error_code& cancelled) {
+        if (!cancelled)
+            self->wait();
+    });
+}
+
+} // namespace usher

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/dispatch/accept_budget.hpp"
+#include "balancer/dispatch/accept_throttle.hpp"
+#include "balancer/dispatch/dispatcher.hpp"
+#include "common/sys/unique_fd.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <system_error>
+
+namespace usher {
+
+/// Accepts from one listening socket, in batches, and gives each connection to the dispatcher.
+///
+/// Per connection: no allocation, no log line, and no system call but accept4() and the
+/// dispatcher's share.  Lives as a shared pointer: a wait that is under way keeps it.
+class Listener final : public std::enable_shared_from_this<Listener>, private Dispatcher::Source {
+public:
+    class Observer {
+    public:
+        /// accept4() failed with `error`; the listener tries again by itself after `pause`.
+        /// Called at most once in 10 seconds.
+        virtual void on_accept_failure(const Listener& listener, std::error_code error,
+                                       std::chrono::milliseconds pause) noexcept = 0;
+
+    protected:
+        ~Observer() = default;
+    };
+
+    /// `socket` listens and is non-blocking; `index` is its place in the pool's list.
+    Listener(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
+             std::uint16_t index, Dispatcher& dispatcher, Observer& observer);
+
+    void start();
+
+    /// Hands off what already waits in the backlog, as far as there is room, then closes.
+    void stop() noexcept;
+
+    [[nodiscard]] std::uint16_t index() const noexcept { return index_; }
+    [[nodiscard]] std::uint64_t accepted() const noexcept { return accepted_; }
+
+private:
+    void resume() noexcept override { wait(); }
+
+    void wait() noexcept;
+    void on_readable();
+
+    enum class End { limit, drained, no_room, failed };
+    struct Batch {
+        std::size_t accepted = 0;
+        End end = End::limit;
+        std::error_code error;
+    };
+
+    [[nodiscard]] Batch accept_batch(std::size_t limit);
+    void pause(std::error_code error);
+
+    boost::asio::posix::stream_descriptor socket_;
+    boost::asio::steady_timer timer_;
+    std::uint16_t index_;
+    Dispatcher& dispatcher_;
+    Observer& observer_;
+
+    AcceptBudget budget_;
+    AcceptThrottle throttle_;
+    std::uint64_t accepted_ = 0;
+    bool stopped_ = false;
+};
+
+} // namespace usher

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/sys/fd_message.hpp"
+#include "common/sys/unique_fd.hpp"
+#include "common/wire/handoff.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace usher {
+
+/// A connection on its way: accepted, with no worker yet.
+struct Connection {
+    sys::UniqueFd fd;
+    wire::HandoffRecord record;
+};
+
+/// What dead workers had not taken, in the order it came.
+///
+/// The connections stay in the kernel's queue of the dead worker's socket until somebody can
+/// take them, so that the master never holds more descriptors than one packet carries.
+class ReclaimQueue {
+public:
+    /// A connection that was reclaimed this often is closed: it may be what kills the workers.
+    static constexpr unsigned most_reclaims = 2;
+
+    /// Hears what was found in a dead worker's queue once it is empty.
+    class Observer {
+    public:
+        /// `reclaimed` were taken back to go to others, `closed` were given up as suspect.
+        virtual void on_reclaimed(std::string_view worker, std::size_t reclaimed,
+                                  std::size_t closed) noexcept = 0;
+
+    protected:
+        ~Observer() = default;
+    };
+
+    explicit ReclaimQueue(Observer& observer) noexcept : observer_{observer} {}
+
+    /// Takes over the hand-off socket, the worker's end, of `worker`: its name for the log.
+    void add(std::string worker, sys::UniqueFd worker_end);
+
+    /// False while a queue is left that may hold connections.
+    [[nodiscard]] bool is_empty() const noexcept { return queues_.empty(); }
+
+    enum class Outcome {
+        taken,          ///< a packet was read; its connections were added to the back of `out`
+        empty,          ///< nothing is left
+        no_descriptors, ///< RLIMIT_NOFILE leaves no room for the next packet: try again later
+    };
+
+    /// Reads the oldest packet.
+    [[nodiscard]] Outcome take(std::deque<Connection>& out);
+
+private:
+    struct DeadWorker {
+        std::string worker;
+        sys::UniqueFd socket;
+        std::size_t reclaimed = 0;
+        std::size_t closed = 0;
+    };
+
+    /// The first connection id and the record count of the next packet, read without taking it.
+    struct Head {
+        std::uint64_t id;
+        std::size_t count;
+    };
+
+    [[nodiscard]] static bool peek(const DeadWorker& queue, Head& head) noexcept;
+    void retire_empty();
+    void read_packet(DeadWorker& queue, std::deque<Connection>& out);
+
+    Observer& observer_;
+    std::vector<DeadWorker> queues_;
+    std::array<std::byte, wire::max_handoff_packet> buffer_{};
+    sys::FdMessage message_;
+};
+
+} // namespace usher

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+
+#include <sys/types.h>
+
+namespace usher {
+
+/// The file that a Unix listener is bound to; the destructor removes it, unless by then the path
+/// is somebody else's.
+class SocketFile {
+public:
+    SocketFile() noexcept = default;
+
+    /// `path` is bound now.
+    explicit SocketFile(std::string path);
+
+    SocketFile(SocketFile&& other) noexcept;
+    SocketFile& operator=(SocketFile&& other) noexcept;
+    SocketFile(const SocketFile&) = delete;
+    SocketFile& operator=(const SocketFile&) = delete;
+    ~SocketFile();
+
+private:
+    struct Identity {
+        dev_t device = 0;
+        ino_t inode = 0;
+        friend bool operator==(const Identity&, const Identity&) = default;
+    };
+
+    [[nodiscard]] static Identity identity_of(const std::string& path) noexcept;
+
+    std::string path_;
+    Identity identity_;
+};
+
+} // namespace usher

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/flags.hpp"
+
+#include "balancer/config/limits.hpp"
+#include "balancer/config/listen_address.hpp"
+#include "balancer/config/load.hpp"
+#include "balancer/config/quote.hpp"
+#include "balancer/config/validate.hpp"
+#include "balancer/usage_text.hpp"
+
+#include <fmt/core.h>
+
+#include <charconv>
+#include <optional>
+#include <set>
+#include <string_view>
+
+namespace usher {
+
+namespace {
+
+template <typename... Args>
+[[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args)
+{
+    throw UsageError{fmt::format(format, std::forward<Args>(args)...)};
+}
+
+/// The value of an option that makes sense once; nothing if it was not given.
+std::optional<std::string> only(std::string_view name, const std::vector<std::string>& values)
+{
+    if (values.size() > 1)
+        refuse("{}: is given {} times; give it once", name, values.size());
+    if (values.empty())
+        return std::nullopt;
+    if (values.front().empty())
+        refuse("{}: needs a value; see usher --help", name);
+    return values.front();
+}
+
+std::optional<unsigned> to_number(std::string_view text, Range range)
+{
+    unsigned number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc{} || rest != end || !range.contains(number))
+        return std::nullopt;
+    return number;
+}
+
+unsigned parse_workers(std::string_view text)
+{
+    if (text == "auto")
+        return 0;
+    const auto number = to_number(text, workers_range);
+    if (!number)
+        refuse("--workers: is {}, but must be a number from {} to {} or \"auto\"", quote(text),
+               workers_range.least, workers_range.most);
+    return *number;
+}
+
+unsigned parse_backlog(std::string_view text)
+{
+    const auto number = to_number(text, backlog_range);
+    if (!number)
+        refuse("--backlog: is {}, but must be a number from {} to {}", quote(text),
+               backlog_range.least, backlog_range.most);
+    return *number;
+}
+
+std::vector<ListenConfig> parse_listeners(const std::vector<std::string>& addresses)
+{
+    std::vector<ListenConfig> listen;
+    std::set<ListenAddress> seen;
+    for (const std::string& text : addresses) {
+        try {
+            const ListenAddress address = parse_listen_address(text);
+            if (!seen.insert(address).second && is_exclusive(address))
+                refuse("--listen: {} is where an earlier --listen is; give it once", quote(text));
+        } catch (const std::invalid_argument& error) {
+            refuse("--listen: {}", error.what());
+        }
+        listen.push_back({.address = text});
+    }
+    return listen;
+}
+
+/// Lets the flags replace what `pool` says.
+void apply(const Flags& flags, PoolConfig& pool)
+{
+    if (!flags.listen.empty())
+        pool.listen = parse_listeners(flags.listen);
+    if (const auto workers = only("--workers", flags.workers))
+        pool.workers = parse_workers(*workers);
+    if (const auto backlog = only("--backlog", flags.backlog))
+        pool.backlog = parse_backlog(*backlog);
+    if (flags.has_command)
+        pool.command = flags.command;
+}
+
+/// The first flag that belongs to a pool; empty if there is none.
+std::string_view first_pool_flag(const Flags& flags)
+{
+    if (!flags.listen.empty())
+        return "--listen";
+    if (!flags.workers.empty())
+        return "--workers";
+    if (!flags.backlog.empty())
+        return "--backlog";
+    return flags.has_command ? "-- COMMAND" : "";
+}
+
+} // namespace
+
+RunCommand make_run_command(const Flags& flags)
+{
+    if (flags.has_command && (flags.command.empty() || flags.command.front().empty()))
+        refuse("-- is followed by no command; write e.g. {}", run_example);
+
+    const auto file = only("--config", flags.config);
+    if (!file) {
+        PoolConfig pool;
+        apply(flags, pool);
+        if (pool.command.empty())
+            refuse("run has no command; write e.g. {}", run_example);
+        if (pool.listen.empty())
+            refuse("run has no --listen; write e.g. {}", run_example);
+        return RunCommand{.config = {.pools = {pool}}};
+    }
+
+    Config config = load_config(*file);
+    if (config.pools.size() == 1)
+        apply(flags, config.pools.front());
+    else if (const std::string_view flag = first_pool_flag(flags); !flag.empty())
+        refuse("{}: {} has {} pools, so the flag could mean any; write it in the file", flag, *file,
+               config.pools.size());
+    validate(config, *file);
+    return RunCommand{.config = std::move(config)};
+}
+
+CheckCommand make_check_command(const Flags& flags)
+{
+    const auto file = only("--config", flags.config);
+    if (!file)
+        refuse("check has no --config; write e.g. usher check --config usher.json");
+    if (flags.has_command)
+        refuse("check starts no command; leave out -- and what follows");
+
+    Config config = load_config(*file);
+    validate(config, *file);
+    return CheckCommand{.config = std::move(config), .file = *file, .dump = flags.dump};
+}
+
+} // namespace usher

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/options.hpp"
+
+#include <string>
+#include <vector>
+
+namespace usher {
+
+/// What stood on the command line, taken apart and not yet looked at.
+struct Flags {
+    std::vector<std::string> config;
+    std::vector<std::string> listen;
+    std::vector<std::string> workers;
+    std::vector<std::string> backlog;
+    std::vector<std::string> command; ///< behind `--`
+    bool has_command = false;         ///< there was a `--`
+    bool dump = false;
+};
+
+/// Makes the configuration of `usher run` from flags, a file or both.
+/// Throws UsageError and ConfigError.
+[[nodiscard]] RunCommand make_run_command(const Flags& flags);
+
+/// Reads and validates the file of `usher check`.  Throws UsageError and ConfigError.
+[[nodiscard]] CheckCommand make_check_command(const Flags& flags);
+
+} // namespace usher

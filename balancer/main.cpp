@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/config/config_error.hpp"
+#include "balancer/config/dump.hpp"
+#include "balancer/config/load.hpp"
+#include "balancer/dispatch/listening_socket.hpp"
+#include "balancer/master.hpp"
+#include "balancer/options.hpp"
+#include "common/log.hpp"
+
+#include <cstdio>
+#include <exception>
+#include <span>
+#include <string>
+#include <variant>
+
+namespace {
+
+/// What the shell is told; see `usher --help`.
+enum ExitCode { done = 0, failed = 1, usage = 2, bad_config = 3 };
+
+int report(ExitCode code, const std::exception& error)
+{
+    std::fprintf(stderr, "usher: %s\n", error.what());
+    return code;
+}
+
+int execute(const usher::RunCommand& command)
+{
+    usher::log::start("usher", usher::log::Level::info);
+    return usher::Master{command.config}.run();
+}
+
+int execute(const usher::CheckCommand& command)
+{
+    const auto text = command.dump ? usher::dump_config(command.config) + "\n"
+                                   : command.file + ": the configuration is good\n";
+    std::fputs(text.c_str(), stdout);
+    return done;
+}
+
+int execute(const usher::PrintCommand& command)
+{
+    std::fputs(command.text.c_str(), stdout);
+    return done;
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    try {
+        const std::span<const char* const> arguments{argv, static_cast<std::size_t>(argc)};
+        const auto command = usher::parse_options(arguments.subspan(argc > 0 ? 1 : 0));
+        return std::visit([](const auto& c) { return execute(c); }, command);
+    } catch (const usher::UsageError& e) {
+        return report(usage, e);
+    } catch (const usher::ConfigError& e) {
+        return report(bad_config, e);
+    } catch (const usher::AddressInUse& e) {
+        return report(usage, e);
+    } catch (const std::exception& e) {
+        return report(failed, e);
+    }
+}

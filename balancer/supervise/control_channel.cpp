@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/supervise/control_channel.hpp"
+
+#include "common/sys/fd_message.hpp"
+
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+ControlChannel::ControlChannel(const asio::any_io_executor& executor, sys::UniqueFd socket)
+    : socket_{executor, socket.release()},
+      buffer_{std::make_unique<std::array<std::byte, wire::max_control_message>>()}
+{
+}
+
+void ControlChannel::start(Handler handler)
+{
+    handler_ = std::move(handler);
+    wait();
+}
+
+void ControlChannel::wait()
+{
+    socket_.async_wait(asio::posix::stream_descriptor::wait_read,
+                       [self = shared_from_this()](const boost::system::error_code& error) {
+                           // One packet a turn: a worker that chatters shares the loop fairly.
+                           if (!error && self->socket_.is_open() && self->read_one() &&
+                               self->socket_.is_open())
+                               self->wait();
+                       });
+}
+
+bool ControlChannel::read_one()
+{
+    sys::FdMessage message;
+    const auto error = sys::recv_with_fds(socket_.native_handle(), *buffer_, message);
+    if (error == std::errc::operation_would_block)
+        return true;
+    if (error == sys::MessageError::payload_truncated) {
+        handler_(wire::MalformedMessage{.reason = "longer than 64 KiB"});
+        return true;
+    }
+    if (error == sys::MessageError::fds_dropped || !message.fds.empty()) {
+        handler_(wire::MalformedMessage{.reason = "descriptors do not belong here"});
+        return true;
+    }
+    if (error)
+        return false;
+
+    const auto text = std::span{*buffer_}.first(message.size);
+    handler_(wire::decode_control({reinterpret_cast<const char*>(text.data()), text.size()}));
+    return true;
+}
+
+void ControlChannel::send(const std::string& packet) noexcept
+{
+    if (socket_.is_open())
+        std::ignore = sys::send_with_fds(socket_.native_handle(),
+                                         std::as_bytes(std::span{packet}), {});
+}
+
+void ControlChannel::close() noexcept
+{
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+}
+
+} // namespace usher

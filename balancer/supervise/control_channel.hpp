@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/sys/unique_fd.hpp"
+#include "common/wire/control.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace usher {
+
+/// The master's end of one worker's control socket: JSON packets both ways.
+///
+/// Lives as a shared pointer: a wait that is under way keeps it until close().
+class ControlChannel final : public std::enable_shared_from_this<ControlChannel> {
+public:
+    /// Hears each message; MalformedMessage stands for whatever is none.
+    using Handler = std::function<void(const wire::ControlMessage&)>;
+
+    ControlChannel(const boost::asio::any_io_executor& executor, sys::UniqueFd socket);
+
+    /// Reads until close() or the worker's end is gone, which is no message: the process's end
+    /// tells.
+    void start(Handler handler);
+
+    /// Sends, or drops the message if the worker does not read: it may be late, the master not.
+    void send(const std::string& packet) noexcept;
+
+    void close() noexcept;
+
+private:
+    void wait();
+    [[nodiscard]] bool read_one();
+
+    boost::asio::posix::stream_descriptor socket_;
+    Handler handler_;
+    std::unique_ptr<std::array<std::byte, wire::max_control_message>> buffer_;
+};
+
+} // namespace usher

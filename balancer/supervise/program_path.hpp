@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+
+namespace usher {
+
+/// The file that `program` names: itself if it has a slash, otherwise the first executable one in
+/// the folders of PATH.  A relative path is meant from `cwd` if that is not empty, because the
+/// child changes there first.
+///
+/// Throws SpawnError that says why nothing can be executed.
+[[nodiscard]] std::string find_program(const std::string& program, const std::string& cwd);
+
+/// The meaning of an errno of execve(2), with the remedy where there is one.
+[[nodiscard]] std::string explain_exec_error(int error);
+
+} // namespace usher

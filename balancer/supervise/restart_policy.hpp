@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+namespace usher {
+
+/// Decides when a worker that ended is started again.  Holds no clock, timer, dice or process:
+/// it is told what happened and answers, so that its tests need none of them either.
+class RestartPolicy {
+public:
+    using Duration = std::chrono::milliseconds;
+
+    explicit RestartPolicy(RestartConfig limits) noexcept : limits_{limits} {}
+
+    /// How long to wait before the next start; nothing means: leave it down.
+    ///
+    /// `dice` from -1 to 1 moves the delay by up to a quarter either way, so that workers which
+    /// died together do not come back together.
+    [[nodiscard]] std::optional<Duration> after_exit(Duration uptime, double dice) noexcept
+    {
+        if (uptime >= limits_.healthy_after)
+            failures_ = 0;
+
+        if (++failures_ > limits_.give_up_after)
+            return std::nullopt;
+
+        Duration delay = limits_.first_delay;
+        for (unsigned i = 1; i < failures_ && delay < limits_.longest_delay; ++i)
+            delay *= 2;
+        delay = std::min(delay, limits_.longest_delay);
+        return std::chrono::duration_cast<Duration>(delay * (1.0 + std::clamp(dice, -1.0, 1.0) / 4));
+    }
+
+    /// Failures in a row so far.
+    [[nodiscard]] unsigned failures() const noexcept { return failures_; }
+
+private:
+    RestartConfig limits_;
+    unsigned failures_ = 0;
+};
+
+} // namespace usher

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/supervise/child_process.hpp"
+#include "balancer/supervise/worker_process.hpp"
+
+namespace usher {
+
+/// The descriptors a worker is given, in the order of their numbers.
+struct WorkerDescriptors {
+    int handoff;
+    int control;
+    int scoreboard;
+};
+
+/// How the worker `identity` of a pool is started: the pool's command, our environment with the
+/// pool's `env` and the USHER_ variables of the worker protocol.
+[[nodiscard]] ChildProcess::Command make_worker_command(const PoolConfig& config,
+                                                        const WorkerIdentity& identity,
+                                                        WorkerDescriptors descriptors);
+
+} // namespace usher

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+namespace usher {
+
+/// Decides what is to be done with one worker process, from its start to its last deadline.
+///
+///     starting ──ready──▶ ready ──stop──▶ draining ──deadline──▶ terminating ──grace──▶ killing
+///        └───timeout, stop, retire────────────────────────────────▲
+///                           └────────────retire───────────────────┘
+///
+/// It is told what happened and the time, and answers with what to do; the end of the process is
+/// not its business.
+class WorkerLifecycle {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    enum class State { starting, ready, draining, terminating, killing };
+    enum class Action {
+        none,
+        drain,     ///< end-of-file on the hand-off socket, `drain` on the control socket
+        terminate, ///< SIGTERM
+        kill,      ///< SIGKILL to the process group
+    };
+
+    struct Limits {
+        std::chrono::milliseconds start_timeout;
+        std::chrono::milliseconds drain_timeout;
+        std::chrono::milliseconds stop_grace;
+    };
+
+    /// After hurry(), a worker has this long (or `stop_grace` if that is shorter) from SIGTERM.
+    static constexpr std::chrono::milliseconds hurried_grace{1'000};
+
+    WorkerLifecycle(Limits limits, Clock::time_point now) noexcept;
+
+    /// The worker said that it is ready.
+    void on_ready() noexcept;
+
+    /// No further connection for it, let it finish.
+    void stop(Clock::time_point now) noexcept;
+
+    /// It is at fault: SIGTERM at once.
+    void retire(Clock::time_point now) noexcept;
+
+    /// Whoever waits is in a hurry: SIGTERM at once and a short grace.
+    void hurry(Clock::time_point now) noexcept;
+
+    /// What to do now; call it after each event and when deadline() has come, until `none`.
+    [[nodiscard]] Action advance(Clock::time_point now) noexcept;
+
+    [[nodiscard]] State state() const noexcept { return state_; }
+
+    /// When advance() will have something to say by itself.
+    [[nodiscard]] std::optional<Clock::time_point> deadline() const noexcept { return deadline_; }
+
+    /// True if it is on its way out because it never became ready in time.
+    [[nodiscard]] bool has_start_timed_out() const noexcept { return start_timed_out_; }
+
+private:
+    void enter(State state, Action action, std::optional<Clock::time_point> deadline) noexcept;
+    void terminate(Clock::time_point now, std::chrono::milliseconds grace) noexcept;
+
+    Limits limits_;
+    State state_ = State::starting;
+    Action pending_ = Action::none;
+    std::optional<Clock::time_point> deadline_;
+    bool start_timed_out_ = false;
+};
+
+} // namespace usher

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/dispatch/handoff_channel.hpp"
+#include "balancer/supervise/child_process.hpp"
+#include "balancer/supervise/control_channel.hpp"
+#include "balancer/supervise/worker_lifecycle.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace usher {
+
+/// Who a worker is.
+struct WorkerIdentity {
+    std::string pool;
+    unsigned slot = 0;       ///< from 1; stays with the place
+    std::uint64_t id = 0;    ///< never used twice while the master lives
+    unsigned generation = 0; ///< from 1
+    std::string label;       ///< how the log calls the slot: `worker 1` or `worker api/1`
+};
+
+/// One worker process: spoken to over its control socket, fed by its hand-off socket, seen off
+/// by its deadlines.
+///
+/// An actor: run() ends when the process has ended, and only then.  Lives as a shared pointer,
+/// because waits under way keep it.
+class WorkerProcess final : public std::enable_shared_from_this<WorkerProcess> {
+public:
+    /// Hears when connections may come and when they may not.
+    class Observer {
+    public:
+        virtual void on_worker_ready(WorkerProcess& worker) noexcept = 0;
+
+        /// It drains, is retired or has ended; called once, also if it never was ready.
+        virtual void on_worker_leaving(WorkerProcess& worker) noexcept = 0;
+
+        /// It is being ended or has ended: what it has not taken is for others.  May be called
+        /// more than once.
+        virtual void on_worker_lost(WorkerProcess& worker) = 0;
+
+    protected:
+        ~Observer() = default;
+    };
+
+    /// Starts the process.  Throws SpawnError, or std::system_error if the master has no
+    /// descriptors or memory left for it.
+    WorkerProcess(const boost::asio::any_io_executor& executor, const PoolConfig& config,
+                  WorkerIdentity identity, Observer& observer);
+
+    /// Follows the process to its end.
+    [[nodiscard]] boost::asio::awaitable<sys::ExitStatus> run();
+
+    /// Lets it finish what it has, then ends it; see WorkerLifecycle.
+    void stop();
+    void hurry();
+
+    /// It is at fault, for `reason`: what it had not taken goes to others, then it is ended.
+    void retire(std::string reason);
+
+    /// Retires it if its scoreboard is not credible.
+    void audit();
+
+    /// How the log calls it: `worker 1 (pid 4711)`.
+    [[nodiscard]] std::string name() const;
+
+    [[nodiscard]] const WorkerIdentity& identity() const noexcept { return identity_; }
+    [[nodiscard]] pid_t pid() const noexcept { return child_.pid(); }
+    [[nodiscard]] HandoffChannel& channel() noexcept { return channel_; }
+    [[nodiscard]] bool was_ready() const noexcept { return was_ready_; }
+
+private:
+    using Clock = WorkerLifecycle::Clock;
+
+    void wake();
+    void perform(WorkerLifecycle::Action action);
+    void leave() noexcept;
+    void on_message(const wire::ControlMessage& message);
+    void on_hello(const wire::Hello& hello);
+    void on_ready();
+
+    WorkerIdentity identity_;
+    Observer& observer_;
+    PoolConfig config_;
+    HandoffChannel channel_;
+    std::shared_ptr<ControlChannel> control_;
+    ChildProcess child_;
+    WorkerLifecycle lifecycle_;
+    boost::asio::steady_timer wake_;
+
+    Clock::time_point started_ = Clock::now();
+    bool said_hello_ = false;
+    bool was_ready_ = false;
+    bool left_ = false;
+};
+
+} // namespace usher

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/usage_text.hpp"
+
+namespace usher {
+
+std::string_view version_text() noexcept
+{
+    return "usher " USHER_VERSION "\n";
+}
+
+std::string_view help_text() noexcept
+{
+    return R"(usher: one front door for many worker processes
+
+Usage:
+  usher run [--config FILE] [--listen ADDR]... [--workers N|auto] [--backlog N]
+            [-- COMMAND ARG...]
+  usher check --config FILE [--dump]
+  usher --version | --help
+
+Commands:
+  run      accept every connection and hand it to the next worker, round robin
+  check    say whether a configuration file is valid
+
+  usher run --help and usher check --help say more about each.
+
+Examples:
+  usher run --listen 8000 -- ./my-server
+  usher run --config usher.json
+
+Exit codes:
+  0   done
+  1   failed
+  2   wrong usage, or an address is in use
+  3   wrong configuration
+)";
+}
+
+std::string_view run_help_text() noexcept
+{
+    return R"(usher run: accept every connection and hand it to the next worker, round robin
+
+Usage:
+  usher run [--config FILE] [--listen ADDR]... [--workers N|auto] [--backlog N]
+            [-- COMMAND ARG...]
+
+Options:
+  --config FILE       read the configuration from a JSON file; if it has one pool, the
+                      options below replace what the file says of it
+  --listen ADDR       where to listen; give it several times for several addresses
+  --workers N|auto    how many workers, 1 to 1024, or auto: one for each CPU that usher
+                      may use (default auto)
+  --backlog N         how many connections the kernel keeps waiting, 1 to 65535
+                      (default 4096)
+  -- COMMAND ARG...   the program of the workers; everything behind -- belongs to it
+  -h, --help          print this text
+
+Addresses:
+  8000                port 8000 on every interface, also written *:8000
+  127.0.0.1:8000      an IPv4 address
+  [::]:8000           an IPv6 address
+  localhost:8000      all addresses of a name
+  localhost:0         a free port, which the log names
+  unix:/run/my.sock   a Unix-domain socket
+
+Examples:
+  usher run --listen 8000 -- ./my-server
+  usher run --config usher.json --workers 2 --listen localhost:8000
+
+Exit codes:
+  0   done
+  1   failed
+  2   wrong usage, or an address is in use
+  3   wrong configuration
+)";
+}
+
+std::string_view check_help_text() noexcept
+{
+    return R"(usher check: say whether a configuration file is valid
+
+Usage:
+  usher check --config FILE [--dump]
+
+Options:
+  --config FILE   the file to check
+  --dump          print the configuration in effect, defaults included
+  -h, --help      print this text
+
+Examples:
+  usher check --config usher.json
+  usher check --config usher.json --dump
+
+Exit codes:
+  0   the file is valid
+  2   wrong usage
+  3   wrong configuration
+)";
+}
+
+} // namespace usher
