@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "usher/worker/connection.hpp"
+#include "usher/worker/detail/accept_operation.hpp"
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/compose.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace usher::worker {
+
+/// How an Acceptor listens when there is no master.
+struct Options {
+    /// "8000", "127.0.0.1:8000", "[::1]:8000" or "unix:/path".  Numbers only: no names.
+    std::string fallback = "127.0.0.1:8000";
+
+    bool reuse_port = false; ///< SO_REUSEPORT: several processes share the port, the kernel deals
+    int backlog = 4096;
+};
+
+/// Who this worker is under its master.
+struct Identity {
+    std::string pool;
+    unsigned slot = 0;       ///< from 1; its place in the pool, kept by its successor
+    std::uint64_t id = 0;    ///< never used twice while the master lives
+    unsigned generation = 0; ///< from 1; grows with each reload
+};
+
+/// Accepts the connections that usher hands to this process; without usher, those of a listener
+/// of its own.  Used like Asio's acceptor:
+///
+///     usher::worker::Acceptor acceptor{io, {.fallback = "127.0.0.1:8000"}};
+///     acceptor.ready();
+///     for (;;)
+///         serve(co_await acceptor.async_accept(asio::use_awaitable));
+///
+/// Like an Asio object it is for one thread at a time.  Under usher there is one per process.
+/// It stamps the worker's heartbeat once a second from the io_context, so that a blocked loop shows.
+class Acceptor {
+public:
+    /// Throws std::system_error if it cannot listen, std::runtime_error if the master's environment
+    /// is damaged or speaks another protocol.
+    explicit Acceptor(boost::asio::io_context& io, const Options& options = {});
+
+    Acceptor(Acceptor&&) noexcept = default;
+    Acceptor& operator=(Acceptor&&) noexcept;
+    ~Acceptor();
+
+    /// Tells the master that connections may come.  Call it when everything is set up.
+    void ready();
+
+    /// Accepts one connection: completes with void(boost::system::error_code, Connection).
+    ///
+    /// asio::error::eof: drained, no more will come, because the master said so or is gone; what
+    /// is left to do is to finish the connections there are.  Supports every kind of
+    /// cancellation; a connection is then kept for the next call.
+    template <boost::asio::completion_token_for<void(boost::system::error_code, Connection)> Token>
+    auto async_accept(Token&& token)
+    {
+        return boost::asio::async_compose<Token, void(boost::system::error_code, Connection)>(
+            detail::AcceptOperation{*io_, inlet_}, token, *io_);
+    }
+
+    /// True once the master has said that no more connections will come: answer with
+    /// `Connection: close`.
+    [[nodiscard]] bool is_draining() const noexcept { return inlet_->is_draining(); }
+
+    /// Connections accepted and not yet closed.
+    [[nodiscard]] std::uint64_t open_connections() const noexcept
+    {
+        return inlet_->open_connections();
+    }
+
+    /// Publishes the application's own measure of its load.
+    void set_load(std::uint64_t load) noexcept { inlet_->set_load(load); }
+
+    /// Null without a master.
+    [[nodiscard]] const Identity* identity() const noexcept { return inlet_->identity(); }
+
+    /// Where it listens without a master, with the real port.  Throws std::logic_error under one.
+    [[nodiscard]] Endpoint listening_on() const { return inlet_->listening_on(); }
+
+    /// Accepts no more: a waiting async_accept() completes with operation_aborted, what the
+    /// application has not taken is closed.
+    void close() noexcept;
+
+    [[nodiscard]] boost::asio::io_context& context() const noexcept { return *io_; }
+
+private:
+    boost::asio::io_context* io_;
+    std::shared_ptr<detail::Inlet> inlet_;
+};
+
+} // namespace usher::worker

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "usher/worker/detail/lease.hpp"
+
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/query.hpp>
+#include <boost/asio/require.hpp>
+
+#include <type_traits>
+#include <utility>
+
+namespace usher::worker::detail {
+
+/// An executor that does what `Inner` does and holds a share in a connection.
+///
+/// Asio copies a socket's executor into whatever is made from the socket and moves it along with
+/// the socket, so the shares end exactly when the connection does, however it is passed on; and
+/// the socket's type stays Asio's own.  Two words large, so that any_io_executor keeps it without
+/// an allocation.
+template <typename Inner>
+class LeasedExecutor {
+public:
+    LeasedExecutor(Inner inner, Lease lease) noexcept
+        : inner_{std::move(inner)}, lease_{std::move(lease)}
+    {
+    }
+
+    template <typename Property>
+        requires boost::asio::can_require_v<Inner, Property>
+    [[nodiscard]] auto require(const Property& property) const
+    {
+        return rebind(boost::asio::require(inner_, property));
+    }
+
+    template <typename Property>
+        requires boost::asio::can_prefer_v<Inner, Property>
+    [[nodiscard]] auto prefer(const Property& property) const
+    {
+        return rebind(boost::asio::prefer(inner_, property));
+    }
+
+    template <typename Property>
+        requires boost::asio::can_query_v<Inner, Property>
+    [[nodiscard]] decltype(auto) query(const Property& property) const
+        noexcept(boost::asio::is_nothrow_query_v<Inner, Property>)
+    {
+        return boost::asio::query(inner_, property);
+    }
+
+    template <typename Function>
+    void execute(Function&& function) const
+    {
+        inner_.execute(std::forward<Function>(function));
+    }
+
+    friend bool operator==(const LeasedExecutor&, const LeasedExecutor&) noexcept = default;
+
+private:
+    template <typename Other>
+    [[nodiscard]] LeasedExecutor<std::decay_t<Other>> rebind(Other&& other) const
+    {
+        return {std::forward<Other>(other), lease_};
+    }
+
+    Inner inner_;
+    Lease lease_;
+};
+
+} // namespace usher::worker::detail

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#include "handoff_source.hpp"
+
+#include "common/sys/fd_headroom.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace usher::worker {
+
+HandoffSource::HandoffSource() : fd_limit_{sys::fd_limit()} {}
+
+void HandoffSource::drop_buffered() noexcept
+{
+    message_.fds.clear();
+    next_ = count_ = 0;
+}
+
+std::error_code HandoffSource::take(int socket, IncomingConnection& connection)
+{
+    if (!has_buffered())
+        if (const auto error = receive(socket))
+            return error;
+
+    connection.fd = std::move(message_.fds[next_]);
+    connection.record = records_[next_];
+    ++next_;
+    return {};
+}
+
+bool HandoffSource::has_headroom(int socket) const
+{
+    // The kernel gives the lowest free number, so far from the limit there is no need to ask.
+    if (highest_fd_ + 2 * wire::max_handoff_records < fd_limit_)
+        return true;
+
+    std::array<std::byte, wire::handoff_header_size> start;
+    std::size_t size = 0;
+    if (sys::peek_message(socket, start, size))
+        return true; // nothing there: receive() will say what
+    const auto header = wire::decode_header(std::span{start}.first(size));
+    return !header || sys::has_fd_headroom(socket, header->count);
+}
+
+std::error_code HandoffSource::receive(int socket)
+{
+    next_ = count_ = 0;
+    if (!has_headroom(socket))
+        return std::make_error_code(std::errc::too_many_files_open);
+    if (const auto error = sys::recv_with_fds(socket, buffer_, message_))
+        return error == sys::MessageError::fds_dropped
+                   ? std::make_error_code(std::errc::too_many_files_open)
+                   : error;
+
+    const auto packet = wire::HandoffPacket::parse(std::span{buffer_}.first(message_.size));
+    if (!packet || packet->count() != message_.fds.size()) {
+        message_.fds.clear();
+        return std::make_error_code(std::errc::bad_message);
+    }
+
+    highest_fd_ = 0;
+    for (std::size_t i = 0; i < packet->count(); ++i) {
+        records_[i] = packet->record(i);
+        highest_fd_ = std::max(highest_fd_, static_cast<std::size_t>(message_.fds[i].get()));
+    }
+    count_ = packet->count();
+    return {};
+}
+
+} // namespace usher::worker

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/sys/fd_message.hpp"
+#include "common/wire/handoff.hpp"
+#include "source.hpp"
+
+#include <array>
+#include <cstddef>
+
+namespace usher::worker {
+
+/// Connections from the master's hand-off socket, a packet of up to 64 at a time.
+class HandoffSource final : public Source {
+public:
+    HandoffSource();
+
+    [[nodiscard]] bool has_buffered() const noexcept override { return next_ < count_; }
+    void drop_buffered() noexcept override;
+    [[nodiscard]] std::error_code take(int socket, IncomingConnection& connection) override;
+
+private:
+    [[nodiscard]] std::error_code receive(int socket);
+    [[nodiscard]] bool has_headroom(int socket) const;
+
+    std::size_t fd_limit_;
+    std::size_t highest_fd_ = 0; ///< the largest number received lately
+
+    std::array<std::byte, wire::max_handoff_packet> buffer_{};
+    sys::FdMessage message_;
+    std::array<wire::HandoffRecord, wire::max_handoff_records> records_;
+    std::size_t next_ = 0;
+    std::size_t count_ = 0;
+};
+
+} // namespace usher::worker
