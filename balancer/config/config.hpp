@@ -28,7 +28,7 @@ struct RestartConfig {
     std::chrono::milliseconds first_delay{100};
     std::chrono::milliseconds longest_delay{30'000};
     std::chrono::milliseconds healthy_after{10'000}; ///< a run this long forgives earlier failures
-    unsigned give_up_after = 10;                     ///< failures in a row; then the slot is `failed`
+    unsigned give_up_after = 10; ///< failures in a row; then the slot is `failed`
 
     friend bool operator==(const RestartConfig&, const RestartConfig&) = default;
 };
@@ -39,14 +39,15 @@ struct PoolConfig {
     std::vector<std::string> command; ///< program and arguments; the program is found by PATH
     unsigned workers = 0;             ///< 0: `auto`, the CPUs the master may use
     std::vector<ListenConfig> listen;
-    unsigned backlog = 4096; ///< listen(2); the kernel caps it at net.core.somaxconn
+    unsigned backlog = 4096;                ///< listen(2); the kernel caps it at net.core.somaxconn
     std::map<std::string, std::string> env; ///< added to the master's own
     std::string cwd;                        ///< empty: the master's own
 
     unsigned max_queue = 64; ///< most connections handed to a worker that it has not taken yet
 
     std::chrono::milliseconds start_timeout{30'000}; ///< from start to `ready`
-    unsigned start_attempts = 3; ///< failed starts of each slot before a pool that was never ready gives up
+    unsigned start_attempts =
+        3; ///< failed starts of each slot before a pool that was never ready gives up
     std::chrono::milliseconds drain_timeout{30'000}; ///< from end-of-file to SIGTERM
     std::chrono::milliseconds stop_grace{5'000};     ///< from SIGTERM to SIGKILL
     RestartConfig restart;

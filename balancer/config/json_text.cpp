@@ -104,10 +104,19 @@ std::string shorten(std::string_view message)
     skip(" - ");
 
     std::string reason{message.substr(0, message.find("; last read: '"))};
-    const std::size_t expected = message.rfind("; expected ");
+    constexpr std::string_view quoted = "'; expected "; // the quote closes what was read
+    const std::size_t expected = message.rfind(quoted);
     if (expected != std::string_view::npos && expected >= reason.size())
-        reason += message.substr(expected);
+        reason += message.substr(expected + 1);
     return reason;
+}
+
+std::string line_and_column(std::string_view text, std::size_t at)
+{
+    const std::string_view before = text.substr(0, at);
+    const std::size_t line_start = before.rfind('\n') + 1; // npos + 1 is 0
+    return fmt::format("line {}, column {}", std::ranges::count(before, '\n') + 1,
+                       at - line_start + 1);
 }
 
 [[noreturn]] void refuse_syntax(std::string_view text, std::string_view file,
@@ -115,23 +124,22 @@ std::string shorten(std::string_view message)
 {
     // The library counts the byte it stopped at as read.
     const std::size_t at = std::min(std::max<std::size_t>(error.byte, 1) - 1, text.size());
-    const std::string_view before = text.substr(0, at);
-    const auto line = std::ranges::count(before, '\n') + 1;
-    const std::size_t line_start = before.rfind('\n') + 1; // npos + 1 is 0
-    const auto position = fmt::format("line {}, column {}", line, at - line_start + 1);
-
     const std::string_view rest = text.substr(at);
-    if (rest.starts_with("//") || rest.starts_with("/*"))
-        throw ConfigError{file, "",
-                          position + ": is a comment, but JSON has no comments; remove it"};
-    throw ConfigError{file, "",
-                      fmt::format("{}: is not JSON: {}", position, shorten(error.what()))};
+    const auto problem = rest.starts_with("//") || rest.starts_with("/*")
+                             ? "is a comment, but JSON has no comments; remove it"
+                             : "is not JSON: " + shorten(error.what());
+    throw ConfigError{file, "", fmt::format("{}: {}", line_and_column(text, at), problem)};
 }
 
 } // namespace
 
 json parse_json(std::string_view text, std::string_view file)
 {
+    // The library takes a zero byte for the end and would pass over what follows.
+    if (const std::size_t at = text.find('\0'); at != std::string_view::npos)
+        throw ConfigError{file, "",
+                          line_and_column(text, at) + ": is a zero byte, not JSON; remove it"};
+
     Tracker tracker{file};
     try {
         return json::parse(text, [&](int, json::parse_event_t event, const json& parsed) {

@@ -19,7 +19,9 @@ constexpr std::chrono::milliseconds longest_watch_interval{16};
 } // namespace
 
 Dispatcher::Dispatcher(const asio::any_io_executor& executor, ReclaimQueue::Observer& observer)
-    : reclaim_queue_{*this}, observer_{observer}, watch_{executor},
+    : reclaim_queue_{*this},
+      observer_{observer},
+      watch_{executor},
       watch_interval_{first_watch_interval}
 {
     touched_.reserve(FdBatch::capacity);

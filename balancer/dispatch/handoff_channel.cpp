@@ -75,11 +75,11 @@ void HandoffChannel::append(int fd, const wire::HandoffRecord& record) noexcept
     assert(!is_batch_full());
 
     batch_fds_[batch_size_] = fd;
-    wire::encode_record(std::span{packet_}
-                            .subspan(wire::handoff_header_size +
-                                     batch_size_ * wire::handoff_record_size)
-                            .first<wire::handoff_record_size>(),
-                        record);
+    wire::encode_record(
+        std::span{packet_}
+            .subspan(wire::handoff_header_size + batch_size_ * wire::handoff_record_size)
+            .first<wire::handoff_record_size>(),
+        record);
     ++batch_size_;
 }
 

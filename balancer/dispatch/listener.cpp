@@ -11,10 +11,13 @@ namespace asio = boost::asio;
 
 namespace usher {
 
-Listener::Listener(const asio::any_io_executor& executor, sys::UniqueFd socket,
-                   std::uint16_t index, Dispatcher& dispatcher, Observer& observer)
-    : socket_{executor, socket.release()}, timer_{executor}, index_{index},
-      dispatcher_{dispatcher}, observer_{observer}
+Listener::Listener(const asio::any_io_executor& executor, sys::UniqueFd socket, std::uint16_t index,
+                   Dispatcher& dispatcher, Observer& observer)
+    : socket_{executor, socket.release()},
+      timer_{executor},
+      index_{index},
+      dispatcher_{dispatcher},
+      observer_{observer}
 {
 }
 

@@ -25,7 +25,8 @@ namespace {
         throw AddressInUse{name + ": another process listens there already; stop it, or choose "
                                   "another port with --listen"};
     if (error == std::errc::permission_denied)
-        throw std::system_error{error, name + ": ports below 1024 need root or CAP_NET_BIND_SERVICE"};
+        throw std::system_error{error,
+                                name + ": ports below 1024 need root or CAP_NET_BIND_SERVICE"};
     throw std::system_error{error, name};
 }
 

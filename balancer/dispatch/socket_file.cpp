@@ -8,9 +8,7 @@
 
 namespace usher {
 
-SocketFile::SocketFile(std::string path) : path_{std::move(path)}, identity_{identity_of(path_)}
-{
-}
+SocketFile::SocketFile(std::string path) : path_{std::move(path)}, identity_{identity_of(path_)} {}
 
 SocketFile::SocketFile(SocketFile&& other) noexcept
     : path_{std::exchange(other.path_, {})}, identity_{other.identity_}

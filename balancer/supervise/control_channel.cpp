@@ -59,8 +59,8 @@ bool ControlChannel::read_one()
 void ControlChannel::send(const std::string& packet) noexcept
 {
     if (socket_.is_open())
-        std::ignore = sys::send_with_fds(socket_.native_handle(),
-                                         std::as_bytes(std::span{packet}), {});
+        std::ignore =
+            sys::send_with_fds(socket_.native_handle(), std::as_bytes(std::span{packet}), {});
 }
 
 void ControlChannel::close() noexcept

@@ -29,8 +29,11 @@ PoolConfig with_worker_count(PoolConfig config)
 
 Pool::Pool(const asio::any_io_executor& executor, PoolConfig config, bool labelled,
            std::uint64_t& last_worker_id)
-    : executor_{executor}, config_{with_worker_count(std::move(config))},
-      last_worker_id_{last_worker_id}, dispatcher_{executor, *this}, audit_timer_{executor}
+    : executor_{executor},
+      config_{with_worker_count(std::move(config))},
+      last_worker_id_{last_worker_id},
+      dispatcher_{executor, *this},
+      audit_timer_{executor}
 {
     WorkerSlot::Owner& owner = *this;
     for (unsigned slot = 1; slot <= config_.workers; ++slot) {
@@ -113,7 +116,8 @@ std::string Pool::failure() const
     if (!std::ranges::all_of(slots_, failed))
         return {};
     return fmt::format("{} of pool \"{}\"; last: {}",
-                       was_ever_ready_ ? "every worker slot has failed" : "no worker was ever ready",
+                       was_ever_ready_ ? "every worker slot has failed"
+                                       : "no worker was ever ready",
                        config_.name, slots_.front()->last_failure());
 }
 

@@ -33,7 +33,8 @@ public:
         for (unsigned i = 1; i < failures_ && delay < limits_.longest_delay; ++i)
             delay *= 2;
         delay = std::min(delay, limits_.longest_delay);
-        return std::chrono::duration_cast<Duration>(delay * (1.0 + std::clamp(dice, -1.0, 1.0) / 4));
+        return std::chrono::duration_cast<Duration>(delay *
+                                                    (1.0 + std::clamp(dice, -1.0, 1.0) / 4));
     }
 
     /// Failures in a row so far.

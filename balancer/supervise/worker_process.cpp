@@ -31,11 +31,10 @@ ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& conf
 {
     auto pair = sys::make_channel_pair();
     control = std::make_shared<ControlChannel>(executor, std::move(pair.parent));
-    return ChildProcess{executor,
-                        make_worker_command(config, identity,
-                                            {.handoff = channel.worker_fd(),
-                                             .control = pair.child.get(),
-                                             .scoreboard = channel.scoreboard_fd()})};
+    return ChildProcess{executor, make_worker_command(config, identity,
+                                                      {.handoff = channel.worker_fd(),
+                                                       .control = pair.child.get(),
+                                                       .scoreboard = channel.scoreboard_fd()})};
 }
 
 std::chrono::milliseconds since(WorkerLifecycle::Clock::time_point start)
@@ -48,7 +47,9 @@ std::chrono::milliseconds since(WorkerLifecycle::Clock::time_point start)
 
 WorkerProcess::WorkerProcess(const asio::any_io_executor& executor, const PoolConfig& config,
                              WorkerIdentity identity, Observer& observer)
-    : identity_{std::move(identity)}, observer_{observer}, config_{config},
+    : identity_{std::move(identity)},
+      observer_{observer},
+      config_{config},
       channel_{config.max_queue},
       child_{start(executor, config_, identity_, channel_, control_)},
       lifecycle_{{.start_timeout = config.start_timeout,
@@ -131,8 +132,8 @@ void WorkerProcess::perform(WorkerLifecycle::Action action)
     case WorkerLifecycle::Action::none:
         break;
     case WorkerLifecycle::Action::drain:
-        log::info("{}: draining, {} queued and {} open, for up to {}", name(), channel_.queued(), channel_.open(),
-                  format_duration(config_.drain_timeout));
+        log::info("{}: draining, {} queued and {} open, for up to {}", name(), channel_.queued(),
+                  channel_.open(), format_duration(config_.drain_timeout));
         leave();
         control_->send(wire::encode(wire::Drain{.timeout = config_.drain_timeout}));
         channel_.shut_down();
@@ -142,8 +143,7 @@ void WorkerProcess::perform(WorkerLifecycle::Action action)
             log::error("{}: not ready after {}, SIGTERM", name(),
                        format_duration(config_.start_timeout));
         else
-            log::info("{}: SIGTERM, {} still open", name(),
-                      channel_.open());
+            log::info("{}: SIGTERM, {} still open", name(), channel_.open());
         leave();
         channel_.shut_down();
         observer_.on_worker_lost(*this);

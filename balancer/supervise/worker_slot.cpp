@@ -25,8 +25,14 @@ RestartPolicy::Duration since(Clock::time_point start)
 
 WorkerSlot::WorkerSlot(asio::any_io_executor executor, const PoolConfig& config, unsigned slot,
                        std::string label, Dispatcher& dispatcher, Owner& owner)
-    : executor_{std::move(executor)}, config_{config}, slot_{slot}, label_{std::move(label)},
-      dispatcher_{dispatcher}, owner_{owner}, policy_{config.restart}, delay_{executor_}
+    : executor_{std::move(executor)},
+      config_{config},
+      slot_{slot},
+      label_{std::move(label)},
+      dispatcher_{dispatcher},
+      owner_{owner},
+      policy_{config.restart},
+      delay_{executor_}
 {
 }
 
@@ -63,11 +69,10 @@ asio::awaitable<void> WorkerSlot::run_worker()
     const auto name = worker_->name();
     log::info("{}: started", name);
     const auto status = co_await worker_->run();
-    last_failure_ = "the worker " + status.to_string() +
-                    (worker_->was_ready() ? "" : " before it was ready");
+    last_failure_ =
+        "the worker " + status.to_string() + (worker_->was_ready() ? "" : " before it was ready");
     log::write(stopping_ ? log::Level::info : log::Level::warning,
-               fmt::format("{}: {} after {} ms", name, status.to_string(),
-                           since(started).count()));
+               fmt::format("{}: {} after {} ms", name, status.to_string(), since(started).count()));
     worker_.reset();
 }
 

@@ -32,7 +32,10 @@ public:
 
     /// For the kernel to write into: `data()` of `capacity()` bytes, then `resize()`.
     [[nodiscard]] sockaddr* data() noexcept;
-    [[nodiscard]] static constexpr socklen_t capacity() noexcept { return sizeof(sockaddr_storage); }
+    [[nodiscard]] static constexpr socklen_t capacity() noexcept
+    {
+        return sizeof(sockaddr_storage);
+    }
     void resize(socklen_t size) noexcept { size_ = size; }
 
     [[nodiscard]] std::uint16_t port() const noexcept; ///< 0 where the family has none

@@ -64,25 +64,26 @@ ControlMessage decode_object(const json& object)
 
     if (name == "hello")
         return Hello{.protocol = integer<int>(object, "protocol", 0, any_protocol),
-                     .max_batch = object.contains("max_batch")
-                                      ? integer<std::size_t>(object, "max_batch", 1,
-                                                             max_handoff_records)
-                                      : max_handoff_records};
+                     .max_batch =
+                         object.contains("max_batch")
+                             ? integer<std::size_t>(object, "max_batch", 1, max_handoff_records)
+                             : max_handoff_records};
     if (name == "ready")
         return Ready{};
     if (name == "bye")
         return Bye{.reason = text(object, "reason")};
     if (name == "welcome")
-        return Welcome{.protocol = integer<int>(object, "protocol", 0, any_protocol),
-                       .worker_id = integer<std::uint64_t>(
-                           object, "id", 0, std::numeric_limits<std::uint64_t>::max()),
-                       .slot = integer<unsigned>(object, "slot", 1,
-                                                 std::numeric_limits<unsigned>::max()),
-                       .generation = integer<unsigned>(object, "generation", 0,
-                                                       std::numeric_limits<unsigned>::max())};
+        return Welcome{
+            .protocol = integer<int>(object, "protocol", 0, any_protocol),
+            .worker_id =
+                integer<std::uint64_t>(object, "id", 0, std::numeric_limits<std::uint64_t>::max()),
+            .slot = integer<unsigned>(object, "slot", 1, std::numeric_limits<unsigned>::max()),
+            .generation =
+                integer<unsigned>(object, "generation", 0, std::numeric_limits<unsigned>::max())};
     if (name == "drain")
-        return Drain{.timeout = std::chrono::milliseconds{integer<std::int64_t>(
-                         object, "timeout_ms", 0, std::numeric_limits<std::int64_t>::max() / 1'000'000)}};
+        return Drain{
+            .timeout = std::chrono::milliseconds{integer<std::int64_t>(
+                object, "timeout_ms", 0, std::numeric_limits<std::int64_t>::max() / 1'000'000)}};
     return UnknownMessage{.type = name};
 }
 
@@ -116,9 +117,7 @@ ControlMessage decode_control(std::string_view packet)
 
 std::string encode(const Hello& message)
 {
-    return json{{"type", "hello"},
-                {"protocol", message.protocol},
-                {"max_batch", message.max_batch}}
+    return json{{"type", "hello"}, {"protocol", message.protocol}, {"max_batch", message.max_batch}}
         .dump();
 }
 
@@ -130,8 +129,8 @@ std::string encode(const Ready& /*message*/)
 std::string encode(const Bye& message)
 {
     // A reason is the worker's own text: replace what is not UTF-8 rather than throw.
-    return json{{"type", "bye"}, {"reason", message.reason}}.dump(
-        -1, ' ', false, json::error_handler_t::replace);
+    return json{{"type", "bye"}, {"reason", message.reason}}.dump(-1, ' ', false,
+                                                                  json::error_handler_t::replace);
 }
 
 std::string encode(const Welcome& message)

@@ -38,7 +38,8 @@ asio::awaitable<void> serve(usher::worker::Connection connection, const Acceptor
     for (bool keep_alive = true; keep_alive;) {
         http::request<http::empty_body> request;
         stream.expires_after(idle_timeout);
-        if (const auto [error, size] = co_await http::async_read(stream, buffer, request, result); error)
+        if (const auto [error, size] = co_await http::async_read(stream, buffer, request, result);
+            error)
             co_return;
 
         keep_alive = request.keep_alive() && !acceptor.is_draining();

@@ -43,8 +43,8 @@ bool ControlLink::read_all()
             return false; // the hand-off socket tells that the master is gone
 
         const auto text = std::span{*buffer_}.first(message.size);
-        const auto decoded = wire::decode_control(
-            {reinterpret_cast<const char*>(text.data()), text.size()});
+        const auto decoded =
+            wire::decode_control({reinterpret_cast<const char*>(text.data()), text.size()});
         if (std::holds_alternative<wire::Drain>(decoded))
             on_drain_();
     }

@@ -70,9 +70,9 @@ std::optional<Inheritance> take_inheritance()
     if (!scoreboard.is_intact())
         throw std::runtime_error{"the scoreboard is of another version than this program's"};
 
-    for (const char* const name : {env::protocol, env::handoff_fd, env::control_fd,
-                                   env::scoreboard_fd, env::worker_id, env::slot,
-                                   env::generation, env::pool})
+    for (const char* const name :
+         {env::protocol, env::handoff_fd, env::control_fd, env::scoreboard_fd, env::worker_id,
+          env::slot, env::generation, env::pool})
         ::unsetenv(name);
 
     return Inheritance{.identity = std::move(identity),

@@ -60,11 +60,12 @@ boost::system::error_code to_asio(std::error_code error)
 
 CountingInlet::CountingInlet(asio::io_context& io, sys::UniqueFd socket,
                              std::unique_ptr<Source> source, Scoreboard scoreboard)
-    : io_{io}, descriptor_{io, socket.release()}, source_{std::move(source)},
+    : io_{io},
+      descriptor_{io, socket.release()},
+      source_{std::move(source)},
       scoreboard_{std::make_shared<Scoreboard>(std::move(scoreboard))},
-      leases_{std::make_shared<detail::LeaseBook>([board = scoreboard_] {
-          board->page().closed.fetch_add(1, std::memory_order_release);
-      })}
+      leases_{std::make_shared<detail::LeaseBook>(
+          [board = scoreboard_] { board->page().closed.fetch_add(1, std::memory_order_release); })}
 {
 }
 

@@ -19,8 +19,8 @@ namespace usher::worker {
 /// What both kinds of Inlet share: turning what a Source yields into counted Asio sockets.
 class CountingInlet : public detail::Inlet {
 public:
-    CountingInlet(boost::asio::io_context& io, sys::UniqueFd socket,
-                  std::unique_ptr<Source> source, Scoreboard scoreboard);
+    CountingInlet(boost::asio::io_context& io, sys::UniqueFd socket, std::unique_ptr<Source> source,
+                  Scoreboard scoreboard);
 
     [[nodiscard]] bool has_buffered() const noexcept override { return source_->has_buffered(); }
     [[nodiscard]] boost::system::error_code take(Connection& connection) override;

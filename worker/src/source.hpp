@@ -25,8 +25,8 @@ public:
     /// Closes what is buffered.
     virtual void drop_buffered() noexcept = 0;
 
-    /// The next connection of `socket`.  operation_would_block: none now; too_many_files_open: it must wait
-    /// for free descriptors; MessageError::peer_closed: no more will come.
+    /// The next connection of `socket`.  operation_would_block: none now; too_many_files_open: it
+    /// must wait for free descriptors; MessageError::peer_closed: no more will come.
     [[nodiscard]] virtual std::error_code take(int socket, IncomingConnection& connection) = 0;
 };
 

@@ -40,7 +40,8 @@ struct Identity {
 ///         serve(co_await acceptor.async_accept(asio::use_awaitable));
 ///
 /// Like an Asio object it is for one thread at a time.  Under usher there is one per process.
-/// It stamps the worker's heartbeat once a second from the io_context, so that a blocked loop shows.
+/// It stamps the worker's heartbeat once a second from the io_context, so that a blocked loop
+/// shows.
 class Acceptor {
 public:
     /// Throws std::system_error if it cannot listen, std::runtime_error if the master's environment

@@ -22,15 +22,18 @@ using Endpoint = boost::asio::generic::stream_protocol::endpoint;
 struct Connection {
     explicit Connection(const Socket::executor_type& executor) : socket{executor} {}
 
-    Socket socket;                 ///< non-blocking and close-on-exec
-    Endpoint peer;                 ///< the client; of a Unix client only the family
-    std::uint64_t id = 0;          ///< never the same twice in one pool while the master lives
-    unsigned listener = 0;         ///< index in the pool's list of listeners
+    Socket socket;         ///< non-blocking and close-on-exec
+    Endpoint peer;         ///< the client; of a Unix client only the family
+    std::uint64_t id = 0;  ///< never the same twice in one pool while the master lives
+    unsigned listener = 0; ///< index in the pool's list of listeners
     std::chrono::steady_clock::time_point accepted_at; ///< when the master accepted it
 
     /// The address that the client connected to.  Asks the kernel unless the master knew it.
     /// Throws boost::system::system_error if the socket is closed or was moved from.
-    [[nodiscard]] Endpoint local() const { return known_local ? *known_local : socket.local_endpoint(); }
+    [[nodiscard]] Endpoint local() const
+    {
+        return known_local ? *known_local : socket.local_endpoint();
+    }
 
     std::optional<Endpoint> known_local; ///< set where a proxy in front has told it
 };

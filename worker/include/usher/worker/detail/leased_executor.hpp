@@ -27,21 +27,21 @@ public:
     }
 
     template <typename Property>
-        requires boost::asio::can_require_v<Inner, Property>
+    requires boost::asio::can_require_v<Inner, Property>
     [[nodiscard]] auto require(const Property& property) const
     {
         return rebind(boost::asio::require(inner_, property));
     }
 
     template <typename Property>
-        requires boost::asio::can_prefer_v<Inner, Property>
+    requires boost::asio::can_prefer_v<Inner, Property>
     [[nodiscard]] auto prefer(const Property& property) const
     {
         return rebind(boost::asio::prefer(inner_, property));
     }
 
     template <typename Property>
-        requires boost::asio::can_query_v<Inner, Property>
+    requires boost::asio::can_query_v<Inner, Property>
     [[nodiscard]] decltype(auto) query(const Property& property) const
         noexcept(boost::asio::is_nothrow_query_v<Inner, Property>)
     {

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// Accepts and closes, and does nothing else: what is counted under it is the library's.
+#include <usher/worker/acceptor.hpp>
+
+#include <boost/asio/io_context.hpp>
+
+namespace {
+
+/// A plain handler, so that no coroutine frame is counted either.
+void accept_next(usher::worker::Acceptor& acceptor)
+{
+    acceptor.async_accept(
+        [&acceptor](boost::system::error_code error, const usher::worker::Connection&) {
+            if (!error)
+                accept_next(acceptor);
+        });
+}
+
+} // namespace
+
+int main()
+{
+    boost::asio::io_context io{1};
+    usher::worker::Acceptor acceptor{io};
+    acceptor.ready();
+    accept_next(acceptor);
+    io.run();
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+//
+// Whatever the bytes, decode_config() refuses them with a ConfigError of one line, or gives a
+// configuration that a dump carries over unchanged.
+#include "balancer/config/config_error.hpp"
+#include "balancer/config/dump.hpp"
+#include "balancer/config/load.hpp"
+#include "balancer/config/validate.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
+#include <string_view>
+
+using namespace usher;
+
+namespace {
+
+void require(bool condition)
+{
+    if (!condition)
+        std::abort();
+}
+
+std::optional<Config> decode(std::string_view text)
+{
+    try {
+        return decode_config(text, "fuzz");
+    } catch (const ConfigError& error) {
+        require(std::string_view{error.what()}.find('\n') == std::string_view::npos);
+        return std::nullopt;
+    }
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
+{
+    const auto config = decode({reinterpret_cast<const char*>(data), size});
+    if (!config)
+        return 0;
+
+    require(decode_config(dump_config(*config), "dump") == *config);
+    try {
+        validate(*config, "fuzz");
+    } catch (const ConfigError&) { // may be incomplete
+    }
+    return 0;
+}

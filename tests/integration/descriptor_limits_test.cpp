@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/eventually.hpp"
+#include "tests/support/http_client.hpp"
+#include "tests/support/process_facts.hpp"
+#include "tests/support/usher_process.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <thread>
+#include <vector>
+
+#include <poll.h>
+#include <sys/resource.h>
+
+using namespace usher::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+void limit_descriptors_to_256()
+{
+    constexpr rlimit limit{.rlim_cur = 256, .rlim_max = 256};
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// Sets the limit of another process; returns what it was.
+rlimit limit_descriptors(pid_t pid, rlim_t count)
+{
+    rlimit old{};
+    rlimit limit{.rlim_cur = count, .rlim_max = RLIM_INFINITY};
+    ::prlimit(pid, RLIMIT_NOFILE, nullptr, &old);
+    limit.rlim_max = old.rlim_max;
+    REQUIRE(::prlimit(pid, RLIMIT_NOFILE, &limit, nullptr) == 0);
+    return old;
+}
+
+/// The share of one CPU that `pid` uses during the next `span`: here time itself is what is
+/// looked at.
+double cpu_share(pid_t pid, std::chrono::milliseconds span)
+{
+    const auto before = cpu_time(pid);
+    std::this_thread::sleep_for(span);
+    const std::chrono::duration<double> used = cpu_time(pid) - before;
+    return used / std::chrono::duration<double>{span};
+}
+
+bool has_answer(const HttpClient& client)
+{
+    pollfd entry{.fd = client.fd(), .events = POLLIN, .revents = 0};
+    return ::poll(&entry, 1, 0) == 1;
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("descriptor_limits");
+
+TEST_CASE("with 256 descriptors and 400 open clients nothing spins, and nobody is lost")
+{
+    UsherProcess usher{run_demo(1), limit_descriptors_to_256};
+    usher.wait_until_ready(1);
+    const auto port = usher.port();
+
+    std::vector<HttpClient> clients;
+    for (int i = 0; i < 400; ++i)
+        clients.emplace_back(port).send_get("/", false); // they stay open
+    const auto served = [&] { return std::ranges::count_if(clients, has_answer); };
+    REQUIRE(eventually([&] { return served() >= 150; }));
+
+    // The worker is full, its queue is full, the rest waits in the backlog.
+    CHECK(cpu_share(usher.pid(), 1500ms) < 0.20);
+    CHECK(cpu_share(usher.worker_pid(1), 1500ms) < 0.20);
+    CHECK(served() < 256);
+
+    for (int i = 0; i < 200; ++i) {
+        CHECK(clients[static_cast<std::size_t>(i)].read_answer().ok());
+        clients[static_cast<std::size_t>(i)].close();
+    }
+    clients.erase(clients.begin(), clients.begin() + 200);
+    CHECK(eventually([&] { return served() == 200; }, 1s));
+    for (auto& client : clients)
+        CHECK(client.read_answer().ok());
+}
+
+TEST_CASE("a master without a free descriptor pauses, says so once, and resumes by itself")
+{
+    UsherProcess usher{run_demo(1)};
+    usher.wait_until_ready(1);
+    const auto port = usher.port();
+    REQUIRE(get(port, "/").ok());
+
+    const auto highest = descriptors_of(usher.pid()).rbegin()->first;
+    const auto old = limit_descriptors(usher.pid(), static_cast<rlim_t>(highest) + 1);
+
+    std::vector<HttpClient> clients;
+    for (int i = 0; i < 100; ++i)
+        clients.emplace_back(port).send_get("/");
+    usher.wait_for("cannot accept: Too many open files");
+    CHECK(cpu_share(usher.pid(), 1500ms) < 0.20);
+    CHECK(std::ranges::none_of(clients, has_answer));
+
+    limit_descriptors(usher.pid(), old.rlim_cur);
+    CHECK(eventually([&] { return std::ranges::all_of(clients, has_answer); }, 1500ms));
+    for (auto& client : clients)
+        CHECK(client.read_answer().ok());
+    CHECK(usher.count("cannot accept") == 1);
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/http_client.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/usher_process.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include <sys/stat.h>
+
+using namespace usher::test;
+
+namespace {
+
+std::vector<std::string> run_on(const std::string& address)
+{
+    return {"run", "--listen", address, "--workers", "1", "--", demo_program()};
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("listeners");
+
+TEST_CASE("a second master on the same port is refused clearly, and the first is undisturbed")
+{
+    UsherProcess first{run_demo(1)};
+    first.wait_until_ready(1);
+    const auto port = first.port();
+
+    UsherProcess second{run_on("127.0.0.1:" + std::to_string(port))};
+    CHECK(second.wait() == usher::sys::ExitStatus{.by_signal = false, .code = 2});
+    CHECK(second.count("usher: 127.0.0.1:" + std::to_string(port) +
+                       ": another process listens there already") == 1);
+    CHECK(second.count("started") == 0);
+    CHECK(get(port, "/").ok());
+}
+
+TEST_CASE("a second master on the same socket path is refused clearly, the first undisturbed")
+{
+    const TempDir folder;
+    const auto path = (folder.path() / "usher.sock").string();
+    UsherProcess first{run_on("unix:" + path)};
+    first.wait_until_ready(1);
+
+    UsherProcess second{run_on("unix:" + path)};
+    CHECK(second.wait() == usher::sys::ExitStatus{.by_signal = false, .code = 2});
+    CHECK(second.count("usher: unix:" + path + ": another process listens there already") == 1);
+
+    HttpClient client{path};
+    client.send_get("/whoami");
+    const auto answer = nlohmann::json::parse(client.read_answer().body);
+    CHECK(answer.at("peer") == "unix");
+    CHECK(first.stop() == usher::sys::ExitStatus{});
+    CHECK_FALSE(std::filesystem::exists(path));
+}
+
+TEST_CASE("the socket file of a master that was killed is replaced")
+{
+    const TempDir folder;
+    const auto path = (folder.path() / "usher.sock").string();
+    UsherProcess first{run_on("unix:" + path)};
+    first.wait_until_ready(1);
+    first.signal(SIGKILL);
+    first.wait();
+    REQUIRE(std::filesystem::exists(path));
+
+    UsherProcess second{run_on("unix:" + path)};
+    second.wait_until_ready(1);
+    HttpClient client{path};
+    client.send_get("/");
+    CHECK(client.read_answer().ok());
+}
+
+TEST_CASE("a file that is no socket is never replaced")
+{
+    const TempDir folder;
+    const auto file = folder.write("precious", "data");
+
+    UsherProcess usher{run_on("unix:" + file.string())};
+    CHECK(usher.wait() == usher::sys::ExitStatus{.by_signal = false, .code = 2});
+    std::string text;
+    std::ifstream{file} >> text;
+    CHECK(text == "data");
+}
+
+TEST_CASE("several listeners feed one pool, and a worker learns which and from where")
+{
+    const TempDir folder;
+    const auto path = (folder.path() / "s").string();
+    const nlohmann::json config{
+        {"pools",
+         {{{"command", {demo_program()}},
+           {"workers", 2},
+           {"listen",
+            {"127.0.0.1:0", "127.0.0.1:0", {{"address", "unix:" + path}, {"mode", "0660"}}}}}}}};
+    UsherProcess usher{{"run", "--config", folder.write("c.json", config.dump()).string()}};
+    usher.wait_until_ready(2);
+
+    const auto first = nlohmann::json::parse(get(usher.port(0), "/whoami").body);
+    const auto second = nlohmann::json::parse(get(usher.port(1), "/whoami").body);
+    CHECK(first.at("listener") == 0);
+    CHECK(second.at("listener") == 1);
+    CHECK(first.at("slot") == 1);
+    CHECK(second.at("slot") == 2);
+    CHECK(second.at("local") == "127.0.0.1:" + std::to_string(usher.port(1)));
+    CHECK(first.at("peer").get<std::string>().starts_with("127.0.0.1:"));
+    CHECK(second.at("connection") == first.at("connection").get<int>() + 1);
+    CHECK(first.at("generation") == 1);
+
+    struct stat status {};
+    REQUIRE(::stat(path.c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777) == 0660);
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/http_client.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/usher_process.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <atomic>
+#include <csignal>
+#include <thread>
+#include <vector>
+
+using namespace usher::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string config_with_restart(const TempDir& folder, std::vector<std::string> command,
+                                unsigned workers, const char* first_delay)
+{
+    const nlohmann::json config{
+        {"pools",
+         {{{"command", command},
+           {"workers", workers},
+           {"listen", "127.0.0.1:0"},
+           {"restart", {{"first_delay", first_delay}, {"longest_delay", "2s"}}}}}}};
+    return folder.write("usher.json", config.dump()).string();
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("reclaim");
+
+TEST_CASE("what a killed worker had not taken is served by the others, oldest first")
+{
+    UsherProcess usher{run_demo(4)};
+    usher.wait_until_ready(4);
+    const auto port = usher.port();
+    const auto victim = usher.worker_pid(2);
+    ::kill(victim, SIGSTOP);
+
+    std::vector<HttpClient> clients;
+    for (int i = 0; i < 80; ++i)
+        clients.emplace_back(port).send_get("/whoami");
+    // The other three have answered theirs, so all that is open now sits in the queue.
+    int answered = 0;
+    for (int i = 0; i < 3; ++i)
+        answered += get(port, "/").ok() ? 1 : 0;
+    REQUIRE(answered == 3);
+    ::kill(victim, SIGKILL);
+
+    for (auto& client : clients) {
+        const auto answer = client.read_answer();
+        CHECK(answer.ok());
+        CHECK(nlohmann::json::parse(answer.body).at("pid") != victim);
+    }
+    usher.wait_for(" connections it had not taken went to others");
+    CHECK(usher.count("worker 2 (pid " + std::to_string(victim) + "): killed by SIGKILL") == 1);
+}
+
+TEST_CASE("connections made while every worker is dead are served by their successors")
+{
+    const TempDir folder;
+    UsherProcess usher{
+        {"run", "--config", config_with_restart(folder, {demo_program()}, 4, "700ms")}};
+    usher.wait_until_ready(4);
+    const auto port = usher.port();
+
+    std::atomic<bool> stop{false};
+    std::atomic<int> served{0};
+    std::atomic<int> lost{0};
+    std::vector<std::jthread> load;
+    for (int i = 0; i < 8; ++i)
+        load.emplace_back([&] {
+            while (!stop) {
+                try {
+                    served += get(port, "/").ok() ? 1 : 0;
+                } catch (const std::exception&) {
+                    ++lost; // was being answered when its worker was killed
+                }
+            }
+        });
+    while (served < 200)
+        std::this_thread::yield();
+
+    for (unsigned slot = 1; slot <= 4; ++slot)
+        ::kill(usher.worker_pid(slot), SIGKILL);
+    usher.wait_for_count(": next start in", 4);
+    REQUIRE(usher.count(": ready after") == 4);
+
+    std::vector<HttpClient> clients;
+    for (int i = 0; i < 100; ++i)
+        clients.emplace_back(port).send_get("/");
+    for (auto& client : clients)
+        CHECK(client.read_answer().ok());
+
+    const int before = served;
+    while (served < before + 200)
+        std::this_thread::yield();
+    stop = true;
+    load.clear();
+    CHECK(lost <= 8); // one request a thread: what a dead worker had already taken
+    usher.wait_until_ready(8);
+}
+
+TEST_CASE("a connection that two dead workers had not taken is closed and counted")
+{
+    const TempDir folder;
+    UsherProcess usher{
+        {"run", "--config",
+         config_with_restart(folder, {faulty_worker_program(), "never-take", demo_program()}, 1,
+                             "10ms")}};
+    usher.wait_until_ready(1);
+    HttpClient client{usher.port()};
+    client.send_get("/");
+    // The listener works through its backlog in order: when this one is handed off, so is that.
+    HttpClient second{usher.port()};
+
+    ::kill(usher.worker_pid(1), SIGSTOP);
+    ::kill(usher.worker_pid(1), SIGKILL);
+    usher.wait_until_ready(2);
+    ::kill(usher.worker_pid(1), SIGKILL);
+
+    CHECK_THROWS(std::ignore = client.read_answer());
+    usher.wait_for("closed, because 2 workers ended before taking them");
+}
+
+TEST_SUITE_END();

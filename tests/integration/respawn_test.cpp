@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/http_client.hpp"
+#include "tests/support/process_facts.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/usher_process.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <regex>
+#include <vector>
+
+using namespace usher::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// One slot that exits at once, and one that serves: `restart` is the configuration's.
+std::string config(const TempDir& folder, const nlohmann::json& restart)
+{
+    return folder
+        .write("usher.json",
+               nlohmann::json{{"pools",
+                               {{{"command", {faulty_worker_program(), "exit", demo_program()}},
+                                 {"workers", 2},
+                                 {"listen", "127.0.0.1:0"},
+                                 {"start_attempts", 10'000},
+                                 {"restart", restart}}}}}
+                   .dump())
+        .string();
+}
+
+std::vector<int> logged_delays(UsherProcess& usher)
+{
+    const auto text = usher.log();
+    const std::regex pattern{R"(worker 1: next start in (\d+) ms)"};
+    std::vector<int> delays;
+    for (std::sregex_iterator match{text.begin(), text.end(), pattern}, end; match != end; ++match)
+        delays.push_back(std::stoi((*match)[1]));
+    return delays;
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("respawn");
+
+TEST_CASE("after 1,000 respawns descriptors and memory are where they were, and little CPU is used")
+{
+    const TempDir folder;
+    UsherProcess usher{
+        {"run", "--config",
+         config(folder,
+                {{"first_delay", "30ms"}, {"longest_delay", "30ms"}, {"give_up_after", 1'050}})}};
+    usher.wait_until_ready(1);
+    // The first ones fill the allocator's and the libraries' caches.
+    usher.wait_for_count("worker 1: next start in", 50);
+    const auto descriptors = descriptors_of(usher.pid()).size();
+    const auto memory = resident_bytes(usher.pid());
+    const auto cpu = cpu_time(usher.pid());
+    const auto start = std::chrono::steady_clock::now();
+
+    usher.wait_for_count("worker 1: next start in", 1'050, 280s);
+    const auto used = cpu_time(usher.pid()) - cpu;
+    const auto passed = std::chrono::steady_clock::now() - start;
+
+    const auto descriptors_after = descriptors_of(usher.pid()).size();
+    CHECK(descriptors_after <= descriptors + 2);
+    CHECK(descriptors_after + 2 >= descriptors);
+    const auto memory_after = resident_bytes(usher.pid());
+    MESSAGE("memory: " << memory << " before, " << memory_after << " after; CPU: "
+                       << 100.0 * static_cast<double>(used.count()) /
+                              static_cast<double>(std::chrono::nanoseconds{passed}.count())
+                       << " %");
+#if !defined(__SANITIZE_ADDRESS__) // which keeps freed memory, and makes fork() dear
+    CHECK(memory_after <= memory + (1 << 20));
+    CHECK(used < passed / 20);
+#endif
+
+    usher.wait_for("worker 1: failed 1051 times in a row, given up");
+    CHECK(get(usher.port(), "/").slot() == 2);
+    CHECK(usher.stop() == usher::sys::ExitStatus{});
+}
+
+TEST_CASE("delays double up to the longest, and the slot fails after the limit")
+{
+    const TempDir folder;
+    UsherProcess usher{
+        {"run", "--config",
+         config(folder,
+                {{"first_delay", "20ms"}, {"longest_delay", "160ms"}, {"give_up_after", 6}})}};
+    usher.wait_for("worker 1: failed 7 times in a row, given up");
+
+    const auto delays = logged_delays(usher);
+    const std::vector<double> nominal{20, 40, 80, 160, 160, 160};
+    REQUIRE(delays.size() == nominal.size());
+    for (std::size_t i = 0; i < delays.size(); ++i) {
+        CHECK(delays[i] >= nominal[i] * 0.75 - 1);
+        CHECK(delays[i] <= nominal[i] * 1.25 + 1);
+    }
+    CHECK(get(usher.port(), "/").slot() == 2);
+}
+
+TEST_CASE("a worker that dies is replaced in its slot, and its exit is logged")
+{
+    UsherProcess usher{run_demo(2)};
+    usher.wait_until_ready(2);
+    const auto port = usher.port();
+    const auto first = usher.worker_pid(1);
+
+    CHECK_THROWS(std::ignore = get(port, "/exit?code=9"));
+    usher.wait_for("worker 1 (pid " + std::to_string(first) + "): exited with code 9 after");
+    usher.wait_until_ready(3);
+    CHECK(usher.worker_pid(1) != first);
+
+    CHECK_THROWS(std::ignore = [&] {
+        for (;;) // until it is slot 1's turn
+            if (get(port, "/").slot() == 2)
+                return get(port, "/abort");
+    }());
+    usher.wait_for("killed by SIGABRT after");
+    usher.wait_until_ready(4);
+    CHECK(get(port, "/").slot() + get(port, "/").slot() == 3);
+}
+
+TEST_SUITE_END();

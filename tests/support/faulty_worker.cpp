@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// A worker that misbehaves, for tests:  faulty-worker MODE GOOD-WORKER [ARG...]
+//
+// In slot 1 it does what MODE says; in every other slot it becomes the good worker.
+#include "common/scoreboard.hpp"
+#include "common/sys/fd_message.hpp"
+#include "common/wire/control.hpp"
+#include "common/wire/environment.hpp"
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <unistd.h>
+
+namespace {
+
+namespace env = usher::wire::env;
+namespace wire = usher::wire;
+
+int number(const char* name)
+{
+    return std::atoi(std::getenv(name));
+}
+
+void send(std::string_view packet, std::span<const int> fds = {})
+{
+    std::ignore =
+        usher::sys::send_with_fds(number(env::control_fd), std::as_bytes(std::span{packet}), fds);
+}
+
+void say_hello()
+{
+    send(wire::encode(wire::Hello{.protocol = env::protocol_version, .max_batch = 64}));
+}
+
+void become_ready()
+{
+    say_hello();
+    send(wire::encode(wire::Ready{}));
+}
+
+void scribble(const std::function<void(usher::ScoreboardPage&)>& write)
+{
+    become_ready();
+    auto board = usher::Scoreboard::open(number(env::scoreboard_fd));
+    write(board.page());
+}
+
+const std::map<std::string_view, std::function<void()>> modes{
+    {"exit", [] { std::exit(1); }},
+    {"never-take", become_ready},
+    {"garbage", [] { become_ready(), send("\x01\x02 this is not JSON"); }},
+    {"truncated-hello", [] { send(R"({"type":"hello","proto)"); }},
+    {"wrong-protocol", [] { send(R"({"type":"hello","protocol":99})"); }},
+    {"hello-twice", [] { say_hello(), say_hello(); }},
+    {"ready-first", [] { send(wire::encode(wire::Ready{})); }},
+    {"batch-of-none", [] { send(R"({"type":"hello","protocol":1,"max_batch":0})"); }},
+    {"too-long", [] { become_ready(), send(std::string(wire::max_control_message + 1, 'x')); }},
+    {"descriptors",
+     [] {
+         become_ready();
+         const std::array fds{0, 1, 2};
+         send(wire::encode(wire::Ready{}), fds);
+     }},
+    {"unknown-type", [] { become_ready(), send(R"({"type":"from-the-future","x":1})"); }},
+    {"scribble-head",
+     [] {
+         scribble([](auto& page) {
+             std::memset(static_cast<void*>(&page), 0xff, usher::scoreboard_size);
+         });
+     }},
+    {"scribble-accepted", [] { scribble([](auto& page) { page.accepted = 1'000'000; }); }},
+    {"scribble-closed", [] { scribble([](auto& page) { page.closed = 1'000'000; }); }},
+    {"close-control", [] { become_ready(), ::close(number(env::control_fd)); }},
+};
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    if (argc < 3 || !modes.contains(argv[1]))
+        return std::fputs("usage: faulty-worker MODE GOOD-WORKER [ARG...]\n", stderr), 2;
+
+    if (number(env::slot) != 1) {
+        ::execv(argv[2], argv + 2);
+        return 127;
+    }
+    modes.at(argv[1])();
+    for (;;)
+        ::pause(); // until the master sends SIGTERM
+}

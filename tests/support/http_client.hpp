@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/sys/unique_fd.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace usher::test {
+
+/// An answer as it came over the wire.
+struct HttpAnswer {
+    std::string head;
+    std::string body;
+
+    [[nodiscard]] bool ok() const
+    {
+        return head.starts_with("HTTP/1.1 200") || head.starts_with("HTTP/1.0 200");
+    }
+    [[nodiscard]] std::string header(std::string_view name) const; ///< empty if there is none
+    [[nodiscard]] int slot() const { return std::stoi("0" + header("X-Slot")); }
+    [[nodiscard]] int pid() const { return std::stoi("0" + header("X-Pid")); }
+};
+
+/// One blocking client connection.  Everything throws std::runtime_error if it is refused, reset,
+/// cut short, or takes longer than `limit`.
+class HttpClient {
+public:
+    static constexpr std::chrono::seconds limit{30};
+
+    explicit HttpClient(std::uint16_t port);           ///< connects to 127.0.0.1
+    explicit HttpClient(const std::string& unix_path); ///< connects to a Unix socket
+
+    void send(std::string_view bytes) const;
+
+    /// Sends a request without a body; `close`: ask for the end of the connection after it.
+    void send_get(std::string_view target, bool close = true) const;
+
+    /// Reads one answer, as long as its Content-Length says.
+    [[nodiscard]] HttpAnswer read_answer();
+
+    /// True if the other side ends the connection within `within`, cleanly.
+    [[nodiscard]] bool sees_end(std::chrono::milliseconds within);
+
+    [[nodiscard]] int fd() const noexcept { return socket_.get(); }
+    void close() { socket_.reset(); }
+
+private:
+    sys::UniqueFd socket_;
+    std::string buffer_;
+};
+
+/// One connection, one request.
+[[nodiscard]] HttpAnswer get(std::uint16_t port, std::string_view target);
+
+} // namespace usher::test

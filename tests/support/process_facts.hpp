@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+/// What /proc says about a process.
+namespace usher::test {
+
+/// Number and target of each open descriptor, such as `socket:[4711]`.
+[[nodiscard]] std::map<int, std::string> descriptors_of(pid_t pid);
+
+[[nodiscard]] std::size_t resident_bytes(pid_t pid);
+
+/// User and system time, of its own threads only.
+[[nodiscard]] std::chrono::nanoseconds cpu_time(pid_t pid);
+
+[[nodiscard]] std::vector<pid_t> children_of(pid_t pid);
+
+/// The state letter of /proc/PID/stat ('R', 'S', 'T', 'Z', ...); 0 if there is no such process.
+[[nodiscard]] char state_of(pid_t pid);
+
+/// True if any process has this process group.
+[[nodiscard]] bool group_exists(pid_t group);
+
+} // namespace usher::test

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/config/dump.hpp"
+
+#include "balancer/config/load.hpp"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+
+using namespace usher;
+using namespace std::chrono_literals;
+
+TEST_SUITE_BEGIN("dump");
+
+TEST_CASE("the defaults are written out")
+{
+    const Config config{.pools = {{.command = {"./a"}, .listen = {{.address = "80"}}}}};
+    CHECK(dump_config(config) == R"({
+  "pools": [
+    {
+      "name": "default",
+      "command": [
+        "./a"
+      ],
+      "workers": "auto",
+      "listen": [
+        {
+          "address": "80",
+          "v6only": false
+        }
+      ],
+      "backlog": 4096,
+      "env": {},
+      "cwd": "",
+      "max_queue": 64,
+      "start_timeout": "30s",
+      "start_attempts": 3,
+      "drain_timeout": "30s",
+      "stop_grace": "5s",
+      "restart": {
+        "first_delay": "100ms",
+        "longest_delay": "30s",
+        "healthy_after": "10s",
+        "give_up_after": 10
+      }
+    }
+  ]
+})");
+}
+
+TEST_CASE("what is written is read back equal")
+{
+    const Config config{
+        .pools = {
+            {.name = "a",
+             .command = {"./a", "--text", "ä\n\""},
+             .workers = 7,
+             .listen = {{.address = "[::]:80", .v6only = true},
+                        {.address = "unix:/x", .mode = 0600},
+                        {.address = "unix:y", .mode = 0}},
+             .backlog = 1,
+             .env = {{"A", "1"}, {"B", ""}},
+             .cwd = "/srv",
+             .max_queue = 2,
+             .start_timeout = 1'001ms,
+             .start_attempts = 4,
+             .drain_timeout = 0s,
+             .stop_grace = 48h,
+             .restart = {.first_delay = 1ms, .longest_delay = 2min, .give_up_after = 0}},
+            {.name = "b"},
+        }};
+    CHECK(decode_config(dump_config(config), "f") == config);
+}
+
+TEST_CASE("bytes that are no UTF-8 are replaced")
+{
+    const Config config{.pools = {{.command = {"\xff"}}}};
+    CHECK(decode_config(dump_config(config), "f").pools.at(0).command.at(0) == "\uFFFD");
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/config/dump.hpp"
+#include "tests/unit/balancer/config/config_errors.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+
+using namespace usher;
+using namespace usher::test;
+using nlohmann::json;
+
+namespace {
+
+json schema()
+{
+    std::ifstream in{USHER_SOURCE_DIR "/docs/config.schema.json"};
+    REQUIRE(in);
+    return json::parse(in);
+}
+
+/// The properties of one object of the schema.
+json properties(const std::string& pointer)
+{
+    return schema().at(json::json_pointer{pointer}).at("properties");
+}
+
+std::set<std::string> names(const json& object)
+{
+    std::set<std::string> names;
+    for (const auto& [name, value] : object.items())
+        names.insert(name);
+    return names;
+}
+
+/// The keys the decoder takes, which it lists when it is asked for one that is near to none.
+std::set<std::string> decoder_keys(const std::string& text)
+{
+    const std::string error = error_of(text);
+    const std::string mark = "use one of ";
+    REQUIRE(error.find(mark) != std::string::npos);
+
+    std::istringstream list{error.substr(error.find(mark) + mark.size())};
+    std::set<std::string> keys;
+    for (std::string key; list >> std::ws && std::getline(list, key, ',');)
+        keys.insert(key);
+    return keys;
+}
+
+/// The defaults as the decoder would read them.
+json default_pool()
+{
+    return json::parse(dump_config({.pools = {PoolConfig{}}})).at("pools").at(0);
+}
+
+/// Checks the "default" of each property against `defaults`, and that none is missing.
+void check_defaults(const json& schema_properties, const json& defaults)
+{
+    for (const auto& [name, value] : defaults.items()) {
+        CAPTURE(name);
+        const json& property = schema_properties.at(name);
+        if (!property.contains("$ref")) // "restart" has its defaults inside
+            CHECK(property.at("default") == value);
+    }
+}
+
+constexpr const char* top = "";
+constexpr const char* pool = "/definitions/pool";
+constexpr const char* listener = "/definitions/listener/oneOf/1";
+constexpr const char* restart = "/definitions/restart";
+
+} // namespace
+
+TEST_SUITE_BEGIN("config.schema.json");
+
+TEST_CASE("the schema has exactly the keys which the decoder knows")
+{
+    CHECK(names(properties(top)) == decoder_keys(R"({"?": 1})"));
+    CHECK(names(properties(pool)) == decoder_keys(pool_text(R"("?": 1)")));
+    CHECK(names(properties(listener)) == decoder_keys(pool_text(R"("listen": {"?": 1})")));
+    CHECK(names(properties(restart)) == decoder_keys(pool_text(R"("restart": {"?": 1})")));
+}
+
+TEST_CASE("every key is described")
+{
+    for (const char* object : {top, pool, listener, restart}) {
+        const json members = properties(object);
+        for (const auto& [name, property] : members.items()) {
+            CAPTURE(name);
+            CHECK((property.contains("description") || property.contains("$ref")));
+        }
+    }
+}
+
+TEST_CASE("every key has its line in docs/configuration.md")
+{
+    std::ifstream in{USHER_SOURCE_DIR "/docs/configuration.md"};
+    std::ostringstream page;
+    page << in.rdbuf();
+    for (const char* object : {top, pool, listener, restart})
+        for (const std::string& name : names(properties(object))) {
+            CAPTURE(name);
+            CHECK(page.str().find("\n| `" + name + "` | ") != std::string::npos);
+        }
+}
+
+TEST_CASE("the schema has the defaults of the structs")
+{
+    check_defaults(properties(pool), default_pool());
+    check_defaults(properties(restart), default_pool().at("restart"));
+    CHECK(properties(listener).at("v6only").at("default") == ListenConfig{}.v6only);
+}
+
+TEST_CASE("the ranges of the schema are those of the decoder")
+{
+    const auto check = [](const std::string& name, const json& range, const auto& error) {
+        CAPTURE(name);
+        const auto least = range.at("minimum").get<long>();
+        const auto most = range.at("maximum").get<long>();
+        const auto member = [&](long n) { return '"' + name + "\": " + std::to_string(n); };
+        CHECK(error(member(least)) == "no error");
+        CHECK(error(member(most)) == "no error");
+        CHECK(error(member(least - 1)) != "no error");
+        CHECK(error(member(most + 1)) != "no error");
+    };
+    const auto restart_error = [](const std::string& member) {
+        return pool_error("\"restart\": {" + member + "}");
+    };
+
+    const json members = properties(pool);
+    for (const auto& [name, property] : members.items())
+        if (property.value("type", "") == "integer")
+            check(name, property, pool_error);
+    check("workers", properties(pool).at("workers").at("oneOf").at(0), pool_error);
+    check("give_up_after", properties(restart).at("give_up_after"), restart_error);
+}
+
+TEST_CASE("the patterns of the schema take what the decoder takes")
+{
+    const auto check = [](const json& pattern, const std::string& member,
+                          const std::vector<std::string>& texts) {
+        const std::regex regex{pattern.get<std::string>(), std::regex::ECMAScript};
+        for (const std::string& text : texts) {
+            CAPTURE(text);
+            const std::string value = '"' + text + '"';
+            const bool is_taken =
+                pool_error(std::regex_replace(member, std::regex{"\\?"}, value)) == "no error";
+            CHECK(std::regex_search(text, regex) == is_taken);
+        }
+    };
+    const json definitions = schema().at("definitions");
+    const std::vector<std::string> durations{"1ms", "30s", "0s", "00m", "010h", "1d",
+                                             "30",  "s",   "",   "1y",  "-1s",  "1.5s"};
+    check(definitions.at("duration").at("pattern"), R"("stop_grace": ?)", durations);
+    check(definitions.at("positive_duration").at("pattern"), R"("start_timeout": ?)", durations);
+    check(definitions.at("address").at("pattern"), R"("listen": ?)",
+          {"8000", "*:80", "127.0.0.1:80", "[::]:0", "localhost:0", "unix:a", "unix:", "", "::1",
+           "http://a:80", "localhost", ":80", "[::]"});
+    check(properties(listener).at("mode").at("pattern"),
+          R"("listen": {"address": "unix:a", "mode": ?})",
+          {"0", "660", "0660", "00777", "1000", "8", "", "0o660"});
+    check(properties(pool).at("name").at("pattern"), R"("name": ?)",
+          {"a", "A-z_0.9", "", "a b", std::string(64, 'x'), std::string(65, 'x')});
+    check(properties(pool).at("env").at("propertyNames").at("pattern"), R"("env": {?: ""})",
+          {"A", "USHER", "USHER_", "USHER_X", "XUSHER_", "A=B", ""});
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/config/validate.hpp"
+
+#include "balancer/config/config_error.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace usher;
+
+namespace {
+
+std::string error_of(const Config& config)
+{
+    try {
+        validate(config, "f");
+        return "no error";
+    } catch (const ConfigError& error) {
+        return error.what();
+    }
+}
+
+PoolConfig pool_on(std::vector<std::string> addresses)
+{
+    PoolConfig pool{.command = {"./a"}};
+    for (std::string& address : addresses)
+        pool.listen.push_back({.address = std::move(address)});
+    return pool;
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("validate");
+
+TEST_CASE("pools with a command and listeners of their own are good")
+{
+    CHECK(error_of({.pools = {pool_on({"80", "unix:a"}), pool_on({"localhost:80", "unix:b"})}}) ==
+          "no error");
+}
+
+TEST_CASE("a pool, a command and a listener must be there")
+{
+    CHECK(error_of({}) == "f: /pools: is empty, but must hold a pool");
+    CHECK(error_of({.pools = {{.listen = {{.address = "80"}}}}}) ==
+          "f: /pools/0: has no \"command\"; add one, e.g. \"command\": [\"./my-server\"]");
+    CHECK(error_of({.pools = {pool_on({"80"}), {.command = {"./a"}}}}) ==
+          "f: /pools/1: has no \"listen\"; add one, e.g. \"listen\": [\"8000\"]");
+}
+
+TEST_CASE("no address is listened on twice, however it is written and in whichever pool")
+{
+    CHECK(error_of({.pools = {pool_on({"80", "*:80"})}}) ==
+          "f: /pools/0/listen/1: listens on \"*:80\" like /pools/0/listen/0; remove one of them");
+    CHECK(error_of({.pools = {pool_on({"unix:a"}), pool_on({"80", "unix:a"})}}) ==
+          "f: /pools/1/listen/1: listens on \"unix:a\" like /pools/0/listen/0; remove one of them");
+}
+
+TEST_CASE("port 0 is another port every time")
+{
+    CHECK(error_of({.pools = {pool_on({"0", "0", "localhost:0", "localhost:0"})}}) == "no error");
+}
+
+TEST_CASE("an address that cannot be parsed is refused")
+{
+    CHECK(error_of({.pools = {pool_on({"70000"})}}) ==
+          "f: /pools/0/listen/0: \"70000\" is no port: use 0 to 65535");
+}
+
+TEST_SUITE_END();
