@@ -43,14 +43,17 @@ TEST_CASE("a worker has 0 to 2, its three, and what it opened itself")
     usher.wait_until_ready(2);
 
     for (const unsigned slot : {1U, 2U}) {
+        int sockets = 0;
         int event_loop = 0;
         for (const auto& [number, target] : descriptors_of(usher.worker_pid(slot))) {
             CAPTURE(target);
-            if (number > 5) {
-                CHECK(target.starts_with("anon_inode:"));
-                ++event_loop;
-            }
+            if (number <= 2)
+                continue;
+            sockets += target.starts_with("socket:") ? 1 : 0;
+            event_loop += target.starts_with("anon_inode:") ? 1 : 0;
+            CHECK((target.starts_with("socket:") || target.starts_with("anon_inode:")));
         }
+        CHECK(sockets == 2);    // the scoreboard is mapped, its descriptor closed
         CHECK(event_loop == 3); // epoll, eventfd and timerfd of its own event loop
     }
 }

@@ -93,6 +93,12 @@ HttpAnswer HttpClient::read_answer()
     return answer;
 }
 
+bool HttpClient::has_answer() const
+{
+    pollfd entry{.fd = socket_.get(), .events = POLLIN, .revents = 0};
+    return ::poll(&entry, 1, 0) == 1;
+}
+
 bool HttpClient::sees_end(std::chrono::milliseconds within)
 {
     pollfd entry{.fd = socket_.get(), .events = POLLIN, .revents = 0};

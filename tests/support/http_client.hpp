@@ -41,6 +41,9 @@ public:
     /// Reads one answer, as long as its Content-Length says.
     [[nodiscard]] HttpAnswer read_answer();
 
+    /// True if there is something to read now.
+    [[nodiscard]] bool has_answer() const;
+
     /// True if the other side ends the connection within `within`, cleanly.
     [[nodiscard]] bool sees_end(std::chrono::milliseconds within);
 

@@ -30,7 +30,8 @@ std::error_code HandoffSource::take(int socket, IncomingConnection& connection)
 
 bool HandoffSource::has_headroom(int socket) const
 {
-    // The kernel gives the lowest free number, so far from the limit there is no need to ask.
+    // The kernel gives the lowest free number: as long as none near the limit was ever given,
+    // there is no need to ask.
     if (highest_fd_ + 2 * wire::max_handoff_records < fd_limit_)
         return true;
 
@@ -58,7 +59,6 @@ std::error_code HandoffSource::receive(int socket)
         return std::make_error_code(std::errc::bad_message);
     }
 
-    highest_fd_ = 0;
     for (std::size_t i = 0; i < packet->count(); ++i) {
         records_[i] = packet->record(i);
         highest_fd_ = std::max(highest_fd_, static_cast<std::size_t>(message_.fds[i].get()));

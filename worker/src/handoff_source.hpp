@@ -24,7 +24,7 @@ private:
     [[nodiscard]] bool has_headroom(int socket) const;
 
     std::size_t fd_limit_;
-    std::size_t highest_fd_ = 0; ///< the largest number received lately
+    std::size_t highest_fd_ = 0; ///< the largest number ever received
 
     std::array<std::byte, wire::max_handoff_packet> buffer_{};
     sys::FdMessage message_;
