@@ -113,9 +113,9 @@ UsherProcess::~UsherProcess()
     if (status_)
         return;
     // Workers end by themselves once their master is gone, but not all test workers are good ones:
-    // SIGTERM twice lets the master see to it.
+    // a second signal makes the master see to it.  Another one, because equal signals merge.
     ::kill(pid_, SIGTERM);
-    ::kill(pid_, SIGTERM);
+    ::kill(pid_, SIGINT);
     if (!readable_by(pidfd_.get(), Clock::now() + std::chrono::seconds{10}))
         ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
