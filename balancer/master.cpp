@@ -2,9 +2,13 @@
 #include "balancer/master.hpp"
 
 #include "common/log.hpp"
+#include "common/sys/pidfd.hpp"
 
 #include <csignal>
 #include <cstring>
+#include <stdexcept>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include <unistd.h>
@@ -13,8 +17,26 @@ namespace asio = boost::asio;
 
 namespace usher {
 
+namespace {
+
+/// Workers are watched through pidfds; better one sentence now than a riddle at every start.
+void require_pidfd()
+{
+    try {
+        std::ignore = sys::open_pidfd(::getpid());
+    } catch (const std::system_error& e) {
+        throw std::runtime_error{std::string{"this system refuses pidfd_open ("} +
+                                 e.code().message() +
+                                 "): usher needs Linux 5.9 or newer and a sandbox that allows it"};
+    }
+}
+
+} // namespace
+
 Master::Master(const Config& config) : signals_{io_, SIGTERM, SIGINT}
 {
+    require_pidfd();
+
     // A client or worker that goes away is an EPIPE for whoever writes, not the master's end.
     ::signal(SIGPIPE, SIG_IGN);
 

@@ -5,11 +5,13 @@
 #include "common/sys/pidfd.hpp"
 #include "common/sys/syscall.hpp"
 
+#include <boost/asio/io_context.hpp>
 #include <boost/process/v2/process.hpp>
 
 #include <array>
 #include <csignal>
 #include <cstring>
+#include <exception>
 #include <utility>
 
 #include <fcntl.h>
@@ -141,7 +143,24 @@ private:
     std::vector<const char*> environment_;
 };
 
-pid_t launch(const asio::any_io_executor& executor, const ChildProcess::Command& command)
+[[noreturn]] void throw_spawn_error(int value, const std::string& path, const std::string& cwd)
+{
+    const auto step = static_cast<Step>(value >> step_shift);
+    const int reason = value & ((1 << step_shift) - 1);
+    throw SpawnError{(step == Step::cwd ? cwd : path) + ": " + step_name(step) + ": " +
+                     (step == Step::exec ? explain_exec_error(reason) : std::strerror(reason))};
+}
+
+/// Ends and reaps a child that nobody will own: the launcher forgets the one whose exec() failed.
+void discard(pid_t child) noexcept
+{
+    if (child <= 0)
+        return;
+    ::kill(child, SIGKILL);
+    std::ignore = sys::retry_on_eintr([child] { return ::waitpid(child, nullptr, 0); });
+}
+
+pid_t launch(const ChildProcess::Command& command)
 {
     const auto path = find_program(command.program, command.cwd);
 
@@ -150,32 +169,37 @@ pid_t launch(const asio::any_io_executor& executor, const ChildProcess::Command&
         environment.push_back(variable.c_str());
     environment.push_back(nullptr);
 
+    // The launcher tells the io_context it is given of the fork, and that one then rebuilds its
+    // epoll in the child.  An empty one has nothing to rebuild.
+    asio::io_context nobodys_context;
+    const pid_t self = ::getpid();
     bp::default_process_launcher launcher;
     bp::error_code error;
-    auto process = launcher(executor, error, path, command.arguments,
-                            PrepareChild{command, std::move(environment)});
-    if (error) {
-        // The launcher forgets a child whose exec() failed and would leave a zombie.
-        if (launcher.pid > 0)
-            std::ignore = sys::retry_on_eintr([&] { return ::waitpid(launcher.pid, nullptr, 0); });
-
-        const auto step = static_cast<Step>(error.value() >> step_shift);
-        const int reason = error.value() & ((1 << step_shift) - 1);
-        const auto& subject = step == Step::cwd ? command.cwd : path;
-        throw SpawnError{subject + ": " + step_name(step) + ": " +
-                         (step == Step::exec ? explain_exec_error(reason) : std::strerror(reason))};
+    try {
+        auto process = launcher(nobodys_context.get_executor(), error, path, command.arguments,
+                                PrepareChild{command, std::move(environment)});
+        // Only the launch is the library's: its own wait flattens exit codes and signals, and its
+        // destructor kills by number.  The pidfd does both better.
+        if (!error)
+            process.detach();
+    } catch (const std::exception& e) {
+        // Whatever is thrown between fork() and exec() must not make a second master of the child.
+        if (::getpid() != self)
+            ::_exit(127);
+        discard(launcher.pid);
+        throw SpawnError{path + ": cannot be started: " + e.what()};
     }
-
-    // Only the launch is the library's: its own wait flattens exit codes and signals, and its
-    // destructor kills by number.  The pidfd does both better.
-    process.detach();
+    if (error) {
+        discard(launcher.pid);
+        throw_spawn_error(error.value(), path, command.cwd);
+    }
     return launcher.pid;
 }
 
 } // namespace
 
 ChildProcess::ChildProcess(const asio::any_io_executor& executor, const Command& command)
-    : pid_{launch(executor, command)}, pidfd_{executor, sys::open_pidfd(pid_).release()}
+    : pid_{launch(command)}, pidfd_{executor, sys::open_pidfd(pid_).release()}
 {
 }
 

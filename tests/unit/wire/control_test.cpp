@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+#include "common/wire/control.hpp"
+
+#include "tests/support/printing.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <limits>
+#include <string>
+
+using namespace usher::wire;
+using namespace std::chrono_literals;
+
+namespace {
+
+ControlMessage malformed(std::string reason)
+{
+    return MalformedMessage{.reason = std::move(reason)};
+}
+
+/// `{"x": [[[...]]], "type": "ready"}` with `levels` of brackets, one of them the object's.
+std::string ready_nested(std::size_t levels)
+{
+    return R"({"x": )" + std::string(levels - 1, '[') + std::string(levels - 1, ']') +
+           R"(, "type": "ready"})";
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("control");
+
+TEST_CASE("every message comes back as it was")
+{
+    const Hello hello{.protocol = 1, .max_batch = 17};
+    const Bye bye{.reason = "restart \"now\"\n"};
+    const Welcome welcome{.protocol = 1,
+                          .worker_id = std::numeric_limits<std::uint64_t>::max(),
+                          .slot = std::numeric_limits<unsigned>::max(),
+                          .generation = 2};
+    const Drain drain{.timeout = 30s};
+
+    CHECK(decode_control(encode(hello)) == ControlMessage{hello});
+    CHECK(decode_control(encode(Ready{})) == ControlMessage{Ready{}});
+    CHECK(decode_control(encode(bye)) == ControlMessage{bye});
+    CHECK(decode_control(encode(welcome)) == ControlMessage{welcome});
+    CHECK(decode_control(encode(drain)) == ControlMessage{drain});
+}
+
+TEST_CASE("the messages are this JSON")
+{
+    CHECK(encode(Hello{.protocol = 1, .max_batch = 64}) ==
+          R"({"max_batch":64,"protocol":1,"type":"hello"})");
+    CHECK(encode(Ready{}) == R"({"type":"ready"})");
+    CHECK(encode(Bye{.reason = "done"}) == R"({"reason":"done","type":"bye"})");
+    CHECK(encode(Welcome{.protocol = 1, .worker_id = 7, .slot = 2, .generation = 1}) ==
+          R"({"generation":1,"id":7,"protocol":1,"slot":2,"type":"welcome"})");
+    CHECK(encode(Drain{.timeout = 1'500ms}) == R"({"timeout_ms":1500,"type":"drain"})");
+}
+
+TEST_CASE("members that are not known are passed over")
+{
+    CHECK(decode_control(R"( {"type": "hello", "protocol": 1, "pid": 4711, "x": {"y": []}} )") ==
+          ControlMessage{Hello{.protocol = 1, .max_batch = 64}});
+    CHECK(decode_control(R"({"type": "bye"})") == ControlMessage{Bye{}});
+}
+
+TEST_CASE("a type that is not known is told by its name")
+{
+    CHECK(decode_control(R"({"type": "reload", "fast": true})") ==
+          ControlMessage{UnknownMessage{.type = "reload"}});
+    CHECK(decode_control(R"({"type": ""})") == ControlMessage{UnknownMessage{}});
+}
+
+TEST_CASE("what is no message is refused with the exact reason")
+{
+    struct Case {
+        std::string packet;
+        std::string reason;
+    };
+    const Case cases[] = {
+        {"", "not JSON at byte 1"},
+        {"hello", "not JSON at byte 1"},
+        {R"({"type": "hello")", "not JSON at byte 17"},
+        {R"({"type": "ready"} {"type": "ready"})", "not JSON at byte 19"},
+        {std::string{"{\"type\": \"ready\"}\0", 18}, "not JSON at byte 18"},
+        {"{\"type\": \"\xff\"}", "not JSON at byte 11"},
+        {"[]", "not a JSON object"},
+        {"null", "not a JSON object"},
+        {"\"ready\"", "not a JSON object"},
+        {"{}", "no \"type\""},
+        {R"({"type": 1})", "no \"type\""},
+        {R"({"type": null})", "no \"type\""},
+        {R"({"type": "hello"})", "\"protocol\" is missing"},
+        {R"({"type": "hello", "protocol": "1"})",
+         "\"protocol\" is not an integer from 0 to 2147483647"},
+        {R"({"type": "hello", "protocol": -1})",
+         "\"protocol\" is not an integer from 0 to 2147483647"},
+        {R"({"type": "hello", "protocol": 1.5})",
+         "\"protocol\" is not an integer from 0 to 2147483647"},
+        {R"({"type": "hello", "protocol": 2147483648})",
+         "\"protocol\" is not an integer from 0 to 2147483647"},
+        {R"({"type": "hello", "protocol": 1, "max_batch": 0})",
+         "\"max_batch\" is not an integer from 1 to 64"},
+        {R"({"type": "hello", "protocol": 1, "max_batch": 65})",
+         "\"max_batch\" is not an integer from 1 to 64"},
+        {R"({"type": "hello", "protocol": 1, "max_batch": -1})",
+         "\"max_batch\" is not an integer from 1 to 64"},
+        {R"({"type": "hello", "protocol": 1, "max_batch": null})",
+         "\"max_batch\" is not an integer from 1 to 64"},
+        {R"({"type": "bye", "reason": 1})", "\"reason\" is not a string"},
+        {R"({"type": "welcome", "protocol": 1, "slot": 1, "generation": 1})",
+         "\"id\" is missing"},
+        {R"({"type": "welcome", "protocol": 1, "id": 18446744073709551616, "slot": 1})",
+         "\"id\" is not an integer from 0 to 18446744073709551615"},
+        {R"({"type": "welcome", "protocol": 1, "id": 1, "slot": 0, "generation": 1})",
+         "\"slot\" is not an integer from 1 to 4294967295"},
+        {R"({"type": "welcome", "protocol": 1, "id": 1, "slot": 1, "generation": 4294967296})",
+         "\"generation\" is not an integer from 0 to 4294967295"},
+        {R"({"type": "drain"})", "\"timeout_ms\" is missing"},
+        {R"({"type": "drain", "timeout_ms": -1})",
+         "\"timeout_ms\" is not an integer from 0 to 9223372036854"},
+        {R"({"type": "drain", "timeout_ms": 9223372036855})",
+         "\"timeout_ms\" is not an integer from 0 to 9223372036854"},
+    };
+    for (const auto& [packet, reason] : cases)
+        CHECK_MESSAGE(decode_control(packet) == malformed(reason), packet);
+}
+
+TEST_CASE("JSON may nest 32 levels deep and no deeper")
+{
+    CHECK(decode_control(ready_nested(32)) == ControlMessage{Ready{}});
+    CHECK(decode_control(ready_nested(34)) == malformed("nested too deeply"));
+}
+
+TEST_CASE("a packet full of brackets is refused without using up the stack")
+{
+    CHECK(decode_control(std::string(max_control_message, '[')) == malformed("nested too deeply"));
+    std::string objects;
+    while (objects.size() < max_control_message)
+        objects += R"({"a":)";
+    CHECK(decode_control(objects) == malformed("nested too deeply"));
+}
+
+TEST_CASE("a message may fill a packet of 64 KiB")
+{
+    Bye bye;
+    const auto frame = encode(bye).size();
+    bye.reason.assign(max_control_message - frame, 'r');
+
+    const auto packet = encode(bye);
+    REQUIRE(packet.size() == max_control_message);
+    CHECK(decode_control(packet) == ControlMessage{bye});
+}
+
+TEST_CASE("what is not UTF-8 in a reason is replaced")
+{
+    CHECK(decode_control(encode(Bye{.reason = "caf\xe9!"})) ==
+          ControlMessage{Bye{.reason = "caf\xef\xbf\xbd!"}});
+}
+
+TEST_SUITE_END();
