@@ -6,6 +6,7 @@
 #include "balancer/master.hpp"
 #include "balancer/options.hpp"
 #include "common/log.hpp"
+#include "common/sys/standard_descriptors.hpp"
 
 #include <cstdio>
 #include <exception>
@@ -49,6 +50,7 @@ int execute(const usher::PrintCommand& command)
 int main(int argc, char** argv)
 {
     try {
+        usher::sys::open_standard_descriptors();
         const std::span<const char* const> arguments{argv, static_cast<std::size_t>(argc)};
         const auto command = usher::parse_options(arguments.subspan(argc > 0 ? 1 : 0));
         return std::visit([](const auto& c) { return execute(c); }, command);

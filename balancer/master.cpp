@@ -70,7 +70,9 @@ int Master::run()
 void Master::await_signal()
 {
     signals_.async_wait([this](const boost::system::error_code& cancelled, int number) {
-        if (cancelled)
+        // A signal that was caught before the last pool ended may be delivered after it, when
+        // cancel() finds nothing to cancel any more.
+        if (cancelled || running_pools_ == 0)
             return;
         on_signal(number);
         await_signal();

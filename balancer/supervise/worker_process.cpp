@@ -169,7 +169,10 @@ void WorkerProcess::on_message(const wire::ControlMessage& message)
             [this](const wire::MalformedMessage& bad) {
                 retire("sent a malformed control message: " + bad.reason);
             },
-            [](const auto&) {}, // unknown, or the master's own words: a newer worker may say more
+            [this](const wire::UnknownMessage& unknown) { on_unknown(unknown); },
+            [this](const auto&) { // the master's own words
+                on_unknown({.type = "a message only masters send"});
+            },
         },
         message);
 }
@@ -187,6 +190,14 @@ void WorkerProcess::on_hello(const wire::Hello& hello)
                                               .worker_id = identity_.id,
                                               .slot = identity_.slot,
                                               .generation = identity_.generation}));
+}
+
+void WorkerProcess::on_unknown(const wire::UnknownMessage& message)
+{
+    // A newer worker may say more than this master knows.
+    if (unknown_messages_++ == 0)
+        log::info("{}: message of unknown type \"{}\" ignored, and all others that are unknown",
+                  name(), message.type.substr(0, 64));
 }
 
 void WorkerProcess::on_ready()

@@ -84,6 +84,7 @@ private:
     void on_message(const wire::ControlMessage& message);
     void on_hello(const wire::Hello& hello);
     void on_ready();
+    void on_unknown(const wire::UnknownMessage& message);
 
     WorkerIdentity identity_;
     Observer& observer_;
@@ -95,6 +96,7 @@ private:
     boost::asio::steady_timer wake_;
 
     Clock::time_point started_ = Clock::now();
+    std::uint64_t unknown_messages_ = 0;
     bool said_hello_ = false;
     bool was_ready_ = false;
     bool left_ = false;

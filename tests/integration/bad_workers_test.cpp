@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <atomic>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -99,6 +100,8 @@ TEST_CASE("a message of an unknown type, or a closed control socket, is no fault
         CHECK(get(usher.port(), "/").slot() == 2);
         CHECK(get(usher.port(), "/").slot() == 3);
         usher.stop();
+        CHECK(usher.count("unknown type \"from-the-future\" ignored") ==
+              (std::string_view{mode} == "unknown-type" ? 1 : 0));
         CHECK(usher.count("retired") == 0);
         CHECK(usher.count("worker 1 (pid " + std::to_string(worker) + "): killed by SIGTERM") == 1);
     }

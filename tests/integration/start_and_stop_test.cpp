@@ -206,6 +206,19 @@ TEST_CASE("workers have their own process group, so that Ctrl-C reaches only the
         CHECK(::getpgid(usher.worker_pid(slot)) == usher.worker_pid(slot));
 }
 
+TEST_CASE("a master that is started with its standard descriptors closed opens no socket there")
+{
+    UsherProcess usher{run_demo(1), [] {
+                           ::close(STDIN_FILENO);
+                           ::close(STDOUT_FILENO);
+                       }};
+    usher.wait_until_ready(1);
+    const auto open = descriptors_of(usher.pid());
+    CHECK(open.at(STDIN_FILENO) == "/dev/null");
+    CHECK(open.at(STDOUT_FILENO) == "/dev/null");
+    CHECK(get(usher.port(), "/").ok());
+}
+
 TEST_CASE("environment and working directory are the pool's")
 {
     const TempDir folder;

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <regex>
 #include <stdexcept>
@@ -116,8 +117,10 @@ UsherProcess::~UsherProcess()
     // a second signal makes the master see to it.  Another one, because equal signals merge.
     ::kill(pid_, SIGTERM);
     ::kill(pid_, SIGINT);
-    if (!readable_by(pidfd_.get(), Clock::now() + std::chrono::seconds{10}))
+    if (!readable_by(pidfd_.get(), Clock::now() + std::chrono::seconds{10})) {
+        std::fprintf(stderr, "usher did not end on two signals; its log:\n%s\n", log().c_str());
         ::kill(pid_, SIGKILL);
+    }
     ::waitpid(pid_, nullptr, 0);
 }
 
