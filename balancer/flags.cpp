@@ -109,6 +109,13 @@ std::string_view first_pool_flag(const Flags& flags)
     return flags.has_command ? "-- COMMAND" : "";
 }
 
+RunCommand finish(const Flags& flags, Config config)
+{
+    return RunCommand{.config = std::move(config),
+                      .reload = [flags] { return make_run_command(flags).config; },
+                      .control = only("--control", flags.control).value_or(std::string{})};
+}
+
 } // namespace
 
 RunCommand make_run_command(const Flags& flags)
@@ -124,7 +131,7 @@ RunCommand make_run_command(const Flags& flags)
             refuse("run has no command; write e.g. {}", run_example);
         if (pool.listen.empty())
             refuse("run has no --listen; write e.g. {}", run_example);
-        return RunCommand{.config = {.pools = {pool}}};
+        return finish(flags, {.pools = {pool}});
     }
 
     Config config = load_config(*file);
@@ -134,7 +141,7 @@ RunCommand make_run_command(const Flags& flags)
         refuse("{}: {} has {} pools, so the flag could mean any; write it in the file", flag, *file,
                config.pools.size());
     validate(config, *file);
-    return RunCommand{.config = std::move(config)};
+    return finish(flags, std::move(config));
 }
 
 CheckCommand make_check_command(const Flags& flags)
@@ -148,6 +155,32 @@ CheckCommand make_check_command(const Flags& flags)
     Config config = load_config(*file);
     validate(config, *file);
     return CheckCommand{.config = std::move(config), .file = *file, .dump = flags.dump};
+}
+
+ControlCommand make_control_command(std::string_view name, const Flags& flags)
+{
+    ControlCommand command{.request = StatusRequest{},
+                           .path = only("--control", flags.control).value_or(std::string{}),
+                           .json = flags.json};
+    const auto pool = only("--pool", flags.pool).value_or(std::string{});
+    if (name == "reload") {
+        command.request = ReloadRequest{};
+    } else if (name == "stop") {
+        command.request = StopRequest{.fast = flags.now};
+    } else if (name == "events") {
+        command.request = EventsRequest{};
+    } else if (name == "scale") {
+        if (flags.subject.empty())
+            refuse("scale needs a number; write e.g. usher scale 4, usher scale +1");
+        command.request = ScaleRequest{.pool = pool, .workers = flags.subject};
+    } else if (name == "restart") {
+        const auto slot = flags.subject == "all" ? std::optional{0U}
+                                                : to_number(flags.subject, workers_range);
+        if (!slot)
+            refuse("restart needs a slot or all; write e.g. usher restart 2, usher restart all");
+        command.request = RestartRequest{.pool = pool, .slot = *slot};
+    }
+    return command;
 }
 
 } // namespace usher

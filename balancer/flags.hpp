@@ -4,6 +4,7 @@
 #include "balancer/options.hpp"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace usher {
@@ -14,7 +15,12 @@ struct Flags {
     std::vector<std::string> listen;
     std::vector<std::string> workers;
     std::vector<std::string> backlog;
+    std::vector<std::string> control;
     std::vector<std::string> command; ///< behind `--`
+    std::vector<std::string> pool;
+    std::string subject; ///< of `restart` (a slot or `all`) and `scale` (a number)
+    bool json = false;
+    bool now = false;
     bool has_command = false;         ///< there was a `--`
     bool dump = false;
 };
@@ -25,5 +31,8 @@ struct Flags {
 
 /// Reads and validates the file of `usher check`.  Throws UsageError and ConfigError.
 [[nodiscard]] CheckCommand make_check_command(const Flags& flags);
+
+/// Makes what the command `name` asks of a running master.  Throws UsageError.
+[[nodiscard]] ControlCommand make_control_command(std::string_view name, const Flags& flags);
 
 } // namespace usher

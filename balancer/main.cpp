@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "balancer/admin/control_client.hpp"
 #include "balancer/config/config_error.hpp"
 #include "balancer/config/dump.hpp"
 #include "balancer/config/load.hpp"
@@ -16,19 +17,18 @@
 
 namespace {
 
-/// What the shell is told; see `usher --help`.
-enum ExitCode { done = 0, failed = 1, usage = 2, bad_config = 3 };
+using usher::ExitCode;
 
 int report(ExitCode code, const std::exception& error)
 {
     std::fprintf(stderr, "usher: %s\n", error.what());
-    return code;
+    return static_cast<int>(code);
 }
 
 int execute(const usher::RunCommand& command)
 {
     usher::log::start("usher", usher::log::Level::info);
-    return usher::Master{command.config}.run();
+    return usher::Master{command}.run();
 }
 
 int execute(const usher::CheckCommand& command)
@@ -36,13 +36,18 @@ int execute(const usher::CheckCommand& command)
     const auto text = command.dump ? usher::dump_config(command.config) + "\n"
                                    : command.file + ": the configuration is good\n";
     std::fputs(text.c_str(), stdout);
-    return done;
+    return static_cast<int>(ExitCode::done);
+}
+
+int execute(const usher::ControlCommand& command)
+{
+    return static_cast<int>(usher::ask_master(command));
 }
 
 int execute(const usher::PrintCommand& command)
 {
     std::fputs(command.text.c_str(), stdout);
-    return done;
+    return static_cast<int>(ExitCode::done);
 }
 
 } // namespace
@@ -55,12 +60,12 @@ int main(int argc, char** argv)
         const auto command = usher::parse_options(arguments.subspan(argc > 0 ? 1 : 0));
         return std::visit([](const auto& c) { return execute(c); }, command);
     } catch (const usher::UsageError& e) {
-        return report(usage, e);
+        return report(ExitCode::usage, e);
     } catch (const usher::ConfigError& e) {
-        return report(bad_config, e);
+        return report(ExitCode::bad_config, e);
     } catch (const usher::AddressInUse& e) {
-        return report(usage, e);
+        return report(ExitCode::usage, e);
     } catch (const std::exception& e) {
-        return report(failed, e);
+        return report(ExitCode::failed, e);
     }
 }

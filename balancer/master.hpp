@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/admin/control_server.hpp"
+#include "balancer/admin/operations.hpp"
 #include "balancer/config/config.hpp"
+#include "balancer/events/event_bus.hpp"
+#include "balancer/options.hpp"
+#include "balancer/reloader.hpp"
 #include "balancer/supervise/pool.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -9,31 +14,49 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace usher {
 
-/// The master process: builds the pools, runs them, ends them when it is told to.
-class Master {
+/// The master process: builds the pools, runs them, changes and ends them when it is told to.
+class Master final : private Operations {
 public:
-    explicit Master(const Config& config);
+    explicit Master(const RunCommand& command);
 
-    /// Runs until everything has ended; the result is the exit code: 0 after SIGTERM or SIGINT,
-    /// 1 if no worker is left that could serve.
+    /// Runs until everything has ended; the result is the exit code: 0 after SIGTERM, SIGINT or
+    /// SIGQUIT, 1 if no worker is left that could serve.
     ///
     /// Throws what Pool::open() throws, before any worker is started.
     [[nodiscard]] int run();
 
 private:
+    boost::asio::awaitable<Reply> reload() override;
+    boost::asio::awaitable<Reply> restart(std::string pool, unsigned slot) override;
+    boost::asio::awaitable<Reply> scale(std::string pool, std::string workers) override;
+    Reply stop(bool fast) override;
+    std::string status() const override;
+    EventBus& events() override { return events_; }
+
+    /// The pool of that name, or the only one if `name` is empty; null if there is none.
+    [[nodiscard]] Pool* find_pool(std::string_view name) noexcept;
+    [[nodiscard]] std::string unknown_pool(std::string_view name) const;
     void await_signal();
     void on_signal(int number);
+    void scale_all(int difference);
     void on_pool_end();
+    void publish(EventKind kind, log::Level level, std::string text);
 
     // One thread, so no locks: the hint spares Asio its own.
     boost::asio::io_context io_{1};
+    EventBus events_;
+    EventBus::Subscription log_;
     boost::asio::signal_set signals_;
     std::uint64_t last_worker_id_ = 0;
     std::vector<std::unique_ptr<Pool>> pools_;
+    Reloader reloader_;
+    ControlServer control_;
     std::size_t running_pools_ = 0;
     bool stopping_ = false;
 };

@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +18,9 @@
 namespace usher {
 
 namespace {
+
+constexpr std::array<std::string_view, 8> command_names{
+    "run", "check", "status", "reload", "restart", "scale", "stop", "events"};
 
 template <typename... Args>
 [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args)
@@ -38,11 +42,14 @@ void add_values(CLI::App& app, const std::string& name, std::vector<std::string>
                run_example);
     if (app.get_name() == "check")
         refuse("{} belongs to no option; write e.g. usher check --config usher.json", quote(word));
+    if (app.get_parent() != nullptr)
+        refuse("{} is too much for usher {}; see usher {} --help", quote(word), app.get_name(),
+               app.get_name());
 
-    constexpr std::array<std::string_view, 2> commands{"run", "check"};
-    const std::string_view nearest = nearest_name(word, commands);
+    const std::string_view nearest = nearest_name(word, command_names);
     refuse("{} is no command of usher; {}", quote(word),
-           nearest.empty() ? "use run or check" : fmt::format("did you mean {}?", nearest));
+           nearest.empty() ? fmt::format("use one of {}", fmt::join(command_names, ", "))
+                           : fmt::format("did you mean {}?", nearest));
 }
 
 /// Refuses a word that belongs to no option; says what was probably meant.
@@ -108,6 +115,7 @@ Command parse_options(std::span<const char* const> arguments)
     add_values(run, "--listen", flags.listen);
     add_values(run, "--workers", flags.workers);
     add_values(run, "--backlog", flags.backlog);
+    add_values(run, "--control", flags.control);
 
     CLI::App& check = *app.add_subcommand("check");
     check.allow_extras();
@@ -115,8 +123,26 @@ Command parse_options(std::span<const char* const> arguments)
     add_values(check, "--config", flags.config);
     check.add_flag("--dump", flags.dump);
 
+    std::vector<const CLI::App*> parts{&app, &run, &check};
+    for (const auto name : command_names) {
+        if (name == "run" || name == "check")
+            continue;
+        CLI::App& command = *app.add_subcommand(std::string{name});
+        command.allow_extras();
+        command.add_flag("-h,--help", help);
+        add_values(command, "--control", flags.control);
+        if (name == "status" || name == "events")
+            command.add_flag("--json", flags.json);
+        if (name == "stop")
+            command.add_flag("--now", flags.now);
+        if (name == "restart" || name == "scale") {
+            add_values(command, "--pool", flags.pool);
+            command.add_option("subject", flags.subject);
+        }
+        parts.push_back(&command);
+    }
+
     parse_words(app, {arguments.begin(), separator});
-    const std::array<const CLI::App*, 3> parts{&app, &run, &check};
     for (const CLI::App* part : parts)
         if (!part->remaining().empty())
             refuse_word(part->remaining().front(), *part);
@@ -124,13 +150,16 @@ Command parse_options(std::span<const char* const> arguments)
     if (help)
         return PrintCommand{std::string{run.parsed()     ? run_help_text()
                                         : check.parsed() ? check_help_text()
-                                                         : help_text()}};
+                                        : app.get_subcommands().empty() ? help_text()
+                                                                        : control_help_text()}};
     if (version)
         return PrintCommand{std::string{version_text()}};
     if (run.parsed())
         return make_run_command(flags);
     if (check.parsed())
         return make_check_command(flags);
+    if (!app.get_subcommands().empty())
+        return make_control_command(app.get_subcommands().front()->get_name(), flags);
     refuse("there is nothing to do; write e.g. {}", run_example);
 }
 

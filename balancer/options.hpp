@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/admin/control_client.hpp"
 #include "balancer/config/config.hpp"
 
+#include <functional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -19,6 +21,12 @@ public:
 /// `usher run`, with a configuration that has passed validate().
 struct RunCommand {
     Config config;
+
+    /// Makes the configuration anew, from the same command line and what its file says by then.
+    /// Throws ConfigError, or UsageError if flags and file no longer go together.
+    std::function<Config()> reload;
+
+    std::string control; ///< path of the control socket; empty: the default one
 };
 
 /// `usher check`, with a configuration that has passed validate().
@@ -33,7 +41,7 @@ struct PrintCommand {
     std::string text;
 };
 
-using Command = std::variant<RunCommand, CheckCommand, PrintCommand>;
+using Command = std::variant<RunCommand, CheckCommand, ControlCommand, PrintCommand>;
 
 /// Reads the command line without the program's name, and the configuration file it names.
 /// Everything behind the first `--` is the worker's command, verbatim.

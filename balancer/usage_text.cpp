@@ -14,15 +14,22 @@ std::string_view help_text() noexcept
 
 Usage:
   usher run [--config FILE] [--listen ADDR]... [--workers N|auto] [--backlog N]
-            [-- COMMAND ARG...]
+            [--control PATH] [-- COMMAND ARG...]
   usher check --config FILE [--dump]
+  usher status | reload | restart | scale | stop | events
   usher --version | --help
 
 Commands:
   run      accept every connection and hand it to the next worker, round robin
   check    say whether a configuration file is valid
+  status   show pools and workers of a running usher
+  reload   read the configuration again and bring in a new generation of workers
+  restart  replace one worker or all
+  scale    change the number of workers
+  stop     drain and end everything
+  events   show what happens, as it happens
 
-  usher run --help and usher check --help say more about each.
+  usher COMMAND --help says more about each.
 
 Examples:
   usher run --listen 8000 -- ./my-server
@@ -33,6 +40,38 @@ Exit codes:
   1   failed
   2   wrong usage, or an address is in use
   3   wrong configuration
+  4   no usher is running there
+  5   rolled back: the new generation crashed, the old one serves
+)";
+}
+
+std::string_view control_help_text() noexcept
+{
+    return R"(usher status, reload, restart, scale, stop, events: speak to a running usher
+
+Usage:
+  usher status [--json]
+  usher reload
+  usher restart SLOT|all [--pool NAME]
+  usher scale N|+N|-N [--pool NAME]
+  usher stop [--now]
+  usher events [--json]
+
+Options:
+  --control PATH   its control socket (default $XDG_RUNTIME_DIR/usher.sock, or
+                   /run/usher.sock)
+  --pool NAME      which pool, where there are several
+  --json           as JSON, one object a line
+  --now            do not wait for open connections
+  -h, --help       print this text
+
+Exit codes:
+  0   done
+  1   failed, and nothing has changed
+  2   wrong usage
+  3   wrong configuration, and nothing has changed
+  4   no usher is running there
+  5   rolled back: the new generation crashed, the old one serves
 )";
 }
 
@@ -42,7 +81,7 @@ std::string_view run_help_text() noexcept
 
 Usage:
   usher run [--config FILE] [--listen ADDR]... [--workers N|auto] [--backlog N]
-            [-- COMMAND ARG...]
+            [--control PATH] [-- COMMAND ARG...]
 
 Options:
   --config FILE       read the configuration from a JSON file; if it has one pool, the
@@ -52,6 +91,8 @@ Options:
                       may use (default auto)
   --backlog N         how many connections the kernel keeps waiting, 1 to 65535
                       (default 4096)
+  --control PATH      where usher status and the other commands find this master
+                      (default $XDG_RUNTIME_DIR/usher.sock, or /run/usher.sock)
   -- COMMAND ARG...   the program of the workers; everything behind -- belongs to it
   -h, --help          print this text
 

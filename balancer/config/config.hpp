@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <csignal>
+
 namespace usher {
 
 /// Where a pool listens, as the user wrote it.
@@ -33,6 +35,27 @@ struct RestartConfig {
     friend bool operator==(const RestartConfig&, const RestartConfig&) = default;
 };
 
+/// How a reload brings in the next generation.
+struct ReloadConfig {
+    enum class Strategy {
+        rolling,     ///< slot by slot, at most `max_surge` at a time
+        all_at_once, ///< the whole generation ready, then one switch
+    };
+
+    Strategy strategy = Strategy::rolling;
+    unsigned max_surge = 1;       ///< most workers above the configured number while rolling
+    unsigned max_unavailable = 0; ///< most slots that may go without a worker, if max_surge is 0
+
+    /// The old generation waits this long, without connections, behind the new one; a crash of
+    /// the new one brings it back.
+    std::chrono::milliseconds soak{0};
+
+    /// Most generations that may still be draining; the oldest is ended early.
+    unsigned max_old_generations = 3;
+
+    friend bool operator==(const ReloadConfig&, const ReloadConfig&) = default;
+};
+
 /// Identical workers started from one command, and the listeners that feed them.
 struct PoolConfig {
     std::string name = "default";
@@ -50,7 +73,13 @@ struct PoolConfig {
         3; ///< failed starts of each slot before a pool that was never ready gives up
     std::chrono::milliseconds drain_timeout{30'000}; ///< from end-of-file to SIGTERM
     std::chrono::milliseconds stop_grace{5'000};     ///< from SIGTERM to SIGKILL
+    int stop_signal = SIGTERM;
+
+    std::chrono::milliseconds stall_timeout{10'000}; ///< until a worker counts as hung; 0: never
+    int hang_signal = SIGABRT;
+
     RestartConfig restart;
+    ReloadConfig reload;
 
     friend bool operator==(const PoolConfig&, const PoolConfig&) = default;
 };

@@ -4,6 +4,7 @@
 #include "balancer/config/decode_listen.hpp"
 #include "balancer/config/duration.hpp"
 #include "balancer/config/limits.hpp"
+#include "balancer/config/signal_name.hpp"
 
 #include <fmt/core.h>
 
@@ -118,6 +119,44 @@ RestartConfig decode_restart(const JsonValue& value)
     return restart;
 }
 
+int decode_signal(const JsonValue& value)
+{
+    const auto number = signal_number(value.text("the name of a signal, e.g. \"TERM\""));
+    if (!number)
+        value.refuse("the name of a signal that ends a process, e.g. \"TERM\", \"QUIT\" or \"ABRT\"");
+    return *number;
+}
+
+ReloadConfig::Strategy decode_strategy(const JsonValue& value)
+{
+    const auto text = value.text();
+    if (text == "rolling")
+        return ReloadConfig::Strategy::rolling;
+    if (text == "all-at-once")
+        return ReloadConfig::Strategy::all_at_once;
+    value.refuse("\"rolling\" or \"all-at-once\"");
+}
+
+ReloadConfig decode_reload(const JsonValue& value)
+{
+    ReloadConfig reload;
+    value.read_members(
+        {
+            {"strategy", into(reload.strategy, decode_strategy)},
+            {"max_surge", into(reload.max_surge, number_in(max_surge_range))},
+            {"max_unavailable", into(reload.max_unavailable, number_in(max_unavailable_range))},
+            {"soak", into(reload.soak, decode_duration)},
+            {"max_old_generations",
+             into(reload.max_old_generations, number_in(max_old_generations_range))},
+        },
+        "an object");
+
+    if (reload.max_surge == 0 && reload.max_unavailable == 0)
+        value.fail("max_surge and max_unavailable are both 0, so that no worker could ever be "
+                   "replaced; set one of them");
+    return reload;
+}
+
 } // namespace
 
 PoolConfig decode_pool(const JsonValue& value)
@@ -137,7 +176,11 @@ PoolConfig decode_pool(const JsonValue& value)
             {"start_attempts", into(pool.start_attempts, number_in(start_attempts_range))},
             {"drain_timeout", into(pool.drain_timeout, decode_duration)},
             {"stop_grace", into(pool.stop_grace, decode_duration)},
+            {"stop_signal", into(pool.stop_signal, decode_signal)},
+            {"stall_timeout", into(pool.stall_timeout, decode_duration)},
+            {"hang_signal", into(pool.hang_signal, decode_signal)},
             {"restart", into(pool.restart, decode_restart)},
+            {"reload", into(pool.reload, decode_reload)},
         },
         "an object with \"command\" and \"listen\"");
     return pool;

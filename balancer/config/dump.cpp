@@ -2,6 +2,7 @@
 #include "balancer/config/dump.hpp"
 
 #include "balancer/config/duration.hpp"
+#include "balancer/config/signal_name.hpp"
 #include "balancer/config/listen_address.hpp"
 
 #include <fmt/core.h>
@@ -33,6 +34,18 @@ Json encode(const RestartConfig& restart)
     };
 }
 
+Json encode(const ReloadConfig& reload)
+{
+    return {
+        {"strategy",
+         reload.strategy == ReloadConfig::Strategy::rolling ? "rolling" : "all-at-once"},
+        {"max_surge", reload.max_surge},
+        {"max_unavailable", reload.max_unavailable},
+        {"soak", format_duration(reload.soak)},
+        {"max_old_generations", reload.max_old_generations},
+    };
+}
+
 Json encode(const PoolConfig& pool)
 {
     Json json{{"name", pool.name}};
@@ -50,7 +63,11 @@ Json encode(const PoolConfig& pool)
     json["start_attempts"] = pool.start_attempts;
     json["drain_timeout"] = format_duration(pool.drain_timeout);
     json["stop_grace"] = format_duration(pool.stop_grace);
+    json["stop_signal"] = signal_text(pool.stop_signal);
+    json["stall_timeout"] = format_duration(pool.stall_timeout);
+    json["hang_signal"] = signal_text(pool.hang_signal);
     json["restart"] = encode(pool.restart);
+    json["reload"] = encode(pool.reload);
     return json;
 }
 

@@ -23,6 +23,10 @@ inline constexpr Range max_queue_range{1, 65'535};
 inline constexpr Range start_attempts_range{1, 1'000'000};
 inline constexpr Range give_up_after_range{0, 1'000'000};
 
+inline constexpr Range max_surge_range{0, 1024};
+inline constexpr Range max_unavailable_range{0, 1024};
+inline constexpr Range max_old_generations_range{1, 64};
+
 inline constexpr unsigned largest_mode = 0777; ///< of a socket file
 
 inline constexpr std::size_t longest_pool_name = 64;

@@ -35,9 +35,9 @@ void Dispatcher::attach(std::size_t slot, HandoffChannel& channel)
     pump();
 }
 
-void Dispatcher::detach(std::size_t slot) noexcept
+void Dispatcher::detach(std::size_t slot, const HandoffChannel& channel) noexcept
 {
-    if (slot < slots_.size())
+    if (slot < slots_.size() && slots_[slot] == &channel)
         slots_[slot] = nullptr;
 }
 

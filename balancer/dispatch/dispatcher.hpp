@@ -46,12 +46,12 @@ public:
 
     Dispatcher(const boost::asio::any_io_executor& executor, ReclaimQueue::Observer& observer);
 
-    /// Makes the worker behind `channel` eligible in `slot`, counted from 0.  The channel must
-    /// stay until detach().
+    /// Makes the worker behind `channel` eligible in `slot`, counted from 0, in place of the one
+    /// that was.  The channel must stay until detach() or until another takes its place.
     void attach(std::size_t slot, HandoffChannel& channel);
 
-    /// Gives the worker in `slot` nothing from now on; does nothing if there is none.
-    void detach(std::size_t slot) noexcept;
+    /// Gives the worker behind `channel` nothing from now on; does nothing if `slot` is another's.
+    void detach(std::size_t slot, const HandoffChannel& channel) noexcept;
 
     /// Takes back what `worker`, a name for the log, had not taken and gives it to others, oldest
     /// first.  `worker_end` is its end of the hand-off socket.

@@ -63,6 +63,15 @@ std::uint64_t HandoffChannel::open() const noexcept
     return closed <= taken ? taken - closed : 0;
 }
 
+std::chrono::steady_clock::time_point HandoffChannel::heartbeat() const noexcept
+{
+    const auto stamp = board_.page().heartbeat.load(std::memory_order_relaxed);
+    // The worker writes it, so it may be anything: a time to come is not later than now.
+    const auto limit = monotonic_nanoseconds();
+    return std::chrono::steady_clock::time_point{
+        std::chrono::nanoseconds{static_cast<std::int64_t>(std::min(stamp, limit))}};
+}
+
 bool HandoffChannel::has_room() const noexcept
 {
     // A page that claims more than was ever sent is for audit(); until then it gets nothing.

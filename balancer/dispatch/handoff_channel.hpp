@@ -6,6 +6,7 @@
 #include "common/wire/handoff.hpp"
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -33,6 +34,8 @@ public:
     /// The descriptors to give to the worker; they stay this object's.
     [[nodiscard]] int worker_fd() const noexcept { return worker_end_.get(); }
     [[nodiscard]] int scoreboard_fd() const noexcept { return board_.fd(); }
+
+    void set_max_queue(std::size_t count) noexcept { max_queue_ = count; }
 
     /// The most records per packet that the worker asked for, 1..64.
     void set_max_batch(std::size_t count) noexcept { max_batch_ = count; }
@@ -78,6 +81,9 @@ public:
 
     /// Taken by the application and not closed, as far as its page can be trusted.
     [[nodiscard]] std::uint64_t open() const noexcept;
+
+    /// When the worker's event loop last stamped its page; the epoch if it never did.
+    [[nodiscard]] std::chrono::steady_clock::time_point heartbeat() const noexcept;
 
     /// What is wrong with the worker's page; empty if nothing.  Remembers what it saw: a counter
     /// that runs backwards is wrong as well.

@@ -7,6 +7,8 @@
 
 #include <utility>
 
+#include <sys/socket.h>
+
 namespace asio = boost::asio;
 
 namespace usher {
@@ -24,6 +26,11 @@ Listener::Listener(const asio::any_io_executor& executor, sys::UniqueFd socket, 
 void Listener::start()
 {
     wait();
+}
+
+void Listener::set_backlog(unsigned backlog) noexcept
+{
+    ::listen(socket_.native_handle(), static_cast<int>(backlog));
 }
 
 void Listener::stop() noexcept

@@ -44,7 +44,12 @@ public:
     /// Hands off what already waits in the backlog, as far as there is room, then closes.
     void stop() noexcept;
 
-    [[nodiscard]] std::uint16_t index() const noexcept { return index_; }
+    /// Its place in the pool's list, which workers are told with each connection.
+    void set_index(std::uint16_t index) noexcept { index_ = index; }
+
+    /// Changes the length of the backlog; listen(2) may be called again.
+    void set_backlog(unsigned backlog) noexcept;
+
     [[nodiscard]] std::uint64_t accepted() const noexcept { return accepted_; }
 
 private:

@@ -28,6 +28,12 @@ SocketFile::~SocketFile()
         ::unlink(path_.c_str());
 }
 
+void SocketFile::set_mode(unsigned mode) const noexcept
+{
+    if (!path_.empty() && identity_of(path_) == identity_)
+        ::chmod(path_.c_str(), mode);
+}
+
 SocketFile::Identity SocketFile::identity_of(const std::string& path) noexcept
 {
     struct stat status {};

@@ -22,6 +22,9 @@ public:
     SocketFile& operator=(const SocketFile&) = delete;
     ~SocketFile();
 
+    /// Changes the file's permissions; does nothing for an empty object.
+    void set_mode(unsigned mode) const noexcept;
+
 private:
     struct Identity {
         dev_t device = 0;

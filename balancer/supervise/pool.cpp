@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/supervise/pool.hpp"
 
-#include "common/log.hpp"
 #include "common/sys/cpu_count.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <exception>
@@ -16,137 +16,167 @@ namespace usher {
 
 namespace {
 
-constexpr std::chrono::seconds audit_interval{1};
+using Clock = std::chrono::steady_clock;
 
-PoolConfig with_worker_count(PoolConfig config)
+/// How often workers are looked at: finely enough for their `stall_timeout`.
+std::chrono::milliseconds watch_interval(const PoolConfig& config)
 {
-    if (config.workers == 0)
-        config.workers = sys::usable_cpus();
-    return config;
+    constexpr std::chrono::milliseconds shortest{50};
+    constexpr std::chrono::milliseconds longest{1'000};
+    return config.stall_timeout == config.stall_timeout.zero()
+               ? longest
+               : std::clamp(config.stall_timeout / 10, shortest, longest);
 }
 
 } // namespace
 
 Pool::Pool(const asio::any_io_executor& executor, PoolConfig config, bool labelled,
-           std::uint64_t& last_worker_id)
-    : executor_{executor},
-      config_{with_worker_count(std::move(config))},
-      last_worker_id_{last_worker_id},
-      dispatcher_{executor, *this},
-      audit_timer_{executor}
+           EventBus& events, std::uint64_t& last_worker_id)
+    : executor_{executor}, config_{with_worker_count(std::move(config))}, labelled_{labelled},
+      events_{events}, last_worker_id_{last_worker_id}, dispatcher_{executor, *this},
+      listeners_{executor, config_->name, dispatcher_, events}, changed_{executor},
+      watch_timer_{executor}
 {
-    WorkerSlot::Owner& owner = *this;
-    for (unsigned slot = 1; slot <= config_.workers; ++slot) {
-        auto label = labelled ? fmt::format("worker {}/{}", config_.name, slot)
-                              : fmt::format("worker {}", slot);
-        slots_.push_back(std::make_unique<WorkerSlot>(executor_, config_, slot, std::move(label),
-                                                      dispatcher_, owner));
-    }
+}
+
+std::shared_ptr<const PoolConfig> Pool::with_worker_count(PoolConfig config)
+{
+    if (config.workers == 0)
+        config.workers = sys::usable_cpus();
+    return std::make_shared<const PoolConfig>(std::move(config));
+}
+
+void Pool::publish(EventKind kind, log::Level level, std::string text, unsigned generation)
+{
+    events_.publish({.kind = kind,
+                     .level = level,
+                     .message = std::move(text),
+                     .pool = config_->name,
+                     .generation = generation});
 }
 
 void Pool::open()
 {
-    Listener::Observer& observer = *this;
-    for (const auto& listen : config_.listen) {
-        for (auto& socket : open_listeners(listen, config_.backlog)) {
-            auto name = socket.address.to_string();
-            log::info("listening on {}", name);
-            const auto index = static_cast<std::uint16_t>(listeners_.size());
-            listeners_.push_back(
-                {.name = std::move(name),
-                 .file = std::move(socket.file),
-                 .listener = std::make_shared<Listener>(executor_, std::move(socket.fd), index,
-                                                        dispatcher_, observer)});
-        }
-    }
+    listeners_.commit(*config_, listeners_.prepare(*config_));
 }
 
 void Pool::start(std::function<void()> on_end)
 {
     on_end_ = std::move(on_end);
-    running_slots_ = slots_.size();
-    for (const auto& slot : slots_)
-        asio::co_spawn(executor_, slot->run(), [this](const std::exception_ptr& error) {
-            if (error)
-                std::rethrow_exception(error); // a bug: main() reports it
-            on_slot_end();
-        });
-    for (const auto& open : listeners_)
-        open.listener->start();
-    audit_periodically();
+    for (unsigned number = 1; number <= config_->workers; ++number) {
+        slots_.push_back(make_slot(number, WorkerSlot::Mode::keep, config_, generation_));
+        launch(slots_.back());
+    }
+    listeners_.start();
+    watched_at_ = Clock::now();
+    watch_workers();
 }
 
-void Pool::close_listeners()
+Pool::Slot Pool::make_slot(unsigned number, WorkerSlot::Mode mode,
+                           std::shared_ptr<const PoolConfig> config, unsigned generation)
 {
-    for (const auto& open : listeners_)
-        open.listener->stop();
-    listeners_.clear();
+    WorkerSlot::Owner& owner = *this;
+    auto label = labelled_ ? fmt::format("worker {}/{}", config->name, number)
+                           : fmt::format("worker {}", number);
+    return std::make_shared<WorkerSlot>(
+        executor_, std::move(config),
+        WorkerSlot::Place{.slot = number, .generation = generation, .label = std::move(label)},
+        mode, dispatcher_, events_, owner);
+}
+
+void Pool::launch(const Slot& slot)
+{
+    ++running_;
+    asio::co_spawn(executor_, slot->run(), [this, slot](const std::exception_ptr& error) {
+        if (error)
+            std::rethrow_exception(error); // a bug: main() reports it
+        on_slot_end(slot);
+    });
+}
+
+void Pool::on_slot_end(const Slot& slot)
+{
+    std::erase(leaving_, slot);
+    --running_;
+    on_change();
+    if (running_ > 0 || (!stopping_ && was_ever_ready_) || !on_end_)
+        return;
+
+    listeners_.close();
+    watch_timer_.cancel();
+    if (const auto closed = dispatcher_.stop(); closed > 0)
+        publish(EventKind::note, log::Level::warning,
+                fmt::format("{} connections were closed, because no worker was left to take them",
+                            closed));
+    std::exchange(on_end_, nullptr)();
 }
 
 void Pool::stop()
 {
     if (std::exchange(stopping_, true))
         return;
-    close_listeners();
+    listeners_.close();
     for (const auto& slot : slots_)
         slot->stop();
+    for (const auto& slot : leaving_)
+        slot->stop();
+    if (running_ == 0 && on_end_) { // every slot has failed: nobody is left to end
+        ++running_;
+        on_slot_end(nullptr);
+    }
 }
 
 void Pool::hurry()
 {
     for (const auto& slot : slots_)
         slot->hurry();
-}
-
-void Pool::on_slot_end()
-{
-    if (--running_slots_ > 0)
-        return;
-
-    close_listeners();
-    audit_timer_.cancel();
-    if (const auto closed = dispatcher_.stop(); closed > 0)
-        log::warning("{} connections were closed, because no worker was left to take them", closed);
-    on_end_();
+    for (const auto& slot : leaving_)
+        slot->hurry();
 }
 
 std::string Pool::failure() const
 {
-    const auto failed = [](const auto& slot) { return slot->has_failed(); };
-    if (!std::ranges::all_of(slots_, failed))
+    if (was_ever_ready_ || slots_.empty())
         return {};
-    return fmt::format("{} of pool \"{}\"; last: {}",
-                       was_ever_ready_ ? "every worker slot has failed"
-                                       : "no worker was ever ready",
-                       config_.name, slots_.front()->last_failure());
+    return fmt::format("no worker was ever ready of pool \"{}\"; last: {}", config_->name,
+                       slots_.front()->last_failure());
 }
 
-void Pool::audit_periodically()
+void Pool::watch_workers()
 {
-    audit_timer_.expires_after(audit_interval);
-    audit_timer_.async_wait([this](const boost::system::error_code& cancelled) {
-        if (cancelled || running_slots_ == 0)
+    const auto interval = watch_interval(*config_);
+    watch_timer_.expires_after(interval);
+    watch_timer_.async_wait([this, interval](const boost::system::error_code& cancelled) {
+        if (cancelled || !on_end_)
             return;
-        for (const auto& slot : slots_)
-            slot->audit();
-        audit_periodically();
+        // Late by much: this process or the whole machine was suspended, and so perhaps were the
+        // workers.
+        const auto now = Clock::now();
+        const bool suspended = now - std::exchange(watched_at_, now) >
+                               2 * interval + std::chrono::milliseconds{500};
+        for (const auto& slot : slots_) {
+            auto* const worker = slot->worker();
+            if (worker == nullptr)
+                continue;
+            if (suspended)
+                worker->forgive(now);
+            worker->audit();
+            worker->look_for_hang(now);
+        }
+        watch_workers();
     });
 }
 
 void Pool::on_reclaimed(std::string_view worker, std::size_t reclaimed, std::size_t closed) noexcept
 {
     if (reclaimed > 0)
-        log::info("{}: {} connections it had not taken went to others", worker, reclaimed);
+        publish(EventKind::reclaimed, log::Level::info,
+                fmt::format("{}: {} connections it had not taken went to others", worker,
+                            reclaimed));
     if (closed > 0)
-        log::warning("{}: {} connections closed, because {} workers ended before taking them",
-                     worker, closed, ReclaimQueue::most_reclaims);
-}
-
-void Pool::on_accept_failure(const Listener& listener, std::error_code error,
-                             std::chrono::milliseconds pause) noexcept
-{
-    log::warning("{}: cannot accept: {}; clients wait in the backlog, next try in {} ms",
-                 listeners_[listener.index()].name, error.message(), pause.count());
+        publish(EventKind::reclaimed, log::Level::warning,
+                fmt::format("{}: {} connections closed, because {} workers ended before taking them",
+                            worker, closed, ReclaimQueue::most_reclaims));
 }
 
 } // namespace usher

@@ -3,12 +3,14 @@
 
 #include "balancer/config/config.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
-#include "balancer/dispatch/listener.hpp"
-#include "balancer/dispatch/listening_socket.hpp"
 #include "balancer/dispatch/reclaim_queue.hpp"
+#include "balancer/events/event_bus.hpp"
+#include "balancer/supervise/pool_listeners.hpp"
 #include "balancer/supervise/worker_slot.hpp"
+#include "common/async/condition.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <cstdint>
@@ -19,17 +21,29 @@
 
 namespace usher {
 
+/// What became of something that was asked of a pool.
+struct Outcome {
+    enum class Kind { done, failed, rolled_back };
+
+    Kind kind = Kind::done;
+    std::string reason; ///< why not: one clause
+
+    [[nodiscard]] bool is_done() const noexcept { return kind == Kind::done; }
+};
+
 /// Identical workers, the listeners that feed them, and the dispatcher between.
 ///
-/// The owner keeps it until the event loop has run out of work.
-class Pool final : private WorkerSlot::Owner,
-                   private ReclaimQueue::Observer,
-                   private Listener::Observer {
+/// The owner keeps it until the event loop has run out of work.  Operations that change which
+/// workers there are (reload, restart, scale) take turns.
+class Pool final : private WorkerSlot::Owner, private ReclaimQueue::Observer {
 public:
     /// `last_worker_id` is shared by all pools of the master.  With `labelled`, the log calls its
     /// workers `worker NAME/1` instead of `worker 1`.
     Pool(const boost::asio::any_io_executor& executor, PoolConfig config, bool labelled,
-         std::uint64_t& last_worker_id);
+         EventBus& events, std::uint64_t& last_worker_id);
+
+    /// `config` with `workers: auto` replaced by the number that means here and now.
+    [[nodiscard]] static std::shared_ptr<const PoolConfig> with_worker_count(PoolConfig config);
 
     /// Opens the listeners.  Throws AddressInUse, std::system_error, std::runtime_error.
     void open();
@@ -44,41 +58,93 @@ public:
     /// Ends what is left quickly.
     void hurry();
 
-    /// Why no worker is left although nobody stopped it: every slot gave up.  Empty otherwise.
+    /// Brings in `next`: by a new generation of workers if their command changed or nothing did,
+    /// without replacing anybody otherwise.  `change` are the listeners it needs, open already.
+    [[nodiscard]] boost::asio::awaitable<Outcome> reload(std::shared_ptr<const PoolConfig> next,
+                                                         ListenerChange change);
+
+    /// Replaces the worker in `slot`, or every one if it is 0, by a new one of the same
+    /// configuration, the new one ready before the old one drains; failed slots come back.
+    [[nodiscard]] boost::asio::awaitable<Outcome> restart(unsigned slot);
+
+    /// Has `workers` from now on; surplus ones drain.
+    [[nodiscard]] boost::asio::awaitable<Outcome> scale(unsigned workers);
+
+    /// Why no worker is left although nobody stopped it: none was ever ready.  Empty otherwise.
     [[nodiscard]] std::string failure() const;
 
-    [[nodiscard]] const PoolConfig& config() const noexcept { return config_; }
+    [[nodiscard]] const PoolConfig& config() const noexcept { return *config_; }
+    [[nodiscard]] unsigned generation() const noexcept { return generation_; }
+    [[nodiscard]] const std::vector<std::shared_ptr<WorkerSlot>>& slots() const noexcept
+    {
+        return slots_;
+    }
+    [[nodiscard]] const std::vector<std::shared_ptr<WorkerSlot>>& leaving() const noexcept
+    {
+        return leaving_;
+    }
+    [[nodiscard]] const DispatchCounters& counters() const noexcept
+    {
+        return dispatcher_.counters();
+    }
+    [[nodiscard]] PoolListeners& listeners() noexcept { return listeners_; }
 
 private:
+    using Slot = std::shared_ptr<WorkerSlot>;
+
     std::uint64_t next_worker_id() noexcept override { return ++last_worker_id_; }
     bool was_ever_ready() const noexcept override { return was_ever_ready_; }
     void on_ready() noexcept override { was_ever_ready_ = true; }
-
+    void on_change() noexcept override { changed_.notify_all(); }
     void on_reclaimed(std::string_view worker, std::size_t reclaimed,
                       std::size_t closed) noexcept override;
-    void on_accept_failure(const Listener& listener, std::error_code error,
-                           std::chrono::milliseconds pause) noexcept override;
 
-    void close_listeners();
-    void on_slot_end();
-    void audit_periodically();
+    class Turn;
+    [[nodiscard]] boost::asio::awaitable<Turn> take_turn();
+
+    [[nodiscard]] Slot make_slot(unsigned number, WorkerSlot::Mode mode,
+                                 std::shared_ptr<const PoolConfig> config, unsigned generation);
+    void launch(const Slot& slot);
+    void on_slot_end(const Slot& slot);
+    void dismiss(const Slot& slot);
+    void adopt(std::shared_ptr<const PoolConfig> config);
+    void end_oldest_generations(unsigned most);
+
+    [[nodiscard]] boost::asio::awaitable<bool> become_ready(const Slot& slot);
+    [[nodiscard]] boost::asio::awaitable<Outcome> resize(std::shared_ptr<const PoolConfig> config);
+    [[nodiscard]] boost::asio::awaitable<Outcome>
+    replace(std::vector<unsigned> numbers, std::shared_ptr<const PoolConfig> config,
+            unsigned generation);
+    [[nodiscard]] boost::asio::awaitable<Outcome>
+    replace_batch(const std::vector<unsigned>& numbers, std::shared_ptr<const PoolConfig> config,
+                  unsigned generation, std::vector<Slot>& replaced);
+    [[nodiscard]] boost::asio::awaitable<Outcome> soak(const std::vector<Slot>& replaced,
+                                                       std::chrono::milliseconds duration);
+    void put_back(const std::vector<Slot>& replaced);
+    [[nodiscard]] boost::asio::awaitable<void> rebuild(const std::vector<Slot>& replaced);
+
+    void watch_workers();
+    void publish(EventKind kind, log::Level level, std::string text, unsigned generation = 0);
 
     boost::asio::any_io_executor executor_;
-    PoolConfig config_;
+    std::shared_ptr<const PoolConfig> config_;
+    bool labelled_;
+    EventBus& events_;
     std::uint64_t& last_worker_id_;
     Dispatcher dispatcher_;
+    PoolListeners listeners_;
 
-    struct OpenListener {
-        std::string name;
-        SocketFile file;
-        std::shared_ptr<Listener> listener;
-    };
-    std::vector<OpenListener> listeners_;
-    std::vector<std::unique_ptr<WorkerSlot>> slots_;
+    std::vector<Slot> slots_;   ///< place 1 first
+    std::vector<Slot> leaving_; ///< on trial, parked, or draining
+    unsigned generation_ = 1;
 
-    boost::asio::steady_timer audit_timer_;
+    Condition changed_; ///< a worker became ready or ended, or an operation has
+    bool turn_taken_ = false;
+
+    boost::asio::steady_timer watch_timer_;
+    std::chrono::steady_clock::time_point watched_at_{};
     std::function<void()> on_end_;
-    std::size_t running_slots_ = 0;
+    std::size_t running_ = 0;
     bool was_ever_ready_ = false;
     bool stopping_ = false;
 };

@@ -37,6 +37,8 @@ public:
                                                     (1.0 + std::clamp(dice, -1.0, 1.0) / 4));
     }
 
+    void set_limits(RestartConfig limits) noexcept { limits_ = limits; }
+
     /// Failures in a row so far.
     [[nodiscard]] unsigned failures() const noexcept { return failures_; }
 

@@ -44,6 +44,12 @@ void WorkerLifecycle::retire(Clock::time_point now) noexcept
         terminate(now, limits_.stop_grace);
 }
 
+void WorkerLifecycle::abort(Clock::time_point now) noexcept
+{
+    if (state_ < State::terminating)
+        enter(State::terminating, Action::abort, now + limits_.stop_grace);
+}
+
 void WorkerLifecycle::hurry(Clock::time_point now) noexcept
 {
     const auto grace = std::min(limits_.stop_grace, hurried_grace);

@@ -22,7 +22,8 @@ public:
     enum class Action {
         none,
         drain,     ///< end-of-file on the hand-off socket, `drain` on the control socket
-        terminate, ///< SIGTERM
+        terminate, ///< `stop_signal`
+        abort,     ///< `hang_signal`, so that a core or a backtrace tells where it hung
         kill,      ///< SIGKILL to the process group
     };
 
@@ -45,6 +46,9 @@ public:
 
     /// It is at fault: SIGTERM at once.
     void retire(Clock::time_point now) noexcept;
+
+    /// It hangs: `hang_signal` at once.
+    void abort(Clock::time_point now) noexcept;
 
     /// Whoever waits is in a hurry: SIGTERM at once and a short grace.
     void hurry(Clock::time_point now) noexcept;

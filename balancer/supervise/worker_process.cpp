@@ -3,14 +3,16 @@
 
 #include "balancer/config/duration.hpp"
 #include "balancer/supervise/worker_command.hpp"
-#include "common/log.hpp"
 #include "common/sys/channel_pair.hpp"
 #include "common/wire/environment.hpp"
+
+#include <fmt/core.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
 
 #include <csignal>
+#include <cstring>
 #include <utility>
 #include <variant>
 
@@ -37,6 +39,11 @@ ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& conf
                                                        .scoreboard = channel.scoreboard_fd()})};
 }
 
+std::string signal_name(int number)
+{
+    return std::string{"SIG"} + ::sigabbrev_np(number);
+}
+
 std::chrono::milliseconds since(WorkerLifecycle::Clock::time_point start)
 {
     return std::chrono::duration_cast<std::chrono::milliseconds>(WorkerLifecycle::Clock::now() -
@@ -45,18 +52,17 @@ std::chrono::milliseconds since(WorkerLifecycle::Clock::time_point start)
 
 } // namespace
 
-WorkerProcess::WorkerProcess(const asio::any_io_executor& executor, const PoolConfig& config,
-                             WorkerIdentity identity, Observer& observer)
-    : identity_{std::move(identity)},
-      observer_{observer},
-      config_{config},
-      channel_{config.max_queue},
-      child_{start(executor, config_, identity_, channel_, control_)},
-      lifecycle_{{.start_timeout = config.start_timeout,
-                  .drain_timeout = config.drain_timeout,
-                  .stop_grace = config.stop_grace},
+WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
+                             std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
+                             EventBus& events, Observer& observer)
+    : identity_{std::move(identity)}, observer_{observer}, config_{std::move(config)},
+      events_{events}, channel_{config_->max_queue},
+      child_{start(executor, *config_, identity_, channel_, control_)},
+      lifecycle_{{.start_timeout = config_->start_timeout,
+                  .drain_timeout = config_->drain_timeout,
+                  .stop_grace = config_->stop_grace},
                  Clock::now()},
-      wake_{executor}
+      hang_detector_{config_->stall_timeout}, wake_{executor}
 {
 }
 
@@ -88,6 +94,18 @@ std::string WorkerProcess::name() const
     return fmt::format("{} (pid {})", identity_.label, pid());
 }
 
+void WorkerProcess::publish(EventKind kind, log::Level level, std::string text) const
+{
+    events_.publish({.kind = kind,
+                     .level = level,
+                     .message = name() + ": " + std::move(text),
+                     .pool = identity_.pool,
+                     .slot = identity_.slot,
+                     .worker = identity_.id,
+                     .pid = pid(),
+                     .generation = identity_.generation});
+}
+
 void WorkerProcess::wake()
 {
     wake_.cancel();
@@ -109,8 +127,17 @@ void WorkerProcess::retire(std::string reason)
 {
     if (lifecycle_.state() >= WorkerLifecycle::State::terminating)
         return;
-    log::error("{}: retired, because it {}", name(), reason);
+    publish(EventKind::retired, log::Level::error, "retired, because it " + reason);
     lifecycle_.retire(Clock::now());
+    wake();
+}
+
+void WorkerProcess::abort_hung(std::string reason)
+{
+    if (lifecycle_.state() >= WorkerLifecycle::State::terminating)
+        return;
+    publish(EventKind::stalled, log::Level::error, "hangs, because " + std::move(reason));
+    lifecycle_.abort(Clock::now());
     wake();
 }
 
@@ -118,6 +145,23 @@ void WorkerProcess::audit()
 {
     if (const auto fault = channel_.audit(); !fault.empty())
         retire(std::string{fault});
+}
+
+void WorkerProcess::look_for_hang(Clock::time_point now)
+{
+    if (lifecycle_.state() != WorkerLifecycle::State::ready)
+        return;
+    auto reason = hang_detector_.look({.now = now,
+                                       .queued = channel_.queued(),
+                                       .taken = channel_.handed_off() - channel_.queued(),
+                                       .heartbeat = channel_.heartbeat()});
+    if (!reason.empty())
+        abort_hung(std::move(reason));
+}
+
+void WorkerProcess::forgive(Clock::time_point now) noexcept
+{
+    hang_detector_.forgive(now);
 }
 
 void WorkerProcess::leave() noexcept
@@ -132,28 +176,45 @@ void WorkerProcess::perform(WorkerLifecycle::Action action)
     case WorkerLifecycle::Action::none:
         break;
     case WorkerLifecycle::Action::drain:
-        log::info("{}: draining, {} queued and {} open, for up to {}", name(), channel_.queued(),
-                  channel_.open(), format_duration(config_.drain_timeout));
+        publish(EventKind::disconnect, log::Level::info,
+                fmt::format("draining, {} queued and {} open, for up to {}", channel_.queued(),
+                            channel_.open(), format_duration(config_->drain_timeout)));
         leave();
-        control_->send(wire::encode(wire::Drain{.timeout = config_.drain_timeout}));
+        control_->send(wire::encode(wire::Drain{.timeout = config_->drain_timeout}));
         channel_.shut_down();
         break;
     case WorkerLifecycle::Action::terminate:
         if (lifecycle_.has_start_timed_out())
-            log::error("{}: not ready after {}, SIGTERM", name(),
-                       format_duration(config_.start_timeout));
+            publish(EventKind::retired, log::Level::error,
+                    "not ready after " + format_duration(config_->start_timeout) + ", " +
+                        signal_name(config_->stop_signal));
         else
-            log::info("{}: SIGTERM, {} still open", name(), channel_.open());
-        leave();
-        channel_.shut_down();
-        observer_.on_worker_lost(*this);
-        child_.signal(SIGTERM);
+            publish(EventKind::signalled, log::Level::info,
+                    fmt::format("{}, {} still open", signal_name(config_->stop_signal),
+                                channel_.open()));
+        end_with(config_->stop_signal);
+        break;
+    case WorkerLifecycle::Action::abort:
+        publish(EventKind::signalled, log::Level::warning,
+                fmt::format("{}, {} still open", signal_name(config_->hang_signal),
+                            channel_.open()));
+        end_with(config_->hang_signal);
         break;
     case WorkerLifecycle::Action::kill:
-        log::warning("{}: SIGKILL to its process group, {} still open", name(), channel_.open());
+        publish(EventKind::signalled, log::Level::warning,
+                fmt::format("SIGKILL to its process group, {} still open", channel_.open()));
         child_.kill_group();
         break;
     }
+}
+
+void WorkerProcess::end_with(int signal)
+{
+    // First what it had not taken goes to the others, then it is told.
+    leave();
+    channel_.shut_down();
+    observer_.on_worker_lost(*this);
+    child_.signal(signal);
 }
 
 void WorkerProcess::on_message(const wire::ControlMessage& message)
@@ -163,8 +224,9 @@ void WorkerProcess::on_message(const wire::ControlMessage& message)
             [this](const wire::Hello& hello) { on_hello(hello); },
             [this](const wire::Ready&) { on_ready(); },
             [this](const wire::Bye& bye) {
-                log::info("{}: says it leaves: {}", name(),
-                          bye.reason.empty() ? "no reason given" : bye.reason);
+                publish(EventKind::note, log::Level::info,
+                        "says it leaves: " +
+                            (bye.reason.empty() ? "no reason given" : bye.reason));
             },
             [this](const wire::MalformedMessage& bad) {
                 retire("sent a malformed control message: " + bad.reason);
@@ -190,14 +252,16 @@ void WorkerProcess::on_hello(const wire::Hello& hello)
                                               .worker_id = identity_.id,
                                               .slot = identity_.slot,
                                               .generation = identity_.generation}));
+    publish(EventKind::online, log::Level::debug, "online");
 }
 
 void WorkerProcess::on_unknown(const wire::UnknownMessage& message)
 {
     // A newer worker may say more than this master knows.
     if (unknown_messages_++ == 0)
-        log::info("{}: message of unknown type \"{}\" ignored, and all others that are unknown",
-                  name(), message.type.substr(0, 64));
+        publish(EventKind::note, log::Level::info,
+                fmt::format("message of unknown type \"{}\" ignored, and all others that are unknown",
+                            message.type.substr(0, 64)));
 }
 
 void WorkerProcess::on_ready()
@@ -209,7 +273,9 @@ void WorkerProcess::on_ready()
 
     lifecycle_.on_ready();
     was_ready_ = true;
-    log::info("{}: ready after {} ms", name(), since(started_).count());
+    hang_detector_.forgive(Clock::now());
+    publish(EventKind::ready, log::Level::info,
+            fmt::format("ready after {} ms", since(started_).count()));
     observer_.on_worker_ready(*this);
     wake();
 }

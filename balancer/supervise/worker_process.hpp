@@ -3,8 +3,10 @@
 
 #include "balancer/config/config.hpp"
 #include "balancer/dispatch/handoff_channel.hpp"
+#include "balancer/events/event_bus.hpp"
 #include "balancer/supervise/child_process.hpp"
 #include "balancer/supervise/control_channel.hpp"
+#include "balancer/supervise/hang_detector.hpp"
 #include "balancer/supervise/worker_lifecycle.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -33,6 +35,8 @@ struct WorkerIdentity {
 /// because waits under way keep it.
 class WorkerProcess final : public std::enable_shared_from_this<WorkerProcess> {
 public:
+    using Clock = WorkerLifecycle::Clock;
+
     /// Hears when connections may come and when they may not.
     class Observer {
     public:
@@ -51,8 +55,9 @@ public:
 
     /// Starts the process.  Throws SpawnError, or std::system_error if the master has no
     /// descriptors or memory left for it.
-    WorkerProcess(const boost::asio::any_io_executor& executor, const PoolConfig& config,
-                  WorkerIdentity identity, Observer& observer);
+    WorkerProcess(const boost::asio::any_io_executor& executor,
+                  std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
+                  EventBus& events, Observer& observer);
 
     /// Follows the process to its end.
     [[nodiscard]] boost::asio::awaitable<sys::ExitStatus> run();
@@ -67,6 +72,15 @@ public:
     /// Retires it if its scoreboard is not credible.
     void audit();
 
+    /// Ends it with `hang_signal` if it does not take what it is given or its loop stands still.
+    void look_for_hang(Clock::time_point now);
+
+    /// All were suspended, so nobody is to blame for what did not happen until `now`.
+    void forgive(Clock::time_point now) noexcept;
+
+    /// Publishes an event of this worker; `text` goes behind its name.
+    void publish(EventKind kind, log::Level level, std::string text) const;
+
     /// How the log calls it: `worker 1 (pid 4711)`.
     [[nodiscard]] std::string name() const;
 
@@ -74,13 +88,15 @@ public:
     [[nodiscard]] pid_t pid() const noexcept { return child_.pid(); }
     [[nodiscard]] HandoffChannel& channel() noexcept { return channel_; }
     [[nodiscard]] bool was_ready() const noexcept { return was_ready_; }
+    [[nodiscard]] WorkerLifecycle::State state() const noexcept { return lifecycle_.state(); }
+    [[nodiscard]] Clock::time_point started_at() const noexcept { return started_; }
 
 private:
-    using Clock = WorkerLifecycle::Clock;
-
     void wake();
     void perform(WorkerLifecycle::Action action);
     void leave() noexcept;
+    void end_with(int signal);
+    void abort_hung(std::string reason);
     void on_message(const wire::ControlMessage& message);
     void on_hello(const wire::Hello& hello);
     void on_ready();
@@ -88,11 +104,13 @@ private:
 
     WorkerIdentity identity_;
     Observer& observer_;
-    PoolConfig config_;
+    std::shared_ptr<const PoolConfig> config_;
+    EventBus& events_;
     HandoffChannel channel_;
     std::shared_ptr<ControlChannel> control_;
     ChildProcess child_;
     WorkerLifecycle lifecycle_;
+    HangDetector hang_detector_;
     boost::asio::steady_timer wake_;
 
     Clock::time_point started_ = Clock::now();

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/supervise/worker_slot.hpp"
 
-#include "common/log.hpp"
-
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
+#include <fmt/core.h>
 
 #include <utility>
 
@@ -14,7 +13,7 @@ namespace usher {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = WorkerProcess::Clock;
 
 RestartPolicy::Duration since(Clock::time_point start)
 {
@@ -23,76 +22,122 @@ RestartPolicy::Duration since(Clock::time_point start)
 
 } // namespace
 
-WorkerSlot::WorkerSlot(asio::any_io_executor executor, const PoolConfig& config, unsigned slot,
-                       std::string label, Dispatcher& dispatcher, Owner& owner)
-    : executor_{std::move(executor)},
-      config_{config},
-      slot_{slot},
-      label_{std::move(label)},
-      dispatcher_{dispatcher},
-      owner_{owner},
-      policy_{config.restart},
-      delay_{executor_}
+WorkerSlot::WorkerSlot(asio::any_io_executor executor, std::shared_ptr<const PoolConfig> config,
+                       Place place, Mode mode, Dispatcher& dispatcher, EventBus& events,
+                       Owner& owner)
+    : executor_{std::move(executor)}, config_{std::move(config)}, place_{std::move(place)},
+      mode_{mode}, dispatcher_{dispatcher}, events_{events}, owner_{owner},
+      policy_{config_->restart}, delay_{executor_},
+      routed_{mode == Mode::keep}
 {
+}
+
+void WorkerSlot::publish(EventKind kind, log::Level level, std::string text) const
+{
+    events_.publish({.kind = kind,
+                     .level = level,
+                     .message = place_.label + ": " + std::move(text),
+                     .pool = config_->name,
+                     .slot = place_.slot,
+                     .generation = place_.generation});
 }
 
 asio::awaitable<void> WorkerSlot::run()
 {
-    while (!stopping_) {
+    while (!stopping_ && !failed_) {
         const auto started = Clock::now();
         co_await run_worker();
         if (!stopping_)
             co_await back_off(since(started));
-        if (failed_)
-            co_return;
     }
+    owner_.on_change();
 }
 
 asio::awaitable<void> WorkerSlot::run_worker()
 {
     WorkerProcess::Observer& observer = *this;
+    ++starts_;
     try {
         worker_ = std::make_shared<WorkerProcess>(executor_, config_,
-                                                  WorkerIdentity{.pool = config_.name,
-                                                                 .slot = slot_,
+                                                  WorkerIdentity{.pool = config_->name,
+                                                                 .slot = place_.slot,
                                                                  .id = owner_.next_worker_id(),
-                                                                 .generation = 1,
-                                                                 .label = label_},
-                                                  observer);
+                                                                 .generation = place_.generation,
+                                                                 .label = place_.label},
+                                                  events_, observer);
     } catch (const std::exception& e) {
         last_failure_ = e.what();
-        log::error("{}: cannot be started: {}", label_, e.what());
+        publish(EventKind::spawn_failed, log::Level::error,
+                std::string{"cannot be started: "} + e.what());
         co_return;
     }
 
-    const auto started = Clock::now();
-    const auto name = worker_->name();
-    log::info("{}: started", name);
+    worker_->publish(EventKind::fork, log::Level::info, "started");
     const auto status = co_await worker_->run();
-    last_failure_ =
-        "the worker " + status.to_string() + (worker_->was_ready() ? "" : " before it was ready");
-    log::write(stopping_ ? log::Level::info : log::Level::warning,
-               fmt::format("{}: {} after {} ms", name, status.to_string(), since(started).count()));
+    last_failure_ = "the worker " + status.to_string() +
+                    (worker_->was_ready() ? "" : " before it was ready");
+    if (!stopping_)
+        ++crashes_;
+    worker_->publish(EventKind::exit, stopping_ ? log::Level::info : log::Level::warning,
+                     fmt::format("{} after {} ms", status.to_string(),
+                                 since(worker_->started_at()).count()));
     worker_.reset();
+    owner_.on_change();
 }
 
 bool WorkerSlot::should_give_up() const noexcept
 {
-    return !owner_.was_ever_ready() && policy_.failures() >= config_.start_attempts;
+    return mode_ == Mode::trial ||
+           (!owner_.was_ever_ready() && policy_.failures() >= config_->start_attempts);
+}
+
+void WorkerSlot::give_up()
+{
+    failed_ = true;
+    publish(EventKind::gave_up, log::Level::error,
+            fmt::format("failed {} times in a row, given up; last: {}", policy_.failures(),
+                        last_failure_));
 }
 
 asio::awaitable<void> WorkerSlot::back_off(RestartPolicy::Duration uptime)
 {
     const auto delay = policy_.after_exit(uptime, std::uniform_real_distribution{-1.0, 1.0}(dice_));
     if (!delay || should_give_up()) {
-        failed_ = true;
-        log::error("{}: failed {} times in a row, given up; last: {}", label_, policy_.failures(),
-                   last_failure_);
+        give_up();
         co_return;
     }
-    log::info("{}: next start in {} ms", label_, delay->count());
+    publish(EventKind::back_off, log::Level::info,
+            fmt::format("next start in {} ms", delay->count()));
     delay_.expires_after(*delay);
     co_await delay_.async_wait(asio::as_tuple(asio::deferred));
+}
+
+bool WorkerSlot::is_ready() const noexcept
+{
+    return worker_ && worker_->state() == WorkerLifecycle::State::ready;
+}
+
+void WorkerSlot::route()
+{
+    mode_ = Mode::keep;
+    routed_ = true;
+    if (is_ready())
+        dispatcher_.attach(place_.slot - 1, worker_->channel());
+}
+
+void WorkerSlot::unroute() noexcept
+{
+    routed_ = false;
+    if (worker_)
+        dispatcher_.detach(place_.slot - 1, worker_->channel());
+}
+
+void WorkerSlot::set_config(std::shared_ptr<const PoolConfig> config)
+{
+    config_ = std::move(config);
+    policy_.set_limits(config_->restart);
+    if (worker_)
+        worker_->channel().set_max_queue(config_->max_queue);
 }
 
 void WorkerSlot::stop()
@@ -100,33 +145,29 @@ void WorkerSlot::stop()
     if (std::exchange(stopping_, true))
         return;
     delay_.cancel();
+    owner_.on_change();
     if (worker_)
         worker_->stop();
 }
 
 void WorkerSlot::hurry()
 {
-    stopping_ = true;
-    delay_.cancel();
+    stop();
     if (worker_)
         worker_->hurry();
-}
-
-void WorkerSlot::audit()
-{
-    if (worker_)
-        worker_->audit();
 }
 
 void WorkerSlot::on_worker_ready(WorkerProcess& worker) noexcept
 {
     owner_.on_ready();
-    dispatcher_.attach(slot_ - 1, worker.channel());
+    if (routed_)
+        dispatcher_.attach(place_.slot - 1, worker.channel());
+    owner_.on_change();
 }
 
-void WorkerSlot::on_worker_leaving(WorkerProcess& /*worker*/) noexcept
+void WorkerSlot::on_worker_leaving(WorkerProcess& worker) noexcept
 {
-    dispatcher_.detach(slot_ - 1);
+    dispatcher_.detach(place_.slot - 1, worker.channel());
 }
 
 void WorkerSlot::on_worker_lost(WorkerProcess& worker)

@@ -3,6 +3,7 @@
 
 #include "balancer/config/config.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
+#include "balancer/events/event_bus.hpp"
 #include "balancer/supervise/restart_policy.hpp"
 #include "balancer/supervise/worker_process.hpp"
 
@@ -10,13 +11,18 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <random>
 #include <string>
 
 namespace usher {
 
-/// Keeps one place of a pool filled: starts a worker, follows it to its end, starts the next.
+/// Keeps one place of a pool filled with workers of one generation: starts a worker, follows it to
+/// its end, starts the next.
+///
+/// Two may stand for the same place: while a reload is under way the one that serves, and the one
+/// on trial that is to follow it.  route() says whose worker gets the connections.
 ///
 /// An actor: run() ends when it is stopped or has given up, and never while a process is left.
 class WorkerSlot final : private WorkerProcess::Observer {
@@ -31,14 +37,37 @@ public:
         [[nodiscard]] virtual bool was_ever_ready() const noexcept = 0;
         virtual void on_ready() noexcept = 0;
 
+        /// A worker became ready or ended, or the slot has failed or was told to stop.
+        virtual void on_change() noexcept = 0;
+
     protected:
         ~Owner() = default;
     };
 
-    WorkerSlot(boost::asio::any_io_executor executor, const PoolConfig& config, unsigned slot,
-               std::string label, Dispatcher& dispatcher, Owner& owner);
+    struct Place {
+        unsigned slot;
+        unsigned generation;
+        std::string label; ///< `worker 1` or `worker api/1`
+    };
+
+    enum class Mode {
+        keep, ///< routed from the start, restarted after the restart policy's delays
+        trial ///< not routed before route(); the first failure is final
+    };
+
+    WorkerSlot(boost::asio::any_io_executor executor, std::shared_ptr<const PoolConfig> config,
+               Place place, Mode mode, Dispatcher& dispatcher, EventBus& events, Owner& owner);
 
     [[nodiscard]] boost::asio::awaitable<void> run();
+
+    /// Its workers get the place's connections from now on, and it is on trial no longer.
+    void route();
+
+    /// Its workers get nothing from now on, and go on with what they have.
+    void unroute() noexcept;
+
+    /// From the next start on; the queue's length at once.
+    void set_config(std::shared_ptr<const PoolConfig> config);
 
     /// Drains the worker and starts no other.  A second call does nothing.
     void stop();
@@ -46,11 +75,24 @@ public:
     /// Ends what is left quickly; see WorkerLifecycle::hurry().
     void hurry();
 
-    /// Looks at the worker's scoreboard; see WorkerProcess::audit().
-    void audit();
+    /// The worker at present, null between two.
+    [[nodiscard]] WorkerProcess* worker() noexcept { return worker_.get(); }
+
+    [[nodiscard]] const Place& place() const noexcept { return place_; }
+    [[nodiscard]] const PoolConfig& config() const noexcept { return *config_; }
+    [[nodiscard]] bool is_ready() const noexcept;
 
     /// True once it has given up starting workers.
     [[nodiscard]] bool has_failed() const noexcept { return failed_; }
+
+    /// True once it will start no more workers.
+    [[nodiscard]] bool is_over() const noexcept { return failed_ || stopping_; }
+
+    /// How many workers it has started.
+    [[nodiscard]] std::uint64_t starts() const noexcept { return starts_; }
+
+    /// Workers of its that ended without being told to.
+    [[nodiscard]] std::uint64_t crashes() const noexcept { return crashes_; }
 
     /// Why the last worker ended or could not be started: one clause.
     [[nodiscard]] const std::string& last_failure() const noexcept { return last_failure_; }
@@ -63,12 +105,15 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> run_worker();
     [[nodiscard]] bool should_give_up() const noexcept;
     [[nodiscard]] boost::asio::awaitable<void> back_off(RestartPolicy::Duration uptime);
+    void give_up();
+    void publish(EventKind kind, log::Level level, std::string text) const;
 
     boost::asio::any_io_executor executor_;
-    const PoolConfig& config_;
-    unsigned slot_;
-    std::string label_;
+    std::shared_ptr<const PoolConfig> config_;
+    Place place_;
+    Mode mode_;
     Dispatcher& dispatcher_;
+    EventBus& events_;
     Owner& owner_;
 
     RestartPolicy policy_;
@@ -76,6 +121,9 @@ private:
     std::shared_ptr<WorkerProcess> worker_;
     boost::asio::steady_timer delay_;
     std::string last_failure_;
+    std::uint64_t starts_ = 0;
+    std::uint64_t crashes_ = 0;
+    bool routed_;
     bool stopping_ = false;
     bool failed_ = false;
 };

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/admin/operations.hpp"
+#include "balancer/dispatch/socket_file.hpp"
+#include "common/sys/unique_fd.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <string>
+
+namespace usher {
+
+class ControlSession;
+
+/// The control socket: a Unix stream socket of mode 0600 that answers requests of its own user and
+/// of root, one JSON object a line each way; see docs/operations.md.
+class ControlServer {
+public:
+    /// An empty `path` means the default one.
+    ControlServer(const boost::asio::any_io_executor& executor, std::string path,
+                  Operations& operations);
+    ~ControlServer();
+
+    /// Binds.  A path somebody asked for that belongs to another master: throws AddressInUse; a
+    /// default path: goes on without, and says so.
+    void open();
+
+    void start();
+
+    /// Ends it all; requests under way get no answer.
+    void close();
+
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+private:
+    void wait();
+    void accept_all();
+
+    boost::asio::any_io_executor executor_;
+    std::string path_;
+    bool is_default_;
+    Operations& operations_;
+    boost::asio::posix::stream_descriptor listener_;
+    SocketFile file_;
+    std::list<std::weak_ptr<ControlSession>> sessions_;
+};
+
+} // namespace usher

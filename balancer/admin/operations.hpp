@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/events/event_bus.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <string>
+
+namespace usher {
+
+/// What the shell is told when usher or one of its commands ends; see `usher --help`.
+enum class ExitCode {
+    done = 0,
+    failed = 1, ///< and the state is as it was
+    usage = 2,  ///< also: an address is in use
+    bad_config = 3,
+    not_running = 4,
+    rolled_back = 5,
+    timed_out = 6,
+};
+
+/// The answer to a request that was made of a running master.
+struct Reply {
+    ExitCode code = ExitCode::done;
+    std::string message; ///< one sentence
+};
+
+/// What can be asked of a running master, by its control socket or by signals.
+class Operations {
+public:
+    /// Reads the configuration again and brings it in; see Reloader.
+    [[nodiscard]] virtual boost::asio::awaitable<Reply> reload() = 0;
+
+    /// Replaces the worker in `slot`, or all if it is 0.  An empty `pool` means the only one.
+    [[nodiscard]] virtual boost::asio::awaitable<Reply> restart(std::string pool,
+                                                                unsigned slot) = 0;
+
+    /// `workers` is a number, or a difference such as `+1` or `-2`.
+    [[nodiscard]] virtual boost::asio::awaitable<Reply> scale(std::string pool,
+                                                              std::string workers) = 0;
+
+    /// Drains and ends everything; with `fast`, without waiting for open connections.
+    virtual Reply stop(bool fast) = 0;
+
+    /// What there is at present, as JSON.
+    [[nodiscard]] virtual std::string status() const = 0;
+
+    [[nodiscard]] virtual EventBus& events() = 0;
+
+protected:
+    ~Operations() = default;
+};
+
+} // namespace usher

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/admin/request.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <fmt/core.h>
+
+#include <optional>
+
+namespace usher {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string dump(const Json& json)
+{
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+/// Nothing if `line` is no JSON object; nesting is bounded because the sender is not trusted.
+std::optional<Json> parse_object(std::string_view line)
+{
+    constexpr int deepest = 8;
+    bool too_deep = false;
+    const auto watch = [&](int depth, Json::parse_event_t, const Json&) {
+        too_deep = too_deep || depth > deepest;
+        return !too_deep;
+    };
+    auto json = Json::parse(line, watch, false);
+    if (too_deep || !json.is_object())
+        return std::nullopt;
+    return json;
+}
+
+std::string text_of(const Json& json, const char* key)
+{
+    const auto found = json.find(key);
+    return found != json.end() && found->is_string() ? found->get<std::string>() : std::string{};
+}
+
+struct Encoder {
+    Json operator()(const StatusRequest&) const { return {{"command", "status"}}; }
+    Json operator()(const ReloadRequest&) const { return {{"command", "reload"}}; }
+    Json operator()(const RestartRequest& r) const
+    {
+        return {{"command", "restart"}, {"pool", r.pool}, {"slot", r.slot}};
+    }
+    Json operator()(const ScaleRequest& r) const
+    {
+        return {{"command", "scale"}, {"pool", r.pool}, {"workers", r.workers}};
+    }
+    Json operator()(const StopRequest& r) const { return {{"command", "stop"}, {"fast", r.fast}}; }
+    Json operator()(const EventsRequest&) const { return {{"command", "events"}}; }
+    Json operator()(const BadRequest&) const { return Json::object(); }
+};
+
+} // namespace
+
+Request decode_request(std::string_view line)
+{
+    const auto json = parse_object(line);
+    if (!json)
+        return BadRequest{.reason = "a request is one JSON object on one line"};
+
+    const auto command = text_of(*json, "command");
+    if (command == "status")
+        return StatusRequest{};
+    if (command == "reload")
+        return ReloadRequest{};
+    if (command == "events")
+        return EventsRequest{};
+    if (command == "stop")
+        return StopRequest{.fast = json->value("fast", Json{false}) == true};
+    if (command == "scale")
+        return ScaleRequest{.pool = text_of(*json, "pool"), .workers = text_of(*json, "workers")};
+    if (command == "restart") {
+        const auto slot = json->find("slot");
+        if (slot == json->end() || !slot->is_number_unsigned() || *slot > 1'024U)
+            return BadRequest{.reason = "\"slot\" must be a number from 0 (all) to 1024"};
+        return RestartRequest{.pool = text_of(*json, "pool"), .slot = slot->get<unsigned>()};
+    }
+    return BadRequest{.reason = fmt::format("\"{}\" is no command; use status, reload, restart, "
+                                            "scale, stop or events",
+                                            command)};
+}
+
+std::string encode(const Request& request)
+{
+    return dump(std::visit(Encoder{}, request));
+}
+
+std::string encode(const Event& event)
+{
+    Json json{{"type", "event"}, {"event", name_of(event.kind)}};
+    if (!event.pool.empty())
+        json["pool"] = event.pool;
+    if (event.slot != 0)
+        json["slot"] = event.slot;
+    if (event.worker != 0)
+        json["worker"] = event.worker;
+    if (event.pid != 0)
+        json["pid"] = event.pid;
+    if (event.generation != 0)
+        json["generation"] = event.generation;
+    json["message"] = event.message;
+    return dump(json);
+}
+
+std::string encode(const Reply& reply)
+{
+    return dump({{"type", "result"},
+                 {"code", static_cast<int>(reply.code)},
+                 {"message", reply.message}});
+}
+
+std::string encode_status(const std::string& status)
+{
+    return R"({"type":"status","status":)" + status + "}\n";
+}
+
+Line decode_line(std::string_view line)
+{
+    const auto json = parse_object(line);
+    if (!json)
+        return {};
+    const auto type = text_of(*json, "type");
+    if (type == "event")
+        return {.kind = Line::Kind::event, .text = text_of(*json, "message")};
+    if (type == "status")
+        return {.kind = Line::Kind::status, .text = json->value("status", Json::object()).dump()};
+    if (type == "result")
+        return {.kind = Line::Kind::result,
+                .text = text_of(*json, "message"),
+                .code = static_cast<ExitCode>(json->value("code", 1))};
+    return {};
+}
+
+} // namespace usher

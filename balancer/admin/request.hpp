@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/admin/operations.hpp"
+#include "balancer/events/event.hpp"
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+/// What goes over the control socket, one JSON object a line.
+namespace usher {
+
+struct StatusRequest {};
+struct ReloadRequest {};
+struct RestartRequest {
+    std::string pool;
+    unsigned slot = 0; ///< 0: all
+};
+struct ScaleRequest {
+    std::string pool;
+    std::string workers; ///< "4", "+1", "-1"
+};
+struct StopRequest {
+    bool fast = false;
+};
+struct EventsRequest {};
+struct BadRequest {
+    std::string reason;
+};
+
+using Request = std::variant<StatusRequest, ReloadRequest, RestartRequest, ScaleRequest,
+                             StopRequest, EventsRequest, BadRequest>;
+
+/// Never throws for what is in `line`: that is BadRequest.
+[[nodiscard]] Request decode_request(std::string_view line);
+
+[[nodiscard]] std::string encode(const Request& request);
+[[nodiscard]] std::string encode(const Event& event);
+[[nodiscard]] std::string encode(const Reply& reply);
+
+/// `status` is JSON already.
+[[nodiscard]] std::string encode_status(const std::string& status);
+
+/// A line from the master, as the client needs it.
+struct Line {
+    enum class Kind { event, status, result, unknown };
+    Kind kind = Kind::unknown;
+    std::string text; ///< an event's or result's message, or the status as JSON
+    ExitCode code = ExitCode::done;
+};
+[[nodiscard]] Line decode_line(std::string_view line);
+
+} // namespace usher

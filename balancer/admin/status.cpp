@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/admin/status.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+
+#include <unistd.h>
+
+namespace usher {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+const char* name_of(WorkerLifecycle::State state) noexcept
+{
+    switch (state) {
+    case WorkerLifecycle::State::starting:
+        return "starting";
+    case WorkerLifecycle::State::ready:
+        return "ready";
+    case WorkerLifecycle::State::draining:
+        return "draining";
+    case WorkerLifecycle::State::terminating:
+        return "terminating";
+    case WorkerLifecycle::State::killing:
+        return "killing";
+    }
+    return "unknown";
+}
+
+Json describe(WorkerSlot& slot)
+{
+    Json json{{"slot", slot.place().slot}, {"generation", slot.place().generation}};
+    if (auto* const worker = slot.worker()) {
+        const auto age = Clock::now() - worker->started_at();
+        json["state"] = name_of(worker->state());
+        json["pid"] = worker->pid();
+        json["worker"] = worker->identity().id;
+        json["uptime_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(age).count();
+        json["handed_off"] = worker->channel().handed_off();
+        json["queued"] = worker->channel().queued();
+        json["open"] = worker->channel().open();
+    } else {
+        json["state"] = slot.has_failed() ? "failed" : slot.is_over() ? "stopped" : "waiting";
+    }
+    json["starts"] = slot.starts();
+    if (!slot.last_failure().empty())
+        json["last_failure"] = slot.last_failure();
+    return json;
+}
+
+Json describe(Pool& pool)
+{
+    Json workers = Json::array();
+    for (const auto& slot : pool.slots())
+        workers.push_back(describe(*slot));
+    Json leaving = Json::array();
+    for (const auto& slot : pool.leaving())
+        leaving.push_back(describe(*slot));
+    return {{"name", pool.config().name},
+            {"generation", pool.generation()},
+            {"listening", pool.listeners().names()},
+            {"handed_off", pool.counters().handed_off},
+            {"reclaimed", pool.counters().reclaimed},
+            {"closed_as_suspect", pool.counters().closed_as_suspect},
+            {"workers", std::move(workers)},
+            {"leaving", std::move(leaving)}};
+}
+
+} // namespace
+
+std::string describe(const std::vector<std::unique_ptr<Pool>>& pools, const EventBus& events)
+{
+    Json json{{"version", USHER_VERSION}, {"pid", ::getpid()}, {"pools", Json::array()}};
+    for (const auto& pool : pools)
+        json["pools"].push_back(describe(*pool));
+    for (std::size_t i = 0; i < event_kinds; ++i) {
+        const auto kind = static_cast<EventKind>(i);
+        json["events"][std::string{name_of(kind)}] = events.count(kind);
+    }
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+} // namespace usher

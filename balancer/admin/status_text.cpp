@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/admin/status_text.hpp"
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+
+namespace usher {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string uptime_text(std::uint64_t milliseconds)
+{
+    const auto seconds = milliseconds / 1000;
+    if (seconds < 60)
+        return fmt::format("{}.{}s", seconds, milliseconds % 1000 / 100);
+    if (seconds < 3600)
+        return fmt::format("{}m{:02}s", seconds / 60, seconds % 60);
+    if (seconds < 86'400)
+        return fmt::format("{}h{:02}m", seconds / 3600, seconds % 3600 / 60);
+    return fmt::format("{}d{:02}h", seconds / 86'400, seconds % 86'400 / 3600);
+}
+
+std::string row(const Json& worker)
+{
+    const auto number = [&](const char* key) -> std::string {
+        return worker.contains(key) ? worker.at(key).dump() : "-";
+    };
+    return fmt::format("{:>6} {:>4} {:<12} {:>8} {:>8} {:>9} {:>7} {:>6} {:>7}",
+                       worker.at("slot").get<unsigned>(), worker.at("generation").get<unsigned>(),
+                       worker.at("state").get<std::string>(), number("pid"),
+                       worker.contains("uptime_ms")
+                           ? uptime_text(worker.at("uptime_ms").get<std::uint64_t>())
+                           : "-",
+                       number("handed_off"), number("queued"), number("open"), number("starts"));
+}
+
+} // namespace
+
+std::string status_text(const std::string& status)
+{
+    const auto json = Json::parse(status);
+    std::string text = fmt::format("usher {}, master pid {}", json.at("version").get<std::string>(),
+                                   json.at("pid").get<int>());
+    for (const auto& pool : json.at("pools")) {
+        text += fmt::format("\n\npool {}, generation {}, {} handed off, {} reclaimed\nlistening on",
+                            pool.at("name").get<std::string>(),
+                            pool.at("generation").get<unsigned>(),
+                            pool.at("handed_off").get<std::uint64_t>(),
+                            pool.at("reclaimed").get<std::uint64_t>());
+        for (const auto& address : pool.at("listening"))
+            text += " " + address.get<std::string>();
+        text += fmt::format("\n{:>6} {:>4} {:<12} {:>8} {:>8} {:>9} {:>7} {:>6} {:>7}", "slot",
+                            "gen", "state", "pid", "uptime", "handed", "queued", "open", "starts");
+        for (const auto* const group : {"workers", "leaving"})
+            for (const auto& worker : pool.at(group))
+                text += "\n" + row(worker);
+    }
+    return text;
+}
+
+} // namespace usher

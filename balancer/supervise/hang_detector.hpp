@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace usher {
+
+/// Decides whether a ready worker hangs: it has connections queued and takes none, or its event
+/// loop has stopped stamping the heartbeat, for `stall_timeout`.
+///
+/// Holds no clock: it is shown the facts at intervals.
+class HangDetector {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    /// The library stamps once a second, so silence means nothing before this.
+    static constexpr std::chrono::milliseconds shortest_heartbeat_limit{3'000};
+
+    struct Facts {
+        Clock::time_point now;
+        std::uint64_t queued = 0;    ///< handed over and not taken
+        std::uint64_t taken = 0;     ///< so far
+        Clock::time_point heartbeat; ///< the last one; the epoch: the worker stamps none
+    };
+
+    /// `stall_timeout` 0: never hangs.
+    explicit HangDetector(std::chrono::milliseconds stall_timeout) noexcept
+        : stall_timeout_{stall_timeout}
+    {
+    }
+
+    /// Why the worker hangs: one clause; empty if it does not.
+    [[nodiscard]] std::string look(const Facts& facts);
+
+    /// Begins anew: what did not happen until `now` does not count.
+    void forgive(Clock::time_point now) noexcept;
+
+private:
+    std::chrono::milliseconds stall_timeout_;
+    Clock::time_point moved_at_{};
+    Clock::time_point forgiven_at_{};
+    std::uint64_t last_taken_ = 0;
+};
+
+} // namespace usher

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/dispatch/dispatcher.hpp"
+#include "balancer/dispatch/listener.hpp"
+#include "balancer/dispatch/listening_socket.hpp"
+#include "balancer/events/event_bus.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace usher {
+
+/// Sockets that a changed configuration asks for, open but not accepted from yet.
+struct ListenerChange {
+    struct Added {
+        ListenConfig config;
+        std::vector<ListeningSocket> sockets;
+    };
+    std::vector<Added> added;
+};
+
+/// The listeners of one pool.
+class PoolListeners final : private Listener::Observer {
+public:
+    PoolListeners(boost::asio::any_io_executor executor, std::string pool, Dispatcher& dispatcher,
+                  EventBus& events);
+
+    /// Opens what `next` has and the pool has not yet, and changes nothing.
+    ///
+    /// Throws AddressInUse, std::system_error, std::runtime_error.
+    [[nodiscard]] ListenerChange prepare(const PoolConfig& next) const;
+
+    /// Takes over what was prepared, closes what `next` has no longer, and leaves the rest alone.
+    void commit(const PoolConfig& next, ListenerChange change);
+
+    /// Begins to accept.
+    void start();
+
+    /// Hands off what waits in the backlogs and closes.
+    void close();
+
+    /// How the log calls them: addresses with the real ports.
+    [[nodiscard]] std::vector<std::string> names() const;
+
+private:
+    struct Open {
+        std::string name;
+        SocketFile file;
+        std::shared_ptr<Listener> listener;
+    };
+    /// What came of one entry of the configuration.
+    struct Group {
+        ListenConfig config;
+        std::vector<Open> open;
+    };
+
+    void on_accept_failure(const Listener& listener, std::error_code error,
+                           std::chrono::milliseconds pause) noexcept override;
+    [[nodiscard]] Group make_group(ListenerChange::Added added);
+    void close(Group& group);
+    void publish(EventKind kind, log::Level level, std::string text);
+
+    boost::asio::any_io_executor executor_;
+    std::string pool_;
+    Dispatcher& dispatcher_;
+    EventBus& events_;
+    std::vector<Group> groups_;
+    bool started_ = false;
+};
+
+} // namespace usher

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <list>
+#include <utility>
+
+namespace usher {
+
+/// Wakes coroutines that wait for something to change.  One thread.
+///
+/// As with a condition variable, a waiter looks at what it waits for itself, before and after:
+///
+///     while (!is_done())
+///         co_await changed.wait();
+class Condition {
+public:
+    using TimePoint = boost::asio::steady_timer::time_point;
+
+    explicit Condition(boost::asio::any_io_executor executor) : executor_{std::move(executor)} {}
+
+    /// Returns after the next notify_all(), at `deadline`, or when cancelled; never throws.
+    [[nodiscard]] boost::asio::awaitable<void> wait(TimePoint deadline = TimePoint::max())
+    {
+        boost::asio::steady_timer timer{executor_, deadline};
+        const auto place = waiters_.insert(waiters_.end(), &timer);
+        co_await timer.async_wait(boost::asio::as_tuple(boost::asio::deferred));
+        waiters_.erase(place);
+    }
+
+    void notify_all()
+    {
+        for (auto* const timer : waiters_)
+            timer->cancel();
+    }
+
+private:
+    boost::asio::any_io_executor executor_;
+    std::list<boost::asio::steady_timer*> waiters_;
+};
+
+} // namespace usher
