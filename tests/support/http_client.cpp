@@ -68,18 +68,29 @@ void HttpClient::send_get(std::string_view target, bool close) const
          (close ? "Connection: close\r\n" : "") + "\r\n");
 }
 
+void HttpClient::fill()
+{
+    std::array<char, 4096> chunk;
+    const auto size = ::recv(socket_.get(), chunk.data(), chunk.size(), 0);
+    if (size < 0)
+        sys::throw_last_error("recv");
+    if (size == 0)
+        throw std::runtime_error{"the answer was cut short: \"" + buffer_ + "\""};
+    buffer_.append(chunk.data(), static_cast<std::size_t>(size));
+}
+
+std::string HttpClient::read_line()
+{
+    while (buffer_.find('\n') == std::string::npos)
+        fill();
+    const auto end = buffer_.find('\n');
+    auto line = buffer_.substr(0, end);
+    buffer_.erase(0, end + 1);
+    return line;
+}
+
 HttpAnswer HttpClient::read_answer()
 {
-    const auto fill = [this] {
-        std::array<char, 4096> chunk;
-        const auto size = ::recv(socket_.get(), chunk.data(), chunk.size(), 0);
-        if (size < 0)
-            sys::throw_last_error("recv");
-        if (size == 0)
-            throw std::runtime_error{"the answer was cut short: \"" + buffer_ + "\""};
-        buffer_.append(chunk.data(), static_cast<std::size_t>(size));
-    };
-
     auto end = buffer_.find("\r\n\r\n");
     for (; end == std::string::npos; end = buffer_.find("\r\n\r\n"))
         fill();

@@ -41,6 +41,9 @@ public:
     /// Reads one answer, as long as its Content-Length says.
     [[nodiscard]] HttpAnswer read_answer();
 
+    /// Reads up to the end of a line.
+    [[nodiscard]] std::string read_line();
+
     /// True if there is something to read now.
     [[nodiscard]] bool has_answer() const;
 
@@ -51,6 +54,8 @@ public:
     void close() { socket_.reset(); }
 
 private:
+    void fill();
+
     sys::UniqueFd socket_;
     std::string buffer_;
 };

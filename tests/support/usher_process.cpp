@@ -80,11 +80,14 @@ std::string source_folder()
 }
 
 UsherProcess::UsherProcess(const std::vector<std::string>& arguments,
-                           const std::function<void()>& in_child)
+                           const std::function<void()>& in_child, const std::string& control)
 {
     const auto program = usher_program();
+    auto all = arguments;
+    if (!all.empty() && all.front() == "run")
+        all.insert(all.begin() + 1, {"--control", control.empty() ? control_path() : control});
     std::vector<char*> argv{const_cast<char*>(program.c_str())};
-    for (const auto& argument : arguments)
+    for (const auto& argument : all)
         argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
 
@@ -122,6 +125,14 @@ UsherProcess::~UsherProcess()
         ::kill(pid_, SIGKILL);
     }
     ::waitpid(pid_, nullptr, 0);
+}
+
+UsherProcess::CommandResult UsherProcess::command(std::vector<std::string> arguments) const
+{
+    arguments.insert(arguments.begin() + 1, {"--control", control_path()});
+    UsherProcess client{arguments};
+    const auto status = client.wait();
+    return {.code = status.by_signal ? -status.code : status.code, .output = client.log()};
 }
 
 void UsherProcess::signal(int number) const

@@ -3,6 +3,7 @@
 
 #include "common/sys/exit_status.hpp"
 #include "common/sys/unique_fd.hpp"
+#include "tests/support/temp_dir.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -29,9 +30,11 @@ class UsherProcess {
 public:
     using Milliseconds = std::chrono::milliseconds;
 
-    /// Starts `usher ARGUMENTS...`; `in_child` runs between fork and exec.
+    /// Starts `usher ARGUMENTS...`, with a control socket of its own if the first is `run`
+    /// (`control_path` if given); `in_child` runs between fork and exec.
     explicit UsherProcess(const std::vector<std::string>& arguments,
-                          const std::function<void()>& in_child = {});
+                          const std::function<void()>& in_child = {},
+                          const std::string& control_path = {});
     UsherProcess(const UsherProcess&) = delete;
     UsherProcess& operator=(const UsherProcess&) = delete;
 
@@ -40,6 +43,17 @@ public:
 
     [[nodiscard]] pid_t pid() const noexcept { return pid_; }
     void signal(int number) const;
+
+    /// What a command that speaks to this master came to.
+    struct CommandResult {
+        int code;
+        std::string output; ///< standard output and errors
+    };
+
+    /// Runs `usher ARGUMENTS... --control ITS-SOCKET` to its end.
+    [[nodiscard]] CommandResult command(std::vector<std::string> arguments) const;
+
+    [[nodiscard]] std::string control_path() const { return folder_.path() / "control"; }
 
     /// The first line that contains `text`, from the beginning of the log; throws after `limit`.
     std::string wait_for(std::string_view text, Milliseconds limit = Milliseconds{20'000});
@@ -71,6 +85,7 @@ public:
 private:
     bool read_more(std::chrono::steady_clock::time_point deadline);
 
+    TempDir folder_;
     pid_t pid_ = -1;
     sys::UniqueFd pidfd_;
     sys::UniqueFd log_pipe_;

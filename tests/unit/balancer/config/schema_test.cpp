@@ -72,6 +72,7 @@ constexpr const char* top = "";
 constexpr const char* pool = "/definitions/pool";
 constexpr const char* listener = "/definitions/listener/oneOf/1";
 constexpr const char* restart = "/definitions/restart";
+constexpr const char* reload = "/definitions/reload";
 
 } // namespace
 
@@ -83,11 +84,12 @@ TEST_CASE("the schema has exactly the keys which the decoder knows")
     CHECK(names(properties(pool)) == decoder_keys(pool_text(R"("?": 1)")));
     CHECK(names(properties(listener)) == decoder_keys(pool_text(R"("listen": {"?": 1})")));
     CHECK(names(properties(restart)) == decoder_keys(pool_text(R"("restart": {"?": 1})")));
+    CHECK(names(properties(reload)) == decoder_keys(pool_text(R"("reload": {"?": 1})")));
 }
 
 TEST_CASE("every key is described")
 {
-    for (const char* object : {top, pool, listener, restart}) {
+    for (const char* object : {top, pool, listener, restart, reload}) {
         const json members = properties(object);
         for (const auto& [name, property] : members.items()) {
             CAPTURE(name);
@@ -101,7 +103,7 @@ TEST_CASE("every key has its line in docs/configuration.md")
     std::ifstream in{USHER_SOURCE_DIR "/docs/configuration.md"};
     std::ostringstream page;
     page << in.rdbuf();
-    for (const char* object : {top, pool, listener, restart})
+    for (const char* object : {top, pool, listener, restart, reload})
         for (const std::string& name : names(properties(object))) {
             CAPTURE(name);
             CHECK(page.str().find("\n| `" + name + "` | ") != std::string::npos);
@@ -112,6 +114,7 @@ TEST_CASE("the schema has the defaults of the structs")
 {
     check_defaults(properties(pool), default_pool());
     check_defaults(properties(restart), default_pool().at("restart"));
+    check_defaults(properties(reload), default_pool().at("reload"));
     CHECK(properties(listener).at("v6only").at("default") == ListenConfig{}.v6only);
 }
 
@@ -137,6 +140,12 @@ TEST_CASE("the ranges of the schema are those of the decoder")
             check(name, property, pool_error);
     check("workers", properties(pool).at("workers").at("oneOf").at(0), pool_error);
     check("give_up_after", properties(restart).at("give_up_after"), restart_error);
+
+    const auto reload_error = [](const std::string& member) {
+        return pool_error("\"reload\": {\"max_unavailable\": 1, " + member + "}");
+    };
+    for (const char* name : {"max_surge", "max_old_generations"})
+        check(name, properties(reload).at(name), reload_error);
 }
 
 TEST_CASE("the patterns of the schema take what the decoder takes")
@@ -156,6 +165,9 @@ TEST_CASE("the patterns of the schema take what the decoder takes")
     const std::vector<std::string> durations{"1ms", "30s", "0s", "00m", "010h", "1d",
                                              "30",  "s",   "",   "1y",  "-1s",  "1.5s"};
     check(definitions.at("duration").at("pattern"), R"("stop_grace": ?)", durations);
+    for (const auto& name : definitions.at("signal").at("enum"))
+        CHECK(pool_error("\"stop_signal\": " + name.dump()) == "no error");
+    CHECK(pool_error("\"stop_signal\": \"STOP\"") != "no error");
     check(definitions.at("positive_duration").at("pattern"), R"("start_timeout": ?)", durations);
     check(definitions.at("address").at("pattern"), R"("listen": ?)",
           {"8000", "*:80", "127.0.0.1:80", "[::]:0", "localhost:0", "unix:a", "unix:", "", "::1",

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/eventually.hpp"
+#include "tests/support/http_client.hpp"
+#include "tests/support/load.hpp"
+#include "tests/support/process_facts.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/usher_process.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+using namespace usher::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// A configuration file that a test can change.
+class ConfigFile {
+public:
+    ConfigFile() : path_{folder_.path() / "usher.json"}
+    {
+        pool = {{"command", {demo_program()}},
+                {"workers", 2},
+                {"listen", "127.0.0.1:0"},
+                {"restart", {{"first_delay", "50ms"}}}};
+        write();
+    }
+
+    void write() const { write_text(nlohmann::json{{"pools", {pool}}}.dump()); }
+    void write_text(std::string_view text) const { std::ofstream{path_} << text; }
+
+    [[nodiscard]] std::vector<std::string> run() const { return {"run", "--config", path_}; }
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+    [[nodiscard]] std::string in_folder(std::string_view name) const
+    {
+        return folder_.path() / name;
+    }
+
+    nlohmann::json pool;
+
+private:
+    TempDir folder_;
+    std::string path_;
+};
+
+nlohmann::json whoami(std::uint16_t port)
+{
+    return nlohmann::json::parse(get(port, "/whoami").body);
+}
+
+void check_clean(Load& load)
+{
+    load.wait_for(100);
+    load.stop();
+    CAPTURE(load.first_problem());
+    CHECK(load.problems() == 0);
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("reload");
+
+TEST_CASE("3,000 requests of 10 clients during 20 reloads and more are all answered")
+{
+    for (const auto mode : {Load::Mode::new_connections, Load::Mode::keep_alive}) {
+        const ConfigFile config;
+        UsherProcess usher{config.run()};
+        usher.wait_until_ready(2);
+        Load load{usher.port(), 10, mode};
+
+        int reloads = 0;
+        while (reloads < 20 || (load.served() < 3'000 && load.problems() == 0)) {
+            const auto result = usher.command({"reload"});
+            CAPTURE(result.output);
+            REQUIRE(result.code == 0);
+            ++reloads;
+        }
+        check_clean(load);
+        CHECK(whoami(usher.port()).at("generation") == reloads + 1);
+        CHECK(usher.stop() == usher::sys::ExitStatus{});
+    }
+}
+
+TEST_CASE("25 SIGHUPs in a hail are few reloads, all clean, and leave no process behind")
+{
+    const ConfigFile config;
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    Load load{usher.port(), 10};
+    load.wait_for(50);
+
+    for (int i = 0; i < 25; ++i) {
+        usher.signal(SIGHUP);
+        const auto pause = Clock::now() + std::chrono::milliseconds{i}; // the spacing is the test
+        while (Clock::now() < pause)
+            std::this_thread::yield();
+    }
+    const auto settled = [&] {
+        return usher.count("reload started") == usher.count("reload done") &&
+               children_of(usher.pid()).size() == 2;
+    };
+    CHECK(eventually(settled));
+    check_clean(load);
+    CHECK(usher.count("reload started") <= 25);
+    CHECK(children_of(usher.pid()).size() == 2);
+}
+
+TEST_CASE("signals that come while a reload is under way make one more reload, not many")
+{
+    ConfigFile config;
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    config.pool["command"] = {demo_program(), "--start-delay", "400"};
+    config.write();
+
+    usher.signal(SIGHUP);
+    usher.wait_for("reload started");
+    for (int i = 0; i < 10; ++i) {
+        usher.signal(SIGHUP);
+        usher.wait_for_count("SIGHUP: reload", static_cast<std::size_t>(i) + 2);
+    }
+    usher.wait_for_count("reload done", 2);
+    CHECK(usher.command({"status"}).code == 0);
+    CHECK(usher.count("reload started") == 2);
+}
+
+TEST_CASE("a bad configuration is refused with file and place, and the old generation serves on")
+{
+    UsherProcess other{run_demo(1)};
+    other.wait_until_ready(1);
+    ConfigFile config;
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    const auto port = usher.port();
+    Load load{port, 4};
+
+    const auto refused = [&](std::string_view part) {
+        const auto result = usher.command({"reload"});
+        CAPTURE(result.output);
+        CHECK(result.code == 3);
+        CHECK(result.output.find(part) != std::string::npos);
+    };
+    config.write_text("{ this is not JSON");
+    refused(config.path() + ": line 1, column 4");
+
+    const auto good = config.pool;
+    config.pool["wrokers"] = 3;
+    config.write();
+    refused(config.path() + ": /pools/0/wrokers: unknown key; did you mean \"workers\"?");
+
+    config.pool = good;
+    config.pool["listen"] = {"127.0.0.1:0", "127.0.0.1:" + std::to_string(other.port())};
+    config.write();
+    refused("127.0.0.1:" + std::to_string(other.port()) +
+            ": another process listens there already");
+    CHECK(whoami(port).at("generation") == 1);
+
+    config.pool = good;
+    config.write();
+    CHECK(usher.command({"reload"}).code == 0);
+    CHECK(whoami(port).at("generation") == 2);
+    check_clean(load);
+}
+
+TEST_CASE("a new program that does not come up leaves the old generation serving, exit code 1")
+{
+    ConfigFile config;
+    config.pool["start_timeout"] = "700ms";
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    const auto port = usher.port();
+    Load load{port, 4};
+    const auto old = whoami(port).at("generation");
+
+    struct Case {
+        std::vector<std::string> command;
+        std::string reason;
+    };
+    const Case cases[]{{{"/bin/false"}, "exited with code 1 before it was ready"},
+                       {{"/no/such/server"}, "/no/such/server: no such file"},
+                       {{demo_program(), "--never-ready"}, "before it was ready"}};
+    for (const auto strategy : {"rolling", "all-at-once"}) {
+        for (const auto& [command, reason] : cases) {
+            config.pool["command"] = command;
+            config.pool["reload"] = {{"strategy", strategy}};
+            config.write();
+            const auto start = Clock::now();
+            const auto result = usher.command({"reload"});
+            CAPTURE(result.output);
+            CHECK(result.code == 1);
+            CHECK(result.output.find(reason) != std::string::npos);
+            CHECK(Clock::now() - start < 700ms + 1s);
+            CHECK(whoami(port).at("generation") == old);
+        }
+    }
+    check_clean(load);
+    CHECK(eventually([&] { return children_of(usher.pid()).size() == 2; }));
+}
+
+TEST_CASE("a failure at a later slot brings the old generation back to the earlier ones")
+{
+    ConfigFile config;
+    config.pool["workers"] = 3;
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(3);
+    const auto port = usher.port();
+    Load load{port, 4};
+
+    config.pool["command"] = {"/bin/sh", "-c", "test $USHER_SLOT != 3 && exec \"$0\"",
+                              demo_program()};
+    config.write();
+    const auto result = usher.command({"reload"});
+    CHECK(result.code == 1);
+    for (int i = 0; i < 6; ++i)
+        CHECK(whoami(port).at("generation") == 1);
+    check_clean(load);
+    CHECK(eventually([&] { return children_of(usher.pid()).size() == 3; }));
+}
+
+TEST_CASE("a new generation that crashes while it soaks is rolled back by itself, exit code 5")
+{
+    for (const auto strategy : {"rolling", "all-at-once"}) {
+        ConfigFile config;
+        config.pool["reload"] = {{"strategy", strategy}, {"soak", "5s"}};
+        config.write();
+        UsherProcess usher{config.run()};
+        usher.wait_until_ready(2);
+        const auto port = usher.port();
+        const auto first = usher.worker_pid(1);
+
+        config.pool["command"] = {"/bin/sh", "-c", "(sleep 0.5; kill -9 $$) & exec \"$0\"",
+                                  demo_program()};
+        config.write();
+        const auto start = Clock::now();
+        const auto result = usher.command({"reload"});
+        CAPTURE(result.output);
+        CHECK(result.code == 5);
+        CHECK(result.output.find("killed by SIGKILL") != std::string::npos);
+        CHECK(Clock::now() - start < 4s);
+        for (int i = 0; i < 4; ++i)
+            CHECK(whoami(port).at("generation") == 1);
+        CHECK(state_of(first) != 0); // the very same process
+        CHECK(eventually([&] { return children_of(usher.pid()).size() == 2; }));
+    }
+}
+
+TEST_CASE("a request in flight completes on the old generation while new ones go to the new")
+{
+    const ConfigFile config;
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    const auto port = usher.port();
+    HttpClient slow{port};
+    slow.send_get("/slow?ms=1500");
+    for (int i = 0; i < 2; ++i) // now the slow one has been taken
+        CHECK(get(port, "/").ok());
+
+    CHECK(usher.command({"reload"}).code == 0);
+    CHECK(whoami(port).at("generation") == 2);
+    CHECK_FALSE(slow.has_answer());
+    CHECK(slow.read_answer().body == "slow\n");
+}
+
+TEST_CASE("what needs no new workers replaces none: their number, limits, listeners")
+{
+    ConfigFile config;
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    const auto port = usher.port();
+    const auto first = usher.worker_pid(1);
+    const auto path = config.in_folder("added.sock");
+    Load load{port, 4};
+
+    config.pool["workers"] = 3;
+    config.pool["max_queue"] = 32;
+    config.pool["listen"] = {"127.0.0.1:0", "unix:" + path};
+    config.write();
+    CHECK(usher.command({"reload"}).code == 0);
+    CHECK(usher.worker_pid(1) == first);
+    CHECK(whoami(port).at("generation") == 1);
+    CHECK(children_of(usher.pid()).size() == 3);
+    HttpClient added{path};
+    added.send_get("/");
+    CHECK(added.read_answer().ok());
+
+    config.pool["workers"] = 2;
+    config.pool["listen"] = {"127.0.0.1:0"};
+    config.write();
+    CHECK(usher.command({"reload"}).code == 0);
+    CHECK_FALSE(std::filesystem::exists(path));
+    CHECK(usher.worker_pid(1) == first);
+    check_clean(load);
+    CHECK(eventually([&] { return children_of(usher.pid()).size() == 2; }));
+}
+
+TEST_CASE("with max_surge 0 there is never a worker above the configured number")
+{
+    ConfigFile config;
+    config.pool["workers"] = 3;
+    config.pool["reload"] = {{"max_surge", 0}, {"max_unavailable", 1}};
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(3);
+    Load load{usher.port(), 4};
+    load.wait_for(50);
+
+    CHECK(usher.command({"reload"}).code == 0);
+    CHECK(whoami(usher.port()).at("generation") == 2);
+    check_clean(load);
+}
+
+TEST_SUITE_END();

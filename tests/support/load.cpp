@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/load.hpp"
+
+#include "tests/support/http_client.hpp"
+
+#include <optional>
+#include <stdexcept>
+
+namespace usher::test {
+
+namespace {
+
+constexpr std::size_t body_size = 16 * 1024;
+
+std::string make_body(unsigned client, std::uint64_t number)
+{
+    auto body = std::to_string(client) + "-" + std::to_string(number) + "-";
+    body.resize(body_size, static_cast<char>('a' + number % 26));
+    return body;
+}
+
+void post(HttpClient& client, const std::string& body, bool close)
+{
+    client.send(
+        "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: " + std::to_string(body.size()) +
+        "\r\n" + (close ? "Connection: close\r\n" : "") + "\r\n" + body);
+}
+
+} // namespace
+
+Load::Load(std::uint16_t port, unsigned clients, Mode mode) : port_{port}
+{
+    for (unsigned client = 0; client < clients; ++client)
+        threads_.emplace_back([this, client, mode] { run(client, mode); });
+}
+
+void Load::run(unsigned client, Mode mode)
+{
+    std::optional<HttpClient> connection;
+    for (std::uint64_t number = 0; !stopping_; ++number) {
+        try {
+            const auto body = make_body(client, number);
+            if (!connection)
+                connection.emplace(port_);
+            post(*connection, body, mode == Mode::new_connections);
+            const auto answer = connection->read_answer();
+            if (!answer.ok() || answer.body != body)
+                throw std::runtime_error{"a wrong answer: " + answer.head};
+            ++served_;
+            if (mode == Mode::new_connections || answer.header("Connection") == "close")
+                connection.reset();
+        } catch (const std::exception& e) {
+            connection.reset();
+            const std::scoped_lock lock{mutex_};
+            if (problems_++ == 0)
+                first_problem_ = e.what();
+        }
+    }
+}
+
+void Load::wait_for(std::uint64_t requests) const
+{
+    const auto goal = served_ + requests;
+    while (served_ < goal && problems_ == 0)
+        std::this_thread::yield();
+}
+
+void Load::stop()
+{
+    stopping_ = true;
+    threads_.clear();
+}
+
+std::string Load::first_problem() const
+{
+    const std::scoped_lock lock{mutex_};
+    return first_problem_;
+}
+
+} // namespace usher::test
