@@ -164,7 +164,7 @@ ControlCommand make_control_command(std::string_view name, const Flags& flags)
                            .json = flags.json};
     const auto pool = only("--pool", flags.pool).value_or(std::string{});
     if (name == "reload") {
-        command.request = ReloadRequest{};
+        command.request = ReloadRequest{.dry_run = flags.dry_run};
     } else if (name == "stop") {
         command.request = StopRequest{.fast = flags.now};
     } else if (name == "events") {
@@ -173,6 +173,11 @@ ControlCommand make_control_command(std::string_view name, const Flags& flags)
         if (flags.subject.empty())
             refuse("scale needs a number; write e.g. usher scale 4, usher scale +1");
         command.request = ScaleRequest{.pool = pool, .workers = flags.subject};
+    } else if (name == "drain") {
+        const auto slot = to_number(flags.subject, workers_range);
+        if (!slot)
+            refuse("drain needs a slot; write e.g. usher drain 2");
+        command.request = DrainRequest{.pool = pool, .slot = *slot};
     } else if (name == "restart") {
         const auto slot = flags.subject == "all" ? std::optional{0U}
                                                 : to_number(flags.subject, workers_range);

@@ -21,6 +21,7 @@ struct Flags {
     std::string subject; ///< of `restart` (a slot or `all`) and `scale` (a number)
     bool json = false;
     bool now = false;
+    bool dry_run = false;
     bool has_command = false;         ///< there was a `--`
     bool dump = false;
 };

@@ -197,18 +197,36 @@ asio::awaitable<Reply> Master::reload()
     co_return co_await reloader_.reload();
 }
 
+/// Why there is no such slot; nothing if there is.
+std::optional<Reply> Master::refuse_slot(std::string_view pool, unsigned slot)
+{
+    const Pool* const found = find_pool(pool);
+    if (found == nullptr)
+        return Reply{.code = ExitCode::usage, .message = unknown_pool(pool)};
+    if (slot > found->slots().size())
+        return Reply{.code = ExitCode::usage,
+                     .message = fmt::format("there is no slot {}, the last one is {}", slot,
+                                            found->slots().size())};
+    return std::nullopt;
+}
+
 asio::awaitable<Reply> Master::restart(std::string pool, unsigned slot)
 {
-    Pool* const found = find_pool(pool);
-    if (found == nullptr)
-        co_return Reply{.code = ExitCode::usage, .message = unknown_pool(pool)};
-    if (slot > found->slots().size())
-        co_return Reply{.code = ExitCode::usage,
-                        .message = fmt::format("there is no slot {}, the last one is {}", slot,
-                                               found->slots().size())};
-    const auto outcome = co_await found->restart(slot);
+    if (auto refusal = refuse_slot(pool, slot))
+        co_return *refusal;
+    const auto outcome = co_await find_pool(pool)->restart(slot);
     co_return to_reply(outcome, slot == 0 ? "all workers restarted"
                                           : fmt::format("worker {} restarted", slot));
+}
+
+asio::awaitable<Reply> Master::drain(std::string pool, unsigned slot)
+{
+    if (auto refusal = refuse_slot(pool, slot))
+        co_return *refusal;
+    const auto outcome = co_await find_pool(pool)->drain(slot);
+    co_return to_reply(outcome, fmt::format("worker {} drained; usher restart {} fills the slot "
+                                            "again",
+                                            slot, slot));
 }
 
 asio::awaitable<Reply> Master::scale(std::string pool, std::string workers)

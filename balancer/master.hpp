@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +34,9 @@ public:
 
 private:
     boost::asio::awaitable<Reply> reload() override;
+    Reply plan() const override { return reloader_.plan(); }
     boost::asio::awaitable<Reply> restart(std::string pool, unsigned slot) override;
+    boost::asio::awaitable<Reply> drain(std::string pool, unsigned slot) override;
     boost::asio::awaitable<Reply> scale(std::string pool, std::string workers) override;
     Reply stop(bool fast) override;
     std::string status() const override;
@@ -42,6 +45,7 @@ private:
     /// The pool of that name, or the only one if `name` is empty; null if there is none.
     [[nodiscard]] Pool* find_pool(std::string_view name) noexcept;
     [[nodiscard]] std::string unknown_pool(std::string_view name) const;
+    [[nodiscard]] std::optional<Reply> refuse_slot(std::string_view pool, unsigned slot);
     void await_signal();
     void on_signal(int number);
     void scale_all(int difference);

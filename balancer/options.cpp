@@ -19,8 +19,8 @@ namespace usher {
 
 namespace {
 
-constexpr std::array<std::string_view, 8> command_names{
-    "run", "check", "status", "reload", "restart", "scale", "stop", "events"};
+constexpr std::array<std::string_view, 9> command_names{
+    "run", "check", "status", "reload", "restart", "drain", "scale", "stop", "events"};
 
 template <typename... Args>
 [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args)
@@ -135,7 +135,9 @@ Command parse_options(std::span<const char* const> arguments)
             command.add_flag("--json", flags.json);
         if (name == "stop")
             command.add_flag("--now", flags.now);
-        if (name == "restart" || name == "scale") {
+        if (name == "reload")
+            command.add_flag("--dry-run", flags.dry_run);
+        if (name == "restart" || name == "drain" || name == "scale") {
             add_values(command, "--pool", flags.pool);
             command.add_option("subject", flags.subject);
         }

@@ -68,6 +68,18 @@ std::vector<Reloader::Change> Reloader::prepare() const
     return changes;
 }
 
+Reply Reloader::plan() const
+{
+    try {
+        std::string text;
+        for (const auto& change : prepare())
+            text += (text.empty() ? "" : "\n") + change.pool->plan(*change.config);
+        return {.code = ExitCode::done, .message = std::move(text)};
+    } catch (const std::exception& e) {
+        return {.code = ExitCode::bad_config, .message = e.what()};
+    }
+}
+
 asio::awaitable<Reply> Reloader::apply(std::vector<Change> changes)
 {
     Reply reply{.code = ExitCode::done, .message = "reloaded"};

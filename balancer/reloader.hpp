@@ -30,6 +30,9 @@ public:
     /// Returns when a reload that began after this call has ended.
     [[nodiscard]] boost::asio::awaitable<Reply> reload();
 
+    /// What reload() would do: a line for each pool, or why it would be refused.
+    [[nodiscard]] Reply plan() const;
+
 private:
     struct Change {
         Pool* pool;

@@ -16,7 +16,7 @@ Usage:
   usher run [--config FILE] [--listen ADDR]... [--workers N|auto] [--backlog N]
             [--control PATH] [-- COMMAND ARG...]
   usher check --config FILE [--dump]
-  usher status | reload | restart | scale | stop | events
+  usher status | reload | restart | drain | scale | stop | events
   usher --version | --help
 
 Commands:
@@ -25,6 +25,7 @@ Commands:
   status   show pools and workers of a running usher
   reload   read the configuration again and bring in a new generation of workers
   restart  replace one worker or all
+  drain    let one worker finish and leave its slot empty
   scale    change the number of workers
   stop     drain and end everything
   events   show what happens, as it happens
@@ -47,12 +48,13 @@ Exit codes:
 
 std::string_view control_help_text() noexcept
 {
-    return R"(usher status, reload, restart, scale, stop, events: speak to a running usher
+    return R"(usher status, reload, restart, drain, scale, stop, events: speak to a running usher
 
 Usage:
   usher status [--json]
-  usher reload
+  usher reload [--dry-run]
   usher restart SLOT|all [--pool NAME]
+  usher drain SLOT [--pool NAME]
   usher scale N|+N|-N [--pool NAME]
   usher stop [--now]
   usher events [--json]
@@ -62,6 +64,7 @@ Options:
                    /run/usher.sock)
   --pool NAME      which pool, where there are several
   --json           as JSON, one object a line
+  --dry-run        only say what the reload would do
   --now            do not wait for open connections
   -h, --help       print this text
 

@@ -119,8 +119,13 @@ asio::awaitable<Reply> ControlSession::carry_out(Request request)
         queue(encode_status(operations_.status()));
         co_return Reply{};
     }
-    if (std::holds_alternative<ReloadRequest>(request))
+    if (const auto* const reload = std::get_if<ReloadRequest>(&request)) {
+        if (reload->dry_run)
+            co_return operations_.plan();
         co_return co_await operations_.reload();
+    }
+    if (const auto* const drain = std::get_if<DrainRequest>(&request))
+        co_return co_await operations_.drain(drain->pool, drain->slot);
     if (const auto* const restart = std::get_if<RestartRequest>(&request))
         co_return co_await operations_.restart(restart->pool, restart->slot);
     if (const auto* const scale = std::get_if<ScaleRequest>(&request))

@@ -32,9 +32,15 @@ public:
     /// Reads the configuration again and brings it in; see Reloader.
     [[nodiscard]] virtual boost::asio::awaitable<Reply> reload() = 0;
 
+    /// What reload() would do now, a line each, and changes nothing.
+    [[nodiscard]] virtual Reply plan() const = 0;
+
     /// Replaces the worker in `slot`, or all if it is 0.  An empty `pool` means the only one.
     [[nodiscard]] virtual boost::asio::awaitable<Reply> restart(std::string pool,
                                                                 unsigned slot) = 0;
+
+    /// Drains the worker in `slot`, which stays empty until it is restarted.
+    [[nodiscard]] virtual boost::asio::awaitable<Reply> drain(std::string pool, unsigned slot) = 0;
 
     /// `workers` is a number, or a difference such as `+1` or `-2`.
     [[nodiscard]] virtual boost::asio::awaitable<Reply> scale(std::string pool,

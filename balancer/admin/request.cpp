@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/request.hpp"
 
+#include "balancer/config/limits.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <fmt/core.h>
@@ -39,9 +41,31 @@ std::string text_of(const Json& json, const char* key)
     return found != json.end() && found->is_string() ? found->get<std::string>() : std::string{};
 }
 
+bool flag_of(const Json& json, const char* key)
+{
+    const auto found = json.find(key);
+    return found != json.end() && found->is_boolean() && found->get<bool>();
+}
+
+/// The slot number, of which 0 means all; nothing if it is none.
+std::optional<unsigned> slot_of(const Json& json)
+{
+    const auto slot = json.find("slot");
+    if (slot == json.end() || !slot->is_number_unsigned() || *slot > workers_range.most)
+        return std::nullopt;
+    return slot->get<unsigned>();
+}
+
 struct Encoder {
     Json operator()(const StatusRequest&) const { return {{"command", "status"}}; }
-    Json operator()(const ReloadRequest&) const { return {{"command", "reload"}}; }
+    Json operator()(const ReloadRequest& r) const
+    {
+        return {{"command", "reload"}, {"dry_run", r.dry_run}};
+    }
+    Json operator()(const DrainRequest& r) const
+    {
+        return {{"command", "drain"}, {"pool", r.pool}, {"slot", r.slot}};
+    }
     Json operator()(const RestartRequest& r) const
     {
         return {{"command", "restart"}, {"pool", r.pool}, {"slot", r.slot}};
@@ -67,21 +91,27 @@ Request decode_request(std::string_view line)
     if (command == "status")
         return StatusRequest{};
     if (command == "reload")
-        return ReloadRequest{};
+        return ReloadRequest{.dry_run = flag_of(*json, "dry_run")};
     if (command == "events")
         return EventsRequest{};
     if (command == "stop")
-        return StopRequest{.fast = json->value("fast", Json{false}) == true};
+        return StopRequest{.fast = flag_of(*json, "fast")};
     if (command == "scale")
         return ScaleRequest{.pool = text_of(*json, "pool"), .workers = text_of(*json, "workers")};
     if (command == "restart") {
-        const auto slot = json->find("slot");
-        if (slot == json->end() || !slot->is_number_unsigned() || *slot > 1'024U)
+        const auto slot = slot_of(*json);
+        if (!slot)
             return BadRequest{.reason = "\"slot\" must be a number from 0 (all) to 1024"};
-        return RestartRequest{.pool = text_of(*json, "pool"), .slot = slot->get<unsigned>()};
+        return RestartRequest{.pool = text_of(*json, "pool"), .slot = *slot};
+    }
+    if (command == "drain") {
+        const auto slot = slot_of(*json);
+        if (!slot || *slot == 0)
+            return BadRequest{.reason = "\"slot\" must be a number from 1 to 1024"};
+        return DrainRequest{.pool = text_of(*json, "pool"), .slot = *slot};
     }
     return BadRequest{.reason = fmt::format("\"{}\" is no command; use status, reload, restart, "
-                                            "scale, stop or events",
+                                            "drain, scale, stop or events",
                                             command)};
 }
 

@@ -12,10 +12,16 @@
 namespace usher {
 
 struct StatusRequest {};
-struct ReloadRequest {};
+struct ReloadRequest {
+    bool dry_run = false; ///< only say what would be done
+};
 struct RestartRequest {
     std::string pool;
     unsigned slot = 0; ///< 0: all
+};
+struct DrainRequest {
+    std::string pool;
+    unsigned slot = 0;
 };
 struct ScaleRequest {
     std::string pool;
@@ -29,8 +35,8 @@ struct BadRequest {
     std::string reason;
 };
 
-using Request = std::variant<StatusRequest, ReloadRequest, RestartRequest, ScaleRequest,
-                             StopRequest, EventsRequest, BadRequest>;
+using Request = std::variant<StatusRequest, ReloadRequest, RestartRequest, DrainRequest,
+                             ScaleRequest, StopRequest, EventsRequest, BadRequest>;
 
 /// Never throws for what is in `line`: that is BadRequest.
 [[nodiscard]] Request decode_request(std::string_view line);

@@ -63,9 +63,15 @@ public:
     [[nodiscard]] boost::asio::awaitable<Outcome> reload(std::shared_ptr<const PoolConfig> next,
                                                          ListenerChange change);
 
+    /// What reload() would do with `next`: one sentence.
+    [[nodiscard]] std::string plan(const PoolConfig& next) const;
+
     /// Replaces the worker in `slot`, or every one if it is 0, by a new one of the same
     /// configuration, the new one ready before the old one drains; failed slots come back.
     [[nodiscard]] boost::asio::awaitable<Outcome> restart(unsigned slot);
+
+    /// Drains the worker in `slot` and leaves the slot empty, until restart() fills it again.
+    [[nodiscard]] boost::asio::awaitable<Outcome> drain(unsigned slot);
 
     /// Has `workers` from now on; surplus ones drain.
     [[nodiscard]] boost::asio::awaitable<Outcome> scale(unsigned workers);

@@ -297,12 +297,51 @@ asio::awaitable<Outcome> Pool::restart(unsigned slot)
     co_return co_await replace(std::move(numbers), config_, generation_);
 }
 
+asio::awaitable<Outcome> Pool::drain(unsigned slot)
+{
+    const auto turn = co_await take_turn();
+    if (stopping_)
+        co_return failed("usher is stopping");
+    const auto drained = slots_[slot - 1];
+    dismiss(drained);
+    while (drained->worker() != nullptr)
+        co_await changed_.wait();
+    co_return Outcome{};
+}
+
 /// `config` is the pool's from now on, also for workers that are not replaced.
 void Pool::adopt(std::shared_ptr<const PoolConfig> config)
 {
     config_ = std::move(config);
     for (const auto& slot : slots_)
         slot->set_config(config_);
+}
+
+std::string Pool::plan(const PoolConfig& next) const
+{
+    std::string text = fmt::format("pool \"{}\": ", config_->name);
+    if (keeps_workers(*config_, next))
+        text += "the workers stay";
+    else
+        text += fmt::format("generation {} replaces generation {}, {}", generation_ + 1,
+                            generation_,
+                            next.reload.strategy == ReloadConfig::Strategy::rolling
+                                ? "slot by slot"
+                                : "all at once");
+    if (next.workers != slots_.size())
+        text += fmt::format(", {} workers become {}", slots_.size(), next.workers);
+    const auto lists = [](const PoolConfig& config, const ListenConfig& listen) {
+        return std::ranges::any_of(config.listen, [&](const auto& entry) {
+            return entry.address == listen.address;
+        });
+    };
+    for (const auto& listen : next.listen)
+        if (!lists(*config_, listen))
+            text += ", opens " + listen.address;
+    for (const auto& listen : config_->listen)
+        if (!lists(next, listen))
+            text += ", closes " + listen.address;
+    return text;
 }
 
 asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const PoolConfig> next, ListenerChange change)

@@ -122,6 +122,25 @@ TEST_CASE("restart brings back a slot that has failed")
     CHECK(get(port, "/").slot() + get(port, "/").slot() == 3);
 }
 
+TEST_CASE("drain lets a worker finish and leaves its slot empty until it is restarted")
+{
+    UsherProcess usher{run_demo(2)};
+    usher.wait_until_ready(2);
+    const auto port = usher.port();
+    HttpClient slow{port};
+    slow.send_get("/slow?ms=500"); // slot 1's
+
+    CHECK(get(port, "/").slot() == 2);
+    CHECK(usher.command({"drain", "1"}).code == 0);
+    CHECK(slow.read_answer().body == "slow\n");
+    for (int i = 0; i < 4; ++i)
+        CHECK(get(port, "/").slot() == 2);
+    CHECK(usher.command({"drain", "3"}).code == 2);
+
+    CHECK(usher.command({"restart", "1"}).code == 0);
+    CHECK(get(port, "/").slot() + get(port, "/").slot() == 3);
+}
+
 TEST_CASE("stop drains and ends, and stop --now does not wait")
 {
     {

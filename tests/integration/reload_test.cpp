@@ -283,6 +283,11 @@ TEST_CASE("what needs no new workers replaces none: their number, limits, listen
     config.pool["max_queue"] = 32;
     config.pool["listen"] = {"127.0.0.1:0", "unix:" + path};
     config.write();
+    const auto plan = usher.command({"reload", "--dry-run"});
+    CHECK(plan.code == 0);
+    CHECK(plan.output == "pool \"default\": the workers stay, 2 workers become 3, opens unix:" +
+                             path + "\n");
+    CHECK_FALSE(std::filesystem::exists(path));
     CHECK(usher.command({"reload"}).code == 0);
     CHECK(usher.worker_pid(1) == first);
     CHECK(whoami(port).at("generation") == 1);
