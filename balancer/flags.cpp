@@ -179,8 +179,8 @@ ControlCommand make_control_command(std::string_view name, const Flags& flags)
             refuse("drain needs a slot; write e.g. usher drain 2");
         command.request = DrainRequest{.pool = pool, .slot = *slot};
     } else if (name == "restart") {
-        const auto slot = flags.subject == "all" ? std::optional{0U}
-                                                : to_number(flags.subject, workers_range);
+        const auto slot =
+            flags.subject == "all" ? std::optional{0U} : to_number(flags.subject, workers_range);
         if (!slot)
             refuse("restart needs a slot or all; write e.g. usher restart 2, usher restart all");
         command.request = RestartRequest{.pool = pool, .slot = *slot};

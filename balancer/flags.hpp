@@ -22,7 +22,7 @@ struct Flags {
     bool json = false;
     bool now = false;
     bool dry_run = false;
-    bool has_command = false;         ///< there was a `--`
+    bool has_command = false; ///< there was a `--`
     bool dump = false;
 };
 

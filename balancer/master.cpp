@@ -76,7 +76,8 @@ Reply to_reply(const Outcome& outcome, std::string done)
 
 Master::Master(const RunCommand& command)
     : log_{events_, [](const Event& event) { log::write(event.level, event.message); }},
-      signals_{io_}, reloader_{io_.get_executor(), command.reload, pools_, events_},
+      signals_{io_},
+      reloader_{io_.get_executor(), command.reload, pools_, events_},
       control_{io_.get_executor(), command.control, *this}
 {
     require_pidfd();
@@ -237,10 +238,11 @@ asio::awaitable<Reply> Master::scale(std::string pool, std::string workers)
     const auto wanted = wanted_workers(workers, found->config().workers);
     if (!wanted)
         co_return Reply{.code = ExitCode::usage,
-                        .message = fmt::format("\"{}\" of {} workers is not a number from {} to {}; "
-                                               "write e.g. 4, +1 or -1",
-                                               workers, found->config().workers,
-                                               workers_range.least, workers_range.most)};
+                        .message =
+                            fmt::format("\"{}\" of {} workers is not a number from {} to {}; "
+                                        "write e.g. 4, +1 or -1",
+                                        workers, found->config().workers, workers_range.least,
+                                        workers_range.most)};
     const auto outcome = co_await found->scale(*wanted);
     co_return to_reply(outcome, fmt::format("{} workers", *wanted));
 }

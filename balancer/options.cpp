@@ -150,8 +150,8 @@ Command parse_options(std::span<const char* const> arguments)
             refuse_word(part->remaining().front(), *part);
 
     if (help)
-        return PrintCommand{std::string{run.parsed()     ? run_help_text()
-                                        : check.parsed() ? check_help_text()
+        return PrintCommand{std::string{run.parsed()                    ? run_help_text()
+                                        : check.parsed()                ? check_help_text()
                                         : app.get_subcommands().empty() ? help_text()
                                                                         : control_help_text()}};
     if (version)

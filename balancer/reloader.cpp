@@ -56,9 +56,9 @@ std::vector<Reloader::Change> Reloader::prepare() const
         const auto pool = std::ranges::find_if(
             pools_, [&](const auto& p) { return p->config().name == config.name; });
         if (pool == pools_.end())
-            throw std::runtime_error{fmt::format(
-                "pool \"{}\" is new; pools cannot be added by a reload; restart usher",
-                config.name)};
+            throw std::runtime_error{
+                fmt::format("pool \"{}\" is new; pools cannot be added by a reload; restart usher",
+                            config.name)};
         auto resolved = Pool::with_worker_count(std::move(config));
         auto listeners = (*pool)->listeners().prepare(*resolved);
         changes.push_back({.pool = pool->get(),

@@ -33,8 +33,8 @@ public:
                 return line;
             }
             std::array<char, 4096> chunk;
-            const auto size = sys::retry_on_eintr(
-                [&] { return ::recv(socket_, chunk.data(), chunk.size(), 0); });
+            const auto size =
+                sys::retry_on_eintr([&] { return ::recv(socket_, chunk.data(), chunk.size(), 0); });
             if (size <= 0)
                 return std::nullopt;
             buffer_.append(chunk.data(), static_cast<std::size_t>(size));

@@ -35,8 +35,11 @@ bool is_trusted(int socket) noexcept
 
 ControlServer::ControlServer(const asio::any_io_executor& executor, std::string path,
                              Operations& operations)
-    : executor_{executor}, path_{path.empty() ? default_control_path() : path},
-      is_default_{path.empty()}, operations_{operations}, listener_{executor}
+    : executor_{executor},
+      path_{path.empty() ? default_control_path() : path},
+      is_default_{path.empty()},
+      operations_{operations},
+      listener_{executor}
 {
 }
 
@@ -51,11 +54,10 @@ void ControlServer::open()
     } catch (const std::exception& e) {
         if (!is_default_)
             throw;
-        operations_.events().publish(
-            {.kind = EventKind::note,
-             .level = log::Level::warning,
-             .message = std::string{"no control socket: "} + e.what() +
-                        "; give this one its own with --control PATH"});
+        operations_.events().publish({.kind = EventKind::note,
+                                      .level = log::Level::warning,
+                                      .message = std::string{"no control socket: "} + e.what() +
+                                                 "; give this one its own with --control PATH"});
     }
 }
 

@@ -27,7 +27,8 @@ constexpr std::size_t most_queued_lines = 4'096; ///< a client that does not rea
 ControlSession::ControlSession(const asio::any_io_executor& executor, sys::UniqueFd socket,
                                Operations& operations)
     : socket_{executor, asio::local::stream_protocol{}, socket.release()},
-      operations_{operations}, queued_{executor}
+      operations_{operations},
+      queued_{executor}
 {
 }
 

@@ -139,9 +139,8 @@ std::string encode(const Event& event)
 
 std::string encode(const Reply& reply)
 {
-    return dump({{"type", "result"},
-                 {"code", static_cast<int>(reply.code)},
-                 {"message", reply.message}});
+    return dump(
+        {{"type", "result"}, {"code", static_cast<int>(reply.code)}, {"message", reply.message}});
 }
 
 std::string encode_status(const std::string& status)

@@ -123,7 +123,8 @@ int decode_signal(const JsonValue& value)
 {
     const auto number = signal_number(value.text("the name of a signal, e.g. \"TERM\""));
     if (!number)
-        value.refuse("the name of a signal that ends a process, e.g. \"TERM\", \"QUIT\" or \"ABRT\"");
+        value.refuse(
+            "the name of a signal that ends a process, e.g. \"TERM\", \"QUIT\" or \"ABRT\"");
     return *number;
 }
 

@@ -2,8 +2,8 @@
 #include "balancer/config/dump.hpp"
 
 #include "balancer/config/duration.hpp"
-#include "balancer/config/signal_name.hpp"
 #include "balancer/config/listen_address.hpp"
+#include "balancer/config/signal_name.hpp"
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>

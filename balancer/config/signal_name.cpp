@@ -9,7 +9,7 @@ namespace usher {
 
 std::optional<int> signal_number(std::string_view name) noexcept
 {
-    constexpr std::array numbers{SIGHUP, SIGINT,  SIGQUIT, SIGABRT,
+    constexpr std::array numbers{SIGHUP,  SIGINT,  SIGQUIT, SIGABRT,
                                  SIGKILL, SIGUSR1, SIGUSR2, SIGTERM};
     if (name.starts_with("SIG"))
         name.remove_prefix(3);

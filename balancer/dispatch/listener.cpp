@@ -42,7 +42,13 @@ void Listener::stop() noexcept
     timer_.cancel();
 
     // Whoever is in the backlog believes to be connected already; closing would reset them.
-    while (accept_batch(AcceptBudget::full_batch).end == End::limit) {
+    for (;;) {
+        const auto batch = accept_batch(AcceptBudget::full_batch);
+        // Out of descriptors: the batch that was handed off has freed as many as it took.
+        const bool go_on =
+            batch.end == End::limit || (batch.end == End::failed && batch.accepted > 0);
+        if (!go_on)
+            break;
     }
 
     boost::system::error_code ignored;

@@ -46,6 +46,7 @@ public:
 
     /// Its place in the pool's list, which workers are told with each connection.
     void set_index(std::uint16_t index) noexcept { index_ = index; }
+    [[nodiscard]] std::uint16_t index() const noexcept { return index_; }
 
     /// Changes the length of the backlog; listen(2) may be called again.
     void set_backlog(unsigned backlog) noexcept;

@@ -5,6 +5,7 @@
 #include "balancer/dispatch/unix_listener.hpp"
 #include "common/sys/syscall.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -92,8 +93,13 @@ std::vector<sys::SocketAddress> resolve(const std::string& host, std::uint16_t p
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner{found, &::freeaddrinfo};
 
     std::vector<sys::SocketAddress> result;
-    for (const addrinfo* a = found; a != nullptr; a = a->ai_next)
-        result.emplace_back(a->ai_addr, a->ai_addrlen);
+    for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
+        const sys::SocketAddress address{a->ai_addr, a->ai_addrlen};
+        const bool is_new = std::ranges::none_of(
+            result, [&](const auto& other) { return other.to_string() == address.to_string(); });
+        if (is_new) // /etc/hosts may name one twice
+            result.push_back(address);
+    }
     return result;
 }
 

@@ -14,22 +14,22 @@ namespace usher {
 
 /// What can happen in a master that people care about.
 enum class EventKind {
-    listening,      ///< a listener is open
-    closed,         ///< a listener is closed
-    accept_failed,  ///< out of descriptors; clients wait
-    fork,           ///< a worker process was started
-    spawn_failed,   ///< it could not be
-    online,         ///< the worker has said hello
-    ready,          ///< connections may go to it
-    disconnect,     ///< it gets no further connection and drains
-    stalled,        ///< it does not take what it is given
-    retired,        ///< it is at fault and is being ended
-    signalled,      ///< it was sent SIGTERM or SIGKILL
-    reclaimed,      ///< what it had not taken went to others
-    exit,           ///< it has ended
-    back_off,       ///< its successor is started later
-    gave_up,        ///< its slot has failed
-    note,           ///< something a worker said
+    listening,     ///< a listener is open
+    closed,        ///< a listener is closed
+    accept_failed, ///< out of descriptors; clients wait
+    fork,          ///< a worker process was started
+    spawn_failed,  ///< it could not be
+    online,        ///< the worker has said hello
+    ready,         ///< connections may go to it
+    disconnect,    ///< it gets no further connection and drains
+    stalled,       ///< it does not take what it is given
+    retired,       ///< it is at fault and is being ended
+    signalled,     ///< it was sent SIGTERM or SIGKILL
+    reclaimed,     ///< what it had not taken went to others
+    exit,          ///< it has ended
+    back_off,      ///< its successor is started later
+    gave_up,       ///< its slot has failed
+    note,          ///< something a worker said
     reload_started,
     reload_done,
     reload_failed, ///< the old generation was kept
@@ -50,8 +50,8 @@ struct Event {
     log::Level level = log::Level::info;
     std::string message; ///< the log line
 
-    std::string pool;        ///< empty: of the whole master
-    unsigned slot = 0;       ///< 0: of no slot
+    std::string pool;  ///< empty: of the whole master
+    unsigned slot = 0; ///< 0: of no slot
     std::uint64_t worker = 0;
     pid_t pid = 0;
     unsigned generation = 0;

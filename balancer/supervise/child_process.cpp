@@ -2,6 +2,7 @@
 #include "balancer/supervise/child_process.hpp"
 
 #include "balancer/supervise/program_path.hpp"
+#include "common/sys/fd_headroom.hpp"
 #include "common/sys/pidfd.hpp"
 #include "common/sys/syscall.hpp"
 
@@ -9,6 +10,7 @@
 #include <boost/process/v2/process.hpp>
 
 #include <array>
+#include <cassert>
 #include <csignal>
 #include <cstring>
 #include <exception>
@@ -57,6 +59,7 @@ public:
     PrepareChild(const ChildProcess::Command& command, std::vector<const char*> environment)
         : command_{command}, environment_{std::move(environment)}
     {
+        assert(command.descriptors.size() <= most_descriptors);
     }
 
     template <typename Launcher, typename Path>
@@ -99,6 +102,8 @@ public:
     }
 
 private:
+    static constexpr std::size_t most_descriptors = 8;
+
     static bp::error_code failed(Step step) noexcept
     {
         errno |= static_cast<int>(step) << step_shift; // what the launcher sends to the parent
@@ -124,7 +129,7 @@ private:
             return false;
 
         // First out of the way, or the second may overwrite what the third still needs.
-        std::array<int, 8> moved{};
+        std::array<int, most_descriptors> moved{};
         const auto count = command_.descriptors.size();
         const int first_free = ChildProcess::first_descriptor + static_cast<int>(count);
         for (std::size_t i = 0; i < count; ++i)
@@ -151,6 +156,29 @@ private:
                      (step == Step::exec ? explain_exec_error(reason) : std::strerror(reason))};
 }
 
+/// Holds the numbers that the child's own descriptors get, as far as they are free, so that the
+/// launcher's pipe, over which exec() failures come, does not get one of them.
+class ReservedNumbers {
+public:
+    /// Throws SpawnError if fewer descriptors are left than a launch takes: Boost.Process 1.81
+    /// leaks its own when it runs out of them halfway.
+    ReservedNumbers(int first_free, const std::string& path)
+    {
+        constexpr std::size_t for_a_launch = 8; // two pipe ends, an event loop's three, pidfds
+        for (;;) {
+            sys::UniqueFd fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+            if (!fd || !sys::has_fd_headroom(fd.get(), for_a_launch))
+                throw SpawnError{path + ": cannot be started: Too many open files"};
+            if (fd.get() >= first_free)
+                return;
+            held_.push_back(std::move(fd));
+        }
+    }
+
+private:
+    std::vector<sys::UniqueFd> held_;
+};
+
 /// Ends and reaps a child that nobody will own: the launcher forgets the one whose exec() failed.
 void discard(pid_t child) noexcept
 {
@@ -172,6 +200,8 @@ pid_t launch(const ChildProcess::Command& command)
     // The launcher tells the io_context it is given of the fork, and that one then rebuilds its
     // epoll in the child.  An empty one has nothing to rebuild.
     asio::io_context nobodys_context;
+    const ReservedNumbers reserved{
+        ChildProcess::first_descriptor + static_cast<int>(command.descriptors.size()), path};
     const pid_t self = ::getpid();
     bp::default_process_launcher launcher;
     bp::error_code error;
@@ -199,8 +229,16 @@ pid_t launch(const ChildProcess::Command& command)
 } // namespace
 
 ChildProcess::ChildProcess(const asio::any_io_executor& executor, const Command& command)
-    : pid_{launch(command)}, pidfd_{executor, sys::open_pidfd(pid_).release()}
+    : pid_{launch(command)}, pidfd_{executor}
 {
+    try {
+        auto pidfd = sys::open_pidfd(pid_);
+        pidfd_.assign(pidfd.get());
+        std::ignore = pidfd.release();
+    } catch (...) {
+        discard(pid_); // nobody could see its end
+        throw;
+    }
 }
 
 ChildProcess::~ChildProcess()

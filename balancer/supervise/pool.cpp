@@ -32,9 +32,14 @@ std::chrono::milliseconds watch_interval(const PoolConfig& config)
 
 Pool::Pool(const asio::any_io_executor& executor, PoolConfig config, bool labelled,
            EventBus& events, std::uint64_t& last_worker_id)
-    : executor_{executor}, config_{with_worker_count(std::move(config))}, labelled_{labelled},
-      events_{events}, last_worker_id_{last_worker_id}, dispatcher_{executor, *this},
-      listeners_{executor, config_->name, dispatcher_, events}, changed_{executor},
+    : executor_{executor},
+      config_{with_worker_count(std::move(config))},
+      labelled_{labelled},
+      events_{events},
+      last_worker_id_{last_worker_id},
+      dispatcher_{executor, *this},
+      listeners_{executor, config_->name, dispatcher_, events},
+      changed_{executor},
       watch_timer_{executor}
 {
 }
@@ -152,8 +157,8 @@ void Pool::watch_workers()
         // Late by much: this process or the whole machine was suspended, and so perhaps were the
         // workers.
         const auto now = Clock::now();
-        const bool suspended = now - std::exchange(watched_at_, now) >
-                               2 * interval + std::chrono::milliseconds{500};
+        const bool suspended =
+            now - std::exchange(watched_at_, now) > 2 * interval + std::chrono::milliseconds{500};
         for (const auto& slot : slots_) {
             auto* const worker = slot->worker();
             if (worker == nullptr)
@@ -170,13 +175,14 @@ void Pool::watch_workers()
 void Pool::on_reclaimed(std::string_view worker, std::size_t reclaimed, std::size_t closed) noexcept
 {
     if (reclaimed > 0)
-        publish(EventKind::reclaimed, log::Level::info,
-                fmt::format("{}: {} connections it had not taken went to others", worker,
-                            reclaimed));
+        publish(
+            EventKind::reclaimed, log::Level::info,
+            fmt::format("{}: {} connections it had not taken went to others", worker, reclaimed));
     if (closed > 0)
-        publish(EventKind::reclaimed, log::Level::warning,
-                fmt::format("{}: {} connections closed, because {} workers ended before taking them",
-                            worker, closed, ReclaimQueue::most_reclaims));
+        publish(
+            EventKind::reclaimed, log::Level::warning,
+            fmt::format("{}: {} connections closed, because {} workers ended before taking them",
+                        worker, closed, ReclaimQueue::most_reclaims));
 }
 
 } // namespace usher

@@ -118,9 +118,9 @@ private:
 
     [[nodiscard]] boost::asio::awaitable<bool> become_ready(const Slot& slot);
     [[nodiscard]] boost::asio::awaitable<Outcome> resize(std::shared_ptr<const PoolConfig> config);
-    [[nodiscard]] boost::asio::awaitable<Outcome>
-    replace(std::vector<unsigned> numbers, std::shared_ptr<const PoolConfig> config,
-            unsigned generation);
+    [[nodiscard]] boost::asio::awaitable<Outcome> replace(std::vector<unsigned> numbers,
+                                                          std::shared_ptr<const PoolConfig> config,
+                                                          unsigned generation);
     [[nodiscard]] boost::asio::awaitable<Outcome>
     replace_batch(const std::vector<unsigned>& numbers, std::shared_ptr<const PoolConfig> config,
                   unsigned generation, std::vector<Slot>& replaced);

@@ -27,7 +27,9 @@ auto find_address(Range& range, const std::string& address)
 
 PoolListeners::PoolListeners(asio::any_io_executor executor, std::string pool,
                              Dispatcher& dispatcher, EventBus& events)
-    : executor_{std::move(executor)}, pool_{std::move(pool)}, dispatcher_{dispatcher},
+    : executor_{std::move(executor)},
+      pool_{std::move(pool)},
+      dispatcher_{dispatcher},
       events_{events}
 {
 }
@@ -65,11 +67,11 @@ PoolListeners::Group PoolListeners::make_group(ListenerChange::Added added)
     for (auto& socket : added.sockets) {
         auto name = socket.address.to_string();
         publish(EventKind::listening, log::Level::info, "listening on " + name);
-        group.open.push_back({.name = std::move(name),
-                              .file = std::move(socket.file),
-                              .listener = std::make_shared<Listener>(
-                                  executor_, std::move(socket.fd), std::uint16_t{0}, dispatcher_,
-                                  observer)});
+        group.open.push_back(
+            {.name = std::move(name),
+             .file = std::move(socket.file),
+             .listener = std::make_shared<Listener>(executor_, std::move(socket.fd),
+                                                    std::uint16_t{0}, dispatcher_, observer)});
     }
     return group;
 }

@@ -98,9 +98,9 @@ asio::awaitable<Outcome> Pool::replace_batch(const std::vector<unsigned>& number
     for (const auto& trial : trials) {
         if (co_await become_ready(trial))
             continue;
-        const auto reason = stopping_ ? std::string{"usher is stopping"}
-                                      : fmt::format("{}: {}", trial->place().label,
-                                                    trial->last_failure());
+        const auto reason =
+            stopping_ ? std::string{"usher is stopping"}
+                      : fmt::format("{}: {}", trial->place().label, trial->last_failure());
         for (const auto& other : trials)
             dismiss(other);
         co_return failed(reason);
@@ -137,9 +137,9 @@ asio::awaitable<Outcome> Pool::soak(const std::vector<Slot>& replaced,
     if (culprit == replaced.end() || stopping_)
         co_return Outcome{};
     const auto& successor = slots_[(*culprit)->place().slot - 1];
-    co_return Outcome{.kind = Outcome::Kind::rolled_back,
-                      .reason = fmt::format("{}: {}", successor->place().label,
-                                            successor->last_failure())};
+    co_return Outcome{
+        .kind = Outcome::Kind::rolled_back,
+        .reason = fmt::format("{}: {}", successor->place().label, successor->last_failure())};
 }
 
 /// Gives the places back to those that wait behind their successors.
@@ -169,8 +169,8 @@ asio::awaitable<Outcome> Pool::replace(std::vector<unsigned> numbers,
     Outcome outcome;
     for (std::size_t done = 0; done < numbers.size() && outcome.is_done(); done += at_once) {
         const auto first = numbers.begin() + static_cast<std::ptrdiff_t>(done);
-        const auto last = numbers.begin() +
-                          static_cast<std::ptrdiff_t>(std::min(done + at_once, numbers.size()));
+        const auto last =
+            numbers.begin() + static_cast<std::ptrdiff_t>(std::min(done + at_once, numbers.size()));
         const std::vector<unsigned> batch{first, last};
         outcome = co_await replace_batch(batch, config, generation, replaced);
         end_oldest_generations(rule.max_old_generations);
@@ -279,10 +279,10 @@ asio::awaitable<Outcome> Pool::scale(unsigned workers)
     auto outcome = co_await resize(next);
     if (outcome.is_done()) {
         adopt(next);
-        publish(EventKind::scaled, log::Level::info,
-                fmt::format("pool \"{}\" scaled from {} to {} workers", config_->name, before,
-                            workers),
-                generation_);
+        publish(
+            EventKind::scaled, log::Level::info,
+            fmt::format("pool \"{}\" scaled from {} to {} workers", config_->name, before, workers),
+            generation_);
     }
     co_return outcome;
 }
@@ -292,8 +292,8 @@ asio::awaitable<Outcome> Pool::restart(unsigned slot)
     const auto turn = co_await take_turn();
     if (stopping_)
         co_return failed("usher is stopping");
-    auto numbers = slot != 0 ? std::vector<unsigned>(1, slot)
-                             : up_to(static_cast<unsigned>(slots_.size()));
+    auto numbers =
+        slot != 0 ? std::vector<unsigned>(1, slot) : up_to(static_cast<unsigned>(slots_.size()));
     co_return co_await replace(std::move(numbers), config_, generation_);
 }
 
@@ -323,17 +323,15 @@ std::string Pool::plan(const PoolConfig& next) const
     if (keeps_workers(*config_, next))
         text += "the workers stay";
     else
-        text += fmt::format("generation {} replaces generation {}, {}", generation_ + 1,
-                            generation_,
-                            next.reload.strategy == ReloadConfig::Strategy::rolling
-                                ? "slot by slot"
-                                : "all at once");
+        text +=
+            fmt::format("generation {} replaces generation {}, {}", generation_ + 1, generation_,
+                        next.reload.strategy == ReloadConfig::Strategy::rolling ? "slot by slot"
+                                                                                : "all at once");
     if (next.workers != slots_.size())
         text += fmt::format(", {} workers become {}", slots_.size(), next.workers);
     const auto lists = [](const PoolConfig& config, const ListenConfig& listen) {
-        return std::ranges::any_of(config.listen, [&](const auto& entry) {
-            return entry.address == listen.address;
-        });
+        return std::ranges::any_of(
+            config.listen, [&](const auto& entry) { return entry.address == listen.address; });
     };
     for (const auto& listen : next.listen)
         if (!lists(*config_, listen))

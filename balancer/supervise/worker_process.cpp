@@ -39,6 +39,16 @@ ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& conf
                                                        .scoreboard = channel.scoreboard_fd()})};
 }
 
+/// A worker's own words on one line: nothing in them can look like a line of the log.
+std::string on_one_line(std::string text)
+{
+    for (char& c : text)
+        if (static_cast<unsigned char>(c) < ' ' || c == 0x7f)
+            c = ' ';
+    constexpr std::size_t longest = 200;
+    return text.substr(0, longest);
+}
+
 std::string signal_name(int number)
 {
     return std::string{"SIG"} + ::sigabbrev_np(number);
@@ -55,14 +65,18 @@ std::chrono::milliseconds since(WorkerLifecycle::Clock::time_point start)
 WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
                              std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
                              EventBus& events, Observer& observer)
-    : identity_{std::move(identity)}, observer_{observer}, config_{std::move(config)},
-      events_{events}, channel_{config_->max_queue},
+    : identity_{std::move(identity)},
+      observer_{observer},
+      config_{std::move(config)},
+      events_{events},
+      channel_{config_->max_queue},
       child_{start(executor, *config_, identity_, channel_, control_)},
       lifecycle_{{.start_timeout = config_->start_timeout,
                   .drain_timeout = config_->drain_timeout,
                   .stop_grace = config_->stop_grace},
                  Clock::now()},
-      hang_detector_{config_->stall_timeout}, wake_{executor}
+      hang_detector_{config_->stall_timeout},
+      wake_{executor}
 {
 }
 
@@ -195,9 +209,9 @@ void WorkerProcess::perform(WorkerLifecycle::Action action)
         end_with(config_->stop_signal);
         break;
     case WorkerLifecycle::Action::abort:
-        publish(EventKind::signalled, log::Level::warning,
-                fmt::format("{}, {} still open", signal_name(config_->hang_signal),
-                            channel_.open()));
+        publish(
+            EventKind::signalled, log::Level::warning,
+            fmt::format("{}, {} still open", signal_name(config_->hang_signal), channel_.open()));
         end_with(config_->hang_signal);
         break;
     case WorkerLifecycle::Action::kill:
@@ -219,24 +233,23 @@ void WorkerProcess::end_with(int signal)
 
 void WorkerProcess::on_message(const wire::ControlMessage& message)
 {
-    std::visit(
-        Overloaded{
-            [this](const wire::Hello& hello) { on_hello(hello); },
-            [this](const wire::Ready&) { on_ready(); },
-            [this](const wire::Bye& bye) {
-                publish(EventKind::note, log::Level::info,
-                        "says it leaves: " +
-                            (bye.reason.empty() ? "no reason given" : bye.reason));
-            },
-            [this](const wire::MalformedMessage& bad) {
-                retire("sent a malformed control message: " + bad.reason);
-            },
-            [this](const wire::UnknownMessage& unknown) { on_unknown(unknown); },
-            [this](const auto&) { // the master's own words
-                on_unknown({.type = "a message only masters send"});
-            },
-        },
-        message);
+    std::visit(Overloaded{
+                   [this](const wire::Hello& hello) { on_hello(hello); },
+                   [this](const wire::Ready&) { on_ready(); },
+                   [this](const wire::Bye& bye) {
+                       publish(EventKind::note, log::Level::info,
+                               "says it leaves: " + (bye.reason.empty() ? "no reason given"
+                                                                        : on_one_line(bye.reason)));
+                   },
+                   [this](const wire::MalformedMessage& bad) {
+                       retire("sent a malformed control message: " + bad.reason);
+                   },
+                   [this](const wire::UnknownMessage& unknown) { on_unknown(unknown); },
+                   [this](const auto&) { // the master's own words
+                       on_unknown({.type = "a message only masters send"});
+                   },
+               },
+               message);
 }
 
 void WorkerProcess::on_hello(const wire::Hello& hello)
@@ -259,9 +272,10 @@ void WorkerProcess::on_unknown(const wire::UnknownMessage& message)
 {
     // A newer worker may say more than this master knows.
     if (unknown_messages_++ == 0)
-        publish(EventKind::note, log::Level::info,
-                fmt::format("message of unknown type \"{}\" ignored, and all others that are unknown",
-                            message.type.substr(0, 64)));
+        publish(
+            EventKind::note, log::Level::info,
+            fmt::format("message of unknown type \"{}\" ignored, and all others that are unknown",
+                        on_one_line(message.type)));
 }
 
 void WorkerProcess::on_ready()

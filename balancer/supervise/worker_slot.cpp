@@ -25,9 +25,15 @@ RestartPolicy::Duration since(Clock::time_point start)
 WorkerSlot::WorkerSlot(asio::any_io_executor executor, std::shared_ptr<const PoolConfig> config,
                        Place place, Mode mode, Dispatcher& dispatcher, EventBus& events,
                        Owner& owner)
-    : executor_{std::move(executor)}, config_{std::move(config)}, place_{std::move(place)},
-      mode_{mode}, dispatcher_{dispatcher}, events_{events}, owner_{owner},
-      policy_{config_->restart}, delay_{executor_},
+    : executor_{std::move(executor)},
+      config_{std::move(config)},
+      place_{std::move(place)},
+      mode_{mode},
+      dispatcher_{dispatcher},
+      events_{events},
+      owner_{owner},
+      policy_{config_->restart},
+      delay_{executor_},
       routed_{mode == Mode::keep}
 {
 }
@@ -74,13 +80,13 @@ asio::awaitable<void> WorkerSlot::run_worker()
 
     worker_->publish(EventKind::fork, log::Level::info, "started");
     const auto status = co_await worker_->run();
-    last_failure_ = "the worker " + status.to_string() +
-                    (worker_->was_ready() ? "" : " before it was ready");
+    last_failure_ =
+        "the worker " + status.to_string() + (worker_->was_ready() ? "" : " before it was ready");
     if (!stopping_)
         ++crashes_;
-    worker_->publish(EventKind::exit, stopping_ ? log::Level::info : log::Level::warning,
-                     fmt::format("{} after {} ms", status.to_string(),
-                                 since(worker_->started_at()).count()));
+    worker_->publish(
+        EventKind::exit, stopping_ ? log::Level::info : log::Level::warning,
+        fmt::format("{} after {} ms", status.to_string(), since(worker_->started_at()).count()));
     worker_.reset();
     owner_.on_change();
 }

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 namespace usher::sys {
 
@@ -23,6 +24,12 @@ bool has_fd_headroom(int fd, std::size_t count) noexcept
             return false;
     }
     return true;
+}
+
+std::size_t count_open_fds() noexcept
+{
+    struct stat status {};
+    return ::stat("/proc/self/fd", &status) == 0 ? static_cast<std::size_t>(status.st_size) : 0;
 }
 
 std::size_t fd_limit() noexcept

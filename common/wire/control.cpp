@@ -98,6 +98,8 @@ json parse(std::string_view packet)
         return json::parse(packet, limit_depth);
     } catch (const json::parse_error& e) {
         throw Malformed{"not JSON at byte " + std::to_string(e.byte)};
+    } catch (const json::out_of_range&) { // 1e999
+        throw Malformed{"a number is out of range"};
     }
 }
 

@@ -97,7 +97,8 @@ TEST_CASE("a master without a free descriptor pauses, says so once, and resumes 
     CHECK(std::ranges::none_of(clients, &HttpClient::has_answer));
 
     limit_descriptors(usher.pid(), old.rlim_cur);
-    CHECK(eventually([&] { return std::ranges::all_of(clients, &HttpClient::has_answer); }, 1500ms));
+    CHECK(
+        eventually([&] { return std::ranges::all_of(clients, &HttpClient::has_answer); }, 1500ms));
     for (auto& client : clients)
         CHECK(client.read_answer().ok());
     CHECK(usher.count("cannot accept") == 1);

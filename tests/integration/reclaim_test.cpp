@@ -46,7 +46,8 @@ TEST_CASE("what a killed worker had not taken is served by the others, oldest fi
     for (int i = 0; i < 80; ++i)
         clients.emplace_back(port).send_get("/whoami");
     // The other three have answered theirs: the 20 that are open sit in the queue.
-    REQUIRE(eventually([&] { return std::ranges::count_if(clients, &HttpClient::has_answer) == 60; }));
+    REQUIRE(
+        eventually([&] { return std::ranges::count_if(clients, &HttpClient::has_answer) == 60; }));
     ::kill(victim, SIGKILL);
 
     for (auto& client : clients) {

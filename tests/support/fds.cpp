@@ -6,8 +6,6 @@
 #include <array>
 #include <filesystem>
 #include <iterator>
-#include <system_error>
-#include <tuple>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -90,10 +88,6 @@ ScopedFdLimit ScopedFdLimit::at(std::size_t limit)
 
 ScopedFdLimit::ScopedFdLimit(Exact exact)
 {
-    // UBSan looks at a type's first object through a pipe, and takes a full descriptor table for a
-    // bad object.  So it is shown the error that such a table ends in before.
-    std::ignore = std::system_error{std::error_code{}, "seen before"};
-
     if (::getrlimit(RLIMIT_NOFILE, &saved_) < 0)
         sys::throw_last_error("getrlimit");
     const rlimit lowered{.rlim_cur = exact.limit, .rlim_max = saved_.rlim_max};

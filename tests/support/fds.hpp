@@ -33,8 +33,10 @@ struct Pipe {
 
 [[nodiscard]] std::ptrdiff_t open_fd_count();
 
-/// Lowers RLIMIT_NOFILE until the end of the scope.  Not under valgrind, which keeps a limit of
-/// its own.
+/// Lowers RLIMIT_NOFILE until the end of the scope.
+///
+/// Not under valgrind, which keeps a limit of its own, nor with UBSan's check of vptr, which looks
+/// at objects through a pipe and takes a full descriptor table for a bad object.
 class ScopedFdLimit {
 public:
     /// Leaves room for exactly `spare` more descriptors.

@@ -55,8 +55,8 @@ inline std::ostream& operator<<(std::ostream& out, const Bye& message)
 
 inline std::ostream& operator<<(std::ostream& out, const Welcome& message)
 {
-    return out << "welcome protocol " << message.protocol << " id " << message.worker_id
-               << " slot " << message.slot << " generation " << message.generation;
+    return out << "welcome protocol " << message.protocol << " id " << message.worker_id << " slot "
+               << message.slot << " generation " << message.generation;
 }
 
 inline std::ostream& operator<<(std::ostream& out, const Drain& message)

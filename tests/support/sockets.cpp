@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <unistd.h>
 
 namespace usher::test {
 
@@ -78,8 +79,8 @@ sys::SocketAddress address_of(int fd)
 bool is_readable(int fd, std::chrono::milliseconds wait)
 {
     pollfd entry{.fd = fd, .events = POLLIN, .revents = 0};
-    const int ready = sys::retry_on_eintr(
-        [&] { return ::poll(&entry, 1, static_cast<int>(wait.count())); });
+    const int ready =
+        sys::retry_on_eintr([&] { return ::poll(&entry, 1, static_cast<int>(wait.count())); });
     if (ready < 0)
         sys::throw_last_error("poll");
     return ready > 0;
@@ -101,9 +102,9 @@ std::string read_text(int fd)
 {
     wait_readable(fd);
     std::array<char, 4096> buffer;
-    const auto size = ::recv(fd, buffer.data(), buffer.size(), 0);
+    const auto size = ::read(fd, buffer.data(), buffer.size());
     if (size < 0)
-        sys::throw_last_error("recv");
+        sys::throw_last_error("read");
     return {buffer.data(), static_cast<std::size_t>(size)};
 }
 
@@ -111,7 +112,7 @@ bool sees_end(int fd)
 {
     wait_readable(fd);
     char byte = 0;
-    return ::recv(fd, &byte, 1, 0) <= 0;
+    return ::read(fd, &byte, 1) <= 0;
 }
 
 } // namespace usher::test

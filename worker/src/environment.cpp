@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <limits>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -38,6 +39,17 @@ Number number_of(const char* name, Number highest = std::numeric_limits<Number>:
     return value;
 }
 
+/// Two owners of one number would close it twice.
+void require_distinct_descriptors()
+{
+    const std::set<unsigned> numbers{number_of<unsigned>(env::handoff_fd),
+                                     number_of<unsigned>(env::control_fd),
+                                     number_of<unsigned>(env::scoreboard_fd)};
+    if (numbers.size() != 3)
+        throw std::runtime_error{std::string{env::handoff_fd} + ", " + env::control_fd + " and " +
+                                 env::scoreboard_fd + " do not name three descriptors"};
+}
+
 sys::UniqueFd descriptor_of(const char* name)
 {
     const auto number = number_of<unsigned>(name, std::numeric_limits<int>::max());
@@ -63,6 +75,7 @@ std::optional<Inheritance> take_inheritance()
                       .slot = number_of<unsigned>(env::slot),
                       .id = number_of<std::uint64_t>(env::worker_id),
                       .generation = number_of<unsigned>(env::generation)};
+    require_distinct_descriptors();
     auto handoff = descriptor_of(env::handoff_fd);
     auto control = descriptor_of(env::control_fd);
     const auto scoreboard_fd = descriptor_of(env::scoreboard_fd);

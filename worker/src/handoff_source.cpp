@@ -3,12 +3,9 @@
 
 #include "common/sys/fd_headroom.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace usher::worker {
-
-HandoffSource::HandoffSource() : fd_limit_{sys::fd_limit()} {}
 
 void HandoffSource::drop_buffered() noexcept
 {
@@ -30,9 +27,10 @@ std::error_code HandoffSource::take(int socket, IncomingConnection& connection)
 
 bool HandoffSource::has_headroom(int socket) const
 {
-    // The kernel gives the lowest free number: as long as none near the limit was ever given,
-    // there is no need to ask.
-    if (highest_fd_ + 2 * wire::max_handoff_records < fd_limit_)
+    // Not by receiving with MSG_PEEK, which copies the descriptors: the master may take the packet
+    // back before it is consumed, and then two workers hold the same connection.
+    const auto open = sys::count_open_fds();
+    if (open != 0 && open + wire::max_handoff_records <= sys::fd_limit())
         return true;
 
     std::array<std::byte, wire::handoff_header_size> start;
@@ -59,10 +57,8 @@ std::error_code HandoffSource::receive(int socket)
         return std::make_error_code(std::errc::bad_message);
     }
 
-    for (std::size_t i = 0; i < packet->count(); ++i) {
+    for (std::size_t i = 0; i < packet->count(); ++i)
         records_[i] = packet->record(i);
-        highest_fd_ = std::max(highest_fd_, static_cast<std::size_t>(message_.fds[i].get()));
-    }
     count_ = packet->count();
     return {};
 }

@@ -13,8 +13,6 @@ namespace usher::worker {
 /// Connections from the master's hand-off socket, a packet of up to 64 at a time.
 class HandoffSource final : public Source {
 public:
-    HandoffSource();
-
     [[nodiscard]] bool has_buffered() const noexcept override { return next_ < count_; }
     void drop_buffered() noexcept override;
     [[nodiscard]] std::error_code take(int socket, IncomingConnection& connection) override;
@@ -22,9 +20,6 @@ public:
 private:
     [[nodiscard]] std::error_code receive(int socket);
     [[nodiscard]] bool has_headroom(int socket) const;
-
-    std::size_t fd_limit_;
-    std::size_t highest_fd_ = 0; ///< the largest number ever received
 
     std::array<std::byte, wire::max_handoff_packet> buffer_{};
     sys::FdMessage message_;

@@ -34,10 +34,9 @@ TEST_CASE("an IPv4 address stands in the first four bytes")
 TEST_CASE("an IPv6 address keeps its port and scope")
 {
     const auto address = to_wire(sys::SocketAddress::ipv6(ip6, 8000, 7));
-    CHECK(address == wire::Address{.family = wire::AddressFamily::ipv6,
-                                   .port = 8000,
-                                   .scope_id = 7,
-                                   .bytes = ip6});
+    CHECK(address ==
+          wire::Address{
+              .family = wire::AddressFamily::ipv6, .port = 8000, .scope_id = 7, .bytes = ip6});
     CHECK(from_wire(address).to_string() == "[fe80::1%7]:8000");
 }
 

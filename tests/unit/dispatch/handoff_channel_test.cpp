@@ -269,8 +269,14 @@ TEST_CASE_FIXTURE(Fixture, "a page that counts backwards is accused of that")
     worker.page().closed = 2;
     REQUIRE(channel.audit().empty());
 
-    SUBCASE("in what it accepted") { worker.page().accepted = 2; }
-    SUBCASE("in what it closed") { worker.page().closed = 1; }
+    SUBCASE("in what it accepted")
+    {
+        worker.page().accepted = 2;
+    }
+    SUBCASE("in what it closed")
+    {
+        worker.page().closed = 1;
+    }
     CHECK(channel.audit() == "counts backwards on its scoreboard");
 }
 
@@ -279,8 +285,7 @@ TEST_CASE_FIXTURE(Fixture, "a page that closed more than it accepted is accused 
     send(3);
     worker.page().accepted = 1;
     worker.page().closed = 2;
-    CHECK(channel.audit() ==
-          "counts more closed than accepted connections on its scoreboard");
+    CHECK(channel.audit() == "counts more closed than accepted connections on its scoreboard");
 }
 
 TEST_SUITE_END();

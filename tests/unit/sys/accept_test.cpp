@@ -56,7 +56,8 @@ TEST_CASE("missing descriptors and memory are out of resources, and nothing else
         CHECK_FALSE_MESSAGE(is_out_of_resources(system_error(number)), number);
 }
 
-TEST_CASE_FIXTURE(Fixture, "an accepted connection is non-blocking and close-on-exec, its peer known")
+TEST_CASE_FIXTURE(Fixture,
+                  "an accepted connection is non-blocking and close-on-exec, its peer known")
 {
     const UniqueFd client = connect_to(listener.address);
 

@@ -192,7 +192,8 @@ TEST_CASE_FIXTURE(Fixture, "peeking says how much of the buffer a short packet f
     CHECK(size == 2);
 }
 
-TEST_CASE_FIXTURE(Fixture, "peeking at an empty queue would block, at a dead peer's it reads closed")
+TEST_CASE_FIXTURE(Fixture,
+                  "peeking at an empty queue would block, at a dead peer's it reads closed")
 {
     std::array<std::byte, 4> start{};
     std::size_t size = 7;

@@ -42,9 +42,9 @@ Bytes packet_of(const std::vector<HandoffRecord>& records)
     const std::span out{packet};
     encode_header(out.first<handoff_header_size>(), static_cast<std::uint16_t>(records.size()));
     for (std::size_t i = 0; i < records.size(); ++i)
-        encode_record(out.subspan(handoff_header_size + i * handoff_record_size)
-                          .first<handoff_record_size>(),
-                      records[i]);
+        encode_record(
+            out.subspan(handoff_header_size + i * handoff_record_size).first<handoff_record_size>(),
+            records[i]);
     return packet;
 }
 

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/supervise/worker_command.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace usher;
+
+namespace {
+
+/// An environment variable for one scope.
+class ScopedVariable {
+public:
+    ScopedVariable(const char* name, const char* value) : name_{name}
+    {
+        REQUIRE(::setenv(name, value, 1) == 0);
+    }
+    ScopedVariable(const ScopedVariable&) = delete;
+    ScopedVariable& operator=(const ScopedVariable&) = delete;
+    ~ScopedVariable() { ::unsetenv(name_); }
+
+private:
+    const char* name_;
+};
+
+struct Fixture {
+    PoolConfig config{.command = {"app", "--port", "0"}};
+    WorkerIdentity identity{.pool = "api", .slot = 2, .id = 7, .generation = 3, .label = ""};
+
+    ChildProcess::Command command() const
+    {
+        return make_worker_command(config, identity,
+                                   {.handoff = 10, .control = 11, .scoreboard = 12});
+    }
+
+    /// The values of the variable `name`: one, if all is well.
+    std::vector<std::string> values_of(std::string_view name) const
+    {
+        std::vector<std::string> result;
+        for (const auto& variable : command().environment)
+            if (variable.starts_with(std::string{name} + "="))
+                result.push_back(variable.substr(name.size() + 1));
+        return result;
+    }
+
+    bool has(std::string_view name, std::string_view value) const
+    {
+        return values_of(name) == std::vector<std::string>{std::string{value}};
+    }
+};
+
+} // namespace
+
+TEST_SUITE_BEGIN("worker_command");
+
+TEST_CASE_FIXTURE(Fixture, "a worker is told its protocol, its descriptors and who it is")
+{
+    CHECK(has("USHER_PROTOCOL", "1"));
+    CHECK(has("USHER_HANDOFF_FD", "3"));
+    CHECK(has("USHER_CONTROL_FD", "4"));
+    CHECK(has("USHER_SCOREBOARD_FD", "5"));
+    CHECK(has("USHER_WORKER_ID", "7"));
+    CHECK(has("USHER_SLOT", "2"));
+    CHECK(has("USHER_GENERATION", "3"));
+    CHECK(has("USHER_POOL", "api"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "the descriptors are given in the order of their numbers")
+{
+    CHECK((command().descriptors == std::vector{10, 11, 12}));
+    CHECK(ChildProcess::first_descriptor == 3);
+}
+
+TEST_CASE_FIXTURE(Fixture, "the pool's command and folder are the child's")
+{
+    config.cwd = "/srv";
+    CHECK(command().program == "app");
+    CHECK((command().arguments == std::vector<std::string>{"--port", "0"}));
+    CHECK(command().cwd == "/srv");
+}
+
+TEST_CASE_FIXTURE(Fixture, "our environment is passed on")
+{
+    const ScopedVariable variable{"WORKER_COMMAND_TEST", "a=b"};
+    CHECK(has("WORKER_COMMAND_TEST", "a=b"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "the pool's environment wins over ours")
+{
+    const ScopedVariable variable{"WORKER_COMMAND_TEST", "ours"};
+    config.env = {{"WORKER_COMMAND_TEST", "the pool's"}, {"WORKER_COMMAND_MORE", ""}};
+    CHECK(has("WORKER_COMMAND_TEST", "the pool's"));
+    CHECK(has("WORKER_COMMAND_MORE", ""));
+}
+
+TEST_CASE_FIXTURE(Fixture, "what an usher above us gave to us is not passed on")
+{
+    const ScopedVariable slot{"USHER_SLOT", "99"};
+    const ScopedVariable other{"USHER_SOMETHING_NEWER", "1"};
+    CHECK(has("USHER_SLOT", "2"));
+    CHECK(values_of("USHER_SOMETHING_NEWER").empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "no pool can pretend to be the master")
+{
+    config.env = {{"USHER_HANDOFF_FD", "0"}};
+    CHECK(has("USHER_HANDOFF_FD", "3"));
+}
+
+TEST_SUITE_END();
