@@ -37,11 +37,21 @@ TEST_CASE("the defaults are written out")
       "start_attempts": 3,
       "drain_timeout": "30s",
       "stop_grace": "5s",
+      "stop_signal": "TERM",
+      "stall_timeout": "10s",
+      "hang_signal": "ABRT",
       "restart": {
         "first_delay": "100ms",
         "longest_delay": "30s",
         "healthy_after": "10s",
         "give_up_after": 10
+      },
+      "reload": {
+        "strategy": "rolling",
+        "max_surge": 1,
+        "max_unavailable": 0,
+        "soak": "0s",
+        "max_old_generations": 3
       }
     }
   ]
@@ -66,7 +76,15 @@ TEST_CASE("what is written is read back equal")
              .start_attempts = 4,
              .drain_timeout = 0s,
              .stop_grace = 48h,
-             .restart = {.first_delay = 1ms, .longest_delay = 2min, .give_up_after = 0}},
+             .stop_signal = SIGQUIT,
+             .stall_timeout = 0s,
+             .hang_signal = SIGKILL,
+             .restart = {.first_delay = 1ms, .longest_delay = 2min, .give_up_after = 0},
+             .reload = {.strategy = ReloadConfig::Strategy::all_at_once,
+                        .max_surge = 0,
+                        .max_unavailable = 2,
+                        .soak = 1s,
+                        .max_old_generations = 1}},
             {.name = "b"},
         }};
     CHECK(decode_config(dump_config(config), "f") == config);

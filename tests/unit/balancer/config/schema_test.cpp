@@ -72,6 +72,7 @@ constexpr const char* top = "";
 constexpr const char* pool = "/definitions/pool";
 constexpr const char* listener = "/definitions/listener/oneOf/1";
 constexpr const char* restart = "/definitions/restart";
+constexpr const char* reload = "/definitions/reload";
 
 } // namespace
 
@@ -83,11 +84,12 @@ TEST_CASE("the schema has exactly the keys which the decoder knows")
     CHECK(names(properties(pool)) == decoder_keys(pool_text(R"("?": 1)")));
     CHECK(names(properties(listener)) == decoder_keys(pool_text(R"("listen": {"?": 1})")));
     CHECK(names(properties(restart)) == decoder_keys(pool_text(R"("restart": {"?": 1})")));
+    CHECK(names(properties(reload)) == decoder_keys(pool_text(R"("reload": {"?": 1})")));
 }
 
 TEST_CASE("every key is described")
 {
-    for (const char* object : {top, pool, listener, restart}) {
+    for (const char* object : {top, pool, listener, restart, reload}) {
         const json members = properties(object);
         for (const auto& [name, property] : members.items()) {
             CAPTURE(name);
@@ -101,7 +103,7 @@ TEST_CASE("every key has its line in docs/configuration.md")
     std::ifstream in{USHER_SOURCE_DIR "/docs/configuration.md"};
     std::ostringstream page;
     page << in.rdbuf();
-    for (const char* object : {top, pool, listener, restart})
+    for (const char* object : {top, pool, listener, restart, reload})
         for (const std::string& name : names(properties(object))) {
             CAPTURE(name);
             CHECK(page.str().find("\n| `" + name + "` | ") != std::string::npos);
@@ -112,6 +114,7 @@ TEST_CASE("the schema has the defaults of the structs")
 {
     check_defaults(properties(pool), default_pool());
     check_defaults(properties(restart), default_pool().at("restart"));
+    check_defaults(properties(reload), default_pool().at("reload"));
     CHECK(properties(listener).at("v6only").at("default") == ListenConfig{}.v6only);
 }
 
@@ -165,6 +168,8 @@ TEST_CASE("the patterns of the schema take what the decoder takes")
           {"0", "660", "0660", "00777", "1000", "8", "", "0o660"});
     check(properties(pool).at("name").at("pattern"), R"("name": ?)",
           {"a", "A-z_0.9", "", "a b", std::string(64, 'x'), std::string(65, 'x')});
+    check(definitions.at("signal").at("pattern"), R"("stop_signal": ?)",
+          {"TERM", "SIGTERM", "term", "STOP", "USR1", "SIG", "", "15"});
     check(properties(pool).at("env").at("propertyNames").at("pattern"), R"("env": {?: ""})",
           {"A", "USHER", "USHER_", "USHER_X", "XUSHER_", "A=B", ""});
 }
