@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/flags.hpp"
 
+#include "balancer/config/accounts.hpp"
 #include "balancer/config/limits.hpp"
 #include "balancer/config/listen_address.hpp"
 #include "balancer/config/load.hpp"
@@ -141,6 +142,8 @@ RunCommand make_run_command(const Flags& flags)
         refuse("{}: {} has {} pools, so the flag could mean any; write it in the file", flag, *file,
                config.pools.size());
     validate(config, *file);
+    resolve_accounts(config, *file);
+    require_privileges(config, *file);
     return finish(flags, std::move(config));
 }
 
@@ -154,6 +157,7 @@ CheckCommand make_check_command(const Flags& flags)
 
     Config config = load_config(*file);
     validate(config, *file);
+    resolve_accounts(config, *file);
     return CheckCommand{.config = std::move(config), .file = *file, .dump = flags.dump};
 }
 
@@ -174,8 +178,8 @@ ControlCommand make_control_command(std::string_view name, const Flags& flags)
             refuse("scale needs a number; write e.g. usher scale 4, usher scale +1");
         command.request = ScaleRequest{.pool = pool, .workers = flags.subject};
     } else if (name == "restart") {
-        const auto slot = flags.subject == "all" ? std::optional{0U}
-                                                : to_number(flags.subject, workers_range);
+        const auto slot =
+            flags.subject == "all" ? std::optional{0U} : to_number(flags.subject, workers_range);
         if (!slot)
             refuse("restart needs a slot or all; write e.g. usher restart 2, usher restart all");
         command.request = RestartRequest{.pool = pool, .slot = *slot};

@@ -71,6 +71,7 @@ void check_defaults(const json& schema_properties, const json& defaults)
 constexpr const char* top = "";
 constexpr const char* pool = "/definitions/pool";
 constexpr const char* listener = "/definitions/listener/oneOf/1";
+constexpr const char* limit = "/definitions/limit/oneOf/1";
 constexpr const char* restart = "/definitions/restart";
 constexpr const char* reload = "/definitions/reload";
 
@@ -84,6 +85,9 @@ TEST_CASE("the schema has exactly the keys which the decoder knows")
     CHECK(names(properties(pool)) == decoder_keys(pool_text(R"("?": 1)")));
     CHECK(names(properties(listener)) == decoder_keys(pool_text(R"("listen": {"?": 1})")));
     CHECK(names(properties(restart)) == decoder_keys(pool_text(R"("restart": {"?": 1})")));
+    CHECK(names(properties(limit)) == decoder_keys(pool_text(R"("rlimits": {"cpu": {"?": 1}})")));
+    CHECK(names(properties(pool).at("rlimits").at("properties")) ==
+          decoder_keys(pool_text(R"("rlimits": {"?": 1})")));
     CHECK(names(properties(reload)) == decoder_keys(pool_text(R"("reload": {"?": 1})")));
 }
 
@@ -166,6 +170,8 @@ TEST_CASE("the patterns of the schema take what the decoder takes")
     check(properties(listener).at("mode").at("pattern"),
           R"("listen": {"address": "unix:a", "mode": ?})",
           {"0", "660", "0660", "00777", "1000", "8", "", "0o660"});
+    check(properties(pool).at("umask").at("pattern"), R"("umask": ?)",
+          {"0", "27", "0027", "00777", "1000", "8", "", "0o27"});
     check(properties(pool).at("name").at("pattern"), R"("name": ?)",
           {"a", "A-z_0.9", "", "a b", std::string(64, 'x'), std::string(65, 'x')});
     check(definitions.at("signal").at("pattern"), R"("stop_signal": ?)",
