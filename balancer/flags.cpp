@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/flags.hpp"
 
+#include "balancer/config/accounts.hpp"
 #include "balancer/config/limits.hpp"
 #include "balancer/config/listen_address.hpp"
 #include "balancer/config/load.hpp"
@@ -141,6 +142,8 @@ RunCommand make_run_command(const Flags& flags)
         refuse("{}: {} has {} pools, so the flag could mean any; write it in the file", flag, *file,
                config.pools.size());
     validate(config, *file);
+    resolve_accounts(config, *file);
+    require_privileges(config, *file);
     return finish(flags, std::move(config));
 }
 
@@ -154,6 +157,7 @@ CheckCommand make_check_command(const Flags& flags)
 
     Config config = load_config(*file);
     validate(config, *file);
+    resolve_accounts(config, *file);
     return CheckCommand{.config = std::move(config), .file = *file, .dump = flags.dump};
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/config/run_as_config.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <map>
@@ -65,6 +67,7 @@ struct PoolConfig {
     unsigned backlog = 4096;                ///< listen(2); the kernel caps it at net.core.somaxconn
     std::map<std::string, std::string> env; ///< added to the master's own
     std::string cwd;                        ///< empty: the master's own
+    RunAsConfig run_as;
 
     unsigned max_queue = 64; ///< most connections handed to a worker that it has not taken yet
 

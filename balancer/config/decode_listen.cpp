@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/decode_listen.hpp"
 
-#include "balancer/config/limits.hpp"
 #include "balancer/config/listen_address.hpp"
+#include "balancer/config/octal.hpp"
 
-#include <charconv>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -31,15 +30,7 @@ std::string decode_address(const JsonValue& value)
 
 unsigned decode_mode(const JsonValue& value)
 {
-    constexpr std::string_view must = "an octal string from \"0\" to \"0777\", e.g. \"0660\"";
-    const std::string text = value.text(must);
-    const char* const end = text.data() + text.size();
-
-    unsigned mode = 0;
-    const auto [rest, error] = std::from_chars(text.data(), end, mode, 8);
-    if (error != std::errc{} || rest != end || mode > largest_mode)
-        value.refuse(must);
-    return mode;
+    return decode_octal(value, "an octal string from \"0\" to \"0777\", e.g. \"0660\"");
 }
 
 ListenConfig decode_listener(const JsonValue& value)

@@ -2,12 +2,15 @@
 #include "balancer/config/decode_pool.hpp"
 
 #include "balancer/config/decode_listen.hpp"
+#include "balancer/config/decode_run_as.hpp"
 #include "balancer/config/duration.hpp"
 #include "balancer/config/limits.hpp"
 #include "balancer/config/signal_name.hpp"
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <iterator>
 #include <stdexcept>
 
 namespace usher {
@@ -163,27 +166,27 @@ ReloadConfig decode_reload(const JsonValue& value)
 PoolConfig decode_pool(const JsonValue& value)
 {
     PoolConfig pool;
-    value.read_members(
-        {
-            {"name", into(pool.name, decode_name)},
-            {"command", into(pool.command, decode_command)},
-            {"workers", into(pool.workers, decode_workers)},
-            {"listen", into(pool.listen, decode_listen)},
-            {"backlog", into(pool.backlog, number_in(backlog_range))},
-            {"env", into(pool.env, decode_env)},
-            {"cwd", into(pool.cwd, decode_text)},
-            {"max_queue", into(pool.max_queue, number_in(max_queue_range))},
-            {"start_timeout", into(pool.start_timeout, decode_positive_duration)},
-            {"start_attempts", into(pool.start_attempts, number_in(start_attempts_range))},
-            {"drain_timeout", into(pool.drain_timeout, decode_duration)},
-            {"stop_grace", into(pool.stop_grace, decode_duration)},
-            {"stop_signal", into(pool.stop_signal, decode_signal)},
-            {"stall_timeout", into(pool.stall_timeout, decode_duration)},
-            {"hang_signal", into(pool.hang_signal, decode_signal)},
-            {"restart", into(pool.restart, decode_restart)},
-            {"reload", into(pool.reload, decode_reload)},
-        },
-        "an object with \"command\" and \"listen\"");
+    std::vector<JsonValue::Member> members{
+        {"name", into(pool.name, decode_name)},
+        {"command", into(pool.command, decode_command)},
+        {"workers", into(pool.workers, decode_workers)},
+        {"listen", into(pool.listen, decode_listen)},
+        {"backlog", into(pool.backlog, number_in(backlog_range))},
+        {"env", into(pool.env, decode_env)},
+        {"cwd", into(pool.cwd, decode_text)},
+        {"max_queue", into(pool.max_queue, number_in(max_queue_range))},
+        {"start_timeout", into(pool.start_timeout, decode_positive_duration)},
+        {"start_attempts", into(pool.start_attempts, number_in(start_attempts_range))},
+        {"drain_timeout", into(pool.drain_timeout, decode_duration)},
+        {"stop_grace", into(pool.stop_grace, decode_duration)},
+        {"stop_signal", into(pool.stop_signal, decode_signal)},
+        {"stall_timeout", into(pool.stall_timeout, decode_duration)},
+        {"hang_signal", into(pool.hang_signal, decode_signal)},
+        {"restart", into(pool.restart, decode_restart)},
+        {"reload", into(pool.reload, decode_reload)},
+    };
+    std::ranges::move(run_as_members(pool.run_as), std::back_inserter(members));
+    value.read_members(members, "an object with \"command\" and \"listen\"");
     return pool;
 }
 

@@ -46,6 +46,37 @@ Json encode(const ReloadConfig& reload)
     };
 }
 
+Json encode_amount(std::uint64_t amount)
+{
+    return amount == LimitConfig::unlimited ? Json("unlimited") : Json(amount);
+}
+
+void add(Json& json, const RunAsConfig& run_as)
+{
+    if (!run_as.user.empty())
+        json["user"] = run_as.user;
+    if (!run_as.group.empty())
+        json["group"] = run_as.group;
+    if (run_as.groups)
+        json["groups"] = *run_as.groups;
+    if (run_as.umask)
+        json["umask"] = fmt::format("{:04o}", *run_as.umask);
+    json["rlimits"] = Json::object();
+    for (const auto& [name, limit] : run_as.rlimits)
+        json["rlimits"][name] = {{"soft", encode_amount(limit.soft)},
+                                 {"hard", encode_amount(limit.hard)}};
+    if (run_as.nice)
+        json["nice"] = *run_as.nice;
+    if (run_as.oom_score_adj)
+        json["oom_score_adj"] = *run_as.oom_score_adj;
+    if (run_as.cpu_affinity.by_slot)
+        json["cpu_affinity"] = "auto";
+    else if (!run_as.cpu_affinity.cpus.empty())
+        json["cpu_affinity"] = run_as.cpu_affinity.cpus;
+    json["no_new_privs"] = run_as.no_new_privs;
+    json["clear_env"] = run_as.clear_env;
+}
+
 Json encode(const PoolConfig& pool)
 {
     Json json{{"name", pool.name}};
@@ -58,6 +89,7 @@ Json encode(const PoolConfig& pool)
     json["backlog"] = pool.backlog;
     json["env"] = pool.env.empty() ? Json::object() : Json(pool.env);
     json["cwd"] = pool.cwd;
+    add(json, pool.run_as);
     json["max_queue"] = pool.max_queue;
     json["start_timeout"] = format_duration(pool.start_timeout);
     json["start_attempts"] = pool.start_attempts;

@@ -38,15 +38,21 @@ bool JsonValue::boolean() const
 
 unsigned JsonValue::number(Range range, std::string_view must) const
 {
-    const auto limits = fmt::format("from {} to {}", range.least, range.most);
+    return static_cast<unsigned>(integer(range.least, range.most, must));
+}
+
+std::int64_t JsonValue::integer(std::int64_t least, std::int64_t most, std::string_view must) const
+{
+    const auto limits = fmt::format("from {} to {}", least, most);
     if (!json_->is_number_integer())
         refuse(must.empty() ? "a whole number " + limits : must);
 
     // The library keeps what has a minus sign as signed, everything else as unsigned.
-    const auto number = json_->get<std::uint64_t>();
-    if (!json_->is_number_unsigned() || number < range.least || number > range.most)
+    const auto number = json_->get<std::int64_t>();
+    const bool is_too_large = json_->is_number_unsigned() && number < 0;
+    if (is_too_large || number < least || number > most)
         refuse(must.empty() ? limits : must);
-    return static_cast<unsigned>(number);
+    return number;
 }
 
 std::string JsonValue::text(std::string_view must) const
@@ -84,7 +90,7 @@ std::vector<std::pair<std::string, JsonValue>> JsonValue::entries() const
     return entries;
 }
 
-void JsonValue::read_members(std::initializer_list<Member> members, std::string_view must) const
+void JsonValue::read_members(const std::vector<Member>& members, std::string_view must) const
 {
     if (!is_object())
         fail(fmt::format("is {}, but must be {}", is_string() ? "a string" : description(), must));

@@ -5,8 +5,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <cstdint>
 #include <functional>
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,6 +37,10 @@ public:
     /// A whole number.  `must` says what was wanted; empty: the range.
     [[nodiscard]] unsigned number(Range range, std::string_view must = {}) const;
 
+    /// The same, with more numbers.
+    [[nodiscard]] std::int64_t integer(std::int64_t least, std::int64_t most,
+                                       std::string_view must = {}) const;
+
     /// A string without zero bytes, which system calls would take for its end.  `must` says what
     /// was wanted, e.g. `a duration, e.g. "30s"`.
     [[nodiscard]] std::string text(std::string_view must = "a string") const;
@@ -48,7 +52,7 @@ public:
     [[nodiscard]] std::vector<std::pair<std::string, JsonValue>> entries() const;
 
     /// Reads an object whose keys are ours, in the order of `members`; refuses any other key.
-    void read_members(std::initializer_list<Member> members, std::string_view must) const;
+    void read_members(const std::vector<Member>& members, std::string_view must) const;
 
     /// The value of `key`, if this is an object that has it.
     [[nodiscard]] std::optional<JsonValue> find(std::string_view key) const;

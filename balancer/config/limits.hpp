@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <string_view>
 
 namespace usher {
@@ -17,6 +19,12 @@ struct Range {
     }
 };
 
+/// The same, with numbers below 0.
+struct SignedRange {
+    int least;
+    int most;
+};
+
 inline constexpr Range workers_range{1, 1024};
 inline constexpr Range backlog_range{1, 65'535};
 inline constexpr Range max_queue_range{1, 65'535};
@@ -26,6 +34,13 @@ inline constexpr Range give_up_after_range{0, 1'000'000};
 inline constexpr Range max_surge_range{0, 1024};
 inline constexpr Range max_unavailable_range{0, 1024};
 inline constexpr Range max_old_generations_range{1, 64};
+
+inline constexpr SignedRange nice_range{-20, 19};
+inline constexpr SignedRange oom_score_adj_range{-1000, 1000};
+inline constexpr Range cpu_range{0, 8191}; ///< the most that Linux can be built for
+
+inline constexpr std::int64_t largest_account_id = 4'294'967'294; ///< one more means "unchanged"
+inline constexpr std::int64_t largest_amount = std::numeric_limits<std::int64_t>::max();
 
 inline constexpr unsigned largest_mode = 0777; ///< of a socket file
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/supervise/child_process.hpp"
 
+#include "balancer/supervise/child_setup.hpp"
 #include "balancer/supervise/program_path.hpp"
+#include "balancer/supervise/setup_failure.hpp"
 #include "common/sys/fd_headroom.hpp"
 #include "common/sys/pidfd.hpp"
 #include "common/sys/syscall.hpp"
@@ -9,10 +11,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/process/v2/process.hpp>
 
-#include <array>
-#include <cassert>
+#include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <exception>
 #include <utility>
 
@@ -27,30 +27,7 @@ namespace usher {
 
 namespace {
 
-/// What failed between fork() and exec().  Boost.Process brings home nothing but errno, so the
-/// step travels in its upper half.
-enum class Step : int { exec = 0, process_group, signals, descriptors, cwd };
-
-constexpr int step_shift = 16;
-
-const char* step_name(Step step) noexcept
-{
-    switch (step) {
-    case Step::exec:
-        return "cannot be executed";
-    case Step::process_group:
-        return "setpgid failed";
-    case Step::signals:
-        return "resetting signals failed";
-    case Step::descriptors:
-        return "passing descriptors failed";
-    case Step::cwd:
-        return "changing to its working directory failed";
-    }
-    return "failed";
-}
-
-/// Prepares the child between fork() and exec(): async-signal-safe calls only.
+/// Has the launcher prepare the child.
 ///
 /// Stands in for bp::posix::bind_fd, whose on_setup() in Boost 1.81 lacks its return statement
 /// and crashes above -O0.
@@ -75,16 +52,11 @@ public:
     template <typename Launcher, typename Path>
     bp::error_code on_exec_setup(Launcher&, const Path&, const char* const*) const noexcept
     {
-        // Its own group: Ctrl-C in the terminal reaches the master alone, which then drains.
-        if (::setpgid(0, 0) < 0)
-            return failed(Step::process_group);
-        if (!reset_signals())
-            return failed(Step::signals);
-        if (!pass_descriptors())
-            return failed(Step::descriptors);
-        if (!command_.cwd.empty() && ::chdir(command_.cwd.c_str()) < 0)
-            return failed(Step::cwd);
-        return {};
+        const auto failure = set_up_child(command_);
+        if (!failure)
+            return {};
+        errno = failure->packed(); // what the launcher sends to the parent
+        return {errno, boost::system::system_category()};
     }
 
     // In Boost 1.81 the launcher looks for the first signature and calls the second.  Left to
@@ -102,59 +74,9 @@ public:
     }
 
 private:
-    static constexpr std::size_t most_descriptors = 8;
-
-    static bp::error_code failed(Step step) noexcept
-    {
-        errno |= static_cast<int>(step) << step_shift; // what the launcher sends to the parent
-        return {errno, boost::system::system_category()};
-    }
-
-    /// An ignored signal and a blocked one survive exec().
-    static bool reset_signals() noexcept
-    {
-        struct sigaction by_default {};
-        by_default.sa_handler = SIG_DFL;
-        for (int number = 1; number < NSIG; ++number)
-            ::sigaction(number, &by_default, nullptr); // refuses KILL, STOP and libc's own
-        sigset_t none;
-        ::sigemptyset(&none);
-        return ::sigprocmask(SIG_SETMASK, &none, nullptr) == 0;
-    }
-
-    [[nodiscard]] bool pass_descriptors() const noexcept
-    {
-        const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-        if (null < 0 || ::dup2(null, STDIN_FILENO) < 0)
-            return false;
-
-        // First out of the way, or the second may overwrite what the third still needs.
-        std::array<int, most_descriptors> moved{};
-        const auto count = command_.descriptors.size();
-        const int first_free = ChildProcess::first_descriptor + static_cast<int>(count);
-        for (std::size_t i = 0; i < count; ++i)
-            if ((moved[i] = ::fcntl(command_.descriptors[i], F_DUPFD_CLOEXEC, first_free)) < 0)
-                return false;
-        for (std::size_t i = 0; i < count; ++i) // dup2() clears close-on-exec
-            if (::dup2(moved[i], ChildProcess::first_descriptor + static_cast<int>(i)) < 0)
-                return false;
-
-        // Ours are close-on-exec from birth; this is for those we were started with.
-        ::close_range(static_cast<unsigned>(first_free), ~0U, CLOSE_RANGE_CLOEXEC);
-        return true;
-    }
-
     const ChildProcess::Command& command_;
     std::vector<const char*> environment_;
 };
-
-[[noreturn]] void throw_spawn_error(int value, const std::string& path, const std::string& cwd)
-{
-    const auto step = static_cast<Step>(value >> step_shift);
-    const int reason = value & ((1 << step_shift) - 1);
-    throw SpawnError{(step == Step::cwd ? cwd : path) + ": " + step_name(step) + ": " +
-                     (step == Step::exec ? explain_exec_error(reason) : std::strerror(reason))};
-}
 
 /// Holds the numbers that the child's own descriptors get, as far as they are free, so that the
 /// launcher's pipe, over which exec() failures come, does not get one of them.
@@ -221,7 +143,7 @@ pid_t launch(const ChildProcess::Command& command)
     }
     if (error) {
         discard(launcher.pid);
-        throw_spawn_error(error.value(), path, command.cwd);
+        throw SpawnError{describe(SetupFailure::unpack(error.value()), command, path)};
     }
     return launcher.pid;
 }

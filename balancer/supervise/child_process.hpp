@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/supervise/run_as.hpp"
 #include "common/sys/exit_status.hpp"
 #include "common/sys/unique_fd.hpp"
 
@@ -37,6 +38,8 @@ public:
 
         /// Become 3, 4, 5, ... of the child; the originals stay the caller's.
         std::vector<int> descriptors;
+
+        RunAs run_as;
     };
 
     /// The number of the first of Command::descriptors in the child.

@@ -26,8 +26,8 @@ Outcome failed(std::string reason)
 /// there are, where they get connections from, and how they are supervised.
 bool keeps_workers(const PoolConfig& now, PoolConfig next)
 {
-    const bool same_program =
-        now.command == next.command && now.env == next.env && now.cwd == next.cwd;
+    const bool same_program = now.command == next.command && now.env == next.env &&
+                              now.cwd == next.cwd && now.run_as == next.run_as;
     next.workers = now.workers;
     const bool nothing_changed = next == now; // then it is the program's file that has changed
     return same_program && !nothing_changed;

@@ -68,6 +68,8 @@ std::string explain_exec_error(int error)
         return "neither a program of this machine nor a script with a #! line";
     case ENOENT:
         return "the interpreter or loader it names does not exist";
+    case EAGAIN:
+        return "its user has as many processes as the limit \"nproc\" allows";
     default:
         return std::strerror(error);
     }

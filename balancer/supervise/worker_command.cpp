@@ -13,15 +13,18 @@ namespace usher {
 
 namespace {
 
-std::map<std::string, std::string> own_environment()
+std::map<std::string, std::string> own_environment(bool only_path)
 {
     std::map<std::string, std::string> result;
     for (const char* const* variable = ::environ; *variable != nullptr; ++variable) {
         const std::string_view text{*variable};
         const auto equals = text.find('=');
         // An usher below an usher must not pass on the outer one's descriptors.
-        if (equals != std::string_view::npos && !text.starts_with("USHER_"))
-            result.emplace(text.substr(0, equals), text.substr(equals + 1));
+        if (equals == std::string_view::npos || text.starts_with("USHER_"))
+            continue;
+        const auto name = text.substr(0, equals);
+        if (!only_path || name == "PATH")
+            result.emplace(name, text.substr(equals + 1));
     }
     return result;
 }
@@ -34,7 +37,7 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
     namespace env = wire::env;
     constexpr int first = ChildProcess::first_descriptor;
 
-    auto environment = own_environment();
+    auto environment = own_environment(config.run_as.clear_env);
     for (const auto& [name, value] : config.env)
         environment[name] = value;
     environment[env::protocol] = std::to_string(env::protocol_version);
@@ -52,6 +55,7 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
         .environment = {},
         .cwd = config.cwd,
         .descriptors = {descriptors.handoff, descriptors.control, descriptors.scoreboard},
+        .run_as = make_run_as(config.run_as, identity.slot),
     };
     for (const auto& [name, value] : environment)
         command.environment.push_back(name + "=" + value);

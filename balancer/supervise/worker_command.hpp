@@ -14,8 +14,9 @@ struct WorkerDescriptors {
     int scoreboard;
 };
 
-/// How the worker `identity` of a pool is started: the pool's command, our environment with the
-/// pool's `env` and the USHER_ variables of the worker protocol.
+/// How the worker `identity` of a pool is started: the pool's command, our environment (or only
+/// PATH) with the pool's `env` and the USHER_ variables of the worker protocol, and what it runs
+/// as.
 [[nodiscard]] ChildProcess::Command make_worker_command(const PoolConfig& config,
                                                         const WorkerIdentity& identity,
                                                         WorkerDescriptors descriptors);

@@ -28,6 +28,16 @@ std::istringstream stat_of(pid_t pid)
     return std::istringstream{end == std::string::npos ? std::string{} : text.substr(end + 1)};
 }
 
+/// The first words of `text`, or all, with single spaces between them.
+std::string words(const std::string& text, int most = 1'000'000)
+{
+    std::istringstream in{text};
+    std::string result;
+    for (std::string word; most-- > 0 && in >> word;)
+        result += (result.empty() ? "" : " ") + word;
+    return result;
+}
+
 } // namespace
 
 std::map<int, std::string> descriptors_of(pid_t pid)
@@ -77,6 +87,37 @@ char state_of(pid_t pid)
     char state = 0;
     stat_of(pid) >> state;
     return state;
+}
+
+std::string status_of(pid_t pid, std::string_view key)
+{
+    std::ifstream file{proc(pid) / "status"};
+    for (std::string line; std::getline(file, line);) {
+        const auto colon = line.find(':');
+        if (std::string_view{line}.substr(0, colon) == key)
+            return words(line.substr(colon + 1));
+    }
+    return {};
+}
+
+std::string limits_of(pid_t pid, std::string_view name)
+{
+    std::ifstream file{proc(pid) / "limits"};
+    for (std::string line; std::getline(file, line);)
+        if (line.starts_with(name))
+            return words(line.substr(name.size()), 2);
+    return {};
+}
+
+std::map<std::string, std::string> environment_of(pid_t pid)
+{
+    std::ifstream file{proc(pid) / "environ"};
+    std::map<std::string, std::string> result;
+    for (std::string variable; std::getline(file, variable, '\0');) {
+        const auto equals = variable.find('=');
+        result[variable.substr(0, equals)] = variable.substr(equals + 1);
+    }
+    return result;
 }
 
 bool group_exists(pid_t group)

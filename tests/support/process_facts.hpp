@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <sys/types.h>
@@ -24,6 +25,16 @@ namespace usher::test {
 
 /// The state letter of /proc/PID/stat ('R', 'S', 'T', 'Z', ...); 0 if there is no such process.
 [[nodiscard]] char state_of(pid_t pid);
+
+/// The value of a line of /proc/PID/status, such as `Uid`, its blanks made single spaces; empty if
+/// there is none.
+[[nodiscard]] std::string status_of(pid_t pid, std::string_view key);
+
+/// Soft and hard limit of a line of /proc/PID/limits, such as `Max open files`: "1024 4096".
+[[nodiscard]] std::string limits_of(pid_t pid, std::string_view name);
+
+/// The environment it was started with.
+[[nodiscard]] std::map<std::string, std::string> environment_of(pid_t pid);
 
 /// True if any process has this process group.
 [[nodiscard]] bool group_exists(pid_t group);

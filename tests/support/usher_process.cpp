@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <regex>
 #include <stdexcept>
 
@@ -82,6 +83,9 @@ std::string source_folder()
 UsherProcess::UsherProcess(const std::vector<std::string>& arguments,
                            const std::function<void()>& in_child, const std::string& control)
 {
+    // A master that becomes another user must be able to make its control socket there.
+    std::filesystem::permissions(folder_.path(), std::filesystem::perms::all);
+
     const auto program = usher_program();
     auto all = arguments;
     if (!all.empty() && all.front() == "run")

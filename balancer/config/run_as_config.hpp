@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace usher {
+
+/// A soft and a hard limit of setrlimit(2).
+struct LimitConfig {
+    static constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
+
+    std::uint64_t soft = unlimited;
+    std::uint64_t hard = unlimited;
+
+    friend bool operator==(const LimitConfig&, const LimitConfig&) = default;
+};
+
+/// The CPUs a worker may run on; neither: the master's own.
+struct AffinityConfig {
+    bool by_slot = false;       ///< `auto`: each slot has one of the CPUs the master may use
+    std::vector<unsigned> cpus; ///< the same for all
+
+    friend bool operator==(const AffinityConfig&, const AffinityConfig&) = default;
+};
+
+/// The numbers that `user`, `group` and `groups` stand for; what is not set stays the master's.
+struct AccountIds {
+    std::optional<uid_t> user;
+    std::optional<gid_t> group;
+    std::optional<std::vector<gid_t>> groups;
+
+    friend bool operator==(const AccountIds&, const AccountIds&) = default;
+};
+
+/// What a worker runs as.  What is not set stays the master's.
+struct RunAsConfig {
+    std::string user;                               ///< a name or a number
+    std::string group;                              ///< empty: the user's own
+    std::optional<std::vector<std::string>> groups; ///< unset: the user's own
+    AccountIds ids;                                 ///< filled in by resolve_accounts()
+
+    std::optional<unsigned> umask;
+    std::map<std::string, LimitConfig> rlimits; ///< by their names in resource_names
+    std::optional<int> nice;
+    std::optional<int> oom_score_adj;
+    AffinityConfig cpu_affinity;
+    bool no_new_privs = false;
+    bool clear_env = false; ///< of the master's environment, only PATH
+
+    friend bool operator==(const RunAsConfig&, const RunAsConfig&) = default;
+};
+
+} // namespace usher

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+#include "common/sys/account.hpp"
+#include "common/sys/cpu_set.hpp"
+#include "tests/support/http_client.hpp"
+#include "tests/support/nobody.hpp"
+#include "tests/support/one_pool.hpp"
+#include "tests/support/process_facts.hpp"
+#include "tests/support/usher_process.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+using namespace usher::test;
+namespace sys = usher::sys;
+
+namespace {
+
+constexpr sys::ExitStatus success{};
+
+/// False, with a message, where a worker cannot be run as `nobody`.
+bool can_change_users()
+{
+    const bool can = can_run_as_nobody({demo_program(), usher_program()});
+    if (!can)
+        MESSAGE("skipped: only root can change users, and nobody must reach " << demo_program());
+    return can;
+}
+
+std::string first_line_of(const std::string& file)
+{
+    std::ifstream in{file};
+    std::string line;
+    std::getline(in, line);
+    return line;
+}
+
+/// The four ids of a line of /proc/PID/status.
+std::string ids(id_t id)
+{
+    const auto text = std::to_string(id);
+    return text + " " + text + " " + text + " " + text;
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("run_as");
+
+TEST_CASE("a worker becomes its user, with that one's groups, and can do all it must")
+{
+    if (!can_change_users())
+        return;
+    const auto nobody = sys::find_user("nobody");
+    const OnePool site{{{"user", "nobody"}, {"cwd", "/"}}};
+    UsherProcess usher{site.run()};
+    usher.wait_until_ready(1);
+
+    const auto worker = usher.worker_pid(1);
+    CHECK(status_of(worker, "Uid") == ids(nobody->id));
+    CHECK(status_of(worker, "Gid") == ids(nobody->group));
+    CHECK(status_of(worker, "Groups") == std::to_string(nobody->group));
+    CHECK(status_of(worker, "CapEff") == "0000000000000000");
+    CHECK(status_of(worker, "CapPrm") == "0000000000000000");
+    CHECK(status_of(usher.pid(), "Uid") == ids(0));
+    CHECK(get(usher.port(), "/").ok());
+    CHECK(usher.stop() == success);
+}
+
+TEST_CASE("group and groups go before the user's own, as names or numbers")
+{
+    if (!can_change_users())
+        return;
+    const auto nobody = sys::find_user("nobody");
+    const OnePool site{
+        {{"user", nobody->id}, {"group", "daemon"}, {"groups", {4'711, "bin", "17"}}}};
+    UsherProcess usher{site.run()};
+    usher.wait_until_ready(1);
+
+    const auto worker = usher.worker_pid(1);
+    CHECK(status_of(worker, "Uid") == ids(nobody->id));
+    CHECK(status_of(worker, "Gid") == ids(*sys::find_group("daemon")));
+    CHECK(status_of(worker, "Groups") ==
+          std::to_string(*sys::find_group("bin")) + " 17 4711"); // the kernel sorts them
+}
+
+TEST_CASE("umask, limits, nice, oom_score_adj and no_new_privs are the pool's")
+{
+    if (!can_change_users())
+        return;
+    const OnePool site{{{"user", "nobody"},
+                        {"umask", "0027"},
+                        {"rlimits",
+                         {{"nofile", {{"soft", 100}, {"hard", 200}}},
+                          {"core", 0},
+                          {"fsize", {{"soft", 4096}, {"hard", "unlimited"}}}}},
+                        {"nice", 7},
+                        {"oom_score_adj", 321},
+                        {"no_new_privs", true}}};
+    UsherProcess usher{site.run()};
+    usher.wait_until_ready(1);
+
+    const auto worker = usher.worker_pid(1);
+    CHECK(status_of(worker, "Umask") == "0027");
+    CHECK(limits_of(worker, "Max open files") == "100 200");
+    CHECK(limits_of(worker, "Max core file size") == "0 0");
+    CHECK(limits_of(worker, "Max file size") == "4096 unlimited");
+    CHECK(::getpriority(PRIO_PROCESS, static_cast<id_t>(worker)) == 7);
+    CHECK(first_line_of("/proc/" + std::to_string(worker) + "/oom_score_adj") == "321");
+    CHECK(status_of(worker, "NoNewPrivs") == "1");
+    CHECK(status_of(usher.pid(), "NoNewPrivs") == "0");
+    CHECK(get(usher.port(), "/").ok());
+}
+
+TEST_CASE("a limit on descriptors below the master's own number of them is no trouble")
+{
+    const OnePool site{{{"workers", 12}, {"rlimits", {{"nofile", 40}}}, {"oom_score_adj", 1'000}}};
+    UsherProcess usher{site.run()};
+    usher.wait_until_ready(12);
+    REQUIRE(descriptors_of(usher.pid()).size() > 40);
+    CHECK(limits_of(usher.worker_pid(12), "Max open files") == "40 40");
+}
+
+TEST_CASE("with auto each slot has one of the usable CPUs, and a list is for all")
+{
+    const auto usable = sys::own_cpus();
+    REQUIRE_FALSE(usable.empty());
+    {
+        const OnePool site{{{"workers", 3}, {"cpu_affinity", "auto"}}};
+        UsherProcess usher{site.run()};
+        usher.wait_until_ready(3);
+        for (unsigned slot = 1; slot <= 3; ++slot)
+            CHECK(status_of(usher.worker_pid(slot), "Cpus_allowed_list") ==
+                  std::to_string(usable[(slot - 1) % usable.size()]));
+        CHECK(status_of(usher.pid(), "Cpus_allowed_list") ==
+              status_of(::getpid(), "Cpus_allowed_list"));
+    }
+    const OnePool site{{{"workers", 2}, {"cpu_affinity", {usable.back()}}}};
+    UsherProcess usher{site.run()};
+    usher.wait_until_ready(2);
+    for (const unsigned slot : {1U, 2U})
+        CHECK(status_of(usher.worker_pid(slot), "Cpus_allowed_list") ==
+              std::to_string(usable.back()));
+}
+
+TEST_CASE("clear_env leaves PATH, what the pool says, and the protocol's variables")
+{
+    const auto with_secret = [] { ::setenv("SECRET", "1", 1); };
+    const auto environment = [&](bool clear) {
+        const OnePool site{{{"clear_env", clear}, {"env", {{"GREETING", "hello"}}}}};
+        UsherProcess usher{site.run(), with_secret};
+        usher.wait_until_ready(1);
+        return environment_of(usher.worker_pid(1));
+    };
+    CHECK(environment(false).contains("SECRET"));
+
+    const auto cleared = environment(true);
+    CHECK(cleared.at("PATH") == std::getenv("PATH"));
+    CHECK(cleared.at("GREETING") == "hello");
+    CHECK(cleared.contains("USHER_HANDOFF_FD"));
+    for (const auto& [name, value] : cleared)
+        CHECK_MESSAGE((name == "PATH" || name == "GREETING" || name.starts_with("USHER_")), name);
+}
+
+TEST_CASE("a reload that changes what workers run as replaces them")
+{
+    OnePool site{{{"umask", "0027"}}};
+    UsherProcess usher{site.run()};
+    usher.wait_until_ready(1);
+    const auto before = usher.worker_pid(1);
+
+    site.write({{"umask", "0077"}});
+    usher.signal(SIGHUP);
+    usher.wait_for("reload done");
+    CHECK(usher.worker_pid(1) != before);
+    CHECK(status_of(usher.worker_pid(1), "Umask") == "0077");
+
+    site.write({{"umask", "0077"}, {"user", "no-such-user"}});
+    usher.signal(SIGHUP);
+    usher.wait_for("reload failed, nothing has changed: " + site.file +
+                   ": /pools/0/user: there is no user \"no-such-user\"");
+    CHECK(get(usher.port(), "/").ok());
+}
+
+TEST_CASE("a master that is its workers' user already needs no root")
+{
+    if (!can_change_users())
+        return;
+    const OnePool site{{{"user", "nobody"}, {"umask", "0077"}, {"nice", 3}}};
+    UsherProcess usher{site.run(), become_nobody};
+    usher.wait_until_ready(1);
+    CHECK(status_of(usher.worker_pid(1), "Uid") == status_of(usher.pid(), "Uid"));
+    CHECK(usher.stop() == success);
+}
+
+TEST_SUITE_END();
