@@ -77,6 +77,7 @@ Reply to_reply(const Outcome& outcome, std::string done)
 Master::Master(const RunCommand& command)
     : log_{events_, [](const Event& event) { log::write(event.level, event.message); }},
       signals_{io_},
+      outputs_{io_.get_executor(), events_},
       reloader_{io_.get_executor(), command.reload, pools_, events_},
       control_{io_.get_executor(), command.control, *this}
 {
@@ -84,14 +85,14 @@ Master::Master(const RunCommand& command)
 
     // A client or worker that goes away is an EPIPE for whoever writes, not the master's end.
     ::signal(SIGPIPE, SIG_IGN);
-    for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGTTIN, SIGTTOU})
+    for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGTTIN, SIGTTOU})
         signals_.add(number);
 
     const auto& pools = command.config.pools;
     const bool labelled = pools.size() > 1;
     for (const auto& pool : pools)
-        pools_.push_back(
-            std::make_unique<Pool>(io_.get_executor(), pool, labelled, events_, last_worker_id_));
+        pools_.push_back(std::make_unique<Pool>(io_.get_executor(), pool, labelled, events_,
+                                                outputs_, last_worker_id_));
 }
 
 void Master::publish(EventKind kind, log::Level level, std::string text)
@@ -144,6 +145,9 @@ void Master::on_signal(int number)
         asio::co_spawn(
             io_, [this]() -> asio::awaitable<void> { co_await reload(); }, rethrow);
         break;
+    case SIGUSR1:
+        publish(EventKind::note, log::Level::info, name + ": opening the log files anew");
+        return outputs_.reopen();
     case SIGTTIN:
         return scale_all(+1);
     case SIGTTOU:
@@ -178,6 +182,7 @@ void Master::on_pool_end()
 
     if (--running_pools_ == 0) {
         signals_.cancel();
+        outputs_.close();
         control_.close();
     }
 }

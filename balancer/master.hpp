@@ -6,6 +6,7 @@
 #include "balancer/config/config.hpp"
 #include "balancer/events/event_bus.hpp"
 #include "balancer/options.hpp"
+#include "balancer/output/outputs.hpp"
 #include "balancer/reloader.hpp"
 #include "balancer/supervise/pool.hpp"
 
@@ -57,6 +58,7 @@ private:
     EventBus events_;
     EventBus::Subscription log_;
     boost::asio::signal_set signals_;
+    Outputs outputs_;
     std::uint64_t last_worker_id_ = 0;
     std::vector<std::unique_ptr<Pool>> pools_;
     Reloader reloader_;

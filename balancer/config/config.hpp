@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -58,6 +59,31 @@ struct ReloadConfig {
     friend bool operator==(const ReloadConfig&, const ReloadConfig&) = default;
 };
 
+/// Where what the workers write to their standard output and error goes.
+struct OutputConfig {
+    enum class Kind {
+        standard_error, ///< the master's, each line with its worker's name before it
+        inherit,        ///< the master's own descriptors, untouched
+        file,
+    };
+
+    /// What happens to lines that come faster than the file takes them.
+    enum class OnFull {
+        block, ///< the workers wait
+        drop,  ///< they are dropped, and counted
+    };
+
+    Kind kind = Kind::standard_error;
+    bool prefix = true; ///< `[pool/slot] ` before each line
+
+    std::string file;
+    std::uint64_t max_size = 10ULL * 1024 * 1024; ///< bytes; then it is renamed and begun anew
+    unsigned max_files = 5;                       ///< renamed ones that are kept
+    OnFull on_full = OnFull::block;
+
+    friend bool operator==(const OutputConfig&, const OutputConfig&) = default;
+};
+
 /// Identical workers started from one command, and the listeners that feed them.
 struct PoolConfig {
     std::string name = "default";
@@ -81,6 +107,7 @@ struct PoolConfig {
     std::chrono::milliseconds stall_timeout{10'000}; ///< until a worker counts as hung; 0: never
     int hang_signal = SIGABRT;
 
+    OutputConfig output;
     RestartConfig restart;
     ReloadConfig reload;
 

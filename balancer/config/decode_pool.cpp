@@ -2,6 +2,7 @@
 #include "balancer/config/decode_pool.hpp"
 
 #include "balancer/config/decode_listen.hpp"
+#include "balancer/config/decode_output.hpp"
 #include "balancer/config/decode_run_as.hpp"
 #include "balancer/config/duration.hpp"
 #include "balancer/config/limits.hpp"
@@ -182,6 +183,7 @@ PoolConfig decode_pool(const JsonValue& value)
         {"stop_signal", into(pool.stop_signal, decode_signal)},
         {"stall_timeout", into(pool.stall_timeout, decode_duration)},
         {"hang_signal", into(pool.hang_signal, decode_signal)},
+        {"output", into(pool.output, decode_output)},
         {"restart", into(pool.restart, decode_restart)},
         {"reload", into(pool.reload, decode_reload)},
     };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/dump.hpp"
 
+#include "balancer/config/byte_size.hpp"
 #include "balancer/config/duration.hpp"
 #include "balancer/config/listen_address.hpp"
 #include "balancer/config/signal_name.hpp"
@@ -77,6 +78,22 @@ void add(Json& json, const RunAsConfig& run_as)
     json["clear_env"] = run_as.clear_env;
 }
 
+Json encode(const OutputConfig& output)
+{
+    if (output.kind == OutputConfig::Kind::standard_error)
+        return "stderr";
+    if (output.kind == OutputConfig::Kind::inherit)
+        return "inherit";
+    return {
+        {"file", output.file},
+        {"max_size", output.max_size % 1024 == 0 ? Json(format_byte_size(output.max_size))
+                                                 : Json(output.max_size)},
+        {"max_files", output.max_files},
+        {"on_full", output.on_full == OutputConfig::OnFull::block ? "block" : "drop"},
+        {"prefix", output.prefix},
+    };
+}
+
 Json encode(const PoolConfig& pool)
 {
     Json json{{"name", pool.name}};
@@ -98,6 +115,7 @@ Json encode(const PoolConfig& pool)
     json["stop_signal"] = signal_text(pool.stop_signal);
     json["stall_timeout"] = format_duration(pool.stall_timeout);
     json["hang_signal"] = signal_text(pool.hang_signal);
+    json["output"] = encode(pool.output);
     json["restart"] = encode(pool.restart);
     json["reload"] = encode(pool.reload);
     return json;

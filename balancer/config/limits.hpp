@@ -41,6 +41,9 @@ inline constexpr Range cpu_range{0, 8191}; ///< the most that Linux can be built
 
 inline constexpr std::int64_t largest_account_id = 4'294'967'294; ///< one more means "unchanged"
 inline constexpr std::int64_t largest_amount = std::numeric_limits<std::int64_t>::max();
+inline constexpr Range max_files_range{1, 1'000};
+inline constexpr Range max_size_range{1'024, 4'294'967'295}; ///< as a number of bytes
+inline constexpr std::uint64_t largest_byte_size = 1ULL << 40;
 
 inline constexpr unsigned largest_mode = 0777; ///< of a socket file
 

@@ -29,6 +29,8 @@ public:
                               "has no \"listen\"; add one, e.g. \"listen\": [\"8000\"]"};
         for (std::size_t i = 0; i < pool.listen.size(); ++i)
             check(pool.listen[i], fmt::format("{}/listen/{}", pointer, i));
+        if (pool.output.kind == OutputConfig::Kind::file)
+            check(pool.output, pointer + "/output/file");
     }
 
 private:
@@ -42,6 +44,15 @@ private:
                                           quote(listen.address), used->second)};
     }
 
+    void check(const OutputConfig& output, const std::string& pointer)
+    {
+        const auto [used, is_new] = first_output_.emplace(output.file, pointer);
+        if (!is_new)
+            throw ConfigError{origin_, pointer,
+                              fmt::format("writes to {} like {}; give each pool its own file",
+                                          quote(output.file), used->second)};
+    }
+
     [[nodiscard]] ListenAddress parse(std::string_view address, const std::string& pointer) const
     {
         try {
@@ -52,7 +63,8 @@ private:
     }
 
     std::string_view origin_;
-    std::map<ListenAddress, std::string> first_use_; ///< the pointers of the listeners seen
+    std::map<ListenAddress, std::string> first_use_;  ///< the pointers of the listeners seen
+    std::map<std::string, std::string> first_output_; ///< the pointers of the files seen
 };
 
 } // namespace

@@ -30,6 +30,8 @@ enum class EventKind {
     back_off,      ///< its successor is started later
     gave_up,       ///< its slot has failed
     note,          ///< something a worker said
+    output,        ///< a line of what a failed worker wrote last
+    output_lost,   ///< lines of workers could not be written
     reload_started,
     reload_done,
     reload_failed, ///< the old generation was kept

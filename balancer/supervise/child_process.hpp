@@ -39,13 +39,16 @@ public:
         /// Become 3, 4, 5, ... of the child; the originals stay the caller's.
         std::vector<int> descriptors;
 
+        int output = -1; ///< becomes its standard output; -1: ours
+        int errors = -1; ///< becomes its standard error; -1: ours
+
         RunAs run_as;
     };
 
     /// The number of the first of Command::descriptors in the child.
     static constexpr int first_descriptor = 3;
 
-    /// Starts `command`: standard input from /dev/null, output and errors to ours, no other
+    /// Starts `command`: standard input from /dev/null, output and errors as it says, no other
     /// descriptor, no blocked or ignored signal.
     ///
     /// Throws SpawnError, also when the program cannot be executed.

@@ -2,6 +2,7 @@
 #include "balancer/supervise/child_setup.hpp"
 
 #include <array>
+#include <cassert>
 #include <cerrno>
 #include <csignal>
 
@@ -29,15 +30,22 @@ bool reset_signals() noexcept
     return ::sigprocmask(SIG_SETMASK, &none, nullptr) == 0;
 }
 
-bool pass_descriptors(const std::vector<int>& descriptors) noexcept
+bool pass_descriptors(const ChildProcess::Command& command) noexcept
 {
     const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || ::dup2(null, STDIN_FILENO) < 0)
         return false;
+    // Before the numbers from 3 on are overwritten, which these may have.
+    if (command.output >= 0 && ::dup2(command.output, STDOUT_FILENO) < 0)
+        return false;
+    if (command.errors >= 0 && ::dup2(command.errors, STDERR_FILENO) < 0)
+        return false;
 
     // First out of the way, or the second may overwrite what the third still needs.
+    const auto& descriptors = command.descriptors;
     std::array<int, 8> moved{};
     const auto count = descriptors.size();
+    assert(count <= moved.size());
     const int first_free = ChildProcess::first_descriptor + static_cast<int>(count);
     for (std::size_t i = 0; i < count; ++i)
         if ((moved[i] = ::fcntl(descriptors[i], F_DUPFD_CLOEXEC, first_free)) < 0)
@@ -124,7 +132,7 @@ std::optional<SetupFailure> set_up_child(const ChildProcess::Command& command) n
         return failed(SetupStep::process_group);
     if (!reset_signals())
         return failed(SetupStep::signals);
-    if (!pass_descriptors(command.descriptors))
+    if (!pass_descriptors(command))
         return failed(SetupStep::descriptors);
     if (const auto failure = apply_limits(command.run_as))
         return failure;

@@ -31,11 +31,12 @@ std::chrono::milliseconds watch_interval(const PoolConfig& config)
 } // namespace
 
 Pool::Pool(const asio::any_io_executor& executor, PoolConfig config, bool labelled,
-           EventBus& events, std::uint64_t& last_worker_id)
+           EventBus& events, Outputs& outputs, std::uint64_t& last_worker_id)
     : executor_{executor},
       config_{with_worker_count(std::move(config))},
       labelled_{labelled},
       events_{events},
+      outputs_{outputs},
       last_worker_id_{last_worker_id},
       dispatcher_{executor, *this},
       listeners_{executor, config_->name, dispatcher_, events},
@@ -86,7 +87,7 @@ Pool::Slot Pool::make_slot(unsigned number, WorkerSlot::Mode mode,
     return std::make_shared<WorkerSlot>(
         executor_, std::move(config),
         WorkerSlot::Place{.slot = number, .generation = generation, .label = std::move(label)},
-        mode, dispatcher_, events_, owner);
+        mode, dispatcher_, events_, outputs_, owner);
 }
 
 void Pool::launch(const Slot& slot)

@@ -40,7 +40,7 @@ public:
     /// `last_worker_id` is shared by all pools of the master.  With `labelled`, the log calls its
     /// workers `worker NAME/1` instead of `worker 1`.
     Pool(const boost::asio::any_io_executor& executor, PoolConfig config, bool labelled,
-         EventBus& events, std::uint64_t& last_worker_id);
+         EventBus& events, Outputs& outputs, std::uint64_t& last_worker_id);
 
     /// `config` with `workers: auto` replaced by the number that means here and now.
     [[nodiscard]] static std::shared_ptr<const PoolConfig> with_worker_count(PoolConfig config);
@@ -136,6 +136,7 @@ private:
     std::shared_ptr<const PoolConfig> config_;
     bool labelled_;
     EventBus& events_;
+    Outputs& outputs_;
     std::uint64_t& last_worker_id_;
     Dispatcher dispatcher_;
     PoolListeners listeners_;

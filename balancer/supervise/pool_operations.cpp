@@ -27,7 +27,8 @@ Outcome failed(std::string reason)
 bool keeps_workers(const PoolConfig& now, PoolConfig next)
 {
     const bool same_program = now.command == next.command && now.env == next.env &&
-                              now.cwd == next.cwd && now.run_as == next.run_as;
+                              now.cwd == next.cwd && now.run_as == next.run_as &&
+                              now.output == next.output;
     next.workers = now.workers;
     const bool nothing_changed = next == now; // then it is the program's file that has changed
     return same_program && !nothing_changed;
@@ -137,6 +138,7 @@ asio::awaitable<Outcome> Pool::soak(const std::vector<Slot>& replaced,
     if (culprit == replaced.end() || stopping_)
         co_return Outcome{};
     const auto& successor = slots_[(*culprit)->place().slot - 1];
+    successor->publish_last_output();
     co_return Outcome{
         .kind = Outcome::Kind::rolled_back,
         .reason = fmt::format("{}: {}", successor->place().label, successor->last_failure())};

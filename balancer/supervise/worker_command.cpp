@@ -55,6 +55,8 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
         .environment = {},
         .cwd = config.cwd,
         .descriptors = {descriptors.handoff, descriptors.control, descriptors.scoreboard},
+        .output = descriptors.output,
+        .errors = descriptors.errors,
         .run_as = make_run_as(config.run_as, identity.slot),
     };
     for (const auto& [name, value] : environment)

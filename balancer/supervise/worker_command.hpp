@@ -12,6 +12,8 @@ struct WorkerDescriptors {
     int handoff;
     int control;
     int scoreboard;
+    int output = -1; ///< -1: the master's own
+    int errors = -1;
 };
 
 /// How the worker `identity` of a pool is started: the pool's command, our environment (or only

@@ -29,14 +29,18 @@ struct Overloaded : Functions... {
 
 ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& config,
                    const WorkerIdentity& identity, const HandoffChannel& channel,
-                   std::shared_ptr<ControlChannel>& control)
+                   const OutputReader* output, std::shared_ptr<ControlChannel>& control)
 {
     auto pair = sys::make_channel_pair();
     control = std::make_shared<ControlChannel>(executor, std::move(pair.parent));
-    return ChildProcess{executor, make_worker_command(config, identity,
-                                                      {.handoff = channel.worker_fd(),
-                                                       .control = pair.child.get(),
-                                                       .scoreboard = channel.scoreboard_fd()})};
+    WorkerDescriptors descriptors{.handoff = channel.worker_fd(),
+                                  .control = pair.child.get(),
+                                  .scoreboard = channel.scoreboard_fd()};
+    if (output != nullptr) {
+        descriptors.output = output->worker_output();
+        descriptors.errors = output->worker_errors();
+    }
+    return ChildProcess{executor, make_worker_command(config, identity, descriptors)};
 }
 
 /// A worker's own words on one line: nothing in them can look like a line of the log.
@@ -64,13 +68,15 @@ std::chrono::milliseconds since(WorkerLifecycle::Clock::time_point start)
 
 WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
                              std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
-                             EventBus& events, Observer& observer)
+                             EventBus& events, Outputs& outputs, Observer& observer)
     : identity_{std::move(identity)},
       observer_{observer},
       config_{std::move(config)},
       events_{events},
       channel_{config_->max_queue},
-      child_{start(executor, *config_, identity_, channel_, control_)},
+      output_{
+          outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot))},
+      child_{start(executor, *config_, identity_, channel_, output_.get(), control_)},
       lifecycle_{{.start_timeout = config_->start_timeout,
                   .drain_timeout = config_->drain_timeout,
                   .stop_grace = config_->stop_grace},
@@ -83,6 +89,8 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
 asio::awaitable<sys::ExitStatus> WorkerProcess::run()
 {
     const auto self = shared_from_this();
+    if (output_)
+        output_->start();
     control_->start([this](const wire::ControlMessage& message) { on_message(message); });
     child_.async_wait([self] { self->wake(); });
 
@@ -91,6 +99,8 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
             leave();
             observer_.on_worker_lost(*this);
             control_->close();
+            if (output_)
+                output_->finish();
             co_return *status;
         }
         const auto action = lifecycle_.advance(Clock::now());
@@ -101,6 +111,11 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
         wake_.expires_at(lifecycle_.deadline().value_or(Clock::time_point::max()));
         co_await wake_.async_wait(asio::as_tuple(asio::deferred));
     }
+}
+
+std::deque<std::string> WorkerProcess::last_output() const
+{
+    return output_ ? output_->last_errors() : std::deque<std::string>{};
 }
 
 std::string WorkerProcess::name() const

@@ -4,6 +4,7 @@
 #include "balancer/config/config.hpp"
 #include "balancer/dispatch/handoff_channel.hpp"
 #include "balancer/events/event_bus.hpp"
+#include "balancer/output/outputs.hpp"
 #include "balancer/supervise/child_process.hpp"
 #include "balancer/supervise/control_channel.hpp"
 #include "balancer/supervise/hang_detector.hpp"
@@ -14,6 +15,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 
@@ -57,7 +59,7 @@ public:
     /// descriptors or memory left for it.
     WorkerProcess(const boost::asio::any_io_executor& executor,
                   std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
-                  EventBus& events, Observer& observer);
+                  EventBus& events, Outputs& outputs, Observer& observer);
 
     /// Follows the process to its end.
     [[nodiscard]] boost::asio::awaitable<sys::ExitStatus> run();
@@ -87,6 +89,9 @@ public:
     [[nodiscard]] const WorkerIdentity& identity() const noexcept { return identity_; }
     [[nodiscard]] pid_t pid() const noexcept { return child_.pid(); }
     [[nodiscard]] HandoffChannel& channel() noexcept { return channel_; }
+    /// The last lines it wrote to its standard error, if the master reads it.
+    [[nodiscard]] std::deque<std::string> last_output() const;
+
     [[nodiscard]] bool was_ready() const noexcept { return was_ready_; }
     [[nodiscard]] WorkerLifecycle::State state() const noexcept { return lifecycle_.state(); }
     [[nodiscard]] Clock::time_point started_at() const noexcept { return started_; }
@@ -108,6 +113,7 @@ private:
     EventBus& events_;
     HandoffChannel channel_;
     std::shared_ptr<ControlChannel> control_;
+    std::shared_ptr<OutputReader> output_; ///< null: it has our descriptors
     ChildProcess child_;
     WorkerLifecycle lifecycle_;
     HangDetector hang_detector_;

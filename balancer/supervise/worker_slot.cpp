@@ -24,13 +24,14 @@ RestartPolicy::Duration since(Clock::time_point start)
 
 WorkerSlot::WorkerSlot(asio::any_io_executor executor, std::shared_ptr<const PoolConfig> config,
                        Place place, Mode mode, Dispatcher& dispatcher, EventBus& events,
-                       Owner& owner)
+                       Outputs& outputs, Owner& owner)
     : executor_{std::move(executor)},
       config_{std::move(config)},
       place_{std::move(place)},
       mode_{mode},
       dispatcher_{dispatcher},
       events_{events},
+      outputs_{outputs},
       owner_{owner},
       policy_{config_->restart},
       delay_{executor_},
@@ -70,9 +71,10 @@ asio::awaitable<void> WorkerSlot::run_worker()
                                                                  .id = owner_.next_worker_id(),
                                                                  .generation = place_.generation,
                                                                  .label = place_.label},
-                                                  events_, observer);
+                                                  events_, outputs_, observer);
     } catch (const std::exception& e) {
         last_failure_ = e.what();
+        last_output_.clear();
         publish(EventKind::spawn_failed, log::Level::error,
                 std::string{"cannot be started: "} + e.what());
         co_return;
@@ -82,6 +84,7 @@ asio::awaitable<void> WorkerSlot::run_worker()
     const auto status = co_await worker_->run();
     last_failure_ =
         "the worker " + status.to_string() + (worker_->was_ready() ? "" : " before it was ready");
+    last_output_ = worker_->last_output();
     if (!stopping_)
         ++crashes_;
     worker_->publish(
@@ -103,6 +106,17 @@ void WorkerSlot::give_up()
     publish(EventKind::gave_up, log::Level::error,
             fmt::format("failed {} times in a row, given up; last: {}", policy_.failures(),
                         last_failure_));
+    publish_last_output();
+}
+
+void WorkerSlot::publish_last_output()
+{
+    // Who reads our standard error has read these lines already; who asked for a reload has not.
+    const auto level =
+        config_->output.kind == OutputConfig::Kind::file ? log::Level::error : log::Level::debug;
+    for (auto& line : last_output_)
+        publish(EventKind::output, level, "wrote: " + std::move(line));
+    last_output_.clear();
 }
 
 asio::awaitable<void> WorkerSlot::back_off(RestartPolicy::Duration uptime)

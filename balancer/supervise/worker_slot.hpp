@@ -12,6 +12,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <random>
 #include <string>
@@ -56,7 +57,8 @@ public:
     };
 
     WorkerSlot(boost::asio::any_io_executor executor, std::shared_ptr<const PoolConfig> config,
-               Place place, Mode mode, Dispatcher& dispatcher, EventBus& events, Owner& owner);
+               Place place, Mode mode, Dispatcher& dispatcher, EventBus& events, Outputs& outputs,
+               Owner& owner);
 
     [[nodiscard]] boost::asio::awaitable<void> run();
 
@@ -97,6 +99,9 @@ public:
     /// Why the last worker ended or could not be started: one clause.
     [[nodiscard]] const std::string& last_failure() const noexcept { return last_failure_; }
 
+    /// Publishes what that worker wrote last to its standard error, an event for each line.
+    void publish_last_output();
+
 private:
     void on_worker_ready(WorkerProcess& worker) noexcept override;
     void on_worker_leaving(WorkerProcess& worker) noexcept override;
@@ -114,6 +119,7 @@ private:
     Mode mode_;
     Dispatcher& dispatcher_;
     EventBus& events_;
+    Outputs& outputs_;
     Owner& owner_;
 
     RestartPolicy policy_;
@@ -121,6 +127,7 @@ private:
     std::shared_ptr<WorkerProcess> worker_;
     boost::asio::steady_timer delay_;
     std::string last_failure_;
+    std::deque<std::string> last_output_; ///< of the last worker that ended
     std::uint64_t starts_ = 0;
     std::uint64_t crashes_ = 0;
     bool routed_;

@@ -75,6 +75,11 @@ std::string accept_only_worker_program()
     return from_environment("USHER_TEST_ACCEPT_ONLY_WORKER");
 }
 
+std::string chatty_worker_program()
+{
+    return from_environment("USHER_TEST_CHATTY_WORKER");
+}
+
 std::string source_folder()
 {
     return from_environment("USHER_TEST_SOURCE");

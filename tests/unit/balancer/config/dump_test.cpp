@@ -43,6 +43,7 @@ TEST_CASE("the defaults are written out")
       "stop_signal": "TERM",
       "stall_timeout": "10s",
       "hang_signal": "ABRT",
+      "output": "stderr",
       "restart": {
         "first_delay": "100ms",
         "longest_delay": "30s",
@@ -92,6 +93,7 @@ TEST_CASE("what is written is read back equal")
              .stop_signal = SIGQUIT,
              .stall_timeout = 0s,
              .hang_signal = SIGKILL,
+             .output = {.kind = OutputConfig::Kind::file, .file = "log", .max_size = 1025},
              .restart = {.first_delay = 1ms, .longest_delay = 2min, .give_up_after = 0},
              .reload = {.strategy = ReloadConfig::Strategy::all_at_once,
                         .max_surge = 0,

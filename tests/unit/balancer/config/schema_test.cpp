@@ -72,6 +72,7 @@ constexpr const char* top = "";
 constexpr const char* pool = "/definitions/pool";
 constexpr const char* listener = "/definitions/listener/oneOf/1";
 constexpr const char* limit = "/definitions/limit/oneOf/1";
+constexpr const char* output = "/definitions/output_file";
 constexpr const char* restart = "/definitions/restart";
 constexpr const char* reload = "/definitions/reload";
 
@@ -84,6 +85,7 @@ TEST_CASE("the schema has exactly the keys which the decoder knows")
     CHECK(names(properties(top)) == decoder_keys(R"({"?": 1})"));
     CHECK(names(properties(pool)) == decoder_keys(pool_text(R"("?": 1)")));
     CHECK(names(properties(listener)) == decoder_keys(pool_text(R"("listen": {"?": 1})")));
+    CHECK(names(properties(output)) == decoder_keys(pool_text(R"("output": {"?": 1})")));
     CHECK(names(properties(restart)) == decoder_keys(pool_text(R"("restart": {"?": 1})")));
     CHECK(names(properties(limit)) == decoder_keys(pool_text(R"("rlimits": {"cpu": {"?": 1}})")));
     CHECK(names(properties(pool).at("rlimits").at("properties")) ==
@@ -93,7 +95,7 @@ TEST_CASE("the schema has exactly the keys which the decoder knows")
 
 TEST_CASE("every key is described")
 {
-    for (const char* object : {top, pool, listener, restart, reload}) {
+    for (const char* object : {top, pool, listener, output, restart, reload}) {
         const json members = properties(object);
         for (const auto& [name, property] : members.items()) {
             CAPTURE(name);
@@ -107,7 +109,7 @@ TEST_CASE("every key has its line in docs/configuration.md")
     std::ifstream in{USHER_SOURCE_DIR "/docs/configuration.md"};
     std::ostringstream page;
     page << in.rdbuf();
-    for (const char* object : {top, pool, listener, restart, reload})
+    for (const char* object : {top, pool, listener, output, restart, reload})
         for (const std::string& name : names(properties(object))) {
             CAPTURE(name);
             CHECK(page.str().find("\n| `" + name + "` | ") != std::string::npos);
@@ -119,6 +121,15 @@ TEST_CASE("the schema has the defaults of the structs")
     check_defaults(properties(pool), default_pool());
     check_defaults(properties(restart), default_pool().at("restart"));
     check_defaults(properties(reload), default_pool().at("reload"));
+    const json file =
+        json::parse(dump_config({.pools = {{.output = {.kind = OutputConfig::Kind::file}}}}))
+            .at("pools")
+            .at(0)
+            .at("output");
+    for (const char* name : {"max_size", "max_files", "on_full", "prefix"}) {
+        CAPTURE(name);
+        CHECK(properties(output).at(name).at("default") == file.at(name));
+    }
     CHECK(properties(listener).at("v6only").at("default") == ListenConfig{}.v6only);
 }
 
@@ -143,6 +154,11 @@ TEST_CASE("the ranges of the schema are those of the decoder")
         if (property.value("type", "") == "integer")
             check(name, property, pool_error);
     check("workers", properties(pool).at("workers").at("oneOf").at(0), pool_error);
+    const auto output_error = [](const std::string& member) {
+        return pool_error(R"("output": {"file": "a", )" + member + "}");
+    };
+    check("max_files", properties(output).at("max_files"), output_error);
+    check("max_size", properties(output).at("max_size").at("oneOf").at(0), output_error);
     check("give_up_after", properties(restart).at("give_up_after"), restart_error);
 
     const auto reload_error = [](const std::string& member) {
@@ -173,6 +189,9 @@ TEST_CASE("the patterns of the schema take what the decoder takes")
     check(definitions.at("address").at("pattern"), R"("listen": ?)",
           {"8000", "*:80", "127.0.0.1:80", "[::]:0", "localhost:0", "unix:a", "unix:", "", "::1",
            "http://a:80", "localhost", ":80", "[::]"});
+    check(properties(output).at("max_size").at("oneOf").at(1).at("pattern"),
+          R"("output": {"file": "a", "max_size": ?})",
+          {"1KiB", "10MiB", "01GiB", "0KiB", "10", "10MB", "KiB", "", "-1KiB", "1.5MiB"});
     check(properties(listener).at("mode").at("pattern"),
           R"("listen": {"address": "unix:a", "mode": ?})",
           {"0", "660", "0660", "00777", "1000", "8", "", "0o660"});

@@ -56,6 +56,20 @@ TEST_CASE("no address is listened on twice, however it is written and in whichev
           "f: /pools/1/listen/1: listens on \"unix:a\" like /pools/0/listen/0; remove one of them");
 }
 
+TEST_CASE("each pool has its own file")
+{
+    auto one = pool_on({"80"});
+    auto other = pool_on({"81"});
+    one.output = {.kind = OutputConfig::Kind::file, .file = "log"};
+    other.output = one.output;
+    CHECK(
+        error_of({.pools = {one, other}}) ==
+        "f: /pools/1/output/file: writes to \"log\" like /pools/0/output/file; give each pool its "
+        "own file");
+    other.output.file = "other";
+    CHECK(error_of({.pools = {one, other}}) == "no error");
+}
+
 TEST_CASE("port 0 is another port every time")
 {
     CHECK(error_of({.pools = {pool_on({"0", "0", "localhost:0", "localhost:0"})}}) == "no error");

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/output/log_file.hpp"
+
+#include "common/sys/syscall.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace usher {
+
+namespace {
+
+sys::UniqueFd open_to_append(const std::string& path) noexcept
+{
+    constexpr int flags = O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    sys::UniqueFd fd{::open(path.c_str(), flags | O_WRONLY, 0640)};
+    // A FIFO that nobody reads yet.  As a reader of our own we may open it, and fill it.
+    if (!fd && errno == ENXIO)
+        fd.reset(::open(path.c_str(), flags | O_RDWR, 0640));
+    return fd;
+}
+
+std::size_t count_lines(std::string_view text) noexcept
+{
+    return static_cast<std::size_t>(std::ranges::count(text, '\n'));
+}
+
+std::string numbered(const std::string& path, unsigned number)
+{
+    return path + "." + std::to_string(number);
+}
+
+} // namespace
+
+LogFile::LogFile(std::string path, Limits limits) : path_{std::move(path)}, limits_{limits}
+{
+    auto fd = open_to_append(path_);
+    if (!fd)
+        sys::throw_last_error(path_.c_str());
+    adopt(std::move(fd));
+}
+
+void LogFile::adopt(sys::UniqueFd fd) noexcept
+{
+    fd_ = std::move(fd);
+    struct stat status {};
+    regular_ = ::fstat(fd_.get(), &status) == 0 && S_ISREG(status.st_mode);
+    size_ = regular_ ? static_cast<std::uint64_t>(status.st_size) : 0;
+    rotate_at_ = limits_.max_size;
+    torn_ = 0;
+    end_line_ = false;
+}
+
+void LogFile::set_limits(Limits limits) noexcept
+{
+    limits_ = limits;
+    rotate_at_ = limits.max_size;
+}
+
+std::error_code LogFile::reopen()
+{
+    auto fd = open_to_append(path_);
+    if (!fd)
+        return sys::last_error();
+    adopt(std::move(fd));
+    return {};
+}
+
+std::error_code LogFile::rotate()
+{
+    // Whatever goes wrong, the lines go on into the file that is open, and the next attempt is
+    // made when as much again was written.
+    rotate_at_ = size_ + limits_.max_size;
+
+    unsigned free = 1; // the first number that no file has, or else the oldest one's
+    while (free < limits_.max_files && ::access(numbered(path_, free).c_str(), F_OK) == 0)
+        ++free;
+    for (unsigned number = free; number > 1; --number)
+        if (::rename(numbered(path_, number - 1).c_str(), numbered(path_, number).c_str()) < 0 &&
+            errno != ENOENT)
+            return sys::last_error();
+    // ENOENT: somebody else has moved it away, which serves as well.
+    if (::rename(path_.c_str(), numbered(path_, 1).c_str()) < 0 && errno != ENOENT)
+        return sys::last_error();
+    return reopen();
+}
+
+std::size_t LogFile::fitting(std::string_view lines) const noexcept
+{
+    if (!regular_ || size_ + lines.size() <= rotate_at_)
+        return lines.size();
+
+    const std::uint64_t room = rotate_at_ - std::min(size_, rotate_at_);
+    const std::size_t end = lines.substr(0, room).rfind('\n');
+    if (end != std::string_view::npos)
+        return end + 1;
+    // The rest of a line, or one that is longer than a whole file.
+    return torn_ > 0 || size_ == 0 ? lines.find('\n') + 1 : 0;
+}
+
+LogFile::Result LogFile::write(std::string_view lines)
+{
+    Result result;
+    while (result.taken < lines.size()) {
+        const auto rest = lines.substr(result.taken);
+        std::size_t size = fitting(rest);
+        if (size == 0) {
+            if (const auto error = rotate())
+                result.error = error;
+            size = std::max(fitting(rest), rest.find('\n') + 1);
+        }
+
+        if (end_line_ && ::write(fd_.get(), "\n", 1) == 1)
+            end_line_ = false;
+        const auto written =
+            sys::retry_on_eintr([&] { return ::write(fd_.get(), rest.data(), size); });
+        if (written >= 0) {
+            const auto done = rest.substr(0, static_cast<std::size_t>(written));
+            const std::size_t end = done.rfind('\n');
+            torn_ = end == std::string_view::npos ? torn_ + done.size() : done.size() - end - 1;
+            size_ += done.size();
+            result.taken += done.size();
+            continue;
+        }
+
+        result.error = sys::last_error();
+        if (result.error == std::errc::operation_would_block)
+            return result;
+        result.lost_lines += count_lines(rest.substr(0, size));
+        result.taken += size;
+        forget_torn_line();
+        if (result.error == std::errc::broken_pipe)
+            std::ignore = reopen(); // the FIFO's reader may be back
+    }
+    return result;
+}
+
+/// A line of which only the beginning was written is lost, and must not become the next one's.
+void LogFile::forget_torn_line() noexcept
+{
+    if (torn_ == 0)
+        return;
+    struct stat status {};
+    const bool taken_back = regular_ && ::fstat(fd_.get(), &status) == 0 &&
+                            status.st_size >= static_cast<off_t>(torn_) &&
+                            ::ftruncate(fd_.get(), status.st_size - static_cast<off_t>(torn_)) == 0;
+    if (taken_back)
+        size_ = static_cast<std::uint64_t>(status.st_size) - torn_;
+    end_line_ = !taken_back;
+    torn_ = 0;
+}
+
+} // namespace usher

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/sys/unique_fd.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace usher {
+
+/// A file of lines that makes place for the next one when it is full: `file` becomes `file.1`,
+/// `file.1` becomes `file.2` and so on, always between two lines.
+///
+/// What is no regular file (a FIFO, a device) is written to and never renamed.
+class LogFile {
+public:
+    struct Limits {
+        std::uint64_t max_size = 0; ///< bytes; a single longer line still gets a file of its own
+        unsigned max_files = 1;     ///< how many full ones are kept
+    };
+
+    struct Result {
+        std::size_t taken = 0;      ///< bytes not to be offered again, written or lost
+        std::size_t lost_lines = 0; ///< of those
+        std::error_code error;      ///< the last one; would-block: offer the rest later
+    };
+
+    /// Opens `path` to append to it, made with mode 0640 if need be.  Throws std::system_error.
+    LogFile(std::string path, Limits limits);
+
+    /// Writes whole lines.  Waits only as long as the file system does.
+    [[nodiscard]] Result write(std::string_view lines);
+
+    /// Opens the path anew, since somebody has renamed the file; the old one is kept on failure.
+    [[nodiscard]] std::error_code reopen();
+
+    void set_limits(Limits limits) noexcept;
+
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+private:
+    [[nodiscard]] std::size_t fitting(std::string_view lines) const noexcept;
+    [[nodiscard]] std::error_code rotate();
+    void adopt(sys::UniqueFd fd) noexcept;
+    void forget_torn_line() noexcept;
+
+    std::string path_;
+    Limits limits_;
+    sys::UniqueFd fd_;
+    bool regular_ = false;
+    std::uint64_t size_ = 0;
+    std::uint64_t rotate_at_ = 0;
+    std::size_t torn_ = 0;  ///< bytes since the last end of a line
+    bool end_line_ = false; ///< a torn line could not be taken back: end it before the next
+};
+
+} // namespace usher

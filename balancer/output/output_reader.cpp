@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/output/output_reader.hpp"
+
+#include "common/sys/pipe.hpp"
+#include "common/sys/syscall.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <utility>
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+namespace {
+
+constexpr std::size_t bytes_per_turn = 64UL * 1024; ///< what a pipe holds
+constexpr std::string_view cut_mark = " [goes on]";
+
+} // namespace
+
+OutputReader::Stream OutputReader::make_stream(const asio::any_io_executor& executor,
+                                               RecentLines* recent)
+{
+    auto pipe = sys::make_pipe_to_read();
+    return {.worker_end = std::move(pipe.writer),
+            .pipe = asio::posix::stream_descriptor{executor, pipe.reader.release()},
+            .splitter = LineSplitter{},
+            .recent = recent};
+}
+
+OutputReader::OutputReader(const asio::any_io_executor& executor, std::shared_ptr<OutputSink> sink,
+                           std::string prefix)
+    : sink_{std::move(sink)},
+      prefix_{std::move(prefix)},
+      output_{make_stream(executor, nullptr)},
+      errors_{make_stream(executor, &recent_errors_)}
+{
+}
+
+void OutputReader::start()
+{
+    for (Stream* const stream : {&output_, &errors_}) {
+        stream->worker_end.reset();
+        asio::co_spawn(stream->pipe.get_executor(), follow(*stream),
+                       [self = shared_from_this()](const std::exception_ptr& error) {
+                           if (error)
+                               std::rethrow_exception(error); // a bug: main() reports it
+                       });
+    }
+}
+
+asio::awaitable<void> OutputReader::follow(Stream& stream)
+{
+    while (stream.pipe.is_open()) {
+        co_await stream.pipe.async_wait(asio::posix::stream_descriptor::wait_read,
+                                        asio::as_tuple(asio::deferred));
+        while (stream.pipe.is_open() && !sink_->has_room())
+            co_await sink_->room().wait();
+        // One read a turn: a worker that chatters shares the loop fairly.
+        if (stream.pipe.is_open() && read_once(stream, bytes_per_turn) == 0)
+            co_return; // the worker has closed its end
+    }
+}
+
+/// The bytes read; 0 means: there will be no more.
+std::size_t OutputReader::read_once(Stream& stream, std::size_t most)
+{
+    std::array<char, bytes_per_turn> buffer;
+    const auto count = sys::retry_on_eintr([&] {
+        return ::read(stream.pipe.native_handle(), buffer.data(), std::min(most, buffer.size()));
+    });
+    if (count < 0 && sys::last_error() == std::errc::operation_would_block)
+        return most; // somebody was faster
+    if (count <= 0)
+        return 0;
+
+    std::string batch;
+    stream.splitter.feed({buffer.data(), static_cast<std::size_t>(count)},
+                         [&](std::string_view line, bool cut) { add(batch, stream, line, cut); });
+    if (!batch.empty())
+        sink_->write(batch);
+    return static_cast<std::size_t>(count);
+}
+
+void OutputReader::add(std::string& batch, Stream& stream, std::string_view line, bool cut) const
+{
+    if (stream.recent != nullptr)
+        stream.recent->add(line);
+    batch += prefix_;
+    batch += line;
+    if (cut)
+        batch += cut_mark;
+    batch += '\n';
+}
+
+void OutputReader::finish(Stream& stream)
+{
+    if (!stream.pipe.is_open())
+        return;
+    // As much as is there now: whoever else holds the pipe could write for ever.
+    int left = 0;
+    if (::ioctl(stream.pipe.native_handle(), FIONREAD, &left) < 0)
+        left = 0;
+    for (auto bytes = static_cast<std::size_t>(left); bytes > 0;) {
+        const auto count = read_once(stream, bytes);
+        if (count == 0)
+            break;
+        bytes -= count;
+    }
+    std::string batch;
+    stream.splitter.finish([&](std::string_view line, bool cut) { add(batch, stream, line, cut); });
+    if (!batch.empty())
+        sink_->write(batch);
+
+    boost::system::error_code ignored;
+    stream.pipe.close(ignored);
+}
+
+void OutputReader::finish()
+{
+    finish(output_);
+    finish(errors_);
+    sink_->room().notify_all(); // whoever of ours waits there sees that it is over
+}
+
+} // namespace usher

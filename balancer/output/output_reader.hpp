@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/output/line_splitter.hpp"
+#include "balancer/output/output_sink.hpp"
+#include "balancer/output/recent_lines.hpp"
+#include "common/sys/unique_fd.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace usher {
+
+/// Reads what one worker writes to its standard output and error, and brings it to a sink line by
+/// line.  While the sink has no room nothing is read, and a worker that writes on waits.
+///
+/// Lives as a shared pointer: reading that is under way keeps it until finish().
+class OutputReader final : public std::enable_shared_from_this<OutputReader> {
+public:
+    /// Makes the pipes.  `prefix` goes before each line.  Throws std::system_error.
+    OutputReader(const boost::asio::any_io_executor& executor, std::shared_ptr<OutputSink> sink,
+                 std::string prefix);
+
+    /// The worker's ends, until start().
+    [[nodiscard]] int worker_output() const noexcept { return output_.worker_end.get(); }
+    [[nodiscard]] int worker_errors() const noexcept { return errors_.worker_end.get(); }
+
+    /// The worker has its ends: closes ours of them and reads.
+    void start();
+
+    /// The worker has ended: reads all it had written by now, whether there is room or not, and
+    /// nothing more.  Does not wait for others who may still hold the pipes.
+    void finish();
+
+    /// The last lines it wrote to its standard error.
+    [[nodiscard]] const std::deque<std::string>& last_errors() const noexcept
+    {
+        return recent_errors_.lines();
+    }
+
+private:
+    struct Stream {
+        sys::UniqueFd worker_end;
+        boost::asio::posix::stream_descriptor pipe;
+        LineSplitter splitter;
+        RecentLines* recent = nullptr;
+    };
+
+    static Stream make_stream(const boost::asio::any_io_executor& executor, RecentLines* recent);
+
+    [[nodiscard]] boost::asio::awaitable<void> follow(Stream& stream);
+    [[nodiscard]] std::size_t read_once(Stream& stream, std::size_t most);
+    void add(std::string& batch, Stream& stream, std::string_view line, bool cut) const;
+    void finish(Stream& stream);
+
+    std::shared_ptr<OutputSink> sink_;
+    std::string prefix_;
+    RecentLines recent_errors_;
+    Stream output_;
+    Stream errors_;
+};
+
+} // namespace usher

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/eventually.hpp"
+#include "tests/support/process_facts.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/usher_process.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace usher::test;
+using namespace std::chrono_literals;
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr usher::sys::ExitStatus success{};
+
+/// One pool whose members are `pool`; its control socket and files are in `folder`.
+class Setup {
+public:
+    explicit Setup(json pool)
+    {
+        pool["listen"] = "127.0.0.1:0";
+        write(std::move(pool));
+    }
+
+    void write(json pool)
+    {
+        pool["listen"] = "127.0.0.1:0";
+        std::ignore =
+            folder_.write("usher.json", json{{"pools", json::array({std::move(pool)})}}.dump());
+    }
+
+    [[nodiscard]] std::vector<std::string> arguments() const
+    {
+        return {"run", "--config", (folder_.path() / "usher.json").string()};
+    }
+
+private:
+    TempDir folder_;
+};
+
+std::string shell(const std::string& script)
+{
+    return script + "\nexec \"$0\"";
+}
+
+json run_script(const std::string& script)
+{
+    return {{"command", {"/bin/sh", "-c", script, demo_program()}},
+            {"workers", 1},
+            {"restart", {{"first_delay", "10s"}}}};
+}
+
+/// What chatty workers wrote and what of it arrived.
+class Chatter {
+public:
+    [[nodiscard]] const fs::path& path() const { return folder_.path(); }
+    [[nodiscard]] std::string log() const { return (logs_.path() / "log").string(); }
+
+    [[nodiscard]] json pool(unsigned workers, long lines_per_10_ms, const json& output,
+                            long most = 1'000'000) const
+    {
+        return {{"command",
+                 {chatty_worker_program(), path().string(), std::to_string(lines_per_10_ms),
+                  std::to_string(most)}},
+                {"workers", workers},
+                {"restart",
+                 {{"first_delay", "10ms"}, {"longest_delay", "10ms"}, {"give_up_after", 10'000}}},
+                {"output", output}};
+    }
+
+    /// The number of lines each process has certainly written.
+    [[nodiscard]] std::map<pid_t, long> written() const
+    {
+        std::map<pid_t, long> result;
+        for (const auto& entry : fs::directory_iterator{path()}) {
+            std::ifstream in{entry.path()};
+            in >> result[std::stoi(entry.path().filename())];
+        }
+        return result;
+    }
+
+    [[nodiscard]] long total() const
+    {
+        long sum = 0;
+        for (const auto& [pid, count] : written())
+            sum += count;
+        return sum;
+    }
+
+    /// `log.N` ... `log.1`, `log`.
+    [[nodiscard]] std::vector<std::string> files() const
+    {
+        std::vector<std::string> result{log()};
+        for (int n = 1; fs::exists(log() + "." + std::to_string(n)); ++n)
+            result.insert(result.begin(), log() + "." + std::to_string(n));
+        return result;
+    }
+
+private:
+    TempDir folder_;
+    TempDir logs_;
+};
+
+/// Checks that each process's lines are there once and in order.
+class LineCheck {
+public:
+    /// `line` as it is in the file, prefix included.
+    void see(const std::string& line)
+    {
+        std::istringstream in{line};
+        std::string prefix;
+        pid_t pid = 0;
+        long number = 0;
+        std::string end;
+        if (!(in >> prefix >> pid >> number >> end) || end != ".") {
+            ++torn_[pid]; // a SIGKILL within a write() leaves half a line: the last
+            return;
+        }
+        if (torn_.contains(pid) || number != last_[pid] + 1)
+            wrong_.push_back(line);
+        last_[pid] = number;
+        ++lines_;
+    }
+
+    void see_file(const std::string& path)
+    {
+        std::ifstream in{path};
+        for (std::string line; std::getline(in, line);)
+            see(line);
+    }
+
+    [[nodiscard]] const std::vector<std::string>& wrong() const { return wrong_; }
+    [[nodiscard]] long lines() const { return lines_; }
+    [[nodiscard]] long last(pid_t pid) { return last_[pid]; }
+
+private:
+    std::map<pid_t, long> last_;
+    std::map<pid_t, int> torn_;
+    std::vector<std::string> wrong_;
+    long lines_ = 0;
+};
+
+void check_all(const Chatter& chatter, LineCheck& check)
+{
+    CHECK(check.wrong() == std::vector<std::string>{});
+    for (const auto& [pid, count] : chatter.written()) {
+        CAPTURE(pid);
+        CHECK(check.last(pid) >= count);
+    }
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("output");
+
+TEST_CASE("each line of a worker says which worker wrote it, and a last one needs no end")
+{
+    const Setup setup{run_script(shell("echo to output; echo to errors >&2; printf partial >&2"))};
+    UsherProcess usher{setup.arguments()};
+    usher.wait_until_ready(1);
+    usher.wait_for("[default/1] to output\n");
+    usher.wait_for("[default/1] to errors\n");
+    CHECK(usher.count("partial") == 0);
+    CHECK(usher.stop() == success);
+    CHECK(usher.count("[default/1] partial\n") == 1);
+}
+
+TEST_CASE("what a worker wrote before SIGKILL is there, once")
+{
+    const Setup setup{run_script(R"(
+        i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo "line $i."; done; printf last; kill -9 $$)")};
+    UsherProcess usher{setup.arguments()};
+    usher.wait_for("killed by SIGKILL");
+    for (int i = 1; i <= 2000; ++i)
+        REQUIRE(usher.count("[default/1] line " + std::to_string(i) + ".\n") == 1);
+    CHECK(usher.count("[default/1] last\n") == 1);
+}
+
+TEST_CASE("with \"inherit\" workers have the master's own descriptors")
+{
+    auto pool = run_script(shell("echo plain >&2"));
+    pool["output"] = "inherit";
+    const Setup setup{pool};
+    UsherProcess usher{setup.arguments()};
+    usher.wait_until_ready(1);
+    usher.wait_for("plain\n");
+    CHECK(usher.count("] plain") == 0);
+}
+
+TEST_CASE("a file that cannot be opened is named, and the worker is not started")
+{
+    auto pool = run_script(shell(""));
+    pool["output"] = {{"file", "/no-such-folder/log"}};
+    pool["start_attempts"] = 1;
+    const Setup setup{pool};
+    UsherProcess usher{setup.arguments()};
+    CHECK(usher.wait() == usher::sys::ExitStatus{.by_signal = false, .code = 1});
+    CHECK(usher.count("cannot be started: /no-such-folder/log: No such file or directory") >= 1);
+}
+
+TEST_CASE("a reload that fails shows what the new worker wrote last")
+{
+    const TempDir logs;
+    auto pool = run_script(shell(""));
+    pool["output"] = {{"file", (logs.path() / "log").string()}};
+    Setup setup{pool};
+    UsherProcess usher{setup.arguments()};
+    usher.wait_until_ready(1);
+
+    pool["command"][2] =
+        "i=0; while [ $i -lt 30 ]; do i=$((i+1)); echo reason $i. >&2; done; exit 3";
+    setup.write(pool);
+    usher.signal(SIGHUP);
+    usher.wait_for("reload failed, nothing has changed");
+    CHECK(usher.count("worker 1: wrote: reason 10.\n") == 0);
+    CHECK(usher.count("worker 1: wrote: reason 11.\n") == 1);
+    CHECK(usher.count("worker 1: wrote: reason 30.\n") == 1);
+}
+
+TEST_CASE("50,000 lines a second, rotation, kills and reloads: each line is there once, in order")
+{
+    const Chatter chatter;
+    const Setup setup{
+        chatter.pool(4, 125, {{"file", chatter.log()}, {"max_size", "1MiB"}, {"max_files", 1000}})};
+    UsherProcess usher{setup.arguments()};
+    usher.wait_until_ready(4);
+
+    for (unsigned round = 0; round < 16; ++round) {
+        std::this_thread::sleep_for(250ms); // so that something is written between
+        ::kill(usher.worker_pid(1 + round % 4), SIGKILL);
+        if (round % 5 == 4)
+            usher.signal(SIGHUP);
+    }
+    CHECK(usher.stop() == success);
+
+    const auto files = chatter.files();
+    CHECK(files.size() > 2);
+    LineCheck check;
+    for (const auto& file : files) {
+        CHECK(fs::file_size(file) <= 1024 * 1024);
+        check.see_file(file);
+    }
+    CHECK(chatter.written().size() >= 16);
+    check_all(chatter, check);
+    CHECK(usher.count("lost") == 0);
+}
+
+TEST_CASE("after SIGUSR1 the lines go to a new file, and none is lost")
+{
+    const Chatter chatter;
+    const Setup setup{chatter.pool(2, 5, {{"file", chatter.log()}})};
+    UsherProcess usher{setup.arguments()};
+    usher.wait_until_ready(2);
+    REQUIRE(eventually([&] { return fs::file_size(chatter.log()) > 1000; }));
+
+    const auto moved = chatter.log() + ".moved";
+    fs::rename(chatter.log(), moved);
+    usher.signal(SIGUSR1);
+    usher.wait_for("SIGUSR1: opening the log files anew");
+    REQUIRE(
+        eventually([&] { return fs::exists(chatter.log()) && fs::file_size(chatter.log()) > 0; }));
+    const auto size = fs::file_size(moved);
+    CHECK(usher.stop() == success);
+
+    CHECK(fs::file_size(moved) == size);
+    LineCheck check;
+    check.see_file(moved);
+    check.see_file(chatter.log());
+    check_all(chatter, check);
+}
+
+TEST_CASE("with on_full \"drop\" workers go on while nobody reads, and each line is counted")
+{
+    const Chatter chatter;
+    REQUIRE(::mkfifo(chatter.log().c_str(), 0600) == 0);
+    const Setup setup{
+        chatter.pool(1, 500, {{"file", chatter.log()}, {"on_full", "drop"}}, 200'000)};
+    // A reader that reads only when all is over.
+    const usher::sys::UniqueFd fifo{
+        ::open(chatter.log().c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+    UsherProcess usher{setup.arguments()};
+    usher.wait_for("lines lost", 60s);
+    REQUIRE(eventually([&] { return chatter.total() == 200'000; }, 60s));
+    CHECK(usher.stop() == success);
+
+    std::string text(1024 * 1024, '\0');
+    const auto size = ::read(fifo.get(), text.data(), text.size());
+    REQUIRE(size > 0);
+    const auto arrived = std::count(text.begin(), text.begin() + size, '\n');
+
+    const auto log = usher.log();
+    const auto at = log.rfind(" in all: ");
+    REQUIRE(at != std::string::npos);
+    const auto lost = std::stol(log.substr(log.rfind(' ', at - 1)));
+    CHECK(arrived + lost == chatter.total());
+    CHECK(usher.count("lines lost") <= 4); // one at once, then every 10 s, and one at the end
+}
+
+TEST_CASE("with on_full \"block\" a worker waits for the reader, and nothing is lost")
+{
+    const Chatter chatter;
+    REQUIRE(::mkfifo(chatter.log().c_str(), 0600) == 0);
+    const Setup setup{chatter.pool(1, 500, {{"file", chatter.log()}}, 200'000)};
+    const usher::sys::UniqueFd fifo{
+        ::open(chatter.log().c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+    UsherProcess usher{setup.arguments()};
+    usher.wait_until_ready(1);
+    long before = -1;
+    REQUIRE(eventually(
+        [&] { // until it stands still
+            std::this_thread::sleep_for(300ms);
+            return chatter.total() > 0 && std::exchange(before, chatter.total()) == chatter.total();
+        },
+        60s));
+    CHECK(chatter.total() < 200'000);
+
+    LineCheck check;
+    std::string carry;
+    REQUIRE(eventually(
+        [&] {
+            std::string text(64 * 1024, '\0');
+            const auto size = ::read(fifo.get(), text.data(), text.size());
+            carry.append(text, 0, size > 0 ? static_cast<std::size_t>(size) : 0);
+            for (std::size_t end; (end = carry.find('\n')) != std::string::npos;) {
+                check.see(carry.substr(0, end));
+                carry.erase(0, end + 1);
+            }
+            return check.lines() == 200'000;
+        },
+        60s));
+    check_all(chatter, check);
+    CHECK(usher.stop() == success);
+    CHECK(usher.count("lines lost") == 0);
+}
+
+TEST_SUITE_END();
