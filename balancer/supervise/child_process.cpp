@@ -36,7 +36,6 @@ public:
     PrepareChild(const ChildProcess::Command& command, std::vector<const char*> environment)
         : command_{command}, environment_{std::move(environment)}
     {
-        assert(command.descriptors.size() <= most_descriptors);
     }
 
     template <typename Launcher, typename Path>

@@ -8,6 +8,7 @@
 
 #include <boost/asio/error.hpp>
 
+#include <csignal>
 #include <stdexcept>
 #include <utility>
 
@@ -128,6 +129,11 @@ HandoffInlet::HandoffInlet(asio::io_context& io, Inheritance inheritance)
       control_{std::make_shared<ControlLink>(io, std::move(inheritance.control))},
       heartbeat_{std::make_shared<Heartbeat>(io, scoreboard())}
 {
+    // The master reads what workers write.  One that outlives its master must not die of a log
+    // line before it has finished its connections.
+    struct sigaction current {};
+    if (::sigaction(SIGPIPE, nullptr, &current) == 0 && current.sa_handler == SIG_DFL)
+        ::signal(SIGPIPE, SIG_IGN);
     control_->send(wire::encode(wire::Hello{.protocol = wire::env::protocol_version,
                                             .max_batch = wire::max_handoff_records}));
     control_->start([draining = draining_] { *draining = true; });

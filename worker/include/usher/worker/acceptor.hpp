@@ -40,6 +40,8 @@ struct Identity {
 ///         serve(co_await acceptor.async_accept(asio::use_awaitable));
 ///
 /// Like an Asio object it is for one thread at a time.  Under usher there is one per process.
+/// Under usher it has SIGPIPE ignored, unless the program has a handler: what it writes to its
+/// standard output goes to the master, which it may outlive.
 /// It stamps the worker's heartbeat once a second from the io_context, so that a blocked loop
 /// shows.
 class Acceptor {
