@@ -16,6 +16,9 @@ namespace {
 constexpr std::chrono::milliseconds first_watch_interval{1};
 constexpr std::chrono::milliseconds longest_watch_interval{16};
 
+/// Deaths that follow each other faster have one cause.
+constexpr std::chrono::milliseconds one_blow{1'000};
+
 } // namespace
 
 Dispatcher::Dispatcher(const asio::any_io_executor& executor, ReclaimQueue::Observer& observer)
@@ -41,9 +44,15 @@ void Dispatcher::detach(std::size_t slot, const HandoffChannel& channel) noexcep
         slots_[slot] = nullptr;
 }
 
-void Dispatcher::reclaim(std::string worker, sys::UniqueFd worker_end)
+void Dispatcher::reclaim(std::string worker, sys::UniqueFd worker_end,
+                         std::chrono::steady_clock::time_point started)
 {
-    reclaim_queue_.add(std::move(worker), std::move(worker_end));
+    // Workers that die together are noticed one after the other, and what the first leaves goes to
+    // those that are dead already.  That must not count against the connection.
+    const auto now = std::chrono::steady_clock::now();
+    const bool same_blow = started < last_death_ && now - last_death_ < one_blow;
+    last_death_ = now;
+    reclaim_queue_.add(std::move(worker), std::move(worker_end), same_blow);
     pump();
 }
 

@@ -54,8 +54,10 @@ public:
     void detach(std::size_t slot, const HandoffChannel& channel) noexcept;
 
     /// Takes back what `worker`, a name for the log, had not taken and gives it to others, oldest
-    /// first.  `worker_end` is its end of the hand-off socket.
-    void reclaim(std::string worker, sys::UniqueFd worker_end);
+    /// first.  `worker_end` is its end of the hand-off socket, `started` when it was started.
+    void reclaim(std::string worker, sys::UniqueFd worker_end,
+                 std::chrono::steady_clock::time_point started =
+                     std::chrono::steady_clock::time_point::max());
 
     /// True if a worker can take a new connection now.
     [[nodiscard]] bool has_room() const noexcept;
@@ -103,6 +105,7 @@ private:
     std::chrono::milliseconds watch_interval_;
     bool watching_ = false;
 
+    std::chrono::steady_clock::time_point last_death_{};
     std::uint64_t last_connection_id_ = 0;
     DispatchCounters counters_;
 };

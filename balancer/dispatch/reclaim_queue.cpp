@@ -8,9 +8,10 @@
 
 namespace usher {
 
-void ReclaimQueue::add(std::string worker, sys::UniqueFd worker_end)
+void ReclaimQueue::add(std::string worker, sys::UniqueFd worker_end, bool same_blow)
 {
-    queues_.push_back({.worker = std::move(worker), .socket = std::move(worker_end)});
+    queues_.push_back(
+        {.worker = std::move(worker), .socket = std::move(worker_end), .same_blow = same_blow});
 }
 
 bool ReclaimQueue::peek(const DeadWorker& queue, Head& head) noexcept
@@ -42,7 +43,8 @@ void ReclaimQueue::read_packet(DeadWorker& queue, std::deque<Connection>& out)
 
     for (std::size_t i = 0; i < packet->count(); ++i) {
         auto record = packet->record(i);
-        record.set_reclaims(record.reclaims() + 1);
+        if (record.reclaims() == 0 || !queue.same_blow)
+            record.set_reclaims(record.reclaims() + 1);
         if (record.reclaims() >= most_reclaims) {
             ++queue.closed;
             continue;

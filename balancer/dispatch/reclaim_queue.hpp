@@ -44,7 +44,9 @@ public:
     explicit ReclaimQueue(Observer& observer) noexcept : observer_{observer} {}
 
     /// Takes over the hand-off socket, the worker's end, of `worker`: its name for the log.
-    void add(std::string worker, sys::UniqueFd worker_end);
+    /// With `same_blow`, a connection that was reclaimed before is not counted again: whatever
+    /// killed the last worker killed this one with it.
+    void add(std::string worker, sys::UniqueFd worker_end, bool same_blow = false);
 
     /// False while a queue is left that may hold connections.
     [[nodiscard]] bool is_empty() const noexcept { return queues_.empty(); }
@@ -62,6 +64,7 @@ private:
     struct DeadWorker {
         std::string worker;
         sys::UniqueFd socket;
+        bool same_blow = false;
         std::size_t reclaimed = 0;
         std::size_t closed = 0;
     };

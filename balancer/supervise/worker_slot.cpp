@@ -193,7 +193,7 @@ void WorkerSlot::on_worker_leaving(WorkerProcess& worker) noexcept
 void WorkerSlot::on_worker_lost(WorkerProcess& worker)
 {
     if (auto queue = worker.channel().take_worker_end())
-        dispatcher_.reclaim(worker.name(), std::move(queue));
+        dispatcher_.reclaim(worker.name(), std::move(queue), worker.started_at());
 }
 
 } // namespace usher

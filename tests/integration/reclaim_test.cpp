@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -70,14 +72,18 @@ TEST_CASE("connections made while every worker is dead are served by their succe
     std::atomic<bool> stop{false};
     std::atomic<int> served{0};
     std::atomic<int> lost{0};
+    std::mutex mutex;
+    std::string reasons;
     std::vector<std::jthread> load;
     for (int i = 0; i < 8; ++i)
         load.emplace_back([&] {
             while (!stop) {
                 try {
                     served += get(port, "/").ok() ? 1 : 0;
-                } catch (const std::exception&) {
+                } catch (const std::exception& e) {
                     ++lost; // was being answered when its worker was killed
+                    const std::scoped_lock lock{mutex};
+                    reasons += std::string{e.what()} + "; ";
                 }
             }
         });
@@ -106,7 +112,9 @@ TEST_CASE("connections made while every worker is dead are served by their succe
         std::this_thread::yield();
     stop = true;
     load.clear();
-    CHECK(lost <= 8); // one request a thread: what a dead worker had already taken
+    CAPTURE(reasons);
+    CAPTURE(usher.log());
+    CHECK(lost.load() <= 8); // one request a thread: what a dead worker had already taken
     usher.wait_until_ready(8);
 }
 
