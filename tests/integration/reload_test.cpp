@@ -248,7 +248,9 @@ TEST_CASE("a new generation that crashes while it soaks is rolled back by itself
         for (int i = 0; i < 4; ++i)
             CHECK(whoami(port).at("generation") == 1);
         CHECK(state_of(first) != 0); // the very same process
-        CHECK(eventually([&] { return children_of(usher.pid()).size() == 2; }));
+        // The new generation's other worker drains, for as long as its drain_timeout.
+        CAPTURE(usher.command({"status"}).output);
+        CHECK(eventually([&] { return children_of(usher.pid()).size() == 2; }, 45s));
     }
 }
 
