@@ -27,7 +27,7 @@ int report(ExitCode code, const std::exception& error)
 
 int execute(const usher::RunCommand& command)
 {
-    usher::log::start("usher", usher::log::Level::info);
+    usher::log::start("usher", command.config.log_level);
     return usher::Master{command}.run();
 }
 

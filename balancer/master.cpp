@@ -2,22 +2,24 @@
 #include "balancer/master.hpp"
 
 #include "balancer/admin/status.hpp"
+#include "balancer/config/duration.hpp"
 #include "balancer/config/limits.hpp"
+#include "balancer/config/signal_name.hpp"
 #include "common/log.hpp"
 #include "common/sys/pidfd.hpp"
+#include "common/sys/terminal.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <charconv>
 #include <csignal>
-#include <cstring>
 #include <exception>
 #include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <unistd.h>
 
@@ -78,21 +80,20 @@ Master::Master(const RunCommand& command)
     : log_{events_, [](const Event& event) { log::write(event.level, event.message); }},
       signals_{io_},
       outputs_{io_.get_executor(), events_},
-      reloader_{io_.get_executor(), command.reload, pools_, events_},
-      control_{io_.get_executor(), command.control, *this}
+      pools_{io_.get_executor(), events_, outputs_, [this] { on_all_ended(); }},
+      reloader_{io_.get_executor(), command.reload, pools_, events_,
+                [this](const Config& config) { adopt(config); }},
+      control_{io_.get_executor(), command.control, *this},
+      lame_duck_timer_{io_},
+      lame_duck_{command.config.lame_duck},
+      config_{command.config}
 {
     require_pidfd();
 
     // A client or worker that goes away is an EPIPE for whoever writes, not the master's end.
     ::signal(SIGPIPE, SIG_IGN);
-    for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGTTIN, SIGTTOU})
+    for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGTTIN, SIGTTOU, SIGWINCH})
         signals_.add(number);
-
-    const auto& pools = command.config.pools;
-    const bool labelled = pools.size() > 1;
-    for (const auto& pool : pools)
-        pools_.push_back(std::make_unique<Pool>(io_.get_executor(), pool, labelled, events_,
-                                                outputs_, last_worker_id_));
 }
 
 void Master::publish(EventKind kind, log::Level level, std::string text)
@@ -105,12 +106,13 @@ int Master::run()
     publish(EventKind::note, log::Level::info,
             fmt::format("usher {}, master pid {}", USHER_VERSION, ::getpid()));
     control_.open();
-    for (const auto& pool : pools_)
-        pool->open();
-
-    running_pools_ = pools_.size();
-    for (const auto& pool : pools_)
-        pool->start([this] { on_pool_end(); });
+    std::vector<PoolSet::Handle> pools;
+    for (const auto& config : config_.pools) {
+        pools.push_back(pools_.make(config, config_.pools.size() > 1));
+        pools.back()->open(pools.back()->listeners().prepare(config));
+    }
+    for (const auto& pool : pools)
+        pools_.start(pool, WorkerSlot::Mode::keep);
     control_.start();
     await_signal();
 
@@ -129,7 +131,7 @@ void Master::await_signal()
     signals_.async_wait([this](const boost::system::error_code& cancelled, int number) {
         // A signal that was caught before the last pool ended may be delivered after it, when
         // cancel() finds nothing to cancel any more.
-        if (cancelled || running_pools_ == 0)
+        if (cancelled || !pools_.is_running())
             return;
         on_signal(number);
         await_signal();
@@ -138,12 +140,21 @@ void Master::await_signal()
 
 void Master::on_signal(int number)
 {
-    const auto name = std::string{"SIG"} + ::sigabbrev_np(number);
+    const auto name = "SIG" + signal_text(number);
     switch (number) {
     case SIGHUP:
         publish(EventKind::note, log::Level::info, name + ": reload");
         asio::co_spawn(
-            io_, [this]() -> asio::awaitable<void> { co_await reload(); }, rethrow);
+            io_,
+            [this]() -> asio::awaitable<void> {
+                // A reload says itself how it went; one that never began has not.
+                if (stopping_)
+                    publish(EventKind::note, log::Level::warning,
+                            "not reloading: usher is stopping");
+                else
+                    co_await reload();
+            },
+            rethrow);
         break;
     case SIGUSR1:
         publish(EventKind::note, log::Level::info, name + ": opening the log files anew");
@@ -152,6 +163,8 @@ void Master::on_signal(int number)
         return scale_all(+1);
     case SIGTTOU:
         return scale_all(-1);
+    case SIGWINCH:
+        return drain_all();
     default:
         publish(EventKind::note, log::Level::info, name);
         stop(stopping_);
@@ -161,7 +174,7 @@ void Master::on_signal(int number)
 
 void Master::scale_all(int difference)
 {
-    for (const auto& pool : pools_)
+    for (const auto& pool : pools_.all())
         asio::co_spawn(
             io_,
             [this, name = pool->config().name, difference]() -> asio::awaitable<void> {
@@ -173,27 +186,43 @@ void Master::scale_all(int difference)
             rethrow);
 }
 
-void Master::on_pool_end()
+/// Every worker leaves and the listeners stay: clients wait in the backlog for the next reload.
+void Master::drain_all()
 {
-    if (!stopping_)
-        for (const auto& pool : pools_)
-            if (const auto failure = pool->failure(); !failure.empty())
-                publish(EventKind::note, log::Level::error, failure);
-
-    if (--running_pools_ == 0) {
-        signals_.cancel();
-        outputs_.close();
-        control_.close();
-    }
+    if (sys::has_terminal()) // then it means that the window has another size
+        return;
+    publish(EventKind::note, log::Level::info,
+            "SIGWINCH: draining all workers, still listening (SIGHUP brings workers back)");
+    for (const auto& pool : pools_.all())
+        asio::co_spawn(
+            io_,
+            [this, pool]() -> asio::awaitable<void> {
+                const auto outcome = co_await pool->drain_all();
+                if (!outcome.is_done())
+                    publish(EventKind::note, log::Level::warning,
+                            fmt::format("pool \"{}\" is not drained: {}", pool->config().name,
+                                        outcome.reason));
+            },
+            rethrow);
 }
 
-Pool* Master::find_pool(std::string_view name) noexcept
+void Master::on_all_ended()
 {
-    if (name.empty())
-        return pools_.size() == 1 ? pools_.front().get() : nullptr;
-    const auto found =
-        std::ranges::find_if(pools_, [&](const auto& pool) { return pool->config().name == name; });
-    return found == pools_.end() ? nullptr : found->get();
+    signals_.cancel();
+    lame_duck_timer_.cancel();
+    outputs_.close();
+    control_.close();
+}
+
+void Master::adopt(const Config& config)
+{
+    log::set_level(config.log_level);
+    lame_duck_ = config.lame_duck;
+}
+
+PoolSet::Handle Master::find_pool(std::string_view name) const noexcept
+{
+    return name.empty() ? pools_.only() : pools_.find(name);
 }
 
 asio::awaitable<Reply> Master::reload()
@@ -206,8 +235,8 @@ asio::awaitable<Reply> Master::reload()
 /// Why there is no such slot; nothing if there is.
 std::optional<Reply> Master::refuse_slot(std::string_view pool, unsigned slot)
 {
-    const Pool* const found = find_pool(pool);
-    if (found == nullptr)
+    const auto found = find_pool(pool);
+    if (!found)
         return Reply{.code = ExitCode::usage, .message = unknown_pool(pool)};
     if (slot > found->slots().size())
         return Reply{.code = ExitCode::usage,
@@ -220,7 +249,8 @@ asio::awaitable<Reply> Master::restart(std::string pool, unsigned slot)
 {
     if (auto refusal = refuse_slot(pool, slot))
         co_return *refusal;
-    const auto outcome = co_await find_pool(pool)->restart(slot);
+    const auto found = find_pool(pool);
+    const auto outcome = co_await found->restart(slot);
     co_return to_reply(outcome, slot == 0 ? "all workers restarted"
                                           : fmt::format("worker {} restarted", slot));
 }
@@ -229,7 +259,8 @@ asio::awaitable<Reply> Master::drain(std::string pool, unsigned slot)
 {
     if (auto refusal = refuse_slot(pool, slot))
         co_return *refusal;
-    const auto outcome = co_await find_pool(pool)->drain(slot);
+    const auto found = find_pool(pool);
+    const auto outcome = co_await found->drain(slot);
     co_return to_reply(outcome, fmt::format("worker {} drained; usher restart {} fills the slot "
                                             "again",
                                             slot, slot));
@@ -237,8 +268,8 @@ asio::awaitable<Reply> Master::drain(std::string pool, unsigned slot)
 
 asio::awaitable<Reply> Master::scale(std::string pool, std::string workers)
 {
-    Pool* const found = find_pool(pool);
-    if (found == nullptr)
+    const auto found = find_pool(pool);
+    if (!found)
         co_return Reply{.code = ExitCode::usage, .message = unknown_pool(pool)};
     const auto wanted = wanted_workers(workers, found->config().workers);
     if (!wanted)
@@ -256,29 +287,44 @@ std::string Master::unknown_pool(std::string_view name) const
 {
     if (name.empty())
         return "there are several pools; say which";
-    std::string known;
-    for (const auto& pool : pools_)
-        known += (known.empty() ? "" : ", ") + pool->config().name;
-    return fmt::format("there is no pool \"{}\"; there is {}", name, known);
+    return fmt::format("there is no pool \"{}\"; there is {}", name, pools_.names());
 }
 
 Reply Master::stop(bool fast)
 {
-    stopping_ = true;
-    publish(EventKind::stopping, log::Level::info,
-            fast ? "stopping now"
-                 : "accepting nothing more, draining the workers (again to stop now)");
-    for (const auto& pool : pools_) {
-        pool->stop();
-        if (fast)
-            pool->hurry();
+    const bool again = std::exchange(stopping_, true);
+    if (fast) {
+        publish(EventKind::stopping, log::Level::info, "stopping now");
+        stop_pools();
+        pools_.hurry();
+    } else if (again) {
+        return {.code = ExitCode::done, .message = "stopping already"};
+    } else if (lame_duck_ > lame_duck_.zero()) {
+        publish(EventKind::stopping, log::Level::info,
+                fmt::format("no longer ready, and accepting for another {} (again to stop now)",
+                            format_duration(lame_duck_)));
+        lame_duck_timer_.expires_after(lame_duck_);
+        lame_duck_timer_.async_wait([this](const boost::system::error_code& cancelled) {
+            if (!cancelled)
+                stop_pools();
+        });
+    } else {
+        stop_pools();
     }
     return {.code = ExitCode::done, .message = "stopping"};
 }
 
+void Master::stop_pools()
+{
+    lame_duck_timer_.cancel();
+    publish(EventKind::stopping, log::Level::info,
+            "accepting nothing more, draining the workers (again to stop now)");
+    pools_.stop();
+}
+
 std::string Master::status() const
 {
-    return describe(pools_, events_);
+    return describe(pools_.all(), events_, {.stopping = stopping_});
 }
 
 } // namespace usher

@@ -7,18 +7,17 @@
 #include "balancer/events/event_bus.hpp"
 #include "balancer/options.hpp"
 #include "balancer/output/outputs.hpp"
+#include "balancer/pool_set.hpp"
 #include "balancer/reloader.hpp"
-#include "balancer/supervise/pool.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 
-#include <cstdint>
-#include <memory>
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace usher {
 
@@ -30,7 +29,7 @@ public:
     /// Runs until everything has ended; the result is the exit code: 0 after SIGTERM, SIGINT or
     /// SIGQUIT, 1 if no worker is left that could serve.
     ///
-    /// Throws what Pool::open() throws, before any worker is started.
+    /// Throws what PoolListeners::prepare() throws, before any worker is started.
     [[nodiscard]] int run();
 
 private:
@@ -44,13 +43,16 @@ private:
     EventBus& events() override { return events_; }
 
     /// The pool of that name, or the only one if `name` is empty; null if there is none.
-    [[nodiscard]] Pool* find_pool(std::string_view name) noexcept;
+    [[nodiscard]] PoolSet::Handle find_pool(std::string_view name) const noexcept;
     [[nodiscard]] std::string unknown_pool(std::string_view name) const;
     [[nodiscard]] std::optional<Reply> refuse_slot(std::string_view pool, unsigned slot);
     void await_signal();
     void on_signal(int number);
     void scale_all(int difference);
-    void on_pool_end();
+    void drain_all();
+    void stop_pools();
+    void on_all_ended();
+    void adopt(const Config& config);
     void publish(EventKind kind, log::Level level, std::string text);
 
     // One thread, so no locks: the hint spares Asio its own.
@@ -59,11 +61,12 @@ private:
     EventBus::Subscription log_;
     boost::asio::signal_set signals_;
     Outputs outputs_;
-    std::uint64_t last_worker_id_ = 0;
-    std::vector<std::unique_ptr<Pool>> pools_;
+    PoolSet pools_;
     Reloader reloader_;
     ControlServer control_;
-    std::size_t running_pools_ = 0;
+    boost::asio::steady_timer lame_duck_timer_;
+    std::chrono::milliseconds lame_duck_;
+    Config config_; ///< as it was at the start
     bool stopping_ = false;
 };
 

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/reloader.hpp"
 
-#include "balancer/config/config_error.hpp"
-#include "balancer/dispatch/listening_socket.hpp"
-#include "balancer/options.hpp"
-
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -16,9 +13,25 @@ namespace asio = boost::asio;
 
 namespace usher {
 
+namespace {
+
+std::string plan_of_new(const PoolConfig& pool)
+{
+    auto text = fmt::format("pool \"{}\": is new, {} workers", pool.name, pool.workers);
+    for (const auto& listen : pool.listen)
+        text += ", opens " + listen.address;
+    return text;
+}
+
+} // namespace
+
 Reloader::Reloader(const asio::any_io_executor& executor, std::function<Config()> read,
-                   const std::vector<std::unique_ptr<Pool>>& pools, EventBus& events)
-    : read_{std::move(read)}, pools_{pools}, events_{events}, finished_{executor}
+                   PoolSet& pools, EventBus& events, std::function<void(const Config&)> adopt)
+    : read_{std::move(read)},
+      pools_{pools},
+      events_{events},
+      adopt_{std::move(adopt)},
+      finished_{executor}
 {
 }
 
@@ -45,55 +58,102 @@ asio::awaitable<Reply> Reloader::reload()
     co_return last_;
 }
 
-std::vector<Reloader::Change> Reloader::prepare() const
+/// One socket cannot be opened twice, so an address stays with its pool while that has it open.
+void Reloader::refuse_moves(const std::vector<PoolConfig>& next) const
 {
-    auto next = read_();
-    if (next.pools.size() != pools_.size())
-        throw std::runtime_error{"pools cannot be added or removed by a reload; restart usher"};
+    for (const auto& config : next)
+        for (const auto& listen : config.listen)
+            for (const auto& pool : pools_.all())
+                if (pool->config().name != config.name && pool->listeners().has(listen))
+                    throw std::runtime_error{
+                        fmt::format("{}: pool \"{}\" still listens there; give it to \"{}\" with "
+                                    "a second reload, after one that takes it away",
+                                    listen.address, pool->config().name, config.name)};
+}
 
-    std::vector<Change> changes;
-    for (auto& config : next.pools) {
-        const auto pool = std::ranges::find_if(
-            pools_, [&](const auto& p) { return p->config().name == config.name; });
-        if (pool == pools_.end())
-            throw std::runtime_error{
-                fmt::format("pool \"{}\" is new; pools cannot be added by a reload; restart usher",
-                            config.name)};
-        auto resolved = Pool::with_worker_count(std::move(config));
-        auto listeners = (*pool)->listeners().prepare(*resolved);
-        changes.push_back({.pool = pool->get(),
-                           .config = std::move(resolved),
-                           .listeners = std::move(listeners)});
+Reloader::Change Reloader::prepare(PoolConfig next, bool labelled) const
+{
+    const auto pool = pools_.find(next.name);
+    if (!pool || pool->has_ended()) {
+        auto added = pools_.make(std::move(next), labelled);
+        auto listeners = added->listeners().prepare(added->config());
+        return {.pool = std::move(added), .config = nullptr, .listeners = std::move(listeners)};
     }
-    return changes;
+    auto config = Pool::with_worker_count(std::move(next));
+    auto listeners = pool->listeners().prepare(*config);
+    return {.pool = pool, .config = std::move(config), .listeners = std::move(listeners)};
+}
+
+Reloader::Plan Reloader::prepare() const
+{
+    Plan plan{.config = read_(), .changes = {}, .removed = {}};
+    const auto& pools = plan.config.pools;
+    refuse_moves(pools);
+    for (const auto& pool : pools)
+        plan.changes.push_back(prepare(pool, pools.size() > 1));
+    for (const auto& pool : pools_.all()) {
+        const bool stays = std::ranges::any_of(
+            pools, [&](const auto& config) { return config.name == pool->config().name; });
+        if (!stays && !pool->is_stopping())
+            plan.removed.push_back(pool);
+    }
+    return plan;
 }
 
 Reply Reloader::plan() const
 {
     try {
+        const auto plan = prepare();
         std::string text;
-        for (const auto& change : prepare())
-            text += (text.empty() ? "" : "\n") + change.pool->plan(*change.config);
+        for (const auto& change : plan.changes)
+            text +=
+                (text.empty() ? "" : "\n") + (change.config ? change.pool->plan(*change.config)
+                                                            : plan_of_new(change.pool->config()));
+        for (const auto& pool : plan.removed)
+            text += fmt::format("\npool \"{}\": is removed, {} workers drain", pool->config().name,
+                                pool->slots().size());
         return {.code = ExitCode::done, .message = std::move(text)};
     } catch (const std::exception& e) {
         return {.code = ExitCode::bad_config, .message = e.what()};
     }
 }
 
-asio::awaitable<Reply> Reloader::apply(std::vector<Change> changes)
+asio::awaitable<Outcome> Reloader::apply(Change change)
 {
+    if (change.config)
+        co_return co_await change.pool->reload(std::move(change.config),
+                                               std::move(change.listeners));
+    change.pool->open(std::move(change.listeners));
+    pools_.start(change.pool, WorkerSlot::Mode::trial);
+    const auto outcome = co_await change.pool->enter_service();
+    if (!outcome.is_done())
+        pools_.remove(change.pool);
+    co_return outcome;
+}
+
+asio::awaitable<Reply> Reloader::apply(Plan plan)
+{
+    adopt_(plan.config);
     Reply reply{.code = ExitCode::done, .message = "reloaded"};
-    for (auto& change : changes) {
-        const auto outcome =
-            co_await change.pool->reload(std::move(change.config), std::move(change.listeners));
+    for (auto& change : plan.changes) {
+        const auto name = change.pool->config().name;
+        const bool is_new = change.config == nullptr;
+        const auto outcome = co_await apply(std::move(change));
         if (outcome.is_done())
             continue;
         // One bad pool must not keep the others from what is meant for them.
         const bool rolled_back = outcome.kind == Outcome::Kind::rolled_back;
         reply.code = rolled_back ? ExitCode::rolled_back : ExitCode::failed;
-        reply.message = fmt::format("pool \"{}\" {}: {}", change.pool->config().name,
-                                    rolled_back ? "was rolled back" : "keeps its old generation",
+        reply.message = fmt::format("pool \"{}\" {}: {}", name,
+                                    is_new        ? "is not added"
+                                    : rolled_back ? "was rolled back"
+                                                  : "keeps its old generation",
                                     outcome.reason);
+    }
+    for (const auto& pool : plan.removed) {
+        publish(EventKind::note, log::Level::info,
+                fmt::format("pool \"{}\" is removed", pool->config().name));
+        pools_.remove(pool);
     }
     co_return reply;
 }
@@ -102,14 +162,14 @@ asio::awaitable<Reply> Reloader::run()
 {
     publish(EventKind::reload_started, log::Level::info, "reload started");
     Reply reply;
-    std::vector<Change> changes;
+    std::optional<Plan> plan;
     try {
-        changes = prepare();
+        plan = prepare();
     } catch (const std::exception& e) {
         reply = {.code = ExitCode::bad_config, .message = e.what()};
     }
-    if (reply.code == ExitCode::done)
-        reply = co_await apply(std::move(changes));
+    if (plan)
+        reply = co_await apply(std::move(*plan));
 
     switch (reply.code) {
     case ExitCode::done:

@@ -4,7 +4,7 @@
 #include "balancer/admin/operations.hpp"
 #include "balancer/config/config.hpp"
 #include "balancer/events/event_bus.hpp"
-#include "balancer/supervise/pool.hpp"
+#include "balancer/pool_set.hpp"
 #include "common/async/condition.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -24,8 +24,9 @@ namespace usher {
 /// others who asked meanwhile.
 class Reloader {
 public:
+    /// `adopt` gets what the new configuration says of the master itself.
     Reloader(const boost::asio::any_io_executor& executor, std::function<Config()> read,
-             const std::vector<std::unique_ptr<Pool>>& pools, EventBus& events);
+             PoolSet& pools, EventBus& events, std::function<void(const Config&)> adopt);
 
     /// Returns when a reload that began after this call has ended.
     [[nodiscard]] boost::asio::awaitable<Reply> reload();
@@ -34,20 +35,31 @@ public:
     [[nodiscard]] Reply plan() const;
 
 private:
+    /// What becomes of one pool.
     struct Change {
-        Pool* pool;
-        std::shared_ptr<const PoolConfig> config;
+        PoolSet::Handle pool;
+        std::shared_ptr<const PoolConfig> config; ///< null: the pool is new
         ListenerChange listeners;
     };
 
-    [[nodiscard]] std::vector<Change> prepare() const;
-    [[nodiscard]] boost::asio::awaitable<Reply> apply(std::vector<Change> changes);
+    struct Plan {
+        Config config;
+        std::vector<Change> changes;
+        std::vector<PoolSet::Handle> removed;
+    };
+
+    [[nodiscard]] Plan prepare() const;
+    [[nodiscard]] Change prepare(PoolConfig next, bool labelled) const;
+    void refuse_moves(const std::vector<PoolConfig>& next) const;
+    [[nodiscard]] boost::asio::awaitable<Outcome> apply(Change change);
+    [[nodiscard]] boost::asio::awaitable<Reply> apply(Plan plan);
     [[nodiscard]] boost::asio::awaitable<Reply> run();
     void publish(EventKind kind, log::Level level, std::string text);
 
     std::function<Config()> read_;
-    const std::vector<std::unique_ptr<Pool>>& pools_;
+    PoolSet& pools_;
     EventBus& events_;
+    std::function<void(const Config&)> adopt_;
     Condition finished_;
     std::uint64_t requested_ = 0;
     std::uint64_t served_ = 0; ///< all requests up to this one

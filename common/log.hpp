@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <optional>
 #include <string_view>
 
 /// The one log of the process: lines on standard error, one write each.
@@ -13,8 +14,15 @@ namespace usher::log {
 
 enum class Level { debug, info, warning, error, off };
 
+/// `debug`, `info`, `warning`, `error`, `off`.
+[[nodiscard]] std::string_view name_of(Level level) noexcept;
+[[nodiscard]] std::optional<Level> level_of(std::string_view name) noexcept;
+
 /// Starts the log.  `name` stands in every line; before this call nothing is printed.
 void start(std::string_view name, Level level);
+
+/// Prints nothing below `level` from now on.
+void set_level(Level level);
 
 void write(Level level, std::string_view text);
 

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 
 #include <unistd.h>
@@ -60,7 +61,11 @@ Json describe(Pool& pool)
     Json leaving = Json::array();
     for (const auto& slot : pool.leaving())
         leaving.push_back(describe(*slot));
+    const char* const state = pool.has_ended()     ? "failed"
+                              : pool.is_stopping() ? "stopping"
+                                                   : "serving";
     return {{"name", pool.config().name},
+            {"state", state},
             {"generation", pool.generation()},
             {"listening", pool.listeners().names()},
             {"handed_off", pool.counters().handed_off},
@@ -72,9 +77,16 @@ Json describe(Pool& pool)
 
 } // namespace
 
-std::string describe(const std::vector<std::unique_ptr<Pool>>& pools, const EventBus& events)
+std::string describe(const std::vector<std::shared_ptr<Pool>>& pools, const EventBus& events,
+                     const MasterFacts& facts)
 {
-    Json json{{"version", USHER_VERSION}, {"pid", ::getpid()}, {"pools", Json::array()}};
+    const bool all_serve = std::ranges::all_of(
+        pools, [](const auto& pool) { return pool->is_stopping() || pool->ready_workers() > 0; });
+    Json json{{"version", USHER_VERSION},
+              {"pid", ::getpid()},
+              {"ready", all_serve && !facts.stopping},
+              {"stopping", facts.stopping},
+              {"pools", Json::array()}};
     for (const auto& pool : pools)
         json["pools"].push_back(describe(*pool));
     for (std::size_t i = 0; i < event_kinds; ++i) {

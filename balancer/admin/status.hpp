@@ -10,8 +10,16 @@
 
 namespace usher {
 
+/// What status needs to know of the master itself.
+struct MasterFacts {
+    bool stopping = false;
+};
+
 /// The state of the master as one line of JSON: what `usher status --json` prints.
-[[nodiscard]] std::string describe(const std::vector<std::unique_ptr<Pool>>& pools,
-                                   const EventBus& events);
+///
+/// `ready` is what a load balancer wants to know: every pool has a worker that serves, and nobody
+/// has told the master to stop.
+[[nodiscard]] std::string describe(const std::vector<std::shared_ptr<Pool>>& pools,
+                                   const EventBus& events, const MasterFacts& facts);
 
 } // namespace usher

@@ -43,13 +43,17 @@ std::string row(const Json& worker)
 std::string status_text(const std::string& status)
 {
     const auto json = Json::parse(status);
-    std::string text = fmt::format("usher {}, master pid {}", json.at("version").get<std::string>(),
-                                   json.at("pid").get<int>());
+    std::string text = fmt::format("usher {}, master pid {}{}",
+                                   json.at("version").get<std::string>(), json.at("pid").get<int>(),
+                                   json.at("stopping").get<bool>() ? ", stopping"
+                                   : json.at("ready").get<bool>()  ? ", ready"
+                                                                   : ", not ready");
     for (const auto& pool : json.at("pools")) {
         text += fmt::format(
-            "\n\npool {}, generation {}, {} handed off, {} reclaimed\nlistening on",
-            pool.at("name").get<std::string>(), pool.at("generation").get<unsigned>(),
-            pool.at("handed_off").get<std::uint64_t>(), pool.at("reclaimed").get<std::uint64_t>());
+            "\n\npool {}, {}, generation {}, {} handed off, {} reclaimed\nlistening on",
+            pool.at("name").get<std::string>(), pool.at("state").get<std::string>(),
+            pool.at("generation").get<unsigned>(), pool.at("handed_off").get<std::uint64_t>(),
+            pool.at("reclaimed").get<std::uint64_t>());
         for (const auto& address : pool.at("listening"))
             text += " " + address.get<std::string>();
         text += fmt::format("\n{:>6} {:>4} {:<12} {:>8} {:>8} {:>9} {:>7} {:>6} {:>7}", "slot",

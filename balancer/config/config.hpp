@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/config/run_as_config.hpp"
+#include "common/log.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -84,6 +85,15 @@ struct OutputConfig {
     friend bool operator==(const OutputConfig&, const OutputConfig&) = default;
 };
 
+/// When a worker that serves well is replaced all the same; 0: never.
+struct RecycleConfig {
+    std::uint64_t max_connections = 0;    ///< handed to it
+    std::chrono::milliseconds max_age{0}; ///< since it was ready
+    std::uint64_t max_memory = 0;         ///< bytes: its proportional set size
+
+    friend bool operator==(const RecycleConfig&, const RecycleConfig&) = default;
+};
+
 /// Identical workers started from one command, and the listeners that feed them.
 struct PoolConfig {
     std::string name = "default";
@@ -107,6 +117,7 @@ struct PoolConfig {
     std::chrono::milliseconds stall_timeout{10'000}; ///< until a worker counts as hung; 0: never
     int hang_signal = SIGABRT;
 
+    RecycleConfig recycle;
     OutputConfig output;
     RestartConfig restart;
     ReloadConfig reload;
@@ -117,6 +128,8 @@ struct PoolConfig {
 /// All that `usher run` needs to know.
 struct Config {
     std::vector<PoolConfig> pools;
+    log::Level log_level = log::Level::info;
+    std::chrono::milliseconds lame_duck{0}; ///< from the signal to stop until the listeners close
 
     friend bool operator==(const Config&, const Config&) = default;
 };

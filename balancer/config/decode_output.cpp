@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/decode_output.hpp"
 
-#include "balancer/config/byte_size.hpp"
+#include "balancer/config/decode_byte_size.hpp"
 #include "balancer/config/limits.hpp"
-
-#include <stdexcept>
 
 namespace usher {
 
@@ -20,13 +18,7 @@ std::string decode_file(const JsonValue& value)
 
 std::uint64_t decode_size(const JsonValue& value)
 {
-    if (!value.is_string())
-        return value.number(max_size_range, "a size, e.g. \"10MiB\", or from 1024 to 4294967295");
-    try {
-        return parse_byte_size(value.text());
-    } catch (const std::invalid_argument& error) {
-        value.fail(error.what());
-    }
+    return decode_byte_size(value, max_size_range);
 }
 
 unsigned decode_max_files(const JsonValue& value)

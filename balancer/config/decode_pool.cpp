@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/decode_pool.hpp"
 
+#include "balancer/config/decode_byte_size.hpp"
+#include "balancer/config/decode_duration.hpp"
 #include "balancer/config/decode_listen.hpp"
 #include "balancer/config/decode_output.hpp"
 #include "balancer/config/decode_run_as.hpp"
@@ -12,7 +14,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <stdexcept>
 
 namespace usher {
 
@@ -30,16 +31,6 @@ std::string decode_text(const JsonValue& value)
 auto number_in(Range range)
 {
     return [range](const JsonValue& value) { return value.number(range); };
-}
-
-std::chrono::milliseconds decode_duration(const JsonValue& value)
-{
-    const std::string text = value.text("a duration, e.g. \"30s\"");
-    try {
-        return parse_duration(text);
-    } catch (const std::invalid_argument& error) {
-        value.fail(error.what());
-    }
 }
 
 std::chrono::milliseconds decode_positive_duration(const JsonValue& value)
@@ -123,6 +114,11 @@ RestartConfig decode_restart(const JsonValue& value)
     return restart;
 }
 
+std::uint64_t decode_max_memory(const JsonValue& value)
+{
+    return decode_byte_size(value, max_memory_range);
+}
+
 int decode_signal(const JsonValue& value)
 {
     const auto number = signal_number(value.text("the name of a signal, e.g. \"TERM\""));
@@ -183,6 +179,9 @@ PoolConfig decode_pool(const JsonValue& value)
         {"stop_signal", into(pool.stop_signal, decode_signal)},
         {"stall_timeout", into(pool.stall_timeout, decode_duration)},
         {"hang_signal", into(pool.hang_signal, decode_signal)},
+        {"max_connections", into(pool.recycle.max_connections, number_in(max_connections_range))},
+        {"max_age", into(pool.recycle.max_age, decode_duration)},
+        {"max_memory", into(pool.recycle.max_memory, decode_max_memory)},
         {"output", into(pool.output, decode_output)},
         {"restart", into(pool.restart, decode_restart)},
         {"reload", into(pool.reload, decode_reload)},

@@ -47,6 +47,11 @@ Json encode(const ReloadConfig& reload)
     };
 }
 
+Json encode_byte_size(std::uint64_t size)
+{
+    return size > 0 && size % 1024 == 0 ? Json(format_byte_size(size)) : Json(size);
+}
+
 Json encode_amount(std::uint64_t amount)
 {
     return amount == LimitConfig::unlimited ? Json("unlimited") : Json(amount);
@@ -86,8 +91,7 @@ Json encode(const OutputConfig& output)
         return "inherit";
     return {
         {"file", output.file},
-        {"max_size", output.max_size % 1024 == 0 ? Json(format_byte_size(output.max_size))
-                                                 : Json(output.max_size)},
+        {"max_size", encode_byte_size(output.max_size)},
         {"max_files", output.max_files},
         {"on_full", output.on_full == OutputConfig::OnFull::block ? "block" : "drop"},
         {"prefix", output.prefix},
@@ -115,6 +119,9 @@ Json encode(const PoolConfig& pool)
     json["stop_signal"] = signal_text(pool.stop_signal);
     json["stall_timeout"] = format_duration(pool.stall_timeout);
     json["hang_signal"] = signal_text(pool.hang_signal);
+    json["max_connections"] = pool.recycle.max_connections;
+    json["max_age"] = format_duration(pool.recycle.max_age);
+    json["max_memory"] = encode_byte_size(pool.recycle.max_memory);
     json["output"] = encode(pool.output);
     json["restart"] = encode(pool.restart);
     json["reload"] = encode(pool.reload);
@@ -129,7 +136,9 @@ std::string dump_config(const Config& config)
     for (const PoolConfig& pool : config.pools)
         pools.push_back(encode(pool));
 
-    const Json document{{"pools", std::move(pools)}};
+    const Json document{{"log_level", log::name_of(config.log_level)},
+                        {"lame_duck", format_duration(config.lame_duck)},
+                        {"pools", std::move(pools)}};
     return document.dump(2, ' ', false, Json::error_handler_t::replace);
 }
 

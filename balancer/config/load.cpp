@@ -2,6 +2,7 @@
 #include "balancer/config/load.hpp"
 
 #include "balancer/config/config_error.hpp"
+#include "balancer/config/decode_duration.hpp"
 #include "balancer/config/decode_pool.hpp"
 #include "balancer/config/json_text.hpp"
 #include "balancer/config/json_value.hpp"
@@ -68,6 +69,14 @@ std::vector<PoolConfig> decode_pools(const JsonValue& value)
     return pools;
 }
 
+log::Level decode_log_level(const JsonValue& value)
+{
+    const auto level = log::level_of(value.text());
+    if (!level)
+        value.refuse("\"debug\", \"info\", \"warning\", \"error\" or \"off\"");
+    return *level;
+}
+
 } // namespace
 
 Config load_config(const std::filesystem::path& file)
@@ -87,6 +96,8 @@ Config decode_config(std::string_view text, std::string_view file_name)
     root.read_members(
         {
             {"$schema", [](const JsonValue& value) { std::ignore = value.text(); }},
+            {"log_level", into(config.log_level, decode_log_level)},
+            {"lame_duck", into(config.lame_duck, decode_duration)},
             {"pools", into(config.pools, decode_pools)},
         },
         "an object with \"pools\"");

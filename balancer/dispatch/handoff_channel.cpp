@@ -107,7 +107,15 @@ std::error_code HandoffChannel::send_batch() noexcept
     }
     sent_ += batch_size_;
     batch_size_ = 0;
+    if (on_count_ && sent_ >= notify_at_)
+        std::exchange(on_count_, nullptr)();
     return {};
+}
+
+void HandoffChannel::notify_at(std::uint64_t count, std::function<void()> handler)
+{
+    notify_at_ = count;
+    on_count_ = count > 0 ? std::move(handler) : nullptr;
 }
 
 HandoffChannel::Entry HandoffChannel::batch_entry(std::size_t index) const noexcept

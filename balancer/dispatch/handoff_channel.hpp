@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -39,6 +40,10 @@ public:
 
     /// The most records per packet that the worker asked for, 1..64.
     void set_max_batch(std::size_t count) noexcept { max_batch_ = count; }
+
+    /// Has `handler` called once, when so many connections have been handed over; 0: never.  It is
+    /// called in the middle of a hand-off, so it must do no more than take note.
+    void notify_at(std::uint64_t count, std::function<void()> handler);
 
     /// True if one more connection may be appended.
     [[nodiscard]] bool has_room() const noexcept;
@@ -99,6 +104,8 @@ private:
     std::size_t max_batch_ = wire::max_handoff_records;
 
     std::uint64_t sent_ = 0;
+    std::uint64_t notify_at_ = 0;
+    std::function<void()> on_count_; ///< empty: nobody wants to know
     std::uint64_t audited_accepted_ = 0;
     std::uint64_t audited_closed_ = 0;
     bool blocked_ = false;

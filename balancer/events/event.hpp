@@ -23,6 +23,7 @@ enum class EventKind {
     ready,         ///< connections may go to it
     disconnect,    ///< it gets no further connection and drains
     stalled,       ///< it does not take what it is given
+    recycled,      ///< it has served long enough and is replaced
     retired,       ///< it is at fault and is being ended
     signalled,     ///< it was sent SIGTERM or SIGKILL
     reclaimed,     ///< what it had not taken went to others

@@ -18,6 +18,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+void rethrow(const std::exception_ptr& error)
+{
+    if (error)
+        std::rethrow_exception(error); // a bug: main() reports it
+}
+
 /// How often workers are looked at: finely enough for their `stall_timeout`.
 std::chrono::milliseconds watch_interval(const PoolConfig& config)
 {
@@ -41,6 +47,8 @@ Pool::Pool(const asio::any_io_executor& executor, PoolConfig config, bool labell
       dispatcher_{executor, *this},
       listeners_{executor, config_->name, dispatcher_, events},
       changed_{executor},
+      recycling_due_{executor},
+      recycle_retry_{config_->restart},
       watch_timer_{executor}
 {
 }
@@ -61,21 +69,29 @@ void Pool::publish(EventKind kind, log::Level level, std::string text, unsigned 
                      .generation = generation});
 }
 
-void Pool::open()
+void Pool::open(ListenerChange listeners)
 {
-    listeners_.commit(*config_, listeners_.prepare(*config_));
+    listeners_.commit(*config_, std::move(listeners));
 }
 
-void Pool::start(std::function<void()> on_end)
+void Pool::start(WorkerSlot::Mode mode, std::function<void()> on_end)
 {
     on_end_ = std::move(on_end);
     for (unsigned number = 1; number <= config_->workers; ++number) {
-        slots_.push_back(make_slot(number, WorkerSlot::Mode::keep, config_, generation_));
+        slots_.push_back(make_slot(number, mode, config_, generation_));
         launch(slots_.back());
     }
-    listeners_.start();
+    if (mode == WorkerSlot::Mode::keep)
+        listeners_.start();
     watched_at_ = Clock::now();
     watch_workers();
+    asio::co_spawn(executor_, recycle_workers(), rethrow);
+}
+
+std::size_t Pool::ready_workers() const noexcept
+{
+    return static_cast<std::size_t>(std::ranges::count_if(
+        slots_, [](const auto& slot) { return slot->is_ready() && !slot->is_over(); }));
 }
 
 Pool::Slot Pool::make_slot(unsigned number, WorkerSlot::Mode mode,
@@ -94,8 +110,7 @@ void Pool::launch(const Slot& slot)
 {
     ++running_;
     asio::co_spawn(executor_, slot->run(), [this, slot](const std::exception_ptr& error) {
-        if (error)
-            std::rethrow_exception(error); // a bug: main() reports it
+        rethrow(error);
         on_slot_end(slot);
     });
 }
@@ -114,6 +129,8 @@ void Pool::on_slot_end(const Slot& slot)
         publish(EventKind::note, log::Level::warning,
                 fmt::format("{} connections were closed, because no worker was left to take them",
                             closed));
+    has_ended_ = true;
+    recycling_due_.notify_all();
     std::exchange(on_end_, nullptr)();
 }
 
@@ -169,6 +186,9 @@ void Pool::watch_workers()
             worker->audit();
             worker->look_for_hang(now);
         }
+        sample_memory(now);
+        if (!due_places(now).empty())
+            recycling_due_.notify_all();
         watch_workers();
     });
 }

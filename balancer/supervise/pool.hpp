@@ -29,12 +29,17 @@ struct Outcome {
     std::string reason; ///< why not: one clause
 
     [[nodiscard]] bool is_done() const noexcept { return kind == Kind::done; }
+
+    [[nodiscard]] static Outcome failure(std::string reason)
+    {
+        return {.kind = Kind::failed, .reason = std::move(reason)};
+    }
 };
 
 /// Identical workers, the listeners that feed them, and the dispatcher between.
 ///
-/// The owner keeps it until the event loop has run out of work.  Operations that change which
-/// workers there are (reload, restart, scale) take turns.
+/// The owner keeps it until it has ended and what it had waiting in the event loop has run.
+/// Operations that change which workers there are (reload, restart, scale) take turns.
 class Pool final : private WorkerSlot::Owner, private ReclaimQueue::Observer {
 public:
     /// `last_worker_id` is shared by all pools of the master.  With `labelled`, the log calls its
@@ -45,12 +50,15 @@ public:
     /// `config` with `workers: auto` replaced by the number that means here and now.
     [[nodiscard]] static std::shared_ptr<const PoolConfig> with_worker_count(PoolConfig config);
 
-    /// Opens the listeners.  Throws AddressInUse, std::system_error, std::runtime_error.
-    void open();
+    /// Takes what listeners().prepare() has opened for its configuration.
+    void open(ListenerChange listeners);
 
-    /// Starts workers and accepts; `on_end` is called once when no worker is left and none will
-    /// be started.
-    void start(std::function<void()> on_end);
+    /// Starts workers and accepts; on trial, enter_service() does the latter.  `on_end` is called
+    /// once when no worker is left and none will be started.
+    void start(WorkerSlot::Mode mode, std::function<void()> on_end);
+
+    /// Accepts as soon as all workers, which were started on trial, are ready.
+    [[nodiscard]] boost::asio::awaitable<Outcome> enter_service();
 
     /// Stops accepting and drains the workers.
     void stop();
@@ -73,11 +81,23 @@ public:
     /// Drains the worker in `slot` and leaves the slot empty, until restart() fills it again.
     [[nodiscard]] boost::asio::awaitable<Outcome> drain(unsigned slot);
 
+    /// Drains every worker and goes on listening, until a reload or restart() fills the slots
+    /// again. Returns when they drain.
+    [[nodiscard]] boost::asio::awaitable<Outcome> drain_all();
+
     /// Has `workers` from now on; surplus ones drain.
     [[nodiscard]] boost::asio::awaitable<Outcome> scale(unsigned workers);
 
     /// Why no worker is left although nobody stopped it: none was ever ready.  Empty otherwise.
     [[nodiscard]] std::string failure() const;
+
+    [[nodiscard]] bool is_stopping() const noexcept { return stopping_; }
+
+    /// True once no worker is left and none will be started.
+    [[nodiscard]] bool has_ended() const noexcept { return has_ended_; }
+
+    /// How many workers get connections.
+    [[nodiscard]] std::size_t ready_workers() const noexcept;
 
     [[nodiscard]] const PoolConfig& config() const noexcept { return *config_; }
     [[nodiscard]] unsigned generation() const noexcept { return generation_; }
@@ -102,6 +122,7 @@ private:
     bool was_ever_ready() const noexcept override { return was_ever_ready_; }
     void on_ready() noexcept override { was_ever_ready_ = true; }
     void on_change() noexcept override { changed_.notify_all(); }
+    void on_recycling_due() noexcept override { recycling_due_.notify_all(); }
     void on_reclaimed(std::string_view worker, std::size_t reclaimed,
                       std::size_t closed) noexcept override;
 
@@ -120,14 +141,20 @@ private:
     [[nodiscard]] boost::asio::awaitable<Outcome> resize(std::shared_ptr<const PoolConfig> config);
     [[nodiscard]] boost::asio::awaitable<Outcome> replace(std::vector<unsigned> numbers,
                                                           std::shared_ptr<const PoolConfig> config,
-                                                          unsigned generation);
+                                                          unsigned generation,
+                                                          const ReloadConfig& rule);
     [[nodiscard]] boost::asio::awaitable<Outcome>
     replace_batch(const std::vector<unsigned>& numbers, std::shared_ptr<const PoolConfig> config,
-                  unsigned generation, std::vector<Slot>& replaced);
+                  unsigned generation, const ReloadConfig& rule, std::vector<Slot>& replaced);
     [[nodiscard]] boost::asio::awaitable<Outcome> soak(const std::vector<Slot>& replaced,
                                                        std::chrono::milliseconds duration);
     void put_back(const std::vector<Slot>& replaced);
     [[nodiscard]] boost::asio::awaitable<void> rebuild(const std::vector<Slot>& replaced);
+
+    void sample_memory(std::chrono::steady_clock::time_point now);
+    [[nodiscard]] std::vector<unsigned> due_places(std::chrono::steady_clock::time_point now) const;
+    [[nodiscard]] boost::asio::awaitable<void> recycle_workers();
+    [[nodiscard]] boost::asio::awaitable<Outcome> recycle();
 
     void watch_workers();
     void publish(EventKind kind, log::Level level, std::string text, unsigned generation = 0);
@@ -148,12 +175,20 @@ private:
     Condition changed_; ///< a worker became ready or ended, or an operation has
     bool turn_taken_ = false;
 
+    Condition recycling_due_; ///< perhaps: look
+    RestartPolicy recycle_retry_;
+    std::chrono::steady_clock::time_point recycle_again_at_{};
+    std::chrono::steady_clock::time_point next_sample_{};
+    std::size_t last_sampled_ = 0;
+    bool said_blind_ = false;
+
     boost::asio::steady_timer watch_timer_;
     std::chrono::steady_clock::time_point watched_at_{};
     std::function<void()> on_end_;
     std::size_t running_ = 0;
     bool was_ever_ready_ = false;
     bool stopping_ = false;
+    bool has_ended_ = false;
 };
 
 } // namespace usher

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/supervise/pool_listeners.hpp"
 
+#include "balancer/config/listen_address.hpp"
+
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -138,6 +140,14 @@ std::vector<std::string> PoolListeners::names() const
         for (const auto& open : group.open)
             result.push_back(open.name);
     return result;
+}
+
+bool PoolListeners::has(const ListenConfig& config) const
+{
+    const auto wanted = parse_listen_address(config.address);
+    return is_exclusive(wanted) && std::ranges::any_of(groups_, [&](const Group& group) {
+               return parse_listen_address(group.config.address) == wanted;
+           });
 }
 
 void PoolListeners::on_accept_failure(const Listener& listener, std::error_code error,

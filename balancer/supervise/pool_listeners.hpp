@@ -47,6 +47,9 @@ public:
     /// How the log calls them: addresses with the real ports.
     [[nodiscard]] std::vector<std::string> names() const;
 
+    /// True if what `config` asks for is open already and can be no second time.
+    [[nodiscard]] bool has(const ListenConfig& config) const;
+
 private:
     struct Open {
         std::string name;

@@ -2,8 +2,10 @@
 #include "balancer/supervise/worker_process.hpp"
 
 #include "balancer/config/duration.hpp"
+#include "balancer/config/signal_name.hpp"
 #include "balancer/supervise/worker_command.hpp"
 #include "common/sys/channel_pair.hpp"
+#include "common/sys/process_memory.hpp"
 #include "common/wire/environment.hpp"
 
 #include <fmt/core.h>
@@ -11,8 +13,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
 
-#include <csignal>
-#include <cstring>
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -21,6 +22,10 @@ namespace asio = boost::asio;
 namespace usher {
 
 namespace {
+
+/// The pidfd of a worker that somebody traces is readable before we may reap it: its end is the
+/// tracer's first, and no further event follows (ptrace(2), wait_consider_task() in the kernel).
+constexpr std::chrono::milliseconds traced_zombie_interval{100};
 
 template <typename... Functions>
 struct Overloaded : Functions... {
@@ -53,11 +58,6 @@ std::string on_one_line(std::string text)
     return text.substr(0, longest);
 }
 
-std::string signal_name(int number)
-{
-    return std::string{"SIG"} + ::sigabbrev_np(number);
-}
-
 std::chrono::milliseconds since(WorkerLifecycle::Clock::time_point start)
 {
     return std::chrono::duration_cast<std::chrono::milliseconds>(WorkerLifecycle::Clock::now() -
@@ -68,7 +68,7 @@ std::chrono::milliseconds since(WorkerLifecycle::Clock::time_point start)
 
 WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
                              std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
-                             EventBus& events, Outputs& outputs, Observer& observer)
+                             EventBus& events, Outputs& outputs, Observer& observer, double dice)
     : identity_{std::move(identity)},
       observer_{observer},
       config_{std::move(config)},
@@ -82,8 +82,10 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
                   .stop_grace = config_->stop_grace},
                  Clock::now()},
       hang_detector_{config_->stall_timeout},
+      recycle_policy_{config_->recycle, dice},
       wake_{executor}
 {
+    set_limits(*config_);
 }
 
 asio::awaitable<sys::ExitStatus> WorkerProcess::run()
@@ -92,7 +94,10 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
     if (output_)
         output_->start();
     control_->start([this](const wire::ControlMessage& message) { on_message(message); });
-    child_.async_wait([self] { self->wake(); });
+    child_.async_wait([self] {
+        self->has_shown_its_end_ = true;
+        self->wake();
+    });
 
     for (;;) {
         if (const auto status = child_.reap()) {
@@ -108,7 +113,10 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
             perform(action);
             continue;
         }
-        wake_.expires_at(lifecycle_.deadline().value_or(Clock::time_point::max()));
+        auto deadline = lifecycle_.deadline().value_or(Clock::time_point::max());
+        if (has_shown_its_end_)
+            deadline = std::min(deadline, Clock::now() + traced_zombie_interval);
+        wake_.expires_at(deadline);
         co_await wake_.async_wait(asio::as_tuple(asio::deferred));
     }
 }
@@ -188,6 +196,28 @@ void WorkerProcess::look_for_hang(Clock::time_point now)
         abort_hung(std::move(reason));
 }
 
+void WorkerProcess::set_limits(const PoolConfig& config)
+{
+    channel_.set_max_queue(config.max_queue);
+    recycle_policy_.set_limits(config.recycle);
+    channel_.notify_at(recycle_policy_.limits().max_connections,
+                       [this] { observer_.on_worker_due(); });
+}
+
+std::error_code WorkerProcess::sample_memory() noexcept
+{
+    return sys::proportional_set_size(pid(), memory_);
+}
+
+std::string WorkerProcess::look_for_recycling(Clock::time_point now) const
+{
+    if (lifecycle_.state() != WorkerLifecycle::State::ready)
+        return {};
+    const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - ready_at_);
+    return recycle_policy_.look(
+        {.connections = channel_.handed_off(), .age = age, .memory = memory_});
+}
+
 void WorkerProcess::forgive(Clock::time_point now) noexcept
 {
     hang_detector_.forgive(now);
@@ -215,18 +245,18 @@ void WorkerProcess::perform(WorkerLifecycle::Action action)
     case WorkerLifecycle::Action::terminate:
         if (lifecycle_.has_start_timed_out())
             publish(EventKind::retired, log::Level::error,
-                    "not ready after " + format_duration(config_->start_timeout) + ", " +
-                        signal_name(config_->stop_signal));
+                    "not ready after " + format_duration(config_->start_timeout) + ", " + "SIG" +
+                        signal_text(config_->stop_signal));
         else
             publish(EventKind::signalled, log::Level::info,
-                    fmt::format("{}, {} still open", signal_name(config_->stop_signal),
+                    fmt::format("{}, {} still open", "SIG" + signal_text(config_->stop_signal),
                                 channel_.open()));
         end_with(config_->stop_signal);
         break;
     case WorkerLifecycle::Action::abort:
-        publish(
-            EventKind::signalled, log::Level::warning,
-            fmt::format("{}, {} still open", signal_name(config_->hang_signal), channel_.open()));
+        publish(EventKind::signalled, log::Level::warning,
+                fmt::format("{}, {} still open", "SIG" + signal_text(config_->hang_signal),
+                            channel_.open()));
         end_with(config_->hang_signal);
         break;
     case WorkerLifecycle::Action::kill:
@@ -302,7 +332,8 @@ void WorkerProcess::on_ready()
 
     lifecycle_.on_ready();
     was_ready_ = true;
-    hang_detector_.forgive(Clock::now());
+    ready_at_ = Clock::now();
+    hang_detector_.forgive(ready_at_);
     publish(EventKind::ready, log::Level::info,
             fmt::format("ready after {} ms", since(started_).count()));
     observer_.on_worker_ready(*this);

@@ -8,6 +8,7 @@
 #include "balancer/supervise/child_process.hpp"
 #include "balancer/supervise/control_channel.hpp"
 #include "balancer/supervise/hang_detector.hpp"
+#include "balancer/supervise/recycle_policy.hpp"
 #include "balancer/supervise/worker_lifecycle.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -18,6 +19,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <system_error>
 
 namespace usher {
 
@@ -51,15 +53,19 @@ public:
         /// more than once.
         virtual void on_worker_lost(WorkerProcess& worker) = 0;
 
+        /// It has been given as many connections as it may have; called in the middle of a
+        /// hand-off, so it must do no more than take note.
+        virtual void on_worker_due() noexcept = 0;
+
     protected:
         ~Observer() = default;
     };
 
-    /// Starts the process.  Throws SpawnError, or std::system_error if the master has no
-    /// descriptors or memory left for it.
+    /// Starts the process; `dice` from -1 to 1 is RecyclePolicy's.  Throws SpawnError, or
+    /// std::system_error if the master has no descriptors or memory left for it.
     WorkerProcess(const boost::asio::any_io_executor& executor,
                   std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
-                  EventBus& events, Outputs& outputs, Observer& observer);
+                  EventBus& events, Outputs& outputs, Observer& observer, double dice);
 
     /// Follows the process to its end.
     [[nodiscard]] boost::asio::awaitable<sys::ExitStatus> run();
@@ -77,6 +83,15 @@ public:
     /// Ends it with `hang_signal` if it does not take what it is given or its loop stands still.
     void look_for_hang(Clock::time_point now);
 
+    /// Limits that are new since it was started, and can be applied to one that runs.
+    void set_limits(const PoolConfig& config);
+
+    /// Asks the kernel how much memory it has; see RecyclePolicy.
+    [[nodiscard]] std::error_code sample_memory() noexcept;
+
+    /// Why it has served long enough: one clause; empty if it has not, or is not ready.
+    [[nodiscard]] std::string look_for_recycling(Clock::time_point now) const;
+
     /// All were suspended, so nobody is to blame for what did not happen until `now`.
     void forgive(Clock::time_point now) noexcept;
 
@@ -91,6 +106,8 @@ public:
     [[nodiscard]] HandoffChannel& channel() noexcept { return channel_; }
     /// The last lines it wrote to its standard error, if the master reads it.
     [[nodiscard]] std::deque<std::string> last_output() const;
+
+    [[nodiscard]] std::uint64_t memory() const noexcept { return memory_; }
 
     [[nodiscard]] bool was_ready() const noexcept { return was_ready_; }
     [[nodiscard]] WorkerLifecycle::State state() const noexcept { return lifecycle_.state(); }
@@ -117,13 +134,17 @@ private:
     ChildProcess child_;
     WorkerLifecycle lifecycle_;
     HangDetector hang_detector_;
+    RecyclePolicy recycle_policy_;
     boost::asio::steady_timer wake_;
 
     Clock::time_point started_ = Clock::now();
+    Clock::time_point ready_at_{};
+    std::uint64_t memory_ = 0; ///< bytes, as last sampled
     std::uint64_t unknown_messages_ = 0;
     bool said_hello_ = false;
     bool was_ready_ = false;
     bool left_ = false;
+    bool has_shown_its_end_ = false; ///< on its pidfd
 };
 
 } // namespace usher

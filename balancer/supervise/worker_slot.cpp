@@ -71,7 +71,7 @@ asio::awaitable<void> WorkerSlot::run_worker()
                                                                  .id = owner_.next_worker_id(),
                                                                  .generation = place_.generation,
                                                                  .label = place_.label},
-                                                  events_, outputs_, observer);
+                                                  events_, outputs_, observer, roll_dice());
     } catch (const std::exception& e) {
         last_failure_ = e.what();
         last_output_.clear();
@@ -121,7 +121,7 @@ void WorkerSlot::publish_last_output()
 
 asio::awaitable<void> WorkerSlot::back_off(RestartPolicy::Duration uptime)
 {
-    const auto delay = policy_.after_exit(uptime, std::uniform_real_distribution{-1.0, 1.0}(dice_));
+    const auto delay = policy_.after_exit(uptime, roll_dice());
     if (!delay || should_give_up()) {
         give_up();
         co_return;
@@ -157,7 +157,7 @@ void WorkerSlot::set_config(std::shared_ptr<const PoolConfig> config)
     config_ = std::move(config);
     policy_.set_limits(config_->restart);
     if (worker_)
-        worker_->channel().set_max_queue(config_->max_queue);
+        worker_->set_limits(*config_);
 }
 
 void WorkerSlot::stop()

@@ -38,6 +38,9 @@ public:
         [[nodiscard]] virtual bool was_ever_ready() const noexcept = 0;
         virtual void on_ready() noexcept = 0;
 
+        /// A worker has been given as many connections as it may have; see WorkerProcess.
+        virtual void on_recycling_due() noexcept = 0;
+
         /// A worker became ready or ended, or the slot has failed or was told to stop.
         virtual void on_change() noexcept = 0;
 
@@ -68,7 +71,7 @@ public:
     /// Its workers get nothing from now on, and go on with what they have.
     void unroute() noexcept;
 
-    /// From the next start on; the queue's length at once.
+    /// From the next start on; limits of the worker there is at once.
     void set_config(std::shared_ptr<const PoolConfig> config);
 
     /// Drains the worker and starts no other.  A second call does nothing.
@@ -106,12 +109,14 @@ private:
     void on_worker_ready(WorkerProcess& worker) noexcept override;
     void on_worker_leaving(WorkerProcess& worker) noexcept override;
     void on_worker_lost(WorkerProcess& worker) override;
+    void on_worker_due() noexcept override { owner_.on_recycling_due(); }
 
     [[nodiscard]] boost::asio::awaitable<void> run_worker();
     [[nodiscard]] bool should_give_up() const noexcept;
     [[nodiscard]] boost::asio::awaitable<void> back_off(RestartPolicy::Duration uptime);
     void give_up();
     void publish(EventKind kind, log::Level level, std::string text) const;
+    [[nodiscard]] double roll_dice() { return std::uniform_real_distribution{-1.0, 1.0}(dice_); }
 
     boost::asio::any_io_executor executor_;
     std::shared_ptr<const PoolConfig> config_;

@@ -27,7 +27,8 @@ TEST_CASE("status shows pools and workers, for people and as JSON")
 
     const auto text = usher.command({"status"});
     CHECK(text.code == 0);
-    CHECK(text.output.find("pool default, generation 1, 1 handed off") != std::string::npos);
+    CHECK(text.output.find("pool default, serving, generation 1, 1 handed off") !=
+          std::string::npos);
 
     const auto result = usher.command({"status", "--json"});
     CHECK(result.code == 0);

@@ -7,8 +7,12 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <csignal>
 #include <regex>
 #include <vector>
+
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 
 using namespace usher::test;
 using namespace std::chrono_literals;
@@ -120,6 +124,27 @@ TEST_CASE("a worker that dies is replaced in its slot, and its exit is logged")
     usher.wait_for("killed by SIGABRT after");
     usher.wait_until_ready(4);
     CHECK(get(port, "/").slot() + get(port, "/").slot() == 3);
+}
+
+TEST_CASE("a worker that dies while somebody traces it is replaced once the tracer lets go")
+{
+    UsherProcess usher{run_demo(2)};
+    usher.wait_until_ready(2);
+    const auto traced = usher.worker_pid(1);
+    if (::ptrace(PTRACE_SEIZE, traced, nullptr, nullptr) < 0) {
+        MESSAGE("not run: this system does not allow to trace");
+        return;
+    }
+    ::kill(traced, SIGKILL);
+    siginfo_t info{}; // a tracer sees the end first, and so far it sees it alone
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(traced), &info, WEXITED | WNOWAIT) == 0);
+    CHECK(usher.command({"status"}).code == 0); // the master has had its turn meanwhile
+    CHECK(usher.count("killed by SIGKILL") == 0);
+
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(traced), &info, WEXITED) == 0);
+    usher.wait_for("worker 1 (pid " + std::to_string(traced) + "): killed by SIGKILL after");
+    usher.wait_until_ready(3);
+    CHECK(usher.stop() == usher::sys::ExitStatus{});
 }
 
 TEST_SUITE_END();

@@ -104,16 +104,21 @@ asio::awaitable<Response> Service::answer(Request request, ConnectionFacts facts
         response.body() = "blocked\n";
     } else if (const auto code = number(query, "code"); path == "/exit" && code) {
         std::exit(*code);
+    } else if (const auto mib = number(query, "mib"); path == "/grow" && mib) {
+        kept_.emplace_back(static_cast<std::size_t>(*mib) << 20, 'x'); // written to, so it counts
+        response.body() = "grown\n";
     } else if (path == "/abort") {
         std::abort();
     } else if (path == "/echo" && request.method() == http::verb::post) {
         response.body() = std::move(request.body());
-    } else if (path == "/slow" || path == "/block" || path == "/exit") {
+    } else if (path == "/slow" || path == "/block" || path == "/exit" || path == "/grow") {
         refuse(response, http::status::bad_request,
-               "say how long, or which code: /slow?ms=100, /block?ms=100, /exit?code=1\n");
+               "say how long, how much or which code: /slow?ms=100, /block?ms=100, "
+               "/grow?mib=100, /exit?code=1\n");
     } else {
         refuse(response, http::status::not_found,
-               "there are / /whoami /slow?ms= /block?ms= /exit?code= /abort and POST /echo\n");
+               "there are / /whoami /slow?ms= /block?ms= /grow?mib= /exit?code= /abort and POST "
+               "/echo\n");
     }
     co_return response;
 }

@@ -10,6 +10,7 @@
 #include <boost/beast/http/string_body.hpp>
 
 #include <string>
+#include <vector>
 
 namespace demo {
 
@@ -30,6 +31,7 @@ struct ConnectionFacts {
 ///     GET  /whoami        JSON: pid, slot, generation, worker, peer, local, listener, connection
 ///     GET  /slow?ms=N     answers after N milliseconds, without blocking the others
 ///     GET  /block?ms=N    blocks the whole event loop for N milliseconds
+///     GET  /grow?mib=N    takes N MiB of memory and keeps them
 ///     GET  /exit?code=N   ends the process
 ///     GET  /abort         crashes it
 ///     POST /echo          gives the body back
@@ -48,6 +50,7 @@ private:
     const usher::worker::Acceptor& acceptor_;
     const Options& options_;
     unsigned requests_ = 0;
+    std::vector<std::string> kept_; ///< what /grow took
 };
 
 } // namespace demo

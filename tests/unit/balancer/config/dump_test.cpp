@@ -16,6 +16,8 @@ TEST_CASE("the defaults are written out")
 {
     const Config config{.pools = {{.command = {"./a"}, .listen = {{.address = "80"}}}}};
     CHECK(dump_config(config) == R"({
+  "log_level": "info",
+  "lame_duck": "0s",
   "pools": [
     {
       "name": "default",
@@ -43,6 +45,9 @@ TEST_CASE("the defaults are written out")
       "stop_signal": "TERM",
       "stall_timeout": "10s",
       "hang_signal": "ABRT",
+      "max_connections": 0,
+      "max_age": "0s",
+      "max_memory": 0,
       "output": "stderr",
       "restart": {
         "first_delay": "100ms",
@@ -65,43 +70,47 @@ TEST_CASE("the defaults are written out")
 TEST_CASE("what is written is read back equal")
 {
     const Config config{
-        .pools = {
-            {.name = "a",
-             .command = {"./a", "--text", "ä\n\""},
-             .workers = 7,
-             .listen = {{.address = "[::]:80", .v6only = true},
-                        {.address = "unix:/x", .mode = 0600},
-                        {.address = "unix:y", .mode = 0}},
-             .backlog = 1,
-             .env = {{"A", "1"}, {"B", ""}},
-             .cwd = "/srv",
-             .run_as = {.user = "a",
-                        .group = "1",
-                        .groups = {{"b", "2"}},
-                        .umask = 07,
-                        .rlimits = {{"core", {}}, {"cpu", {.soft = 0, .hard = 1}}},
-                        .nice = -1,
-                        .oom_score_adj = -2,
-                        .cpu_affinity = {.cpus = {0, 8191}},
-                        .no_new_privs = true,
-                        .clear_env = true},
-             .max_queue = 2,
-             .start_timeout = 1'001ms,
-             .start_attempts = 4,
-             .drain_timeout = 0s,
-             .stop_grace = 48h,
-             .stop_signal = SIGQUIT,
-             .stall_timeout = 0s,
-             .hang_signal = SIGKILL,
-             .output = {.kind = OutputConfig::Kind::file, .file = "log", .max_size = 1025},
-             .restart = {.first_delay = 1ms, .longest_delay = 2min, .give_up_after = 0},
-             .reload = {.strategy = ReloadConfig::Strategy::all_at_once,
-                        .max_surge = 0,
-                        .max_unavailable = 2,
-                        .soak = 1s,
-                        .max_old_generations = 1}},
-            {.name = "b", .run_as = {.groups = {{}}, .cpu_affinity = {.by_slot = true}}},
-        }};
+        .pools =
+            {
+                {.name = "a",
+                 .command = {"./a", "--text", "ä\n\""},
+                 .workers = 7,
+                 .listen = {{.address = "[::]:80", .v6only = true},
+                            {.address = "unix:/x", .mode = 0600},
+                            {.address = "unix:y", .mode = 0}},
+                 .backlog = 1,
+                 .env = {{"A", "1"}, {"B", ""}},
+                 .cwd = "/srv",
+                 .run_as = {.user = "a",
+                            .group = "1",
+                            .groups = {{"b", "2"}},
+                            .umask = 07,
+                            .rlimits = {{"core", {}}, {"cpu", {.soft = 0, .hard = 1}}},
+                            .nice = -1,
+                            .oom_score_adj = -2,
+                            .cpu_affinity = {.cpus = {0, 8191}},
+                            .no_new_privs = true,
+                            .clear_env = true},
+                 .max_queue = 2,
+                 .start_timeout = 1'001ms,
+                 .start_attempts = 4,
+                 .drain_timeout = 0s,
+                 .stop_grace = 48h,
+                 .stop_signal = SIGQUIT,
+                 .stall_timeout = 0s,
+                 .hang_signal = SIGKILL,
+                 .recycle = {.max_connections = 1, .max_age = 2s, .max_memory = 1025},
+                 .output = {.kind = OutputConfig::Kind::file, .file = "log", .max_size = 1025},
+                 .restart = {.first_delay = 1ms, .longest_delay = 2min, .give_up_after = 0},
+                 .reload = {.strategy = ReloadConfig::Strategy::all_at_once,
+                            .max_surge = 0,
+                            .max_unavailable = 2,
+                            .soak = 1s,
+                            .max_old_generations = 1}},
+                {.name = "b", .run_as = {.groups = {{}}, .cpu_affinity = {.by_slot = true}}},
+            },
+        .log_level = log::Level::error,
+        .lame_duck = 3s};
     CHECK(decode_config(dump_config(config), "f") == config);
 }
 

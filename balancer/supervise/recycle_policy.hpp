@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace usher {
+
+/// Decides when a worker has served long enough and is replaced although nothing is wrong with it.
+///
+/// Holds no clock and no dice: it is told.
+class RecyclePolicy {
+public:
+    /// `dice` from -1 to 1 moves each limit by up to a tenth either way, so that workers which
+    /// were started together are not all due together.
+    RecyclePolicy(RecycleConfig limits, double dice) noexcept;
+
+    void set_limits(RecycleConfig limits) noexcept;
+
+    struct Facts {
+        std::uint64_t connections = 0;    ///< handed to it
+        std::chrono::milliseconds age{0}; ///< since it was ready
+        std::uint64_t memory = 0;         ///< bytes, as last sampled
+    };
+
+    /// Why the worker is due: one clause; empty if it is not.
+    [[nodiscard]] std::string look(const Facts& facts) const;
+
+    /// The limits that this worker got; 0: none.
+    [[nodiscard]] const RecycleConfig& limits() const noexcept { return limits_; }
+
+private:
+    RecycleConfig limits_;
+    double factor_;
+};
+
+} // namespace usher
