@@ -120,7 +120,7 @@ void Pool::on_slot_end(const Slot& slot)
     std::erase(leaving_, slot);
     --running_;
     on_change();
-    if (running_ > 0 || (!stopping_ && was_ever_ready_) || !on_end_)
+    if (running_ > 0 || !on_end_ || (!stopping_ && !has_given_up()))
         return;
 
     listeners_.close();
@@ -132,6 +132,14 @@ void Pool::on_slot_end(const Slot& slot)
     has_ended_ = true;
     recycling_due_.notify_all();
     std::exchange(on_end_, nullptr)();
+}
+
+/// Places that were drained wait to be filled again, and so do those that failed after the pool had
+/// served.
+bool Pool::has_given_up() const noexcept
+{
+    return !was_ever_ready_ &&
+           std::ranges::all_of(slots_, [](const auto& slot) { return slot->has_failed(); });
 }
 
 void Pool::stop()

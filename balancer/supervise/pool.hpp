@@ -133,6 +133,7 @@ private:
                                  std::shared_ptr<const PoolConfig> config, unsigned generation);
     void launch(const Slot& slot);
     void on_slot_end(const Slot& slot);
+    [[nodiscard]] bool has_given_up() const noexcept;
     void dismiss(const Slot& slot);
     void adopt(std::shared_ptr<const PoolConfig> config);
     void end_oldest_generations(unsigned most);

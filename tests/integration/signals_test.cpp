@@ -64,7 +64,7 @@ public:
         }
         usher_->wait_until_ready(2);
         in_flight_.emplace(usher_->port());
-        in_flight_->send_get("/slow?ms=700");
+        in_flight_->send_get("/slow?ms=400");
         for (int i = 0; i < 2; ++i)
             CHECK(get(usher_->port(), "/").ok()); // now it has been taken
         enter(state);
@@ -80,7 +80,7 @@ public:
     }
 
 private:
-    void slow_start() { config_.pool["command"] = {demo_program(), "--start-delay", "600"}; }
+    void slow_start() { config_.pool["command"] = {demo_program(), "--start-delay", "300"}; }
 
     void enter(State state)
     {
@@ -114,7 +114,9 @@ void check_end(Scene& scene, bool answered = true)
         usher.signal(SIGTERM);
     if (answered)
         scene.check_in_flight();
-    CHECK(usher.wait() == usher::sys::ExitStatus{});
+    const auto status = usher.wait();
+    CAPTURE(usher.log());
+    CHECK(status == usher::sys::ExitStatus{});
 }
 
 /// Sends `number` in each of `where`, and checks that the master says `text`.
@@ -122,7 +124,7 @@ void check_says(int number, std::initializer_list<State> where, const std::strin
                 std::size_t times = 1)
 {
     for (const auto state : where) {
-        CAPTURE(name_of(state));
+        CAPTURE(std::string{name_of(state)});
         Scene scene{state};
         scene.usher().signal(number);
         scene.usher().wait_for_count(text, times);
@@ -140,7 +142,7 @@ TEST_CASE("TERM, INT and QUIT drain, in every state; once is enough")
         for (const auto state :
              {State::starting, State::serving, State::reloading, State::drained}) {
             CAPTURE(number);
-            CAPTURE(name_of(state));
+            CAPTURE(std::string{name_of(state)});
             Scene scene{state};
             scene.usher().signal(number);
             scene.usher().wait_for("accepting nothing more, draining the workers");
@@ -154,7 +156,7 @@ TEST_CASE("a second TERM, INT or QUIT stops at once")
     for (const int number : {SIGTERM, SIGINT, SIGQUIT})
         for (const auto state : {State::lame_duck, State::stopping}) {
             CAPTURE(number);
-            CAPTURE(name_of(state));
+            CAPTURE(std::string{name_of(state)});
             Scene scene{state};
             scene.usher().signal(number);
             scene.usher().wait_for("stopping now");
@@ -211,7 +213,18 @@ TEST_CASE("WINCH drains all workers while it does not drain already")
                "SIGWINCH: draining all workers, still listening");
     check_says(SIGWINCH, {State::drained}, "SIGWINCH: draining all workers", 2);
     check_says(SIGWINCH, {State::stopping}, "is not drained: usher is stopping");
-    check_says(SIGWINCH, {State::starting}, "SIGWINCH: draining all workers");
+}
+
+TEST_CASE("WINCH before a worker was ever ready ends nothing but the workers")
+{
+    Scene scene{State::starting};
+    auto& usher = scene.usher();
+    usher.signal(SIGWINCH);
+    CHECK(eventually([&] { return children_of(usher.pid()).empty(); }));
+    usher.signal(SIGHUP);
+    usher.wait_for("reload done");
+    CHECK(get(usher.port(), "/").ok());
+    check_end(scene);
 }
 
 TEST_CASE("WINCH means nothing on a terminal")
