@@ -81,7 +81,7 @@ asio::awaitable<Outcome> Pool::replace_batch(const std::vector<unsigned>& number
         place->unroute();
         trial->route();
         replaced.push_back(std::exchange(place, trial));
-        if (!replaced.back()->has_failed())
+        if (!replaced.back()->has_ended())
             leaving_.push_back(replaced.back());
         if (rule.soak == rule.soak.zero())
             replaced.back()->stop();
@@ -120,7 +120,7 @@ void Pool::put_back(const std::vector<Slot>& replaced)
         std::erase(leaving_, old);
         old->route();
         const auto successor = std::exchange(place, old);
-        if (!successor->has_failed())
+        if (!successor->has_ended())
             leaving_.push_back(successor);
         dismiss(successor);
     }

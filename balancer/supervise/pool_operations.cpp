@@ -89,7 +89,7 @@ asio::awaitable<Outcome> Pool::resize(std::shared_ptr<const PoolConfig> config)
     while (slots_.size() > config->workers) {
         auto last = std::move(slots_.back());
         slots_.pop_back();
-        if (!last->has_failed())
+        if (!last->has_ended())
             leaving_.push_back(last);
         dismiss(last);
     }

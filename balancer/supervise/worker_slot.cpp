@@ -57,6 +57,7 @@ asio::awaitable<void> WorkerSlot::run()
         if (!stopping_)
             co_await back_off(since(started));
     }
+    ended_ = true;
     owner_.on_change();
 }
 

@@ -93,6 +93,9 @@ public:
     /// True once it will start no more workers.
     [[nodiscard]] bool is_over() const noexcept { return failed_ || stopping_; }
 
+    /// True once run() has nothing more to do.
+    [[nodiscard]] bool has_ended() const noexcept { return ended_; }
+
     /// How many workers it has started.
     [[nodiscard]] std::uint64_t starts() const noexcept { return starts_; }
 
@@ -138,6 +141,7 @@ private:
     bool routed_;
     bool stopping_ = false;
     bool failed_ = false;
+    bool ended_ = false;
 };
 
 } // namespace usher

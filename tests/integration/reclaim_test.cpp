@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
+#include "tests/support/load.hpp"
+#include "tests/support/process_facts.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/usher_process.hpp"
 
@@ -9,6 +11,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <mutex>
 #include <string>
@@ -59,6 +62,37 @@ TEST_CASE("what a killed worker had not taken is served by the others, oldest fi
     }
     usher.wait_for(": 20 connections it had not taken went to others");
     CHECK(usher.count("worker 2 (pid " + std::to_string(victim) + "): killed by SIGKILL") == 1);
+}
+
+TEST_CASE("workers killed one after the other under load lose what they had taken, and no more")
+{
+    UsherProcess usher{run_demo(4)};
+    usher.wait_until_ready(4);
+    Load load{usher.port(), 8};
+    std::uint64_t taken = 0;
+    for (unsigned slot = 1; slot <= 4; ++slot) {
+        load.wait_for(50);
+        const auto victim = usher.worker_pid(slot);
+        ::kill(victim, SIGSTOP); // so that what it has taken can be counted
+        REQUIRE(eventually([victim] { return state_of(victim) == 'T'; }));
+        const auto status = nlohmann::json::parse(usher.command({"status", "--json"}).output);
+        const auto& worker = status.at("pools").at(0).at("workers").at(slot - 1);
+        REQUIRE(worker.at("pid") == victim);
+        taken += worker.at("open").get<std::uint64_t>();
+
+        [[maybe_unused]] const auto start = std::chrono::steady_clock::now();
+        ::kill(victim, SIGKILL);
+        usher.wait_until_ready(4 + slot);
+        CHECK(usher.worker_pid(slot) != victim);
+#if !defined(__SANITIZE_ADDRESS__) // which makes starting a process dear
+        CHECK(std::chrono::steady_clock::now() - start < 1s);
+#endif
+        CHECK(load.problems() <= taken);
+    }
+    load.wait_for(50);
+    load.stop();
+    CAPTURE(load.first_problem());
+    CHECK(load.problems() <= taken);
 }
 
 TEST_CASE("connections made while every worker is dead are served by their successors")
