@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from . import budget, fronts, rounds
+from . import budget, fronts, rounds, stall
 from .processes import BenchError, adopt_orphans
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -46,6 +46,7 @@ def parse(arguments):
     add("--json", metavar="FILE", type=pathlib.Path, help="also write all results to FILE")
     add("--install", action="store_true", help="install the tools that are missing, then run")
     add("--budget", action="store_true", help="check the budgets (counts, not seconds) instead")
+    add("--stall", action="store_true", help="measure what a worker that blocks costs the others")
     add("--build", metavar="DIR", type=pathlib.Path, default=ROOT / "build", help="build folder")
     options = parser.parse_args(arguments)
     options.only = options.only.split(",") if options.only else names
@@ -137,6 +138,9 @@ def measure(options, folder):
     if options.budget:
         kept, results = budget.run(tools)
         report = {"budget": results}
+    elif options.stall:
+        kept, results = stall.run(tools, options.rounds)
+        report = {"stall": results}
     else:
         report = compare(options, tools)
     if options.json:
