@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "usher.h"
+
+/// Listens where `options` say, for a program without a master.  Returns the descriptor,
+/// non-blocking and close-on-exec, or -1: see uw_fail().
+int uw_listen(const struct usher_options* options);
+
+/// Accepts a connection of `listener`; `connection` may be NULL.  -1 and
+/// EMFILE: it must wait for free descriptors or memory.
+int uw_accept(int listener, struct usher_connection* connection);
