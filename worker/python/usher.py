@@ -1,0 +1,706 @@
+# SPDX-License-Identifier: MIT
+"""The worker library of usher for Python: takes the connections that usher hands to this process.
+
+Without usher it listens by itself, so that the same program runs alone.  One file, standard library
+only: import it from where it is installed, or copy it beside your program.
+
+With asyncio, like asyncio.start_server():
+
+    async def main():
+        server = await usher.start_server(serve)        # async def serve(reader, writer)
+        await server.serve_forever()                    # returns when drained
+
+or connection by connection:
+
+    async for connection in usher.accept():
+        asyncio.create_task(serve(connection))
+
+Blocking:
+
+    with usher.Worker(max_batch=1) as worker:
+        worker.ready()
+        for connection in worker:
+            with connection:
+                serve(connection.socket)
+
+A connection counts as open until its socket is closed; sockets are ordinary ones that count that.
+
+A program whose loop stands still for the master's `stall_timeout` counts as hung.  asyncio programs
+stamp their heartbeat from the event loop; blocking ones whenever they are in accept(), and between
+two calls with heartbeat().
+
+Threads: accept(), ready() and the event loop belong to one thread.  Sockets may be closed, and
+set_load() called, in any.
+
+Needs Python 3.9 and Linux.
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import contextlib
+import errno
+import fcntl
+import inspect
+import ipaddress
+import json
+import mmap
+import os
+import resource
+import select
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import (TYPE_CHECKING, Any, AsyncIterator, Awaitable, Callable, Iterator, Optional,
+                    Union)
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+__all__ = ["Connection", "Identity", "Server", "Socket", "UsherError", "Worker", "accept",
+           "start_server"]
+__version__ = "0.1.0"
+
+PROTOCOL = 1
+MAX_BATCH = 64
+HEARTBEAT_SECONDS = 1.0
+
+# Long enough not to spin, short enough that nobody notices when descriptors come free.
+PAUSE_SECONDS = 0.05
+
+_MAX_MESSAGE = 64 * 1024
+_FDS_SPACE = socket.CMSG_SPACE(253 * 4)  # the kernel's SCM_MAX_FD descriptors
+_MAX_PACKET = 8 + MAX_BATCH * 80
+_HEADER = struct.Struct("<HHHH")
+_RECORD = struct.Struct("<QQHHI28s28s")
+_ADDRESS = struct.Struct("<HHI16sI")
+
+_ACCEPT_NOISE = {errno.EINTR, errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.ENOPROTOOPT,
+                 errno.EHOSTDOWN, errno.ENONET, errno.EHOSTUNREACH, errno.EOPNOTSUPP,
+                 errno.ENETUNREACH}
+_OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+Address = Union[tuple, str, None]
+
+
+class UsherError(Exception):
+    """What the master gave is damaged or of another version, or there is no listening here."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who this worker is under its master."""
+
+    pool: str
+    slot: int  # from 1; its place in the pool, kept by its successor
+    id: int  # never used twice while the master lives
+    generation: int  # from 1; grows with each reload
+
+
+class _Page:
+    """The counters that are shared with the master.
+
+    Each is written with one aligned store of 8 bytes, which CPython's memoryview does (a memcpy of 8
+    bytes, one instruction on every 64-bit machine).  Not struct.pack_into(): it clears the place
+    before it writes, and a master that looks in between sees counters that fall, and ends the
+    worker.
+    """
+
+    _ACCEPTED, _CLOSED, _LOAD, _HEARTBEAT = 8, 9, 10, 11  # in steps of 8 bytes
+
+    def __init__(self, fd: int = -1) -> None:
+        self._map = mmap.mmap(fd, 4096)
+        head = struct.unpack_from("=II", self._map)
+        if fd >= 0 and head != (0x44425355, 1):
+            raise UsherError("the scoreboard is of another version than this program's")
+        self._words = memoryview(self._map).cast("Q")
+        self._lock = threading.Lock()  # sockets are closed in any thread
+        self.accepted = 0
+        self.closed = 0
+
+    def count_accepted(self) -> None:
+        self.accepted += 1
+        self._words[self._ACCEPTED] = self.accepted
+
+    def count_closed(self) -> None:
+        with self._lock:
+            self.closed += 1
+            self._words[self._CLOSED] = self.closed
+
+    def set_load(self, load: int) -> None:
+        self._words[self._LOAD] = load
+
+    def stamp(self) -> None:
+        self._words[self._HEARTBEAT] = time.monotonic_ns()
+
+
+class Socket(socket.socket):
+    """A socket that counts its end: when it is closed, or nobody refers to it any more.
+
+    A socket that is detached, as ssl.SSLContext.wrap_socket() does, is followed no further; it counts
+    as closed when its Connection is closed or forgotten.
+    """
+
+    _on_end: Optional[Callable[[], None]] = None
+
+    def close(self) -> None:
+        super().close()
+        if self.fileno() < 0:  # not while a file made by makefile() is open
+            self._count()
+
+    def __del__(self) -> None:
+        self._count()
+        super().__del__()
+
+    def _count(self) -> None:
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end()
+
+
+@dataclass(frozen=True, eq=False)
+class Connection:
+    """One accepted connection.  As a context manager it closes its socket."""
+
+    socket: Socket  # from asyncio it does not block, from accept() it does
+    worker: Worker
+    peer: Address  # as socket.accept() gives it; None: not known
+    id: int  # never the same twice in one pool while the master lives
+    listener: int  # index in the pool's list of listeners
+    accepted_at: int  # by the master; time.monotonic_ns()
+    reclaims: int = 0  # how often it was taken back from a worker that died
+    known_local: Address = None  # set where a proxy in front has told it
+
+    @property
+    def local(self) -> Address:
+        """The address that the client connected to."""
+        return self.known_local or self.socket.getsockname()
+
+    async def open_streams(self, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Makes asyncio streams of it; `options` as for asyncio's connect_accepted_socket()."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        transport, _ = await loop.connect_accepted_socket(lambda: protocol, self.socket, **options)
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class Worker:
+    """Where this process' connections come from: the master, or a listener of its own.
+
+    `fallback` is where to listen without a master: "8000", "127.0.0.1:8000", "[::1]:8000" or
+    "unix:/path".  `max_batch` is the most connections that the master sends at a time, 1 to 64: what
+    has been sent is lost if this process dies, so a program that serves one after the other says 1.
+
+    Under usher there is one per process.  It takes over what the master gave; it removes the
+    variables and makes the descriptors close-on-exec, so that programs started from here are not
+    taken for workers.  Raises UsherError.
+    """
+
+    def __init__(self, fallback: str = "127.0.0.1:8000", *, max_batch: int = MAX_BATCH,
+                 reuse_port: bool = False, backlog: int = 4096) -> None:
+        if not 1 <= max_batch <= MAX_BATCH:
+            raise UsherError(f"max_batch is {max_batch}, and goes from 1 to {MAX_BATCH}")
+        self.identity: Optional[Identity] = None
+        self.is_draining = False  # the master has said that no more connections will come
+        self.drain_deadline: Optional[float] = None  # time.monotonic() when SIGTERM will come
+        self._ended = False
+        self._paused_until = 0.0
+        self._buffered: deque[Connection] = deque()
+        self._control: Optional[socket.socket] = None
+        self._control_ended = True
+        self._last_id = 0
+        if "USHER_PROTOCOL" in os.environ:
+            self.identity, self._source, self._control, self._page = _take_inheritance()
+            self._control_ended = False
+            self._say({"type": "hello", "protocol": PROTOCOL, "max_batch": max_batch})
+            self.heartbeat()
+        else:
+            self._source = _listen(fallback, reuse_port, backlog)
+            self._page = _Page()
+
+    # What every program uses.
+
+    def ready(self) -> None:
+        """Tells the master that connections may come.  Call it when everything is set up."""
+        self._say({"type": "ready"})
+
+    def accept(self, timeout: Optional[float] = None) -> Optional[Connection]:
+        """Waits for the next connection; its socket blocks.
+
+        None: no more will come, because this worker drains or its master is gone.  Raises
+        TimeoutError after `timeout` seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            connection = self._next()
+            if connection is not None:
+                connection.socket.setblocking(True)
+                return connection
+            if self._ended:
+                return None
+            left = HEARTBEAT_SECONDS
+            if deadline is not None:
+                left = min(left, deadline - time.monotonic())
+                if left <= 0:
+                    raise TimeoutError(f"no connection came within {timeout} s")
+            self._wait(left)
+
+    def __iter__(self) -> Iterator[Connection]:
+        """Yields connections until this worker drains."""
+        return iter(self.accept, None)
+
+    async def __aiter__(self) -> AsyncIterator[Connection]:
+        """The same for asyncio; the sockets do not block."""
+        beat = asyncio.create_task(self._beat())
+        try:
+            while True:
+                connection = self.take()
+                if connection is not None:
+                    yield connection
+                    await asyncio.sleep(0)  # a full queue must not keep the others waiting
+                elif self._ended:
+                    return
+                else:
+                    await self._readable()
+        finally:
+            beat.cancel()
+
+    @property
+    def is_drained(self) -> bool:
+        """True when no more connections will come and all there were are closed: time to exit."""
+        return self._ended and self.open_connections == 0
+
+    @property
+    def open_connections(self) -> int:
+        return self._page.accepted - self._page.closed
+
+    @property
+    def address(self) -> Address:
+        """Where it listens without a master, with the real port; None under one."""
+        return None if self._control else self._source.getsockname()
+
+    def set_load(self, load: int) -> None:
+        """Publishes the program's own measure of its load."""
+        self._page.set_load(load)
+
+    def bye(self, reason: str) -> None:
+        """Tells the master, for its log, why this program is about to exit by itself."""
+        self._say({"type": "bye", "reason": reason})
+
+    def close(self) -> None:
+        """Accepts no more; what has not been taken is closed."""
+        self._ended = True
+        while self._buffered:
+            self._buffered.popleft().socket.close()
+        self._source.close()
+        self._control_ended = True
+        if self._control is not None:
+            self._control.close()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    # For event loops other than asyncio's.
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when take() may have something."""
+        return self._source.fileno()
+
+    def heartbeat(self) -> None:
+        """Stamps the heartbeat and reads the master's messages: for programs that do not come to
+        accept() for more than a second."""
+        self._page.stamp()
+        self._read_control()
+
+    def take(self) -> Optional[Connection]:
+        """The next connection, without waiting; its socket does not block.
+
+        None: none now, or, once `is_ended`, none any more.
+        """
+        connection = self._next()
+        if connection is not None:
+            connection.socket.setblocking(False)
+        return connection
+
+    @property
+    def is_ended(self) -> bool:
+        """True when no more connections will come."""
+        return self._ended
+
+    # How it is done.
+
+    def _next(self) -> Optional[Connection]:
+        if not self._buffered and not self._ended and time.monotonic() >= self._paused_until:
+            try:
+                self._receive() if self._control is not None else self._accept()
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                if error.errno not in _OUT_OF_RESOURCES:
+                    raise
+                self._paused_until = time.monotonic() + PAUSE_SECONDS
+        if not self._buffered:
+            return None
+        connection = self._buffered.popleft()
+        self._page.count_accepted()
+        connection.socket._on_end = self._page.count_closed
+        return connection
+
+    def _wait(self, seconds: float) -> None:
+        """Waits until there is something to do; at most so long."""
+        pause = self._paused_until - time.monotonic()
+        if pause > 0:
+            time.sleep(min(pause, seconds))  # nothing announces that a descriptor has come free
+        else:
+            poll = select.poll()
+            for one in self._watched():
+                poll.register(one, select.POLLIN)
+            poll.poll(seconds * 1000)
+        self.heartbeat()
+
+    async def _readable(self) -> None:
+        """The same for asyncio.  Between two calls nothing is watched, because a program that takes
+        its time would be woken again and again."""
+        pause = self._paused_until - time.monotonic()
+        if pause > 0:
+            await asyncio.sleep(pause)
+            return
+        loop = asyncio.get_running_loop()
+        wake = asyncio.Event()
+        watched = self._watched()
+        for one in watched:
+            loop.add_reader(one, wake.set)
+        try:
+            await wake.wait()
+        finally:
+            for one in watched:
+                loop.remove_reader(one)
+        self._read_control()
+
+    def _watched(self) -> list[socket.socket]:
+        return [self._source] if self._control_ended else [self._source, self._control]
+
+    async def _beat(self) -> None:
+        while True:
+            self.heartbeat()
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    def _say(self, message: dict[str, Any]) -> None:
+        """A master that is gone or does not read is no error here."""
+        if self._control is not None:
+            with contextlib.suppress(OSError):
+                self._control.send(json.dumps(message).encode())
+
+    def _read_control(self) -> None:
+        while not self._control_ended:
+            try:
+                packet = self._control.recv(_MAX_MESSAGE)
+            except BlockingIOError:
+                return
+            except OSError:
+                packet = b""
+            if not packet:
+                self._control_ended = True  # that the master is gone shows on the hand-off socket
+                return
+            timeout = _drain_timeout(packet)
+            if timeout is not None:
+                self.is_draining = True
+                self.drain_deadline = time.monotonic() + timeout
+
+    def _receive(self) -> None:
+        """Buffers the connections of one packet of the master."""
+        if not _has_headroom(self._source):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        # Not by socket.recv_fds(), which in Python 3.9 to 3.13 drops the flags it is given.
+        packet, extra, flags, _ = self._source.recvmsg(_MAX_PACKET, _FDS_SPACE,
+                                                       socket.MSG_CMSG_CLOEXEC)
+        owned = [Socket(fileno=fd) for fd in _adopt(extra)]
+        if not packet and not owned:
+            self._read_control()  # the drain message may be there and not read yet
+            self._ended = self.is_draining = True
+            return
+        header = _decode_header(packet)
+        cut = bool(flags & socket.MSG_CTRUNC)  # then the kernel kept the first that fitted
+        if header is None or (len(owned) != header[0] and not cut):
+            for one in owned:
+                one.close()
+            raise UsherError("the master sent what is no hand-off packet")
+        for number, one in enumerate(owned):
+            offset = _HEADER.size + number * header[1]
+            self._buffered.append(self._connection(one, *_RECORD.unpack_from(packet, offset)))
+
+    def _connection(self, one: Socket, id: int, accepted_at: int, listener: int, flags: int,
+                    _reserved: int, peer: bytes, local: bytes) -> Connection:
+        return Connection(socket=one, worker=self, peer=_decode_address(peer), id=id,
+                          listener=listener, accepted_at=accepted_at, reclaims=flags & 3,
+                          known_local=_decode_address(local))
+
+    def _accept(self) -> None:
+        """Buffers one connection of a listener of our own."""
+        while True:
+            try:
+                plain, peer = self._source.accept()
+            except OSError as error:
+                if error.errno in _ACCEPT_NOISE:
+                    continue
+                raise
+            plain.setblocking(False)
+            self._last_id += 1
+            self._buffered.append(
+                Connection(socket=Socket(fileno=plain.detach()), worker=self, peer=peer,
+                           id=self._last_id, listener=0, accepted_at=time.monotonic_ns()))
+            return
+
+
+def accept(fallback: str = "127.0.0.1:8000", **options: Any) -> AsyncIterator[Connection]:
+    """Says ready and yields connections until this worker drains; `options` as for Worker.
+
+    `connection.worker` is the worker, with its identity and whether it drains.
+    """
+    return _accept(Worker(fallback, **options))
+
+
+async def _accept(worker: Worker) -> AsyncIterator[Connection]:
+    with worker:
+        worker.ready()
+        async for connection in worker:
+            yield connection
+
+
+ClientConnected = Callable[[asyncio.StreamReader, asyncio.StreamWriter],
+                           Optional[Awaitable[None]]]
+
+
+class Server:
+    """What start_server() returns; used like asyncio.Server.
+
+    A callback asks `server.worker.is_draining` whether to answer with `Connection: close`.
+    """
+
+    def __init__(self, worker: Worker, callback: ClientConnected,
+                 ssl: Optional[SSLContext]) -> None:
+        self.worker = worker
+        self._callback = callback
+        self._ssl = ssl
+        self._clients: set[asyncio.Task[None]] = set()
+        self._accepting = asyncio.create_task(self._accept())
+
+    async def serve_forever(self) -> None:
+        """Returns when this worker has drained: no more come, and what came is closed."""
+        await self.wait_closed()
+
+    def close(self) -> None:
+        """Accepts no more; what is open goes on."""
+        self._accepting.cancel()
+
+    async def wait_closed(self) -> None:
+        """Waits until no more connections come and the last one is closed."""
+        await asyncio.wait([self._accepting])
+        while self._clients:
+            await asyncio.wait(set(self._clients))
+        if not self._accepting.cancelled():
+            self._accepting.result()
+
+    async def __aenter__(self) -> Server:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.close()
+        await self.wait_closed()
+
+    async def _accept(self) -> None:
+        with self.worker:
+            self.worker.ready()
+            async for connection in self.worker:
+                task = asyncio.create_task(self._serve(connection))
+                self._clients.add(task)
+                task.add_done_callback(self._clients.discard)
+
+    async def _serve(self, connection: Connection) -> None:
+        try:
+            reader, writer = await connection.open_streams(ssl=self._ssl)
+        except OSError:  # a failed TLS handshake, or a client that has gone already
+            connection.close()
+            return
+        try:
+            result = self._callback(reader, writer)
+            if inspect.isawaitable(result):
+                await result
+        except Exception as error:
+            # Before Python 3.12 asyncio itself leaves such a connection open for ever.
+            writer.close()
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "serving a connection failed", "exception": error})
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+async def start_server(callback: ClientConnected, fallback: str = "127.0.0.1:8000", *,
+                       ssl: Optional[SSLContext] = None, **options: Any) -> Server:
+    """Says ready and calls `callback(reader, writer)` for each connection, like
+    asyncio.start_server(); `options` as for Worker."""
+    return Server(Worker(fallback, **options), callback, ssl)
+
+
+def _take_inheritance() -> tuple[Identity, socket.socket, socket.socket, _Page]:
+    protocol = _number("USHER_PROTOCOL")
+    if protocol != PROTOCOL:
+        raise UsherError(f"the master speaks protocol {protocol}, this program speaks {PROTOCOL}: "
+                         "use the usher.py of the installed usher")
+    identity = Identity(pool=_text("USHER_POOL"), slot=_number("USHER_SLOT"),
+                        id=_number("USHER_WORKER_ID"), generation=_number("USHER_GENERATION"))
+    fds = [_descriptor(f"USHER_{name}_FD") for name in ("HANDOFF", "CONTROL", "SCOREBOARD")]
+    if len(set(fds)) != 3:
+        raise UsherError("USHER_HANDOFF_FD, USHER_CONTROL_FD and USHER_SCOREBOARD_FD do not name "
+                         "three descriptors")
+    page = _Page(fds[2])
+    os.close(fds[2])  # the mapping stays
+    sockets = [socket.socket(fileno=fd) for fd in fds[:2]]
+    for one in sockets:
+        one.setblocking(False)
+    for name in ("PROTOCOL", "HANDOFF_FD", "CONTROL_FD", "SCOREBOARD_FD", "WORKER_ID", "SLOT",
+                 "GENERATION", "POOL"):
+        os.environ.pop(f"USHER_{name}", None)
+    return identity, sockets[0], sockets[1], page
+
+
+def _text(name: str) -> str:
+    try:
+        return os.environ[name]
+    except KeyError:
+        raise UsherError(f"{name} is not set although USHER_PROTOCOL is: start this program with "
+                         "usher, or without both") from None
+
+
+def _number(name: str) -> int:
+    text = _text(name)
+    if not (text.isascii() and text.isdigit()):
+        raise UsherError(f'{name} is "{text}", which is no number')
+    return int(text)
+
+
+def _descriptor(name: str) -> int:
+    fd = _number(name)
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    except (OSError, OverflowError):
+        raise UsherError(f"{name} names descriptor {fd}, which is not open") from None
+    return fd
+
+
+def _drain_timeout(packet: bytes) -> Optional[float]:
+    """The seconds that a drain message gives; None for every other message, which is ignored."""
+    try:
+        message = json.loads(packet)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(message, dict) or message.get("type") != "drain":
+        return None
+    timeout = message.get("timeout_ms")
+    return timeout / 1000 if isinstance(timeout, int) else None
+
+
+def _adopt(extra: list[tuple[int, int, bytes]]) -> array.array[int]:
+    """The descriptors that came with a packet."""
+    fds = array.array("i")
+    for level, kind, data in extra:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(data[:len(data) - len(data) % fds.itemsize])
+    return fds
+
+
+def _decode_header(packet: bytes) -> Optional[tuple[int, int]]:
+    """The count and size of the records, if `packet` is well-formed."""
+    if len(packet) < _HEADER.size:
+        return None
+    version, count, record_size, _ = _HEADER.unpack_from(packet)
+    if version != 1 or not 1 <= count <= MAX_BATCH or record_size < _RECORD.size:
+        return None
+    return (count, record_size) if len(packet) == _HEADER.size + count * record_size else None
+
+
+def _decode_address(data: bytes) -> Address:
+    family, port, scope, address, _ = _ADDRESS.unpack(data)
+    if family == 1:
+        return ""
+    if family == 4:
+        return (str(ipaddress.IPv4Address(address[:4])), port)
+    if family == 6:
+        return (str(ipaddress.IPv6Address(address)), port, 0, scope)
+    return None
+
+
+def _has_headroom(source: socket.socket) -> bool:
+    """True if the descriptors of the next packet fit: the kernel closes those that do not.
+
+    Not asked by receiving with MSG_PEEK, which copies the descriptors: the master may take the packet
+    back before it is consumed, and then two workers hold the same connection.
+    """
+    open_now = os.stat("/proc/self/fd").st_size  # their number; 0 before Linux 6.2
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY or 0 < open_now <= limit - MAX_BATCH:
+        return True
+    start = source.recv(_HEADER.size, socket.MSG_PEEK)
+    if len(start) < _HEADER.size:
+        return True  # receiving will say what it is
+    probes: list[int] = []
+    try:
+        for _ in range(min(_HEADER.unpack(start)[1], MAX_BATCH)):
+            probes.append(os.dup(source.fileno()))
+        return True
+    except OSError:
+        return False
+    finally:
+        for fd in probes:
+            os.close(fd)
+
+
+def _listen(fallback: str, reuse_port: bool, backlog: int) -> socket.socket:
+    family, address = _parse_fallback(fallback)
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind(address)
+        listener.listen(backlog)
+    except OSError as error:
+        listener.close()
+        raise UsherError(f"{fallback}: {error.strerror}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def _parse_fallback(text: str) -> tuple[int, Union[str, tuple[str, int]]]:
+    if text.startswith("unix:") and len(text) > 5:
+        return socket.AF_UNIX, text[5:]
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        host = "0.0.0.0"
+    elif host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    try:
+        version = ipaddress.ip_address(host).version
+        if not (port.isascii() and port.isdigit() and int(port) < 65536):
+            raise ValueError
+    except ValueError:
+        raise UsherError(f'"{text}" is no address to listen on: write 8000, 127.0.0.1:8000, '
+                         "[::1]:8000 or unix:/path") from None
+    return (socket.AF_INET if version == 4 else socket.AF_INET6), (host, int(port))
