@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Checks that scripts/worker-conformance finds each fault by the very clause that it breaks.
+
+    faults_test.py CONFORMANCE FAULTY_WORKER
+"""
+
+import concurrent.futures
+import subprocess
+import sys
+
+# Clauses that are tried with each fault, to see that they pass.
+BASIC = [1, 2, 3, 6, 14, 18]
+
+# Fault to the clauses that fail.  More than one where what is broken is part of others' trials.
+EXPECTED = {
+    "none": [],
+    "ready-twice": [2],
+    "says-garbage": [3],
+    "any-protocol": [4],
+    "inheritable-descriptors": [5],
+    "first-of-batch": [7, 12, 13],
+    "leaks-descriptors": [8],
+    "inheritable-connections": [9],
+    "known-clients-only": [10],
+    "refuses-reclaimed": [11],
+    "records-of-80-bytes": [12],
+    "no-headroom": [13],
+    "writes-to-hand-off": [14],
+    "no-accepted": [15, 17, 24, 26],
+    "no-closed": [16],
+    "counts-one-too-many": [15, 17],
+    "writes-elsewhere": [18],
+    "no-heartbeat": [19],
+    "heartbeat-of-another-clock": [20],
+    "dies-of-the-unknown": [21, 22],
+    "dies-of-garbage": [22],
+    "drain-drops-the-queue": [23],
+    "end-drops-connections": [24, 26, 27],
+    "never-exits": [25, 26, 27, 28],
+    "exits-with-3": [26],
+    "ignores-sigterm": [29],
+}
+
+
+def failed_clauses(conformance, command, clauses=()):
+    """The failed clauses, the exit code, and all that was said."""
+    only = ["--clauses", ",".join(map(str, clauses))] if clauses else []
+    done = subprocess.run([sys.executable, conformance, "--strict", "--timeout", "5", *only, "--",
+                           *command], capture_output=True, text=True)
+    failed = [int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("FAIL")]
+    return failed, done.returncode, done.stdout + done.stderr
+
+
+def main(conformance, faulty_worker):
+    def try_fault(fault):
+        expected = EXPECTED[fault]
+        return failed_clauses(conformance, [sys.executable, faulty_worker, fault],
+                              BASIC + expected if expected else ())
+
+    wrong = 0
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:  # they mostly wait
+        for (fault, expected), (failed, code, text) in zip(EXPECTED.items(),
+                                                           pool.map(try_fault, EXPECTED)):
+            right = failed == expected and code == (1 if expected else 0)
+            print(f"{'ok   ' if right else 'WRONG'} {fault}: {failed}", flush=True)
+            if not right:
+                print(f"expected {expected}; exit code {code}\n{text}")
+                wrong += 1
+
+    # What never says hello gets no further, and clause 1 is the one to say so.
+    for command in (["/bin/false"], [sys.executable, faulty_worker, "ready-before-hello"]):
+        failed, code, text = failed_clauses(conformance, command)
+        if code != 1 or failed[:1] != [1] or len(failed) < 20:
+            print(f"WRONG {command}: {failed}, exit code {code}\n{text}")
+            wrong += 1
+    failed, code, text = failed_clauses(conformance, ["/no/such/worker"])
+    if code != 2 or text != "worker-conformance: /no/such/worker: No such file or directory\n":
+        print(f"WRONG no such program: exit code {code}\n{text}")
+        wrong += 1
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

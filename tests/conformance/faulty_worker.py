@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: MIT
+"""A worker that breaks the protocol in one place:  faulty_worker.py FAULT
+
+Everything else is usher.py, which keeps it.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+import usher
+
+
+class FaultyWorker(usher.Worker):
+    """A good worker; each fault replaces a part of it."""
+
+    exit_code = 0
+    leaves_at_end = True  # when no more connections will come and all are served
+
+    def serve(self, connection):
+        with connection:
+            client = connection.socket
+            request = b""
+            while b"\r\n\r\n" not in request:
+                part = client.recv(65536)
+                if not part:
+                    return
+                request += part
+            client.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+
+    def write_word(self, offset, value):
+        self._page._words[offset // 8] = value
+
+
+FAULTS = {}
+
+
+def fault(name):
+    def register(function):
+        FAULTS[name] = function
+        return function
+    return register
+
+
+@fault("none")
+def _(_cls):
+    pass
+
+
+@fault("ready-before-hello")
+def _(cls):
+    def say(self, message):
+        if message["type"] == "hello":
+            usher.Worker._say(self, {"type": "ready"})
+        usher.Worker._say(self, message)
+    cls._say = say
+
+
+@fault("ready-twice")
+def _(cls):
+    def ready(self):
+        usher.Worker.ready(self)
+        usher.Worker.ready(self)
+    cls.ready = ready
+
+
+@fault("says-garbage")
+def _(cls):
+    def ready(self):
+        self._control.send(b"{\"type\":")
+        usher.Worker.ready(self)
+    cls.ready = ready
+
+
+@fault("any-protocol")
+def _(_cls):
+    os.environ["USHER_PROTOCOL"] = "1"
+
+
+@fault("inheritable-descriptors")
+def _(cls):
+    def ready(self):
+        os.set_inheritable(self._control.fileno(), True)
+        usher.Worker.ready(self)
+    cls.ready = ready
+
+
+@fault("first-of-batch")
+def _(cls):
+    def receive(self):
+        usher.Worker._receive(self)
+        while len(self._buffered) > 1:
+            self._buffered.pop().socket.close()
+    cls._receive = receive
+
+
+@fault("leaks-descriptors")
+def _(cls):
+    kept = []
+    good = cls.serve
+
+    def serve(self, connection):
+        kept.append(open("/dev/null", "rb"))
+        good(self, connection)
+    cls.serve = serve
+
+
+@fault("inheritable-connections")
+def _(cls):
+    good = cls.serve
+
+    def serve(self, connection):
+        connection.socket.set_inheritable(True)
+        good(self, connection)
+    cls.serve = serve
+
+
+@fault("known-clients-only")
+def _(cls):
+    good = cls.serve
+
+    def serve(self, connection):
+        if connection.peer is None:
+            connection.close()
+        else:
+            good(self, connection)
+    cls.serve = serve
+
+
+@fault("refuses-reclaimed")
+def _(cls):
+    good = cls.serve
+
+    def serve(self, connection):
+        if connection.reclaims:
+            connection.close()
+        else:
+            good(self, connection)
+    cls.serve = serve
+
+
+@fault("records-of-80-bytes")
+def _(_cls):
+    good = usher._decode_header
+
+    def decode(packet):
+        header = good(packet)
+        return header if header and header[1] == 80 else None
+    usher._decode_header = decode
+
+
+@fault("no-headroom")
+def _(_cls):
+    usher._has_headroom = lambda source: True
+
+
+@fault("writes-to-hand-off")
+def _(cls):
+    good = cls.serve
+
+    def serve(self, connection):
+        self._source.send(b"thanks")
+        good(self, connection)
+    cls.serve = serve
+
+
+@fault("no-accepted")
+def _(_cls):
+    usher._Page._ACCEPTED = usher._Page._LOAD
+
+
+@fault("no-closed")
+def _(_cls):
+    usher._Page._CLOSED = usher._Page._LOAD
+
+
+@fault("counts-one-too-many")
+def _(cls):
+    good = cls.serve
+
+    def serve(self, connection):
+        self.write_word(64, self._page.accepted + 1)
+        good(self, connection)
+    cls.serve = serve
+
+
+@fault("writes-elsewhere")
+def _(cls):
+    good = cls.serve
+
+    def serve(self, connection):
+        self.write_word(16, 1)
+        good(self, connection)
+    cls.serve = serve
+
+
+@fault("no-heartbeat")
+def _(_cls):
+    usher._Page.stamp = lambda page: None
+
+
+@fault("heartbeat-of-another-clock")
+def _(_cls):
+    def stamp(page):
+        page._words[page._HEARTBEAT] = time.time_ns()
+    usher._Page.stamp = stamp
+
+
+@fault("dies-of-the-unknown")
+def _(_cls):
+    good = usher._drain_timeout
+
+    def read(packet):
+        if json.loads(packet)["type"] not in ("welcome", "drain"):
+            sys.exit("unknown type")
+        return good(packet)
+    usher._drain_timeout = read
+
+
+@fault("dies-of-garbage")
+def _(_cls):
+    good = usher._drain_timeout
+
+    def read(packet):
+        json.loads(packet)
+        return good(packet)
+    usher._drain_timeout = read
+
+
+@fault("drain-drops-the-queue")
+def _(cls):
+    good = cls._read_control
+
+    def read_control(self):
+        good(self)
+        if self.drain_deadline is not None and not self._ended:
+            self._ended = True
+    cls._read_control = read_control
+
+
+@fault("end-drops-connections")
+def _(cls):
+    good = cls.serve
+
+    def serve(self, connection):
+        while connection.socket.recv(65536, socket.MSG_PEEK)[-4:] != b"\r\n\r\n":
+            # More of the request has not come; meanwhile the end may.
+            wait_for_any([connection.socket, self._source])
+            with contextlib.suppress(BlockingIOError):
+                if not self._source.recv(1, socket.MSG_PEEK):
+                    os._exit(0)
+        good(self, connection)
+    cls.serve = serve
+
+
+@fault("never-exits")
+def _(cls):
+    cls.leaves_at_end = False
+
+
+@fault("exits-with-3")
+def _(cls):
+    cls.exit_code = 3
+
+
+@fault("ignores-sigterm")
+def _(_cls):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def wait_for_any(sockets):
+    select.select(sockets, [], [])
+
+
+def main(name):
+    FAULTS[name](FaultyWorker)
+    with FaultyWorker(max_batch=8) as worker:
+        worker.ready()
+        for connection in worker:
+            try:
+                worker.serve(connection)
+            except OSError:
+                pass
+        if not worker.leaves_at_end:
+            signal.pause()
+    sys.exit(worker.exit_code)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in FAULTS:
+        sys.exit(f"usage: faulty_worker.py FAULT; there are {' '.join(FAULTS)}")
+    main(sys.argv[1])
