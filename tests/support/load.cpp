@@ -26,6 +26,12 @@ void post(HttpClient& client, const std::string& body, bool close)
         "\r\n" + (close ? "Connection: close\r\n" : "") + "\r\n" + body);
 }
 
+void require(bool right, const HttpAnswer& answer)
+{
+    if (!right)
+        throw std::runtime_error{"a wrong answer: " + answer.head};
+}
+
 } // namespace
 
 Load::Load(std::uint16_t port, unsigned clients, Mode mode) : port_{port}
@@ -39,13 +45,18 @@ void Load::run(unsigned client, Mode mode)
     std::optional<HttpClient> connection;
     for (std::uint64_t number = 0; !stopping_; ++number) {
         try {
+            if (mode == Mode::get) {
+                const auto answer = get(port_, "/");
+                require(answer.ok(), answer);
+                ++served_;
+                continue;
+            }
             const auto body = make_body(client, number);
             if (!connection)
                 connection.emplace(port_);
             post(*connection, body, mode == Mode::new_connections);
             const auto answer = connection->read_answer();
-            if (!answer.ok() || answer.body != body)
-                throw std::runtime_error{"a wrong answer: " + answer.head};
+            require(answer.ok() && answer.body == body, answer);
             ++served_;
             if (mode == Mode::new_connections || answer.header("Connection") == "close")
                 connection.reset();

@@ -10,7 +10,7 @@
 
 namespace usher::test {
 
-/// Clients that post a nonce and 16 KiB to /echo, again and again, until stop().
+/// Clients that post a nonce and 16 KiB to /echo, or just get /, again and again, until stop().
 ///
 /// A refused, reset, timed out or short answer is a problem, and so is one that is not what was
 /// posted.
@@ -19,6 +19,7 @@ public:
     enum class Mode {
         new_connections, ///< one for each request
         keep_alive,      ///< as long as the worker keeps it, then a new one
+        get,             ///< a new one for each, which only asks for /
     };
 
     Load(std::uint16_t port, unsigned clients, Mode mode = Mode::new_connections);

@@ -65,6 +65,16 @@ std::string hello_program()
     return from_environment("USHER_TEST_HELLO");
 }
 
+std::string hello_c_program()
+{
+    return from_environment("USHER_TEST_HELLO_C");
+}
+
+std::string python_program()
+{
+    return from_environment("USHER_TEST_PYTHON");
+}
+
 std::string faulty_worker_program()
 {
     return from_environment("USHER_TEST_FAULTY_WORKER");

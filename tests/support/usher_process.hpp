@@ -21,6 +21,8 @@ namespace usher::test {
 [[nodiscard]] std::string usher_program();
 [[nodiscard]] std::string demo_program();
 [[nodiscard]] std::string hello_program();
+[[nodiscard]] std::string hello_c_program();
+[[nodiscard]] std::string python_program();
 [[nodiscard]] std::string faulty_worker_program();
 [[nodiscard]] std::string accept_only_worker_program();
 [[nodiscard]] std::string chatty_worker_program();

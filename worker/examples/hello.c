@@ -20,23 +20,25 @@ struct client {
 };
 
 static struct usher_worker* worker;
+static int epoll;
 static char answer[256];
 
 static void end(struct client* client)
 {
+    // close() alone would leave it in the epoll for as long as the master has its copy.
+    epoll_ctl(epoll, EPOLL_CTL_DEL, client->fd, NULL);
     close(client->fd);
     free(client);
     usher_done(worker);
 }
 
-static void begin(int epoll, int fd)
+static void begin(int fd)
 {
     struct client* const client = malloc(sizeof *client);
     if (client == NULL)
         err(1, "malloc");
     client->fd = fd;
     client->used = 0;
-
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
         end(client);
@@ -65,8 +67,7 @@ int main(int argc, char** argv)
 {
     struct usher_options options = USHER_OPTIONS_INIT;
     options.fallback = argc > 1 ? argv[1] : NULL;
-    worker = usher_open(&options);
-    if (worker == NULL)
+    if ((worker = usher_open(&options)) == NULL)
         errx(1, "%s", usher_error());
 
     struct usher_identity identity = USHER_IDENTITY_INIT;
@@ -75,8 +76,7 @@ int main(int argc, char** argv)
              "HTTP/1.1 200 OK\r\nX-Pid: %d\r\nX-Slot: %u\r\nConnection: close\r\n"
              "Content-Length: 14\r\n\r\nHello, World!\n",
              getpid(), identity.slot);
-
-    const int epoll = epoll_create1(EPOLL_CLOEXEC);
+    epoll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, usher_fd(worker), &event) < 0)
         err(1, "epoll");
@@ -91,7 +91,7 @@ int main(int argc, char** argv)
                 serve(events[i].data.ptr);
             else
                 while ((fd = usher_accept(worker, NULL)) >= 0)
-                    begin(epoll, fd);
+                    begin(fd);
         }
     }
     usher_close(worker);

@@ -126,6 +126,10 @@ USHER_API int usher_fd(const struct usher_worker* worker);
 /// non-blocking and close-on-exec.  Allocates nothing.  `connection` may be NULL, and is unchanged
 /// on failure.
 ///
+/// Remove it from an epoll(7) before you close it: the master may have its copy for a moment
+/// longer, and until then close() does not do that, nor does it end the connection (shutdown(2)
+/// does).
+///
 /// EAGAIN: none now; wait for usher_fd().  Also said near RLIMIT_NOFILE: connections stay with the
 /// master until there is room.  ESHUTDOWN: no more will come, because this worker drains or its
 /// master is gone; finish what is open.  EBADMSG: the master sent what is no packet.

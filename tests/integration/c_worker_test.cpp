@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+//
+// The example in C under a real master.
+#include "tests/support/worker_program.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace usher::test;
+
+TEST_SUITE_BEGIN("c_worker");
+
+TEST_CASE("2,000 connections go to 1, 2, 3, 4, 1, 2, ... without one exception")
+{
+    check_strict_turn(c_worker());
+}
+
+TEST_CASE("a worker that is killed under load loses no more than it had taken")
+{
+    check_killed_while_it_serves(c_worker());
+}
+
+TEST_CASE("what a killed worker had not taken is served by the others")
+{
+    check_killed_with_a_queue(c_worker());
+}
+
+TEST_CASE("reloads under load lose nothing")
+{
+    check_reload(c_worker());
+}
+
+TEST_CASE("a drain finishes the request that is in flight")
+{
+    check_drain(c_worker());
+}
+
+TEST_CASE("when the master is killed the request in flight is finished, and all exit")
+{
+    check_master_death(c_worker());
+}
+
+TEST_SUITE_END();
