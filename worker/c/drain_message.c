@@ -23,9 +23,14 @@ static bool equals(struct piece piece, const char* text)
     return piece.size == strlen(text) && memcmp(piece.at, text, piece.size) == 0;
 }
 
+static bool is_one_of(char c, const char* set)
+{
+    return c != '\0' && strchr(set, c) != NULL;
+}
+
 static void skip_blanks(struct cursor* c)
 {
-    while (c->at < c->end && memchr(" \t\r\n", *c->at, 4) != NULL)
+    while (c->at < c->end && is_one_of(*c->at, " \t\r\n"))
         ++c->at;
 }
 
@@ -61,7 +66,7 @@ static bool read_word(struct cursor* c, struct piece* piece)
 {
     skip_blanks(c);
     piece->at = c->at;
-    while (c->at < c->end && memchr(" \t\r\n,:{}[]\"", *c->at, 11) == NULL)
+    while (c->at < c->end && !is_one_of(*c->at, " \t\r\n,:{}[]\""))
         ++c->at;
     piece->size = (size_t)(c->at - piece->at);
     return piece->size > 0;

@@ -26,7 +26,7 @@ static bool parse_unix(const char* path, struct address* address)
     struct sockaddr_un local = {.sun_family = AF_UNIX};
     if (path[0] == '\0' || strlen(path) >= sizeof local.sun_path)
         return false;
-    strcpy(local.sun_path, path);
+    memcpy(local.sun_path, path, strlen(path) + 1);
     memcpy(&address->storage, &local, sizeof local);
     address->size = sizeof local;
     return true;
@@ -122,7 +122,7 @@ static bool is_noise(int error)
     }
 }
 
-int uw_accept(int listener, struct usher_connection* connection)
+int uw_accept(int listener, uint64_t id, struct usher_connection* connection)
 {
     struct usher_connection known = USHER_CONNECTION_INIT;
     int fd = -1;
@@ -138,8 +138,7 @@ int uw_accept(int listener, struct usher_connection* connection)
         return -1;
     }
     if (connection != NULL) {
-        static uint64_t last_id;
-        known.id = ++last_id;
+        known.id = id;
         known.accepted_at = uw_monotonic_nanoseconds();
         uw_fill(connection, connection->size, &known, sizeof known);
     }

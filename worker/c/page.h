@@ -9,7 +9,7 @@
 
 /// The worker's page of counters, shared with the master, which only reads; see
 /// docs/worker-protocol.md.
-struct uw_page {
+struct uw_page { // NOLINT(clang-analyzer-optin.performance.Padding): the layout is the protocol's
     _Atomic(uint32_t) magic;
     _Atomic(uint32_t) version;
     alignas(64) _Atomic(uint64_t) accepted;

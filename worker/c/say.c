@@ -36,7 +36,7 @@ int uw_say_bye(int control, const char* reason)
         const char c = reason[i];
         if (c == '"' || c == '\\')
             escaped[size++] = '\\';
-        escaped[size++] = c < ' ' || c > '~' ? '?' : c;
+        escaped[size++] = (char)(c < ' ' || c > '~' ? '?' : c);
     }
     escaped[size] = '\0';
 

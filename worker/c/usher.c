@@ -149,7 +149,8 @@ static int take(struct usher_worker* worker, struct usher_connection* connection
         if (received == 1)
             fd = uw_take(&worker->batch, connection);
     } else {
-        fd = uw_accept(worker->source, connection);
+        fd = uw_accept(worker->source, worker->last_id + 1, connection);
+        worker->last_id += fd >= 0 ? 1 : 0;
     }
     if (fd < 0 && errno == EAGAIN)
         worker->is_readable = false;

@@ -20,6 +20,7 @@ struct usher_worker {
     int source;       ///< the hand-off socket or the listener
     struct uw_page* page;
     struct uw_page own_page; ///< without a master
+    uint64_t last_id;        ///< of a connection, without a master
     atomic_bool is_draining;
     uint64_t drain_deadline;
     char* pool;

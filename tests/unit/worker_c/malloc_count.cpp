@@ -3,7 +3,8 @@
 
 #include <cstddef>
 
-// NOLINTBEGIN(bugprone-reserved-identifier): ld's --wrap names them so
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): ld's --wrap names them
+// so
 extern "C" {
 void* __real_malloc(std::size_t size);
 void* __real_calloc(std::size_t count, std::size_t size);
@@ -18,40 +19,40 @@ char* __wrap_strdup(const char* text);
 
 namespace {
 
-std::size_t count = 0;
+std::size_t calls = 0;
 
 } // namespace
 
 void* __wrap_malloc(std::size_t size)
 {
-    ++count;
+    ++calls;
     return __real_malloc(size);
 }
 
-void* __wrap_calloc(std::size_t number, std::size_t size)
+void* __wrap_calloc(std::size_t count, std::size_t size)
 {
-    ++count;
-    return __real_calloc(number, size);
+    ++calls;
+    return __real_calloc(count, size);
 }
 
 void* __wrap_realloc(void* block, std::size_t size)
 {
-    ++count;
+    ++calls;
     return __real_realloc(block, size);
 }
 
 char* __wrap_strdup(const char* text)
 {
-    ++count;
+    ++calls;
     return __real_strdup(text);
 }
-// NOLINTEND(bugprone-reserved-identifier)
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 namespace usher::test {
 
 std::size_t malloc_count() noexcept
 {
-    return count;
+    return calls;
 }
 
 } // namespace usher::test

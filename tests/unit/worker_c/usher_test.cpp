@@ -229,6 +229,7 @@ TEST_CASE_FIXTURE(Fixture, "a packet whose descriptors do not fit waits, and is 
     }
     REQUIRE(is_readable(usher_fd(worker), std::chrono::seconds{3}));
     std::vector<sys::UniqueFd> fds;
+    fds.reserve(4);
     for (int i = 0; i < 4; ++i)
         fds.push_back(accept());
     write_text(clients[3].get(), "alive");
