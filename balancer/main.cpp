@@ -7,6 +7,7 @@
 #include "balancer/master.hpp"
 #include "balancer/options.hpp"
 #include "common/log.hpp"
+#include "common/sys/init_process.hpp"
 #include "common/sys/standard_descriptors.hpp"
 
 #include <cstdio>
@@ -54,6 +55,7 @@ int execute(const usher::PrintCommand& command)
 
 int main(int argc, char** argv)
 {
+    usher::sys::hold_signals_as_init();
     try {
         usher::sys::open_standard_descriptors();
         const std::span<const char* const> arguments{argv, static_cast<std::size_t>(argc)};

@@ -6,6 +6,7 @@
 #include "balancer/config/limits.hpp"
 #include "balancer/config/signal_name.hpp"
 #include "common/log.hpp"
+#include "common/sys/init_process.hpp"
 #include "common/sys/pidfd.hpp"
 #include "common/sys/terminal.hpp"
 
@@ -81,6 +82,7 @@ Master::Master(const RunCommand& command)
       signals_{io_},
       outputs_{io_.get_executor(), events_},
       pools_{io_.get_executor(), events_, outputs_, [this] { on_all_ended(); }},
+      orphans_{io_.get_executor()},
       reloader_{io_.get_executor(), command.reload, pools_, events_,
                 [this](const Config& config) { adopt(config); }},
       control_{io_.get_executor(), command.control, *this},
@@ -94,6 +96,7 @@ Master::Master(const RunCommand& command)
     ::signal(SIGPIPE, SIG_IGN);
     for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGTTIN, SIGTTOU, SIGWINCH})
         signals_.add(number);
+    sys::release_signals();
 }
 
 void Master::publish(EventKind kind, log::Level level, std::string text)
@@ -114,6 +117,7 @@ int Master::run()
     for (const auto& pool : pools)
         pools_.start(pool, WorkerSlot::Mode::keep);
     control_.start();
+    orphans_.start();
     await_signal();
 
     io_.run();
@@ -212,6 +216,7 @@ void Master::on_all_ended()
     lame_duck_timer_.cancel();
     outputs_.close();
     control_.close();
+    orphans_.close();
 }
 
 void Master::adopt(const Config& config)

@@ -9,6 +9,7 @@
 #include "balancer/output/outputs.hpp"
 #include "balancer/pool_set.hpp"
 #include "balancer/reloader.hpp"
+#include "balancer/supervise/orphan_reaper.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -62,6 +63,7 @@ private:
     boost::asio::signal_set signals_;
     Outputs outputs_;
     PoolSet pools_;
+    OrphanReaper orphans_;
     Reloader reloader_;
     ControlServer control_;
     boost::asio::steady_timer lame_duck_timer_;

@@ -2,6 +2,7 @@
 #include "balancer/supervise/child_process.hpp"
 
 #include "balancer/supervise/child_setup.hpp"
+#include "balancer/supervise/own_children.hpp"
 #include "balancer/supervise/program_path.hpp"
 #include "balancer/supervise/setup_failure.hpp"
 #include "common/sys/fd_headroom.hpp"
@@ -156,6 +157,7 @@ ChildProcess::ChildProcess(const asio::any_io_executor& executor, const Command&
         auto pidfd = sys::open_pidfd(pid_);
         pidfd_.assign(pidfd.get());
         std::ignore = pidfd.release();
+        OwnChildren::of_process().add(pid_);
     } catch (...) {
         discard(pid_); // nobody could see its end
         throw;
@@ -168,6 +170,7 @@ ChildProcess::~ChildProcess()
         return;
     kill_group();
     std::ignore = sys::retry_on_eintr([this] { return ::waitpid(pid_, nullptr, 0); });
+    OwnChildren::of_process().remove(pid_);
 }
 
 void ChildProcess::signal(int signal) noexcept
@@ -200,6 +203,8 @@ std::optional<sys::ExitStatus> ChildProcess::reap() noexcept
     kill_group();
     const auto status = sys::reap(pidfd_.native_handle());
     reaped_ = status.has_value();
+    if (reaped_)
+        OwnChildren::of_process().remove(pid_);
     return status;
 }
 

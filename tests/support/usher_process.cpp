@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,6 +38,15 @@ std::size_t occurrences(std::string_view text, std::string_view part)
     for (auto at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1))
         ++count;
     return count;
+}
+
+/// fork() with new namespaces for the child.
+pid_t fork_into(int namespaces)
+{
+    if (namespaces == 0)
+        return ::fork();
+    return static_cast<pid_t>(
+        ::syscall(SYS_clone, SIGCHLD | namespaces, nullptr, nullptr, nullptr, nullptr));
 }
 
 /// Waits until `fd` is readable; false at `deadline`.
@@ -96,7 +106,8 @@ std::string source_folder()
 }
 
 UsherProcess::UsherProcess(const std::vector<std::string>& arguments,
-                           const std::function<void()>& in_child, const std::string& control)
+                           const std::function<void()>& in_child, const std::string& control,
+                           int namespaces)
 {
     // A master that becomes another user must be able to make its control socket there.
     std::filesystem::permissions(folder_.path(), std::filesystem::perms::all);
@@ -117,7 +128,7 @@ UsherProcess::UsherProcess(const std::vector<std::string>& arguments,
     const sys::UniqueFd writer{ends[1]};
     ::fcntl(log_pipe_.get(), F_SETPIPE_SZ, 1 << 20);
 
-    pid_ = ::fork();
+    pid_ = fork_into(namespaces);
     if (pid_ == 0) {
         ::dup2(writer.get(), STDOUT_FILENO);
         ::dup2(writer.get(), STDERR_FILENO);

@@ -34,10 +34,11 @@ public:
     using Milliseconds = std::chrono::milliseconds;
 
     /// Starts `usher ARGUMENTS...`, with a control socket of its own if the first is `run`
-    /// (`control_path` if given); `in_child` runs between fork and exec.
+    /// (`control_path` if given); `in_child` runs between fork and exec; `namespaces` are CLONE_NEW
+    /// flags of clone(2).
     explicit UsherProcess(const std::vector<std::string>& arguments,
                           const std::function<void()>& in_child = {},
-                          const std::string& control_path = {});
+                          const std::string& control_path = {}, int namespaces = 0);
     UsherProcess(const UsherProcess&) = delete;
     UsherProcess& operator=(const UsherProcess&) = delete;
 

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/signal_set.hpp>
+
+namespace usher {
+
+/// Reaps processes that have become children of this one because their parents died, so that none
+/// stays a zombie.  How they ended concerns nobody.
+///
+/// Our own children are never touched: their owners reap them, through their pidfds.
+class OrphanReaper {
+public:
+    explicit OrphanReaper(const boost::asio::any_io_executor& executor);
+    OrphanReaper(const OrphanReaper&) = delete;
+    OrphanReaper& operator=(const OrphanReaper&) = delete;
+    ~OrphanReaper();
+
+    /// Does nothing in a process that is given no orphans: see sys::adopts_orphans().
+    void start();
+
+    /// Leaves nothing on the event loop.
+    void close();
+
+private:
+    void await_child();
+    static void reap() noexcept;
+
+    boost::asio::signal_set signals_;
+    bool closed_ = false;
+};
+
+} // namespace usher
