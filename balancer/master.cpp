@@ -5,8 +5,10 @@
 #include "balancer/config/duration.hpp"
 #include "balancer/config/limits.hpp"
 #include "balancer/config/signal_name.hpp"
+#include "balancer/supervise/worker_cgroup.hpp"
 #include "common/log.hpp"
 #include "common/sys/init_process.hpp"
+#include "common/sys/own_cgroup.hpp"
 #include "common/sys/pidfd.hpp"
 #include "common/sys/terminal.hpp"
 
@@ -114,6 +116,7 @@ int Master::run()
         pools.push_back(pools_.make(config, config_.pools.size() > 1));
         pools.back()->open(pools.back()->listeners().prepare(config));
     }
+    remove_leftover_cgroups(sys::own_cgroup());
     for (const auto& pool : pools)
         pools_.start(pool, WorkerSlot::Mode::keep);
     control_.start();

@@ -122,6 +122,18 @@ AffinityConfig decode_affinity(const JsonValue& value)
     return affinity;
 }
 
+CgroupMode decode_cgroup(const JsonValue& value)
+{
+    const auto text = value.text();
+    if (text == "auto")
+        return CgroupMode::automatic;
+    if (text == "on")
+        return CgroupMode::on;
+    if (text == "off")
+        return CgroupMode::off;
+    value.refuse("\"auto\", \"on\" or \"off\"");
+}
+
 } // namespace
 
 std::vector<JsonValue::Member> run_as_members(RunAsConfig& run_as)
@@ -136,6 +148,7 @@ std::vector<JsonValue::Member> run_as_members(RunAsConfig& run_as)
         {"oom_score_adj", into(run_as.oom_score_adj, integer_in(oom_score_adj_range))},
         {"cpu_affinity", into(run_as.cpu_affinity, decode_affinity)},
         {"no_new_privs", into(run_as.no_new_privs, decode_boolean)},
+        {"cgroup", into(run_as.cgroup, decode_cgroup)},
         {"clear_env", into(run_as.clear_env, decode_boolean)},
     };
 }

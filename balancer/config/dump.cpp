@@ -80,6 +80,9 @@ void add(Json& json, const RunAsConfig& run_as)
     else if (!run_as.cpu_affinity.cpus.empty())
         json["cpu_affinity"] = run_as.cpu_affinity.cpus;
     json["no_new_privs"] = run_as.no_new_privs;
+    json["cgroup"] = run_as.cgroup == CgroupMode::automatic ? "auto"
+                     : run_as.cgroup == CgroupMode::on      ? "on"
+                                                            : "off";
     json["clear_env"] = run_as.clear_env;
 }
 

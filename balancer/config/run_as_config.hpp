@@ -39,6 +39,13 @@ struct AccountIds {
     friend bool operator==(const AccountIds&, const AccountIds&) = default;
 };
 
+/// Whether each worker gets a cgroup of its own, with which all it has started can be killed.
+enum class CgroupMode {
+    automatic, ///< where the master's own cgroup was evidently delegated to it
+    on,
+    off,
+};
+
 /// What a worker runs as.  What is not set stays the master's.
 struct RunAsConfig {
     std::string user;                               ///< a name or a number
@@ -52,6 +59,7 @@ struct RunAsConfig {
     std::optional<int> oom_score_adj;
     AffinityConfig cpu_affinity;
     bool no_new_privs = false;
+    CgroupMode cgroup = CgroupMode::automatic;
     bool clear_env = false; ///< of the master's environment, only PATH
 
     friend bool operator==(const RunAsConfig&, const RunAsConfig&) = default;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/supervise/child_process.hpp"
 
+#include "balancer/supervise/cgroup_removal.hpp"
 #include "balancer/supervise/child_setup.hpp"
 #include "balancer/supervise/own_children.hpp"
 #include "balancer/supervise/program_path.hpp"
@@ -151,9 +152,11 @@ pid_t launch(const ChildProcess::Command& command)
 } // namespace
 
 ChildProcess::ChildProcess(const asio::any_io_executor& executor, const Command& command)
-    : pid_{launch(command)}, pidfd_{executor}
+    : pid_{launch(command)}, cgroup_{command.cgroup}, pidfd_{executor}
 {
     try {
+        if (cgroup_)
+            cgroup_->close_entrance();
         auto pidfd = sys::open_pidfd(pid_);
         pidfd_.assign(pidfd.get());
         std::ignore = pidfd.release();
@@ -182,8 +185,11 @@ void ChildProcess::signal(int signal) noexcept
 void ChildProcess::kill_group() noexcept
 {
     // While the child is not reaped, nobody else can get its number, as process or as group.
-    if (!reaped_)
-        ::kill(-pid_, SIGKILL);
+    if (reaped_)
+        return;
+    ::kill(-pid_, SIGKILL);
+    if (cgroup_) // also reaches those who have left the group
+        std::ignore = cgroup_->kill();
 }
 
 void ChildProcess::async_wait(std::function<void()> handler)
@@ -205,6 +211,8 @@ std::optional<sys::ExitStatus> ChildProcess::reap() noexcept
     reaped_ = status.has_value();
     if (reaped_)
         OwnChildren::of_process().remove(pid_);
+    if (reaped_ && cgroup_)
+        remove_when_empty(pidfd_.get_executor(), std::move(cgroup_));
     return status;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/supervise/run_as.hpp"
+#include "common/sys/cgroup.hpp"
 #include "common/sys/exit_status.hpp"
 #include "common/sys/unique_fd.hpp"
 
@@ -43,6 +44,7 @@ public:
         int errors = -1; ///< becomes its standard error; -1: ours
 
         RunAs run_as;
+        std::shared_ptr<sys::Cgroup> cgroup; ///< starts and is killed in it; null: ours
     };
 
     /// The number of the first of Command::descriptors in the child.
@@ -63,18 +65,20 @@ public:
     /// Sends `signal` to the child; does nothing once it has ended.
     void signal(int signal) noexcept;
 
-    /// Sends SIGKILL to the child and to what else is left of its group.
+    /// Sends SIGKILL to the child and to what else is left of its group and its cgroup.
     void kill_group() noexcept;
 
     /// Calls `handler` once when the child has ended.  `handler` keeps alive what it needs:
     /// it may be queued already when this object is destroyed.
     void async_wait(std::function<void()> handler);
 
-    /// The exit status once the child has ended.  What else is left of its group is killed.
+    /// The exit status once the child has ended.  What else is left of its group and its
+    /// cgroup is killed, and the cgroup removed.
     [[nodiscard]] std::optional<sys::ExitStatus> reap() noexcept;
 
 private:
     pid_t pid_;
+    std::shared_ptr<sys::Cgroup> cgroup_;
     boost::asio::posix::stream_descriptor pidfd_;
     bool reaped_ = false;
 };

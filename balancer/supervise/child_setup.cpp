@@ -130,6 +130,8 @@ std::optional<SetupFailure> set_up_child(const ChildProcess::Command& command) n
     // Its own group: Ctrl-C in the terminal reaches the master alone, which then drains.
     if (::setpgid(0, 0) < 0)
         return failed(SetupStep::process_group);
+    if (command.cgroup && !command.cgroup->enter()) // while its descriptor has its number
+        return failed(SetupStep::cgroup);
     if (!reset_signals())
         return failed(SetupStep::signals);
     if (!pass_descriptors(command))

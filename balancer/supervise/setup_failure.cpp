@@ -52,6 +52,8 @@ Explanation explain(const SetupFailure& failure, const RunAs& run_as)
         break; // said otherwise
     case SetupStep::process_group:
         return {"setpgid", ""};
+    case SetupStep::cgroup:
+        return {"entering its cgroup", ""};
     case SetupStep::signals:
         return {"resetting signals", ""};
     case SetupStep::descriptors:

@@ -12,6 +12,7 @@ namespace usher {
 enum class SetupStep : int {
     none = 0,
     process_group,
+    cgroup,
     signals,
     descriptors,
     limits,

@@ -3,8 +3,10 @@
 
 #include "balancer/config/duration.hpp"
 #include "balancer/config/signal_name.hpp"
+#include "balancer/supervise/worker_cgroup.hpp"
 #include "balancer/supervise/worker_command.hpp"
 #include "common/sys/channel_pair.hpp"
+#include "common/sys/own_cgroup.hpp"
 #include "common/sys/process_memory.hpp"
 #include "common/wire/environment.hpp"
 
@@ -34,7 +36,8 @@ struct Overloaded : Functions... {
 
 ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& config,
                    const WorkerIdentity& identity, const HandoffChannel& channel,
-                   const OutputReader* output, std::shared_ptr<ControlChannel>& control)
+                   const OutputReader* output, std::shared_ptr<ControlChannel>& control,
+                   std::string& cgroup_trouble)
 {
     auto pair = sys::make_channel_pair();
     control = std::make_shared<ControlChannel>(executor, std::move(pair.parent));
@@ -45,7 +48,10 @@ ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& conf
         descriptors.output = output->worker_output();
         descriptors.errors = output->worker_errors();
     }
-    return ChildProcess{executor, make_worker_command(config, identity, descriptors)};
+    auto command = make_worker_command(config, identity, descriptors);
+    command.cgroup =
+        make_worker_cgroup(config.run_as.cgroup, sys::own_cgroup(), identity, cgroup_trouble);
+    return ChildProcess{executor, command};
 }
 
 /// A worker's own words on one line: nothing in them can look like a line of the log.
@@ -76,7 +82,8 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
       channel_{config_->max_queue},
       output_{
           outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot))},
-      child_{start(executor, *config_, identity_, channel_, output_.get(), control_)},
+      child_{
+          start(executor, *config_, identity_, channel_, output_.get(), control_, cgroup_trouble_)},
       lifecycle_{{.start_timeout = config_->start_timeout,
                   .drain_timeout = config_->drain_timeout,
                   .stop_grace = config_->stop_grace},
@@ -91,6 +98,9 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
 asio::awaitable<sys::ExitStatus> WorkerProcess::run()
 {
     const auto self = shared_from_this();
+    if (!cgroup_trouble_.empty())
+        publish(EventKind::note, log::Level::warning,
+                "has no cgroup of its own: " + cgroup_trouble_);
     if (output_)
         output_->start();
     control_->start([this](const wire::ControlMessage& message) { on_message(message); });

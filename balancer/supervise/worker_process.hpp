@@ -131,6 +131,7 @@ private:
     HandoffChannel channel_;
     std::shared_ptr<ControlChannel> control_;
     std::shared_ptr<OutputReader> output_; ///< null: it has our descriptors
+    std::string cgroup_trouble_;           ///< why it has none of its own although it should
     ChildProcess child_;
     WorkerLifecycle lifecycle_;
     HangDetector hang_detector_;

@@ -101,6 +101,17 @@ TEST_CASE("nice and oom_score_adj stay in the kernel's range")
           "f: /pools/0/oom_score_adj: is 18446744073709551615, but must be from -1000 to 1000");
 }
 
+TEST_CASE("a cgroup is wanted, refused, or left to what usher finds")
+{
+    CHECK(pool_of(R"("nice": 0)").run_as.cgroup == CgroupMode::automatic);
+    CHECK(pool_of(R"("cgroup": "auto")").run_as.cgroup == CgroupMode::automatic);
+    CHECK(pool_of(R"("cgroup": "on")").run_as.cgroup == CgroupMode::on);
+    CHECK(pool_of(R"("cgroup": "off")").run_as.cgroup == CgroupMode::off);
+    CHECK(pool_error(R"("cgroup": "yes")") ==
+          "f: /pools/0/cgroup: is \"yes\", but must be \"auto\", \"on\" or \"off\"");
+    CHECK(pool_error(R"("cgroup": true)") == "f: /pools/0/cgroup: is true, but must be a string");
+}
+
 TEST_CASE("CPUs are chosen by slot or listed")
 {
     CHECK(pool_error(R"("cpu_affinity": "all")") ==
