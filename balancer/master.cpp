@@ -6,6 +6,7 @@
 #include "balancer/config/limits.hpp"
 #include "balancer/config/signal_name.hpp"
 #include "balancer/supervise/worker_cgroup.hpp"
+#include "balancer/systemd/activation.hpp"
 #include "common/log.hpp"
 #include "common/sys/init_process.hpp"
 #include "common/sys/own_cgroup.hpp"
@@ -84,6 +85,7 @@ Master::Master(const RunCommand& command)
       signals_{io_},
       outputs_{io_.get_executor(), events_},
       pools_{io_.get_executor(), events_, outputs_, [this] { on_all_ended(); }},
+      notifier_{io_.get_executor(), pools_, events_},
       orphans_{io_.get_executor()},
       reloader_{io_.get_executor(), command.reload, pools_, events_,
                 [this](const Config& config) { adopt(config); }},
@@ -111,15 +113,12 @@ int Master::run()
     publish(EventKind::note, log::Level::info,
             fmt::format("usher {}, master pid {}", USHER_VERSION, ::getpid()));
     control_.open();
-    std::vector<PoolSet::Handle> pools;
-    for (const auto& config : config_.pools) {
-        pools.push_back(pools_.make(config, config_.pools.size() > 1));
-        pools.back()->open(pools.back()->listeners().prepare(config));
-    }
+    const auto pools = open_pools();
     remove_leftover_cgroups(sys::own_cgroup());
     for (const auto& pool : pools)
         pools_.start(pool, WorkerSlot::Mode::keep);
     control_.start();
+    notifier_.start();
     orphans_.start();
     await_signal();
 
@@ -131,6 +130,22 @@ int Master::run()
     }
     publish(EventKind::stopped, log::Level::info, "stopped");
     return 0;
+}
+
+std::vector<PoolSet::Handle> Master::open_pools()
+{
+    systemd::warn_without_libsystemd(events_);
+    std::vector<ListenConfig> listeners;
+    for (const auto& config : config_.pools)
+        listeners.insert(listeners.end(), config.listen.begin(), config.listen.end());
+    auto inherited = systemd::take_sockets(std::move(listeners), events_);
+
+    std::vector<PoolSet::Handle> pools;
+    for (const auto& config : config_.pools) {
+        pools.push_back(pools_.make(config, config_.pools.size() > 1));
+        pools.back()->open(pools.back()->listeners().prepare(config, &inherited));
+    }
+    return pools;
 }
 
 void Master::await_signal()
@@ -219,6 +234,7 @@ void Master::on_all_ended()
     lame_duck_timer_.cancel();
     outputs_.close();
     control_.close();
+    notifier_.close();
     orphans_.close();
 }
 

@@ -10,6 +10,7 @@
 #include "balancer/pool_set.hpp"
 #include "balancer/reloader.hpp"
 #include "balancer/supervise/orphan_reaper.hpp"
+#include "balancer/systemd/notifier.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -47,6 +48,7 @@ private:
     [[nodiscard]] PoolSet::Handle find_pool(std::string_view name) const noexcept;
     [[nodiscard]] std::string unknown_pool(std::string_view name) const;
     [[nodiscard]] std::optional<Reply> refuse_slot(std::string_view pool, unsigned slot);
+    [[nodiscard]] std::vector<PoolSet::Handle> open_pools();
     void await_signal();
     void on_signal(int number);
     void scale_all(int difference);
@@ -63,6 +65,7 @@ private:
     boost::asio::signal_set signals_;
     Outputs outputs_;
     PoolSet pools_;
+    systemd::Notifier notifier_;
     OrphanReaper orphans_;
     Reloader reloader_;
     ControlServer control_;

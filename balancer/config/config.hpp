@@ -19,6 +19,7 @@ namespace usher {
 /// Where a pool listens, as the user wrote it.
 struct ListenConfig {
     std::string address; ///< "8000", "127.0.0.1:8000", "[::]:8000", "localhost:0", "unix:/path"
+    std::string name;    ///< of the inherited sockets that are for it; may be empty
 
     /// IPv6 only: refuse IPv4-mapped connections.  Always set on the socket, so that the
     /// system's net.ipv6.bindv6only never decides.

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/decode_listen.hpp"
 
+#include "balancer/config/limits.hpp"
 #include "balancer/config/listen_address.hpp"
 #include "balancer/config/octal.hpp"
 
+#include <fmt/core.h>
+
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -28,6 +32,18 @@ std::string decode_address(const JsonValue& value)
     return text;
 }
 
+/// As FileDescriptorName= of systemd.socket(5) takes it, because it must be equal to one.
+std::string decode_name(const JsonValue& value)
+{
+    std::string name = value.text();
+    const bool is_good =
+        std::ranges::all_of(name, [](unsigned char c) { return c >= ' ' && c <= '~' && c != ':'; });
+    if (name.empty() || name.size() > longest_listener_name || !is_good)
+        value.refuse(fmt::format("1 to {} printable ASCII characters other than a colon",
+                                 longest_listener_name));
+    return name;
+}
+
 unsigned decode_mode(const JsonValue& value)
 {
     return decode_octal(value, "an octal string from \"0\" to \"0777\", e.g. \"0660\"");
@@ -44,6 +60,7 @@ ListenConfig decode_listener(const JsonValue& value)
     value.read_members(
         {
             {"address", into(listen.address, decode_address)},
+            {"name", into(listen.name, decode_name)},
             {"v6only", into(listen.v6only, decode_boolean)},
             {"mode", into(listen.mode, decode_mode)},
         },

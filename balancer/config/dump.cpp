@@ -18,6 +18,8 @@ using Json = nlohmann::ordered_json;
 Json encode(const ListenConfig& listen)
 {
     Json json{{"address", listen.address}};
+    if (!listen.name.empty())
+        json["name"] = listen.name;
     if (parse_listen_address(listen.address).kind != ListenAddress::Kind::unix_path)
         json["v6only"] = listen.v6only;
     if (listen.mode)

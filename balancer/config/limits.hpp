@@ -50,6 +50,7 @@ inline constexpr std::uint64_t largest_byte_size = 1ULL << 40;
 inline constexpr unsigned largest_mode = 0777; ///< of a socket file
 
 inline constexpr std::size_t longest_pool_name = 64;
+inline constexpr std::size_t longest_listener_name = 255;  ///< as systemd has it
 inline constexpr std::size_t deepest_nesting = 64;         ///< of arrays and objects in a file
 inline constexpr std::size_t largest_file = 1024UL * 1024; ///< bytes
 

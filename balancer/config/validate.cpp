@@ -42,6 +42,11 @@ private:
             throw ConfigError{origin_, pointer,
                               fmt::format("listens on {} like {}; remove one of them",
                                           quote(listen.address), used->second)};
+        const auto [named, is_new_name] = first_name_.emplace(listen.name, pointer);
+        if (!is_new_name && !listen.name.empty())
+            throw ConfigError{origin_, pointer,
+                              fmt::format("is called {} like {}; choose another name",
+                                          quote(listen.name), named->second)};
     }
 
     void check(const OutputConfig& output, const std::string& pointer)
@@ -64,6 +69,7 @@ private:
 
     std::string_view origin_;
     std::map<ListenAddress, std::string> first_use_;  ///< the pointers of the listeners seen
+    std::map<std::string, std::string> first_name_;   ///< the pointers of the listeners named
     std::map<std::string, std::string> first_output_; ///< the pointers of the files seen
 };
 

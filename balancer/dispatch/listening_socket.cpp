@@ -2,16 +2,13 @@
 #include "balancer/dispatch/listening_socket.hpp"
 
 #include "balancer/config/listen_address.hpp"
+#include "balancer/dispatch/resolve.hpp"
 #include "balancer/dispatch/unix_listener.hpp"
 #include "common/sys/syscall.hpp"
 
-#include <algorithm>
-#include <cstring>
-#include <memory>
+#include <array>
 #include <optional>
-#include <string_view>
 
-#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -76,31 +73,6 @@ ListeningSocket open_everywhere(std::uint16_t port, bool v6only, unsigned backlo
             throw;
         return open_tcp(sys::SocketAddress::ipv4(any4, port), false, backlog);
     }
-}
-
-std::vector<sys::SocketAddress> resolve(const std::string& host, std::uint16_t port)
-{
-    addrinfo hints{};
-    hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_PASSIVE;
-    addrinfo* found = nullptr;
-    const int rc = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
-    if (rc != 0) {
-        const auto reason = rc == EAI_SYSTEM ? std::strerror(errno) : ::gai_strerror(rc);
-        throw std::runtime_error{host + ": cannot be resolved: " + reason};
-    }
-    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner{found, &::freeaddrinfo};
-
-    std::vector<sys::SocketAddress> result;
-    for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
-        const sys::SocketAddress address{a->ai_addr, a->ai_addrlen};
-        const bool is_new = std::ranges::none_of(
-            result, [&](const auto& other) { return other.to_string() == address.to_string(); });
-        if (is_new) // /etc/hosts may name one twice
-            result.push_back(address);
-    }
-    return result;
 }
 
 /// All addresses of a name.  One that this machine does not have is skipped (`localhost` is ::1

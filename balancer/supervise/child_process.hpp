@@ -10,6 +10,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -44,6 +45,7 @@ public:
         int errors = -1; ///< becomes its standard error; -1: ours
 
         RunAs run_as;
+
         std::shared_ptr<sys::Cgroup> cgroup; ///< starts and is killed in it; null: ours
     };
 

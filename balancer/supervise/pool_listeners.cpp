@@ -41,7 +41,7 @@ void PoolListeners::publish(EventKind kind, log::Level level, std::string text)
     events_.publish({.kind = kind, .level = level, .message = std::move(text), .pool = pool_});
 }
 
-ListenerChange PoolListeners::prepare(const PoolConfig& next) const
+ListenerChange PoolListeners::prepare(const PoolConfig& next, InheritedSockets* inherited) const
 {
     ListenerChange change;
     std::vector<bool> used(groups_.size()); // the same address may stand there twice, with port 0
@@ -55,9 +55,14 @@ ListenerChange PoolListeners::prepare(const PoolConfig& next) const
                                                           "listener is open; restart usher"};
             used[i] = is_open = true;
         }
-        if (!is_open)
-            change.added.push_back(
-                {.config = config, .sockets = open_listeners(config, next.backlog)});
+        if (is_open)
+            continue;
+        std::vector<ListeningSocket> sockets;
+        if (inherited != nullptr)
+            sockets = inherited->take(config, next.backlog);
+        if (sockets.empty())
+            sockets = open_listeners(config, next.backlog);
+        change.added.push_back({.config = config, .sockets = std::move(sockets)});
     }
     return change;
 }

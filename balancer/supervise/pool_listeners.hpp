@@ -3,6 +3,7 @@
 
 #include "balancer/config/config.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
+#include "balancer/dispatch/inherited_sockets.hpp"
 #include "balancer/dispatch/listener.hpp"
 #include "balancer/dispatch/listening_socket.hpp"
 #include "balancer/events/event_bus.hpp"
@@ -30,10 +31,12 @@ public:
     PoolListeners(boost::asio::any_io_executor executor, std::string pool, Dispatcher& dispatcher,
                   EventBus& events);
 
-    /// Opens what `next` has and the pool has not yet, and changes nothing.
+    /// Opens what `next` has and the pool has not yet, or takes it from `inherited`, and changes
+    /// nothing.
     ///
     /// Throws AddressInUse, std::system_error, std::runtime_error.
-    [[nodiscard]] ListenerChange prepare(const PoolConfig& next) const;
+    [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
+                                         InheritedSockets* inherited = nullptr) const;
 
     /// Takes over what was prepared, closes what `next` has no longer, and leaves the rest alone.
     void commit(const PoolConfig& next, ListenerChange change);

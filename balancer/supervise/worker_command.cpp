@@ -3,6 +3,8 @@
 
 #include "common/wire/environment.hpp"
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <string>
 #include <string_view>
@@ -12,6 +14,11 @@
 namespace usher {
 
 namespace {
+
+/// How a service manager speaks to the process it has started.  A worker that has them would speak
+/// in the master's name, or take the numbers for its own descriptors.
+constexpr std::array<std::string_view, 6> service_variables{
+    "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"};
 
 std::map<std::string, std::string> own_environment(bool only_path)
 {
@@ -23,6 +30,8 @@ std::map<std::string, std::string> own_environment(bool only_path)
         if (equals == std::string_view::npos || text.starts_with("USHER_"))
             continue;
         const auto name = text.substr(0, equals);
+        if (std::ranges::find(service_variables, name) != service_variables.end())
+            continue;
         if (!only_path || name == "PATH")
             result.emplace(name, text.substr(equals + 1));
     }

@@ -88,7 +88,7 @@ bool is_readable(int fd, std::chrono::milliseconds wait)
 
 void wait_readable(int fd)
 {
-    if (!is_readable(fd, limit))
+    if (!is_readable(fd, socket_patience))
         throw std::runtime_error{"nothing to read after 10 s"};
 }
 

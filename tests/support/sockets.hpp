@@ -11,11 +11,11 @@
 #include <string>
 #include <string_view>
 
-/// Plain blocking sockets.  What fails throws std::system_error, what takes longer than `limit`
-/// std::runtime_error.
+/// Plain blocking sockets.  What fails throws std::system_error, what takes longer than
+/// `socket_patience` std::runtime_error.
 namespace usher::test {
 
-inline constexpr std::chrono::seconds limit{10};
+inline constexpr std::chrono::seconds socket_patience{10};
 
 /// One connection: what the client holds and what a server would accept, non-blocking.
 struct Connected {

@@ -66,6 +66,17 @@ TEST_CASE("v6only is for TCP, mode for Unix-domain sockets")
           "f: /pools/0/listen/mode: is for unix: addresses only; remove it");
 }
 
+TEST_CASE("a name is what FileDescriptorName= may be")
+{
+    CHECK(pool_of(R"("listen": {"address": "80", "name": "web one.socket"})").listen ==
+          std::vector<ListenConfig>{{.address = "80", .name = "web one.socket"}});
+    for (const auto& bad : std::vector<std::string>{"", "a:b", "ä", std::string(256, 'x')})
+        CHECK(pool_error(R"("listen": {"address": "80", "name": ")" + bad + "\"}")
+                  .starts_with("f: /pools/0/listen/name: is "));
+    CHECK(pool_error(R"("listen": {"address": "80", "name": "a\u0009b"})")
+              .ends_with("but must be 1 to 255 printable ASCII characters other than a colon"));
+}
+
 TEST_CASE("a mode is an octal string up to 0777")
 {
     const auto mode_error = [](const std::string& mode) {

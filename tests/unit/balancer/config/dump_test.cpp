@@ -76,7 +76,7 @@ TEST_CASE("what is written is read back equal")
                 {.name = "a",
                  .command = {"./a", "--text", "ä\n\""},
                  .workers = 7,
-                 .listen = {{.address = "[::]:80", .v6only = true},
+                 .listen = {{.address = "[::]:80", .name = "web", .v6only = true},
                             {.address = "unix:/x", .mode = 0600},
                             {.address = "unix:y", .mode = 0}},
                  .backlog = 1,

@@ -198,6 +198,9 @@ TEST_CASE("the patterns of the schema take what the decoder takes")
     check(properties(listener).at("mode").at("pattern"),
           R"("listen": {"address": "unix:a", "mode": ?})",
           {"0", "660", "0660", "00777", "1000", "8", "", "0o660"});
+    check(properties(listener).at("name").at("pattern"),
+          R"("listen": {"address": "80", "name": ?})",
+          {"a", "A z!~.socket", "", "a:b", std::string(255, 'x'), std::string(256, 'x')});
     check(properties(pool).at("umask").at("pattern"), R"("umask": ?)",
           {"0", "27", "0027", "00777", "1000", "8", "", "0o27"});
     check(properties(pool).at("name").at("pattern"), R"("name": ?)",

@@ -56,6 +56,17 @@ TEST_CASE("no address is listened on twice, however it is written and in whichev
           "f: /pools/1/listen/1: listens on \"unix:a\" like /pools/0/listen/0; remove one of them");
 }
 
+TEST_CASE("no two listeners share a name, unless they have none")
+{
+    auto one = pool_on({"80", "82"});
+    auto other = pool_on({"81"});
+    one.listen[1].name = other.listen[0].name = "web";
+    CHECK(error_of({.pools = {one, other}}) ==
+          "f: /pools/1/listen/0: is called \"web\" like /pools/0/listen/1; choose another name");
+    other.listen[0].name = "Web";
+    CHECK(error_of({.pools = {one, other}}) == "no error");
+}
+
 TEST_CASE("each pool has its own file")
 {
     auto one = pool_on({"80"});

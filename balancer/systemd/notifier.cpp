@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/systemd/notifier.hpp"
+
+#include "balancer/systemd/libsystemd.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace asio = boost::asio;
+
+namespace usher::systemd {
+
+namespace {
+
+bool is_wanted() noexcept
+{
+    const char* const socket = std::getenv("NOTIFY_SOCKET");
+    return is_built_in() && socket != nullptr && *socket != '\0';
+}
+
+/// CLOCK_MONOTONIC, which is libstdc++'s steady clock.
+std::chrono::microseconds monotonic_now()
+{
+    return std::chrono::duration_cast<std::chrono::microseconds>(
+        std::chrono::steady_clock::now().time_since_epoch());
+}
+
+} // namespace
+
+Notifier::Notifier(const asio::any_io_executor& executor, const PoolSet& pools, EventBus& events)
+    : executor_{executor}, pools_{pools}, events_{events}, watchdog_{executor}
+{
+}
+
+void Notifier::start()
+{
+    if (!is_wanted())
+        return;
+    subscription_.emplace(events_, [this](const Event& event) { on_event(event); });
+    tell(state_.on_change(facts()));
+
+    if (const auto timeout = watchdog_timeout()) {
+        constexpr std::chrono::microseconds shortest{1'000}; // or the loop would do nothing else
+        watchdog_interval_ = std::max(*timeout / 2, shortest);
+        await_watchdog();
+    }
+}
+
+void Notifier::close()
+{
+    watchdog_interval_ = {};
+    watchdog_.cancel();
+}
+
+void Notifier::on_event(const Event& event)
+{
+    switch (event.kind) {
+    // At once: a reload that is refused begins and ends within one turn of the loop.
+    case EventKind::reload_started:
+        return tell(state_.on_reload_started(facts(), monotonic_now()));
+    case EventKind::reload_done:
+        return tell(state_.on_reload_ended(facts(), ""));
+    case EventKind::reload_failed:
+    case EventKind::rolled_back:
+        return tell(state_.on_reload_ended(facts(), event.message));
+    case EventKind::stopping:
+        return tell(state_.on_stopping(facts()));
+    case EventKind::stopped: // the loop will not turn again
+        return tell(state_.on_end(event.message));
+    case EventKind::ready:
+        were_ready_.emplace(event.pool, event.slot);
+        return look_again();
+    default:
+        return look_again();
+    }
+}
+
+/// Once this turn of the loop is over: an event says that something changes, not that it has.
+void Notifier::look_again()
+{
+    if (std::exchange(will_look_, true))
+        return;
+    asio::post(executor_, [this] {
+        will_look_ = false;
+        tell(state_.on_change(facts()));
+    });
+}
+
+void Notifier::await_watchdog()
+{
+    watchdog_.expires_after(watchdog_interval_);
+    watchdog_.async_wait([this](const boost::system::error_code& cancelled) {
+        if (cancelled || watchdog_interval_ == watchdog_interval_.zero())
+            return;
+        tell("WATCHDOG=1");
+        await_watchdog();
+    });
+}
+
+void Notifier::tell(const std::string& state)
+{
+    if (state.empty())
+        return;
+    const auto error = notify(state);
+    if (!error || std::exchange(failed_, true))
+        return;
+    // Not from here: this may be an event's handler.
+    asio::post(executor_, [this, error] {
+        events_.publish({.kind = EventKind::note,
+                         .level = log::Level::warning,
+                         .message = "the service manager cannot be told how we are, at " +
+                                    std::string{std::getenv("NOTIFY_SOCKET")} + ": " +
+                                    error.message()});
+    });
+}
+
+ServiceState::Facts Notifier::facts() const
+{
+    ServiceState::Facts result;
+    for (const auto& pool : pools_.all()) {
+        PoolFacts facts{.name = pool->config().name,
+                        .generation = pool->generation(),
+                        .workers = pool->config().workers,
+                        .may_lack = pool->config().reload.max_unavailable,
+                        .is_leaving = pool->is_stopping()};
+        for (const auto& slot : pool->slots()) {
+            const bool was_ready = were_ready_.contains({facts.name, slot->place().slot});
+            facts.was_ready |= was_ready;
+            facts.ready += slot->is_ready() ? 1 : 0;
+            facts.failed += slot->has_failed() ? 1 : 0;
+            facts.awaited += !was_ready && !slot->is_over() ? 1 : 0;
+            facts.alive += slot->worker() != nullptr ? 1 : 0;
+        }
+        for (const auto& slot : pool->leaving())
+            facts.alive += slot->worker() != nullptr ? 1 : 0;
+        result.push_back(std::move(facts));
+    }
+    return result;
+}
+
+} // namespace usher::systemd

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/events/event_bus.hpp"
+#include "balancer/pool_set.hpp"
+#include "balancer/systemd/service_state.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace usher::systemd {
+
+/// Tells the service manager what becomes of the service: ready, reloading, stopping, a line for
+/// people, and that the event loop turns.
+///
+/// Does nothing at all unless a service manager asked for it by NOTIFY_SOCKET.
+class Notifier {
+public:
+    Notifier(const boost::asio::any_io_executor& executor, const PoolSet& pools, EventBus& events);
+
+    /// Begins to follow the events; the pools have been started.
+    void start();
+
+    /// Leaves nothing on the event loop.
+    void close();
+
+private:
+    void on_event(const Event& event);
+    void look_again();
+    void await_watchdog();
+    void tell(const std::string& state);
+    [[nodiscard]] ServiceState::Facts facts() const;
+
+    boost::asio::any_io_executor executor_;
+    const PoolSet& pools_;
+    EventBus& events_;
+    std::optional<EventBus::Subscription> subscription_;
+    ServiceState state_;
+    std::set<std::pair<std::string, unsigned>> were_ready_; ///< pool and slot
+    bool will_look_ = false;
+    bool failed_ = false;
+
+    boost::asio::steady_timer watchdog_;
+    std::chrono::microseconds watchdog_interval_{0}; ///< 0: nobody waits for it
+};
+
+} // namespace usher::systemd

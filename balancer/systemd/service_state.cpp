@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/systemd/service_state.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace usher::systemd {
+
+namespace {
+
+/// Far below the 4096 bytes that the service manager reads of a message.
+constexpr std::size_t longest_status = 1'000;
+
+bool is_settled(const PoolFacts& pool)
+{
+    if (pool.is_leaving)
+        return true;
+    return pool.was_ready ? pool.awaited <= pool.may_lack : pool.awaited == 0;
+}
+
+bool is_ready(const ServiceState::Facts& pools)
+{
+    return std::ranges::all_of(pools, is_settled) &&
+           std::ranges::any_of(pools, &PoolFacts::was_ready);
+}
+
+std::string describe(const PoolFacts& pool)
+{
+    return fmt::format("{} of {} workers ready{}, generation {}", pool.ready, pool.workers,
+                       pool.failed > 0 ? fmt::format(", {} failed", pool.failed) : "",
+                       pool.generation);
+}
+
+std::string describe(const ServiceState::Facts& pools)
+{
+    const auto stays = [](const auto& pool) { return !pool.is_leaving; };
+    const bool named = std::ranges::count_if(pools, stays) != 1;
+    std::string text;
+    for (const auto& pool : pools)
+        if (stays(pool))
+            text += (text.empty() ? "" : "; ") + (named ? pool.name + ": " : "") + describe(pool);
+    return text;
+}
+
+/// A status ends at its line's end, and what is behind that would be another assignment.
+std::string on_one_line(std::string text)
+{
+    for (char& c : text)
+        if (static_cast<unsigned char>(c) < ' ' || c == 0x7f)
+            c = ' ';
+    if (text.size() <= longest_status)
+        return text;
+    // Not within a character of UTF-8, whose further bytes begin with the bits 10.
+    auto end = longest_status;
+    while ((static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U)
+        --end;
+    return text.substr(0, end) + " ...";
+}
+
+} // namespace
+
+std::string ServiceState::status(const Facts& pools) const
+{
+    unsigned alive = 0;
+    switch (phase_) {
+    case Phase::starting:
+        return "starting: " + describe(pools);
+    case Phase::running:
+        return describe(pools) + (trouble_.empty() ? "" : "; " + trouble_);
+    case Phase::reloading:
+        return "reloading: " + describe(pools);
+    case Phase::stopping:
+        for (const auto& pool : pools)
+            alive += pool.alive;
+        return fmt::format("stopping: {} worker{} left", alive, alive == 1 ? "" : "s");
+    }
+    return {};
+}
+
+std::string ServiceState::tell(const std::string& news, std::string status)
+{
+    status = on_one_line(std::move(status));
+    if (news.empty() && status == told_)
+        return {};
+    told_ = std::move(status);
+    return news + "STATUS=" + told_;
+}
+
+std::string ServiceState::on_change(const Facts& pools)
+{
+    if (phase_ == Phase::starting && is_ready(pools)) {
+        phase_ = Phase::running;
+        return tell("READY=1\n", status(pools));
+    }
+    return tell("", status(pools));
+}
+
+std::string ServiceState::on_reload_started(const Facts& pools, std::chrono::microseconds now)
+{
+    trouble_.clear();
+    // Before READY=1 the end of a reload must not look like the end of the start.
+    if (phase_ != Phase::running)
+        return on_change(pools);
+    phase_ = Phase::reloading;
+    return tell(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\n", now.count()), status(pools));
+}
+
+std::string ServiceState::on_reload_ended(const Facts& pools, std::string trouble)
+{
+    trouble_ = std::move(trouble);
+    if (phase_ != Phase::reloading)
+        return on_change(pools);
+    phase_ = Phase::running;
+    return tell("READY=1\n", status(pools));
+}
+
+std::string ServiceState::on_stopping(const Facts& pools)
+{
+    if (phase_ == Phase::stopping)
+        return on_change(pools);
+    phase_ = Phase::stopping;
+    return tell("STOPPING=1\n", status(pools));
+}
+
+std::string ServiceState::on_end(std::string reason)
+{
+    const bool is_news = std::exchange(phase_, Phase::stopping) != Phase::stopping;
+    return tell(is_news ? "STOPPING=1\n" : "", std::move(reason));
+}
+
+} // namespace usher::systemd
