@@ -12,7 +12,7 @@
 #include <array>
 #include <chrono>
 #include <exception>
-#include <system_error>
+#include <tuple>
 #include <utility>
 
 #include <unistd.h>
@@ -30,7 +30,10 @@ asio::awaitable<void> remove(std::shared_ptr<sys::Cgroup> cgroup)
 {
     using namespace asio::experimental::awaitable_operators;
     const auto executor = co_await asio::this_coro::executor;
-    asio::posix::stream_descriptor events{executor, cgroup->open_events().release()};
+    auto file = cgroup->open_events();
+    asio::posix::stream_descriptor events{executor};
+    events.assign(file.get());
+    std::ignore = file.release();
     asio::steady_timer timer{executor, patience};
     bool is_late = false;
     for (;;) {
@@ -56,7 +59,7 @@ void remove_when_empty(const asio::any_io_executor& executor, std::shared_ptr<sy
         try {
             if (error)
                 std::rethrow_exception(error);
-        } catch (const std::system_error&) { // out of descriptors: the next start removes it
+        } catch (const std::exception&) { // out of descriptors: the next start removes it
         }
     });
 }
