@@ -53,6 +53,7 @@ std::vector<PassedDescriptor> take_descriptors()
                                  "; correct or unset LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES"};
 
     std::vector<PassedDescriptor> result;
+    result.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i)
         result.push_back({.fd = sys::UniqueFd{SD_LISTEN_FDS_START + i},
                           .name = names ? names[static_cast<std::size_t>(i)] : ""});
