@@ -147,12 +147,11 @@ TEST_CASE("a worker that outstays its deadlines is killed with all it has starte
                         {"drain_timeout", "0s"},
                         {"stop_grace", "10ms"},
                         {"command", {faulty_worker_program(), "never-take", "-"}}}};
-    UsherProcess usher{site.run(), [&] {
-                           place.enter();
-                           ::setenv("ASAN_OPTIONS", "handle_sigterm=0", 0);
-                       }};
+    UsherProcess usher{site.run(), [&] { place.enter(); }};
     usher.wait_until_ready(1);
-    ::kill(usher.worker_pid(1), SIGSTOP); // so that it does not hear SIGTERM
+    const auto worker = usher.worker_pid(1);
+    ::kill(worker, SIGSTOP); // so that it does not hear SIGTERM, which would go before if both wait
+    REQUIRE(eventually([&] { return state_of(worker) == 'T'; }));
     CHECK(usher.stop() == success);
     CHECK(usher.count("SIGKILL to its process group") == 1);
     CHECK(place.becomes_bare());
