@@ -23,6 +23,8 @@ const char* name_of(WorkerLifecycle::State state) noexcept
     case WorkerLifecycle::State::ready:
         return "ready";
     case WorkerLifecycle::State::draining:
+    case WorkerLifecycle::State::probing:
+        return "probing";
         return "draining";
     case WorkerLifecycle::State::terminating:
         return "terminating";

@@ -21,6 +21,8 @@ enum class EventKind {
     spawn_failed,  ///< it could not be
     online,        ///< the worker has said hello
     ready,         ///< connections may go to it
+    probing,       ///< it says it is ready, and is asked to prove it
+    probe_failed,  ///< it did not answer as it should, and is asked again
     disconnect,    ///< it gets no further connection and drains
     stalled,       ///< it does not take what it is given
     recycled,      ///< it has served long enough and is replaced
