@@ -92,7 +92,7 @@ private:
     /// The master hung up without a result.
     [[nodiscard]] ExitCode at_end(ControlConnection& connection) const
     {
-        if (answered_ && std::holds_alternative<StopRequest>(command_.request)) {
+        if (std::holds_alternative<StopRequest>(command_.request)) {
             connection.wait_for_master_end();
             if (!command_.json)
                 print(stdout, "stopped");
