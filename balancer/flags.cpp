@@ -2,6 +2,7 @@
 #include "balancer/flags.hpp"
 
 #include "balancer/config/accounts.hpp"
+#include "balancer/config/duration.hpp"
 #include "balancer/config/limits.hpp"
 #include "balancer/config/listen_address.hpp"
 #include "balancer/config/load.hpp"
@@ -66,6 +67,20 @@ unsigned parse_backlog(std::string_view text)
         refuse("--backlog: is {}, but must be a number from {} to {}", quote(text),
                backlog_range.least, backlog_range.most);
     return *number;
+}
+
+std::optional<std::chrono::milliseconds> parse_timeout(const std::optional<std::string>& text)
+{
+    if (!text)
+        return std::nullopt;
+    try {
+        const auto timeout = parse_duration(*text);
+        if (timeout == timeout.zero())
+            refuse("--timeout: is {}, but must be longer than 0", quote(*text));
+        return timeout;
+    } catch (const std::invalid_argument& error) {
+        refuse("--timeout: {}", error.what());
+    }
 }
 
 std::vector<ListenConfig> parse_listeners(const std::vector<std::string>& addresses)
@@ -165,14 +180,15 @@ ControlCommand make_control_command(std::string_view name, const Flags& flags)
 {
     ControlCommand command{.request = StatusRequest{},
                            .path = only("--control", flags.control).value_or(std::string{}),
-                           .json = flags.json};
+                           .json = flags.json,
+                           .timeout = parse_timeout(only("--timeout", flags.timeout))};
     const auto pool = only("--pool", flags.pool).value_or(std::string{});
     if (name == "reload") {
         command.request = ReloadRequest{.dry_run = flags.dry_run};
     } else if (name == "stop") {
-        command.request = StopRequest{.fast = flags.now};
+        command.request = StopRequest{.fast = flags.now, .wait = !flags.no_wait};
     } else if (name == "events") {
-        command.request = EventsRequest{};
+        command.request = EventsRequest{.follow = flags.follow};
     } else if (name == "scale") {
         if (flags.subject.empty())
             refuse("scale needs a number; write e.g. usher scale 4, usher scale +1");

@@ -19,8 +19,11 @@ struct Flags {
     std::vector<std::string> command; ///< behind `--`
     std::vector<std::string> pool;
     std::string subject; ///< of `restart` (a slot or `all`) and `scale` (a number)
+    std::vector<std::string> timeout;
     bool json = false;
+    bool follow = false;
     bool now = false;
+    bool no_wait = false;
     bool dry_run = false;
     bool has_command = false; ///< there was a `--`
     bool dump = false;

@@ -348,7 +348,11 @@ void Master::stop_pools()
 
 std::string Master::status() const
 {
-    return describe(pools_.all(), events_, {.stopping = stopping_});
+    return describe({.pools = pools_.all(),
+                     .events = events_,
+                     .outputs = outputs_,
+                     .reloader = reloader_,
+                     .stopping = stopping_});
 }
 
 } // namespace usher

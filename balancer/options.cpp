@@ -133,8 +133,14 @@ Command parse_options(std::span<const char* const> arguments)
         add_values(command, "--control", flags.control);
         if (name == "status" || name == "events")
             command.add_flag("--json", flags.json);
-        if (name == "stop")
+        if (name == "events")
+            command.add_flag("-f,--follow", flags.follow);
+        else
+            add_values(command, "--timeout", flags.timeout);
+        if (name == "stop") {
             command.add_flag("--now", flags.now);
+            command.add_flag("--no-wait", flags.no_wait);
+        }
         if (name == "reload")
             command.add_flag("--dry-run", flags.dry_run);
         if (name == "restart" || name == "drain" || name == "scale") {

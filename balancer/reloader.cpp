@@ -50,7 +50,12 @@ asio::awaitable<Reply> Reloader::reload()
         }
         running_ = true;
         const auto serves = requested_;
+        const auto began = std::chrono::steady_clock::now();
         last_ = co_await run();
+        record_ = {.ended = std::chrono::system_clock::now(),
+                   .duration = std::chrono::duration_cast<std::chrono::milliseconds>(
+                       std::chrono::steady_clock::now() - began),
+                   .reply = last_};
         served_ = serves;
         running_ = false;
         finished_.notify_all();

@@ -10,9 +10,11 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace usher {
@@ -24,6 +26,13 @@ namespace usher {
 /// others who asked meanwhile.
 class Reloader {
 public:
+    /// The last one that has ended.
+    struct Record {
+        std::chrono::system_clock::time_point ended;
+        std::chrono::milliseconds duration;
+        Reply reply;
+    };
+
     /// `adopt` gets what the new configuration says of the master itself.
     Reloader(const boost::asio::any_io_executor& executor, std::function<Config()> read,
              PoolSet& pools, EventBus& events, std::function<void(const Config&)> adopt);
@@ -33,6 +42,9 @@ public:
 
     /// What reload() would do: a line for each pool, or why it would be refused.
     [[nodiscard]] Reply plan() const;
+
+    [[nodiscard]] bool is_running() const noexcept { return running_; }
+    [[nodiscard]] const std::optional<Record>& last() const noexcept { return record_; }
 
 private:
     /// What becomes of one pool.
@@ -64,6 +76,7 @@ private:
     std::uint64_t requested_ = 0;
     std::uint64_t served_ = 0; ///< all requests up to this one
     Reply last_;
+    std::optional<Record> record_;
     bool running_ = false;
 };
 

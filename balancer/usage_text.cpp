@@ -28,7 +28,7 @@ Commands:
   drain    let one worker finish and leave its slot empty
   scale    change the number of workers
   stop     drain and end everything
-  events   show what happens, as it happens
+  events   show what has happened last, and with -f what happens
 
   usher COMMAND --help says more about each.
 
@@ -43,6 +43,7 @@ Exit codes:
   3   wrong configuration
   4   no usher is running there
   5   rolled back: the new generation crashed, the old one serves
+  6   no result within --timeout
 )";
 }
 
@@ -56,16 +57,20 @@ Usage:
   usher restart SLOT|all [--pool NAME]
   usher drain SLOT [--pool NAME]
   usher scale N|+N|-N [--pool NAME]
-  usher stop [--now]
-  usher events [--json]
+  usher stop [--now] [--no-wait]
+  usher events [-f] [--json]
 
 Options:
   --control PATH   its control socket (default $XDG_RUNTIME_DIR/usher.sock, or
                    /run/usher.sock)
   --pool NAME      which pool, where there are several
+  --timeout TIME   for all but events: how long to wait for the result, e.g. 30s or
+                   500ms; the master goes on with what it was asked
   --json           as JSON, one object a line
   --dry-run        only say what the reload would do
-  --now            do not wait for open connections
+  --now            do not let connections finish
+  --no-wait        do not wait until the master has ended
+  -f, --follow     go on with what happens, until interrupted
   -h, --help       print this text
 
 Exit codes:
@@ -75,6 +80,7 @@ Exit codes:
   3   wrong configuration, and nothing has changed
   4   no usher is running there
   5   rolled back: the new generation crashed, the old one serves
+  6   no result within --timeout
 )";
 }
 

@@ -1,62 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/control_client.hpp"
 
+#include "balancer/admin/control_connection.hpp"
 #include "balancer/admin/control_path.hpp"
 #include "balancer/admin/status_text.hpp"
-#include "common/sys/socket_address.hpp"
-#include "common/sys/syscall.hpp"
-#include "common/sys/unique_fd.hpp"
+#include "balancer/config/duration.hpp"
 
-#include <array>
 #include <cstdio>
-#include <optional>
-#include <string_view>
-
-#include <sys/socket.h>
+#include <system_error>
+#include <variant>
 
 namespace usher {
 
 namespace {
-
-/// Reads lines from a socket, blocking.
-class LineReader {
-public:
-    explicit LineReader(int socket) noexcept : socket_{socket} {}
-
-    /// The next line without its end; nothing at the end of the stream.
-    [[nodiscard]] std::optional<std::string> next()
-    {
-        for (;;) {
-            if (const auto end = buffer_.find('\n'); end != std::string::npos) {
-                auto line = buffer_.substr(0, end);
-                buffer_.erase(0, end + 1);
-                return line;
-            }
-            std::array<char, 4096> chunk;
-            const auto size =
-                sys::retry_on_eintr([&] { return ::recv(socket_, chunk.data(), chunk.size(), 0); });
-            if (size <= 0)
-                return std::nullopt;
-            buffer_.append(chunk.data(), static_cast<std::size_t>(size));
-        }
-    }
-
-private:
-    int socket_;
-    std::string buffer_;
-};
-
-bool send_all(int socket, std::string_view text) noexcept
-{
-    while (!text.empty()) {
-        const auto sent = sys::retry_on_eintr(
-            [&] { return ::send(socket, text.data(), text.size(), MSG_NOSIGNAL); });
-        if (sent < 0)
-            return false;
-        text.remove_prefix(static_cast<std::size_t>(sent));
-    }
-    return true;
-}
 
 void print(std::FILE* where, const std::string& line)
 {
@@ -64,46 +20,122 @@ void print(std::FILE* where, const std::string& line)
     std::fflush(where); // `usher events` is read as it comes, also through a pipe
 }
 
+ExitCode complain(ExitCode code, const std::string& sentence)
+{
+    print(stderr, "usher: " + sentence);
+    return code;
+}
+
+/// Asks once; an object for one command.
+class Client {
+public:
+    explicit Client(const ControlCommand& command)
+        : command_{command}, path_{command.path.empty() ? default_control_path() : command.path}
+    {
+    }
+
+    [[nodiscard]] ExitCode ask()
+    {
+        std::optional<ControlConnection::Clock::time_point> deadline;
+        if (command_.timeout)
+            deadline = ControlConnection::Clock::now() + *command_.timeout;
+        try {
+            ControlConnection connection{path_, deadline};
+            return converse(connection);
+        } catch (const std::system_error& e) {
+            return e.code() == std::errc::timed_out ? complain_of_time() : complain_of(e.code());
+        }
+    }
+
+private:
+    [[nodiscard]] ExitCode converse(ControlConnection& connection)
+    {
+        connected_ = true;
+        try {
+            connection.send(encode(command_.request));
+        } catch (const std::system_error& e) {
+            if (e.code() == std::errc::timed_out)
+                throw;
+            // It has hung up; what it said before that says why.
+        }
+        while (const auto text = connection.next_line()) {
+            const auto line = decode_line(*text);
+            if (line.kind == Line::Kind::result)
+                return finish(line);
+            show(line, *text);
+        }
+        return at_end(connection);
+    }
+
+    [[nodiscard]] ExitCode finish(const Line& result) const
+    {
+        if (result.code != ExitCode::done)
+            return complain(result.code, result.text);
+        if (!result.text.empty() && !command_.json)
+            print(stdout, result.text);
+        return result.code;
+    }
+
+    void show(const Line& line, const std::string& text)
+    {
+        answered_ = true;
+        if (command_.json)
+            print(stdout, line.kind == Line::Kind::status ? line.text : text);
+        else if (line.kind == Line::Kind::status)
+            print(stdout, status_text(line.text));
+        else if (std::holds_alternative<EventsRequest>(command_.request) && !line.time.empty())
+            print(stdout, line.time + " " + line.text);
+        else
+            print(stdout, line.text);
+    }
+
+    /// The master hung up without a result.
+    [[nodiscard]] ExitCode at_end(ControlConnection& connection) const
+    {
+        if (std::holds_alternative<StopRequest>(command_.request)) {
+            connection.wait_for_master_end();
+            if (!command_.json)
+                print(stdout, "stopped");
+            return ExitCode::done;
+        }
+        if (answered_ && std::holds_alternative<EventsRequest>(command_.request))
+            return ExitCode::done; // there will be no more
+        return complain(ExitCode::failed, "the master at " + path_ + " ended before it answered");
+    }
+
+    [[nodiscard]] ExitCode complain_of_time() const
+    {
+        const auto limit = format_duration(*command_.timeout);
+        if (!connected_)
+            return complain(ExitCode::timed_out, "the master at " + path_ +
+                                                     " took no request within " + limit +
+                                                     "; nothing was asked of it");
+        const bool asks_only = std::holds_alternative<StatusRequest>(command_.request);
+        return complain(ExitCode::timed_out,
+                        "no result from the master at " + path_ + " within " + limit +
+                            (asks_only ? "" : "; it goes on with what it was asked"));
+    }
+
+    [[nodiscard]] ExitCode complain_of(std::error_code error) const
+    {
+        if (connected_)
+            return complain(ExitCode::failed, "the master at " + path_ + ": " + error.message());
+        return complain(ExitCode::not_running, "no master answers at " + path_ + ": " +
+                                                   error.message() +
+                                                   "; is it running, with another --control?");
+    }
+
+    const ControlCommand& command_;
+    std::string path_;
+    bool connected_ = false;
+    bool answered_ = false;
+};
+
 } // namespace
 
 ExitCode ask_master(const ControlCommand& command)
 {
-    const auto path = command.path.empty() ? default_control_path() : command.path;
-    const auto address = sys::SocketAddress::unix_path(path);
-    const sys::UniqueFd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    if (!socket || ::connect(socket.get(), address.data(), address.size()) < 0) {
-        print(stderr, "usher: no master answers at " + path + ": " + sys::last_error().message() +
-                          "; is it running, with another --control?");
-        return ExitCode::not_running;
-    }
-    if (!send_all(socket.get(), encode(command.request))) {
-        print(stderr, "usher: the master at " + path + " hung up");
-        return ExitCode::not_running;
-    }
-
-    LineReader reader{socket.get()};
-    while (const auto text = reader.next()) {
-        const auto line = decode_line(*text);
-        if (line.kind == Line::Kind::result) {
-            if (line.code != ExitCode::done)
-                print(stderr, "usher: " + line.text);
-            else if (!line.text.empty() && !command.json)
-                print(stdout, line.text);
-            return line.code;
-        }
-        if (command.json)
-            print(stdout, line.kind == Line::Kind::status ? line.text : *text);
-        else if (line.kind == Line::Kind::status)
-            print(stdout, status_text(line.text));
-        else
-            print(stdout, line.text);
-    }
-    // A master that was told to stop is gone before it can say so.
-    if (std::holds_alternative<StopRequest>(command.request) ||
-        std::holds_alternative<EventsRequest>(command.request))
-        return ExitCode::done;
-    print(stderr, "usher: the master at " + path + " ended before it answered");
-    return ExitCode::failed;
+    return Client{command}.ask();
 }
 
 } // namespace usher

@@ -7,10 +7,13 @@
 #include "common/log.hpp"
 #include "common/sys/accept.hpp"
 
+#include <fmt/core.h>
+
+#include <tuple>
+#include <utility>
+
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <utility>
 
 namespace asio = boost::asio;
 
@@ -19,8 +22,16 @@ namespace usher {
 namespace {
 
 constexpr unsigned owner_only = 0600;
-constexpr unsigned backlog = 16;
-constexpr std::size_t most_sessions = 32; ///< each costs a descriptor
+constexpr unsigned backlog = 128;
+constexpr std::size_t most_sessions = 128; ///< each costs a descriptor
+constexpr std::chrono::milliseconds pause_without_descriptors{100};
+
+/// Says why there is no session, as far as that goes without waiting.
+void refuse(int socket, const std::string& reason)
+{
+    const auto line = encode(Reply{.code = ExitCode::failed, .message = reason});
+    std::ignore = ::send(socket, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
 
 /// True if the process at the other end is root's or our own user's (unix(7), SO_PEERCRED).
 bool is_trusted(int socket) noexcept
@@ -39,7 +50,8 @@ ControlServer::ControlServer(const asio::any_io_executor& executor, std::string 
       path_{path.empty() ? default_control_path() : path},
       is_default_{path.empty()},
       operations_{operations},
-      listener_{executor}
+      listener_{executor},
+      pause_{executor}
 {
 }
 
@@ -48,17 +60,29 @@ ControlServer::~ControlServer() = default;
 void ControlServer::open()
 {
     try {
+        ControlLock lock{path_};
         auto socket = open_unix_listener(path_, owner_only, backlog);
+        lock_ = std::move(lock);
         listener_.assign(socket.fd.release());
         file_ = std::move(socket.file);
+    } catch (const AddressInUse& e) {
+        if (!is_default_)
+            throw AddressInUse{std::string{e.what()} +
+                               "; stop it, or choose another path with --control"};
+        go_without(e.what());
     } catch (const std::exception& e) {
         if (!is_default_)
             throw;
-        operations_.events().publish({.kind = EventKind::note,
-                                      .level = log::Level::warning,
-                                      .message = std::string{"no control socket: "} + e.what() +
-                                                 "; give this one its own with --control PATH"});
+        go_without(e.what());
     }
+}
+
+void ControlServer::go_without(const std::string& reason)
+{
+    operations_.events().publish({.kind = EventKind::note,
+                                  .level = log::Level::warning,
+                                  .message = "no control socket: " + reason +
+                                             "; give this one its own with --control PATH"});
 }
 
 void ControlServer::start()
@@ -73,34 +97,63 @@ void ControlServer::wait()
                          [this](const boost::system::error_code& error) {
                              if (error || !listener_.is_open())
                                  return;
-                             accept_all();
-                             wait();
+                             if (sys::is_out_of_resources(accept_all()))
+                                 pause();
+                             else
+                                 wait();
                          });
 }
 
-void ControlServer::accept_all()
+/// The one that waits would wake us again at once.
+void ControlServer::pause()
 {
-    std::erase_if(sessions_, [](const auto& session) { return session.expired(); });
-    sys::UniqueFd connection;
-    sys::SocketAddress peer;
-    while (!sys::accept_connection(listener_.native_handle(), connection, peer)) {
-        if (!is_trusted(connection.get()) || sessions_.size() >= most_sessions)
-            continue; // closes it
-        auto session =
-            std::make_shared<ControlSession>(executor_, std::move(connection), operations_);
-        sessions_.push_back(session);
-        session->start();
+    pause_.expires_after(pause_without_descriptors);
+    pause_.async_wait([this](const boost::system::error_code& cancelled) {
+        if (!cancelled)
+            wait();
+    });
+}
+
+std::error_code ControlServer::accept_all()
+{
+    for (;;) {
+        sys::UniqueFd connection;
+        sys::SocketAddress peer;
+        const auto error = sys::accept_connection(listener_.native_handle(), connection, peer);
+        if (error && !sys::is_accept_noise(error))
+            return error;
+        if (!error)
+            welcome(std::move(connection));
     }
+}
+
+void ControlServer::welcome(sys::UniqueFd connection)
+{
+    if (!is_trusted(connection.get()))
+        return refuse(connection.get(), fmt::format("this usher takes commands only of root and of "
+                                                    "user {}",
+                                                    ::geteuid()));
+    std::erase_if(sessions_, [](const auto& session) { return session.expired(); });
+    if (sessions_.size() >= most_sessions)
+        return refuse(
+            connection.get(),
+            fmt::format("{} clients speak to this usher already; try again later", most_sessions));
+    auto session = std::make_shared<ControlSession>(executor_, std::move(connection), operations_);
+    sessions_.push_back(session);
+    session->start();
 }
 
 void ControlServer::close()
 {
+    // While it still listens nobody can take the file for one that was left behind.
+    file_ = {};
     boost::system::error_code ignored;
     listener_.close(ignored);
-    file_ = {};
+    pause_.cancel();
     for (const auto& weak : sessions_)
         if (const auto session = weak.lock())
             session->close();
+    lock_ = {};
 }
 
 } // namespace usher

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/admin/control_lock.hpp"
 #include "balancer/admin/operations.hpp"
 #include "balancer/dispatch/socket_file.hpp"
 #include "common/sys/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <cstddef>
 #include <list>
 #include <memory>
 #include <string>
+#include <system_error>
 
 namespace usher {
 
@@ -26,8 +29,8 @@ public:
                   Operations& operations);
     ~ControlServer();
 
-    /// Binds.  A path somebody asked for that belongs to another master: throws AddressInUse; a
-    /// default path: goes on without, and says so.
+    /// Takes the lock and binds.  A path somebody asked for that belongs to another master: throws
+    /// AddressInUse; a default path: goes on without, and says so.
     void open();
 
     void start();
@@ -38,14 +41,19 @@ public:
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
 private:
+    void go_without(const std::string& reason);
     void wait();
-    void accept_all();
+    void pause();
+    [[nodiscard]] std::error_code accept_all();
+    void welcome(sys::UniqueFd connection);
 
     boost::asio::any_io_executor executor_;
     std::string path_;
     bool is_default_;
     Operations& operations_;
+    ControlLock lock_; ///< goes after the file
     boost::asio::posix::stream_descriptor listener_;
+    boost::asio::steady_timer pause_;
     SocketFile file_;
     std::list<std::weak_ptr<ControlSession>> sessions_;
 };

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/control_session.hpp"
 
+#include "common/sys/syscall.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/read_until.hpp>
-#include <boost/asio/write.hpp>
 
 #include <exception>
-#include <optional>
+#include <string_view>
 #include <utility>
+
+#include <sys/socket.h>
 
 namespace asio = boost::asio;
 
@@ -19,99 +22,179 @@ namespace usher {
 namespace {
 
 constexpr auto result = asio::as_tuple(asio::deferred);
-constexpr std::size_t longest_request = 64 * 1024;
-constexpr std::size_t most_queued_lines = 4'096; ///< a client that does not read misses the rest
+constexpr std::size_t longest_request = 64UL * 1024;
+constexpr std::size_t most_queued_bytes =
+    1024UL * 1024; ///< a client that does not read misses the rest
 
 } // namespace
 
 ControlSession::ControlSession(const asio::any_io_executor& executor, sys::UniqueFd socket,
                                Operations& operations)
     : socket_{executor, asio::local::stream_protocol{}, socket.release()},
+      limit_{executor},
       operations_{operations},
-      queued_{executor}
+      changed_{executor}
 {
 }
 
 void ControlSession::start()
 {
-    spawn(run());
-}
-
-void ControlSession::spawn(asio::awaitable<void> part)
-{
-    // The handler keeps the session while the part runs.
-    asio::co_spawn(socket_.get_executor(), std::move(part),
+    // The handler keeps the session while it runs.
+    asio::co_spawn(socket_.get_executor(), run(),
                    [self = shared_from_this()](const std::exception_ptr& error) {
                        if (error)
                            std::rethrow_exception(error); // a bug: main() reports it
                    });
 }
 
-void ControlSession::close() noexcept
+void ControlSession::close()
+{
+    if (!closed_)
+        send_queued();
+    hang_up();
+}
+
+void ControlSession::hang_up() noexcept
 {
     closed_ = true;
     boost::system::error_code ignored;
     socket_.close(ignored);
-    queued_.notify_all();
+    limit_.cancel();
+    changed_.notify_all();
 }
 
-void ControlSession::queue(std::string line)
+void ControlSession::queue(const std::string& line)
 {
-    if (queue_.size() < most_queued_lines)
-        queue_.push_back(std::move(line));
-    queued_.notify_all();
-}
-
-asio::awaitable<void> ControlSession::write_queued()
-{
-    while (!closed_ && !(finished_ && queue_.empty())) {
-        if (queue_.empty()) {
-            co_await queued_.wait();
-            continue;
-        }
-        const auto line = std::move(queue_.front());
-        queue_.pop_front();
-        const auto [error, size] = co_await asio::async_write(socket_, asio::buffer(line), result);
-        if (error)
-            close(); // nobody listens any more; what was asked for goes on
+    if (closed_)
+        return;
+    // Once it begins to miss lines it misses all until it has caught up, and is told then.
+    if (dropped_ > 0 || queue_.size() - sent_ > most_queued_bytes) {
+        ++dropped_;
+        return;
     }
-    close();
+    queue_ += line;
+    if (!waiting_)
+        send_queued();
+}
+
+/// Sends as much as the socket takes now, and the rest when it takes more.
+void ControlSession::send_queued()
+{
+    while (!closed_) {
+        if (sent_ < queue_.size()) {
+            if (send_some())
+                continue;
+            return;
+        }
+        queue_.clear();
+        sent_ = 0;
+        if (dropped_ == 0)
+            break;
+        queue_ = encode_dropped(std::exchange(dropped_, 0));
+    }
+    changed_.notify_all();
+}
+
+/// False if nothing more can be sent now.
+bool ControlSession::send_some()
+{
+    const auto rest = std::string_view{queue_}.substr(sent_);
+    const auto count = sys::retry_on_eintr([&] {
+        return ::send(socket_.native_handle(), rest.data(), rest.size(),
+                      MSG_DONTWAIT | MSG_NOSIGNAL);
+    });
+    if (count >= 0) {
+        sent_ += static_cast<std::size_t>(count);
+        return true;
+    }
+    if (sys::last_error() == std::errc::operation_would_block)
+        wait_for_room();
+    else
+        hang_up(); // nobody listens any more; what was asked for goes on
+    return false;
+}
+
+void ControlSession::wait_for_room()
+{
+    queue_.erase(0, std::exchange(sent_, 0));
+    if (std::exchange(waiting_, true))
+        return;
+    socket_.async_wait(asio::socket_base::wait_write,
+                       [self = shared_from_this()](const boost::system::error_code& error) {
+                           self->waiting_ = false;
+                           if (!error)
+                               self->send_queued();
+                       });
+}
+
+asio::awaitable<std::optional<Request>> ControlSession::read_request()
+{
+    limit_.expires_after(patience);
+    limit_.async_wait([self = shared_from_this()](const boost::system::error_code& cancelled) {
+        if (!cancelled)
+            self->hang_up();
+    });
+    std::string line;
+    const auto [error, size] = co_await asio::async_read_until(
+        socket_, asio::dynamic_buffer(line, longest_request), '\n', result);
+    limit_.cancel();
+    if (error == asio::error::not_found)
+        co_return BadRequest{.reason = "a request has at most 64 KiB"};
+    if (error)
+        co_return std::nullopt;
+    co_return decode_request(std::string_view{line}.substr(0, size));
 }
 
 asio::awaitable<void> ControlSession::run()
 {
-    std::string line;
-    const auto [error, size] = co_await asio::async_read_until(
-        socket_, asio::dynamic_buffer(line, longest_request), '\n', result);
-    if (error)
-        co_return;
-    auto request = decode_request(std::string_view{line}.substr(0, size));
+    auto request = co_await read_request();
+    if (!request)
+        co_return hang_up();
 
-    // What happens meanwhile is progress for whoever asked for something, and all there is for
-    // whoever asked for events.
+    if (const auto* const events = std::get_if<EventsRequest>(&*request)) {
+        for (const auto& event : operations_.events().recent())
+            queue(encode(event));
+        if (events->follow)
+            co_await follow_events();
+        const Reply done; // g++ 12 destroys a {} in the next line twice
+        co_return co_await finish(done);
+    }
+    // What happens meanwhile is progress for whoever asked for something.
     std::optional<EventBus::Subscription> subscription;
-    if (!std::holds_alternative<StatusRequest>(request))
+    if (!std::holds_alternative<StatusRequest>(*request))
         subscription.emplace(operations_.events(),
                              [this](const Event& event) { queue(encode(event)); });
-    spawn(write_queued());
-
-    if (std::holds_alternative<EventsRequest>(request))
-        co_await wait_for_hang_up();
-    else
-        queue(encode(co_await carry_out(std::move(request))));
-    finished_ = true;
-    queued_.notify_all();
+    const auto reply = co_await carry_out(std::move(*request));
+    subscription.reset();
+    co_await finish(reply);
 }
 
-asio::awaitable<void> ControlSession::wait_for_hang_up()
+/// Until the client hangs up or close().
+asio::awaitable<void> ControlSession::follow_events()
 {
+    const EventBus::Subscription subscription{operations_.events(),
+                                              [this](const Event& event) { queue(encode(event)); }};
     char ignored = 0;
-    for (;;) {
+    for (bool more = true; more;) {
         const auto [error, size] =
             co_await socket_.async_read_some(asio::buffer(&ignored, 1), result);
-        if (error)
-            co_return;
+        more = !error;
     }
+}
+
+asio::awaitable<void> ControlSession::finish(const Reply& reply)
+{
+    // The result must not be missed, however much is queued before it.
+    if (dropped_ > 0)
+        queue_ += encode_dropped(std::exchange(dropped_, 0));
+    queue_ += encode(reply);
+    if (!waiting_)
+        send_queued();
+
+    const auto deadline = Condition::TimePoint::clock::now() + patience;
+    while (!closed_ && sent_ < queue_.size() && Condition::TimePoint::clock::now() < deadline)
+        co_await changed_.wait(deadline);
+    hang_up();
 }
 
 asio::awaitable<Reply> ControlSession::carry_out(Request request)
@@ -131,8 +214,12 @@ asio::awaitable<Reply> ControlSession::carry_out(Request request)
         co_return co_await operations_.restart(restart->pool, restart->slot);
     if (const auto* const scale = std::get_if<ScaleRequest>(&request))
         co_return co_await operations_.scale(scale->pool, scale->workers);
-    if (const auto* const stop = std::get_if<StopRequest>(&request))
-        co_return operations_.stop(stop->fast);
+    if (const auto* const stop = std::get_if<StopRequest>(&request)) {
+        const auto reply = operations_.stop(stop->fast);
+        while (stop->wait && !closed_)
+            co_await changed_.wait();
+        co_return reply;
+    }
     if (const auto* const bad = std::get_if<BadRequest>(&request))
         co_return Reply{.code = ExitCode::usage, .message = bad->reason};
     co_return Reply{};

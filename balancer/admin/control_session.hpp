@@ -9,37 +9,52 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
 
-#include <cstddef>
-#include <deque>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace usher {
 
 /// One connection to the control socket: a request, its progress, its result, and the end.
+///
+/// Whoever is at the other end may be slow, silent or gone: lines that it does not read are dropped
+/// and counted, and it has `patience` to ask and to read the result.
 class ControlSession final : public std::enable_shared_from_this<ControlSession> {
 public:
+    static constexpr std::chrono::seconds patience{5};
+
     ControlSession(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
                    Operations& operations);
 
     void start();
-    void close() noexcept;
+
+    /// Sends what can be sent without waiting, and ends.
+    void close();
 
 private:
-    void spawn(boost::asio::awaitable<void> part);
-    void queue(std::string line);
-
     [[nodiscard]] boost::asio::awaitable<void> run();
-    [[nodiscard]] boost::asio::awaitable<void> write_queued();
-    [[nodiscard]] boost::asio::awaitable<void> wait_for_hang_up();
+    [[nodiscard]] boost::asio::awaitable<std::optional<Request>> read_request();
+    [[nodiscard]] boost::asio::awaitable<void> follow_events();
     [[nodiscard]] boost::asio::awaitable<Reply> carry_out(Request request);
+    [[nodiscard]] boost::asio::awaitable<void> finish(const Reply& reply);
+
+    void queue(const std::string& line);
+    void send_queued();
+    [[nodiscard]] bool send_some();
+    void wait_for_room();
+    void hang_up() noexcept;
 
     boost::asio::local::stream_protocol::socket socket_;
+    boost::asio::steady_timer limit_;
     Operations& operations_;
-    Condition queued_;
-    std::deque<std::string> queue_; ///< lines that are to be sent
-    bool finished_ = false;         ///< no more will be queued
+    Condition changed_;         ///< all was sent, or it is closed
+    std::string queue_;         ///< whole lines, the first perhaps sent in part
+    std::size_t sent_ = 0;      ///< of `queue_`
+    std::uint64_t dropped_ = 0; ///< lines that were not queued, and not yet told
+    bool waiting_ = false;      ///< for room in the socket
     bool closed_ = false;
 };
 

@@ -17,7 +17,7 @@ enum class ExitCode {
     bad_config = 3,
     not_running = 4,
     rolled_back = 5,
-    timed_out = 6,
+    timed_out = 6, ///< the master goes on with it
 };
 
 /// The answer to a request that was made of a running master.

@@ -2,6 +2,7 @@
 #include "balancer/admin/request.hpp"
 
 #include "balancer/config/limits.hpp"
+#include "balancer/events/time_text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -74,8 +75,14 @@ struct Encoder {
     {
         return {{"command", "scale"}, {"pool", r.pool}, {"workers", r.workers}};
     }
-    Json operator()(const StopRequest& r) const { return {{"command", "stop"}, {"fast", r.fast}}; }
-    Json operator()(const EventsRequest&) const { return {{"command", "events"}}; }
+    Json operator()(const StopRequest& r) const
+    {
+        return {{"command", "stop"}, {"fast", r.fast}, {"wait", r.wait}};
+    }
+    Json operator()(const EventsRequest& r) const
+    {
+        return {{"command", "events"}, {"follow", r.follow}};
+    }
     Json operator()(const BadRequest&) const { return Json::object(); }
 };
 
@@ -93,9 +100,9 @@ Request decode_request(std::string_view line)
     if (command == "reload")
         return ReloadRequest{.dry_run = flag_of(*json, "dry_run")};
     if (command == "events")
-        return EventsRequest{};
+        return EventsRequest{.follow = flag_of(*json, "follow")};
     if (command == "stop")
-        return StopRequest{.fast = flag_of(*json, "fast")};
+        return StopRequest{.fast = flag_of(*json, "fast"), .wait = flag_of(*json, "wait")};
     if (command == "scale")
         return ScaleRequest{.pool = text_of(*json, "pool"), .workers = text_of(*json, "workers")};
     if (command == "restart") {
@@ -122,7 +129,7 @@ std::string encode(const Request& request)
 
 std::string encode(const Event& event)
 {
-    Json json{{"type", "event"}, {"event", name_of(event.kind)}};
+    Json json{{"type", "event"}, {"time", time_text(event.time)}, {"event", name_of(event.kind)}};
     if (!event.pool.empty())
         json["pool"] = event.pool;
     if (event.slot != 0)
@@ -148,6 +155,15 @@ std::string encode_status(const std::string& status)
     return R"({"type":"status","status":)" + status + "}\n";
 }
 
+std::string encode_dropped(std::uint64_t lines)
+{
+    return dump({{"type", "dropped"},
+                 {"count", lines},
+                 {"message", fmt::format("{} lines were left out here, because this client reads "
+                                         "too slowly",
+                                         lines)}});
+}
+
 Line decode_line(std::string_view line)
 {
     const auto json = parse_object(line);
@@ -155,12 +171,17 @@ Line decode_line(std::string_view line)
         return {};
     const auto type = text_of(*json, "type");
     if (type == "event")
-        return {.kind = Line::Kind::event, .text = text_of(*json, "message")};
+        return {.kind = Line::Kind::event,
+                .text = text_of(*json, "message"),
+                .time = text_of(*json, "time")};
+    if (type == "dropped")
+        return {.kind = Line::Kind::dropped, .text = text_of(*json, "message")};
     if (type == "status")
         return {.kind = Line::Kind::status, .text = json->value("status", Json::object()).dump()};
     if (type == "result")
         return {.kind = Line::Kind::result,
                 .text = text_of(*json, "message"),
+                .time = {},
                 .code = static_cast<ExitCode>(json->value("code", 1))};
     return {};
 }

@@ -4,6 +4,7 @@
 #include "balancer/admin/operations.hpp"
 #include "balancer/events/event.hpp"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -29,8 +30,11 @@ struct ScaleRequest {
 };
 struct StopRequest {
     bool fast = false;
+    bool wait = false; ///< no answer but the master's end
 };
-struct EventsRequest {};
+struct EventsRequest {
+    bool follow = false; ///< not only the recent ones
+};
 struct BadRequest {
     std::string reason;
 };
@@ -48,11 +52,15 @@ using Request = std::variant<StatusRequest, ReloadRequest, RestartRequest, Drain
 /// `status` is JSON already.
 [[nodiscard]] std::string encode_status(const std::string& status);
 
+/// Tells a client that it reads too slowly, so that `lines` were left out.
+[[nodiscard]] std::string encode_dropped(std::uint64_t lines);
+
 /// A line from the master, as the client needs it.
 struct Line {
-    enum class Kind { event, status, result, unknown };
+    enum class Kind { event, status, dropped, result, unknown };
     Kind kind = Kind::unknown;
-    std::string text; ///< an event's or result's message, or the status as JSON
+    std::string text; ///< the message, or the status as JSON
+    std::string time; ///< of an event
     ExitCode code = ExitCode::done;
 };
 [[nodiscard]] Line decode_line(std::string_view line);

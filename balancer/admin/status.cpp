@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/status.hpp"
 
+#include "balancer/events/time_text.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -20,6 +22,8 @@ const char* name_of(WorkerLifecycle::State state) noexcept
     switch (state) {
     case WorkerLifecycle::State::starting:
         return "starting";
+    case WorkerLifecycle::State::probing:
+        return "probing";
     case WorkerLifecycle::State::ready:
         return "ready";
     case WorkerLifecycle::State::draining:
@@ -53,7 +57,43 @@ Json describe(WorkerSlot& slot)
     return json;
 }
 
-Json describe(Pool& pool)
+/// How many lines of the pool's workers were lost; null if usher does not see them, or sees them on
+/// its standard error among those of others.
+Json lost_lines(const OutputConfig& output, const Outputs& outputs)
+{
+    return output.kind == OutputConfig::Kind::file ? Json(outputs.lost_lines(output.file))
+                                                   : Json(nullptr);
+}
+
+const char* result_of(ExitCode code) noexcept
+{
+    switch (code) {
+    case ExitCode::done:
+        return "done";
+    case ExitCode::rolled_back:
+        return "rolled back";
+    default:
+        return "failed";
+    }
+}
+
+Json describe(const Reloader& reloader)
+{
+    Json json{{"running", reloader.is_running()}, {"last", nullptr}};
+    if (const auto& last = reloader.last()) {
+        const auto age = std::max(std::chrono::system_clock::now() - last->ended, // may be set back
+                                  std::chrono::system_clock::duration::zero());
+        json["last"] = {
+            {"time", time_text(last->ended)},
+            {"age_ms", std::chrono::duration_cast<std::chrono::milliseconds>(age).count()},
+            {"duration_ms", last->duration.count()},
+            {"result", result_of(last->reply.code)},
+            {"message", last->reply.message}};
+    }
+    return json;
+}
+
+Json describe(Pool& pool, const Outputs& outputs)
 {
     Json workers = Json::array();
     for (const auto& slot : pool.slots())
@@ -71,27 +111,30 @@ Json describe(Pool& pool)
             {"handed_off", pool.counters().handed_off},
             {"reclaimed", pool.counters().reclaimed},
             {"closed_as_suspect", pool.counters().closed_as_suspect},
+            {"lost_lines", lost_lines(pool.config().output, outputs)},
             {"workers", std::move(workers)},
             {"leaving", std::move(leaving)}};
 }
 
 } // namespace
 
-std::string describe(const std::vector<std::shared_ptr<Pool>>& pools, const EventBus& events,
-                     const MasterFacts& facts)
+std::string describe(const StatusFacts& facts)
 {
-    const bool all_serve = std::ranges::all_of(
-        pools, [](const auto& pool) { return pool->is_stopping() || pool->ready_workers() > 0; });
+    const bool all_serve = std::ranges::all_of(facts.pools, [](const auto& pool) {
+        return pool->is_stopping() || pool->ready_workers() > 0;
+    });
     Json json{{"version", USHER_VERSION},
               {"pid", ::getpid()},
               {"ready", all_serve && !facts.stopping},
               {"stopping", facts.stopping},
+              {"reload", describe(facts.reloader)},
+              {"stderr_lost_lines", facts.outputs.lost_lines()},
               {"pools", Json::array()}};
-    for (const auto& pool : pools)
-        json["pools"].push_back(describe(*pool));
+    for (const auto& pool : facts.pools)
+        json["pools"].push_back(describe(*pool, facts.outputs));
     for (std::size_t i = 0; i < event_kinds; ++i) {
         const auto kind = static_cast<EventKind>(i);
-        json["events"][std::string{name_of(kind)}] = events.count(kind);
+        json["events"][std::string{name_of(kind)}] = facts.events.count(kind);
     }
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "balancer/events/event_bus.hpp"
+#include "balancer/output/outputs.hpp"
+#include "balancer/reloader.hpp"
 #include "balancer/supervise/pool.hpp"
 
 #include <memory>
@@ -10,8 +12,12 @@
 
 namespace usher {
 
-/// What status needs to know of the master itself.
-struct MasterFacts {
+/// What there is to describe.
+struct StatusFacts {
+    const std::vector<std::shared_ptr<Pool>>& pools;
+    const EventBus& events;
+    const Outputs& outputs;
+    const Reloader& reloader;
     bool stopping = false;
 };
 
@@ -19,7 +25,6 @@ struct MasterFacts {
 ///
 /// `ready` is what a load balancer wants to know: every pool has a worker that serves, and nobody
 /// has told the master to stop.
-[[nodiscard]] std::string describe(const std::vector<std::shared_ptr<Pool>>& pools,
-                                   const EventBus& events, const MasterFacts& facts);
+[[nodiscard]] std::string describe(const StatusFacts& facts);
 
 } // namespace usher

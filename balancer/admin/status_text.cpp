@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
+#include <string_view>
 
 namespace usher {
 
@@ -22,6 +23,28 @@ std::string uptime_text(std::uint64_t milliseconds)
     if (seconds < 86'400)
         return fmt::format("{}h{:02}m", seconds / 3600, seconds % 3600 / 60);
     return fmt::format("{}d{:02}h", seconds / 86'400, seconds % 86'400 / 3600);
+}
+
+std::string reload_text(const Json& reload)
+{
+    std::string text;
+    if (const auto& last = reload.at("last"); !last.is_null()) {
+        const auto result = last.at("result").get<std::string>();
+        text += fmt::format("\nlast reload {} ago: {}",
+                            uptime_text(last.at("age_ms").get<std::uint64_t>()), result);
+        if (result != "done")
+            text += ", " + last.at("message").get<std::string>();
+    }
+    if (reload.at("running").get<bool>())
+        text += "\na reload is under way";
+    return text;
+}
+
+std::string loss_text(const Json& lines, std::string_view where)
+{
+    if (!lines.is_number() || lines == 0)
+        return {};
+    return fmt::format("\n{} lines of workers' output lost {}", lines.get<std::uint64_t>(), where);
 }
 
 std::string row(const Json& worker)
@@ -48,6 +71,8 @@ std::string status_text(const std::string& status)
                                    json.at("stopping").get<bool>() ? ", stopping"
                                    : json.at("ready").get<bool>()  ? ", ready"
                                                                    : ", not ready");
+    text += reload_text(json.at("reload"));
+    text += loss_text(json.at("stderr_lost_lines"), "on standard error");
     for (const auto& pool : json.at("pools")) {
         text += fmt::format(
             "\n\npool {}, {}, generation {}, {} handed off, {} reclaimed\nlistening on",
@@ -56,6 +81,7 @@ std::string status_text(const std::string& status)
             pool.at("reclaimed").get<std::uint64_t>());
         for (const auto& address : pool.at("listening"))
             text += " " + address.get<std::string>();
+        text += loss_text(pool.at("lost_lines"), "on their way to the file");
         text += fmt::format("\n{:>6} {:>4} {:<12} {:>8} {:>8} {:>9} {:>7} {:>6} {:>7}", "slot",
                             "gen", "state", "pid", "uptime", "handed", "queued", "open", "starts");
         for (const auto* const group : {"workers", "leaving"})

@@ -61,6 +61,15 @@ struct ReloadConfig {
     friend bool operator==(const ReloadConfig&, const ReloadConfig&) = default;
 };
 
+/// The question that a worker answers before it counts as ready.
+struct ProbeConfig {
+    std::string path;                         ///< "/health"
+    unsigned expect = 200;                    ///< the HTTP status of a worker that is ready
+    std::chrono::milliseconds timeout{2'000}; ///< of one question
+
+    friend bool operator==(const ProbeConfig&, const ProbeConfig&) = default;
+};
+
 /// Where what the workers write to their standard output and error goes.
 struct OutputConfig {
     enum class Kind {
@@ -109,6 +118,7 @@ struct PoolConfig {
     unsigned max_queue = 64; ///< most connections handed to a worker that it has not taken yet
 
     std::chrono::milliseconds start_timeout{30'000}; ///< from start to `ready`
+    std::optional<ProbeConfig> probe;                ///< unset: its word is enough
     unsigned start_attempts =
         3; ///< failed starts of each slot before a pool that was never ready gives up
     std::chrono::milliseconds drain_timeout{30'000}; ///< from end-of-file to SIGTERM

@@ -4,6 +4,7 @@
 #include "balancer/config/duration.hpp"
 
 #include <stdexcept>
+#include <string>
 
 namespace usher {
 
@@ -15,6 +16,14 @@ std::chrono::milliseconds decode_duration(const JsonValue& value)
     } catch (const std::invalid_argument& error) {
         value.fail(error.what());
     }
+}
+
+std::chrono::milliseconds decode_positive_duration(const JsonValue& value)
+{
+    const auto duration = decode_duration(value);
+    if (duration == duration.zero())
+        value.refuse("longer than 0");
+    return duration;
 }
 
 } // namespace usher

@@ -7,7 +7,10 @@
 
 namespace usher {
 
-/// Reads a duration, which may be 0.  Throws ConfigError.
+/// Reads a duration such as "30s".  Throws ConfigError.
 [[nodiscard]] std::chrono::milliseconds decode_duration(const JsonValue& value);
+
+/// The same, and refuses 0.
+[[nodiscard]] std::chrono::milliseconds decode_positive_duration(const JsonValue& value);
 
 } // namespace usher

@@ -5,6 +5,7 @@
 #include "balancer/config/decode_duration.hpp"
 #include "balancer/config/decode_listen.hpp"
 #include "balancer/config/decode_output.hpp"
+#include "balancer/config/decode_probe.hpp"
 #include "balancer/config/decode_run_as.hpp"
 #include "balancer/config/duration.hpp"
 #include "balancer/config/limits.hpp"
@@ -31,14 +32,6 @@ std::string decode_text(const JsonValue& value)
 auto number_in(Range range)
 {
     return [range](const JsonValue& value) { return value.number(range); };
-}
-
-std::chrono::milliseconds decode_positive_duration(const JsonValue& value)
-{
-    const auto duration = decode_duration(value);
-    if (duration == duration.zero())
-        value.refuse("longer than 0");
-    return duration;
 }
 
 std::string decode_name(const JsonValue& value)
@@ -173,6 +166,7 @@ PoolConfig decode_pool(const JsonValue& value)
         {"cwd", into(pool.cwd, decode_text)},
         {"max_queue", into(pool.max_queue, number_in(max_queue_range))},
         {"start_timeout", into(pool.start_timeout, decode_positive_duration)},
+        {"probe", into(pool.probe, decode_probe)},
         {"start_attempts", into(pool.start_attempts, number_in(start_attempts_range))},
         {"drain_timeout", into(pool.drain_timeout, decode_duration)},
         {"stop_grace", into(pool.stop_grace, decode_duration)},

@@ -103,6 +103,15 @@ Json encode(const OutputConfig& output)
     };
 }
 
+Json encode(const ProbeConfig& probe)
+{
+    return {
+        {"path", probe.path},
+        {"expect", probe.expect},
+        {"timeout", format_duration(probe.timeout)},
+    };
+}
+
 Json encode(const PoolConfig& pool)
 {
     Json json{{"name", pool.name}};
@@ -118,6 +127,8 @@ Json encode(const PoolConfig& pool)
     add(json, pool.run_as);
     json["max_queue"] = pool.max_queue;
     json["start_timeout"] = format_duration(pool.start_timeout);
+    if (pool.probe)
+        json["probe"] = encode(*pool.probe);
     json["start_attempts"] = pool.start_attempts;
     json["drain_timeout"] = format_duration(pool.drain_timeout);
     json["stop_grace"] = format_duration(pool.stop_grace);

@@ -31,6 +31,8 @@ inline constexpr Range max_queue_range{1, 65'535};
 inline constexpr Range max_connections_range{0, 4'294'967'295};
 inline constexpr Range max_memory_range{0, 4'294'967'295}; ///< as a number of bytes
 inline constexpr Range start_attempts_range{1, 1'000'000};
+inline constexpr Range expect_range{200, 599}; ///< of final HTTP statuses
+inline constexpr std::size_t longest_probe_path = 1'024;
 inline constexpr Range give_up_after_range{0, 1'000'000};
 
 inline constexpr Range max_surge_range{0, 1024};

@@ -107,7 +107,7 @@ std::error_code HandoffChannel::send_batch() noexcept
     }
     sent_ += batch_size_;
     batch_size_ = 0;
-    if (on_count_ && sent_ >= notify_at_)
+    if (on_count_ && handed_off() >= notify_at_)
         std::exchange(on_count_, nullptr)();
     return {};
 }
@@ -116,6 +116,26 @@ void HandoffChannel::notify_at(std::uint64_t count, std::function<void()> handle
 {
     notify_at_ = count;
     on_count_ = count > 0 ? std::move(handler) : nullptr;
+}
+
+std::error_code HandoffChannel::send_probe(int fd) noexcept
+{
+    assert(!has_batch());
+
+    if (!has_room())
+        return std::make_error_code(std::errc::operation_would_block);
+    wire::HandoffRecord record{.accepted_at = monotonic_nanoseconds(),
+                               .peer = {.family = wire::AddressFamily::unix_domain}};
+    record.set_probe();
+    append(fd, record);
+    ++probes_; // before it is sent, so that it is never taken for a client
+    const auto error = send_batch();
+    if (error) {
+        --probes_;
+        drop_batch();
+        unblock(); // nobody waits for room yet
+    }
+    return error;
 }
 
 HandoffChannel::Entry HandoffChannel::batch_entry(std::size_t index) const noexcept

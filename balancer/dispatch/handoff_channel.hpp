@@ -59,6 +59,10 @@ public:
     /// has no room until unblock(): take the batch back with drop_batch().
     [[nodiscard]] std::error_code send_batch() noexcept;
 
+    /// Hands over a connection of the master's own as a packet of its own, if there is room;
+    /// `fd` stays the caller's.  It counts as queued, and in no other figure.
+    [[nodiscard]] std::error_code send_probe(int fd) noexcept;
+
     /// One connection of the batch; `fd` is as borrowed as it was in append().
     struct Entry {
         int fd;
@@ -79,7 +83,11 @@ public:
     /// Gives away the worker's end, to read back what is still queued; see ReclaimQueue.
     [[nodiscard]] sys::UniqueFd take_worker_end() noexcept { return std::move(worker_end_); }
 
-    [[nodiscard]] std::uint64_t handed_off() const noexcept { return sent_; }
+    /// Probes left out.
+    [[nodiscard]] std::uint64_t handed_off() const noexcept { return sent_ - probes_; }
+
+    /// Taken by the worker's application, as far as its page can be trusted.
+    [[nodiscard]] std::uint64_t taken() const noexcept { return sent_ - queued(); }
 
     /// Handed to the worker and not taken by its application, as far as its page can be trusted.
     [[nodiscard]] std::uint64_t queued() const noexcept;
@@ -103,7 +111,8 @@ private:
     std::size_t max_queue_;
     std::size_t max_batch_ = wire::max_handoff_records;
 
-    std::uint64_t sent_ = 0;
+    std::uint64_t sent_ = 0;   ///< probes included: the worker counts them among the rest
+    std::uint64_t probes_ = 0; ///< of those
     std::uint64_t notify_at_ = 0;
     std::function<void()> on_count_; ///< empty: nobody wants to know
     std::uint64_t audited_accepted_ = 0;

@@ -12,6 +12,20 @@ void ReclaimQueue::add(std::string worker, sys::UniqueFd worker_end, bool same_b
 {
     queues_.push_back(
         {.worker = std::move(worker), .socket = std::move(worker_end), .same_blow = same_blow});
+    drop_probes(queues_.back());
+    retire_empty(); // it may be long until somebody can take something, and a socket costs
+}
+
+/// Nobody else could answer for that worker.  They stand before all clients, each in a packet of
+/// its own, because a worker gets no client before it is ready.
+void ReclaimQueue::drop_probes(const DeadWorker& queue)
+{
+    Head head{};
+    while (peek(queue, head) && head.is_probe)
+        if (sys::recv_with_fds(queue.socket.get(), buffer_, message_) ==
+            std::errc::operation_would_block)
+            return; // the worker lives still and was faster
+    message_.fds.clear();
 }
 
 bool ReclaimQueue::peek(const DeadWorker& queue, Head& head) noexcept
@@ -26,9 +40,10 @@ bool ReclaimQueue::peek(const DeadWorker& queue, Head& head) noexcept
     if (!header || size < start.size())
         return false; // the master wrote it itself, so this cannot be
     head.count = header->count;
-    head.id = wire::decode_record(
-                  std::span{start}.subspan<wire::handoff_header_size, wire::handoff_record_size>())
-                  .id;
+    const auto record = wire::decode_record(
+        std::span{start}.subspan<wire::handoff_header_size, wire::handoff_record_size>());
+    head.id = record.id;
+    head.is_probe = record.is_probe();
     return true;
 }
 
@@ -71,7 +86,8 @@ ReclaimQueue::Outcome ReclaimQueue::take(std::deque<Connection>& out)
     retire_empty();
 
     DeadWorker* oldest = nullptr;
-    Head oldest_head{.id = std::numeric_limits<std::uint64_t>::max(), .count = 0};
+    Head oldest_head{
+        .id = std::numeric_limits<std::uint64_t>::max(), .count = 0, .is_probe = false};
     for (auto& queue : queues_) {
         Head head{};
         if (peek(queue, head) && head.id < oldest_head.id) {

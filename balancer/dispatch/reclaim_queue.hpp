@@ -44,6 +44,7 @@ public:
     explicit ReclaimQueue(Observer& observer) noexcept : observer_{observer} {}
 
     /// Takes over the hand-off socket, the worker's end, of `worker`: its name for the log.
+    /// The master's own probes in it are dropped.
     /// With `same_blow`, a connection that was reclaimed before is not counted again: whatever
     /// killed the last worker killed this one with it.
     void add(std::string worker, sys::UniqueFd worker_end, bool same_blow = false);
@@ -73,9 +74,11 @@ private:
     struct Head {
         std::uint64_t id;
         std::size_t count;
+        bool is_probe;
     };
 
     [[nodiscard]] static bool peek(const DeadWorker& queue, Head& head) noexcept;
+    void drop_probes(const DeadWorker& queue);
     void retire_empty();
     void read_packet(DeadWorker& queue, std::deque<Connection>& out);
 

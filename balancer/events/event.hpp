@@ -3,6 +3,7 @@
 
 #include "common/log.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -20,6 +21,8 @@ enum class EventKind {
     fork,          ///< a worker process was started
     spawn_failed,  ///< it could not be
     online,        ///< the worker has said hello
+    probing,       ///< it says it is ready, and is asked to prove it
+    probe_failed,  ///< it did not answer as it should, and is asked again
     ready,         ///< connections may go to it
     disconnect,    ///< it gets no further connection and drains
     stalled,       ///< it does not take what it is given
@@ -52,6 +55,8 @@ struct Event {
     EventKind kind = EventKind::note;
     log::Level level = log::Level::info;
     std::string message; ///< the log line
+
+    std::chrono::system_clock::time_point time{}; ///< when; the bus sets it
 
     std::string pool;  ///< empty: of the whole master
     unsigned slot = 0; ///< 0: of no slot

@@ -2,9 +2,12 @@
 #pragma once
 
 #include "balancer/events/event.hpp"
+#include "balancer/events/recent_events.hpp"
 
 #include <array>
+#include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <list>
 #include <utility>
@@ -33,8 +36,10 @@ public:
         std::list<Handler>::iterator place_;
     };
 
-    void publish(const Event& event)
+    void publish(Event event)
     {
+        event.time = std::chrono::system_clock::now();
+        recent_.add(event);
         ++counts_[static_cast<std::size_t>(event.kind)];
         for (const auto& handler : handlers_)
             handler(event);
@@ -46,8 +51,12 @@ public:
         return counts_[static_cast<std::size_t>(kind)];
     }
 
+    /// The last ones, the oldest first.
+    [[nodiscard]] const std::deque<Event>& recent() const noexcept { return recent_.events(); }
+
 private:
     std::list<Handler> handlers_;
+    RecentEvents recent_;
     std::array<std::uint64_t, event_kinds> counts_{};
 };
 

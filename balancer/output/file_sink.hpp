@@ -10,6 +10,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -29,6 +30,9 @@ public:
     [[nodiscard]] bool has_room() override;
     [[nodiscard]] Condition& room() noexcept override { return room_; }
     void write(std::string_view lines) override;
+
+    /// How many lines did not arrive.
+    [[nodiscard]] std::uint64_t lost_lines() const noexcept { return losses_.total(); }
 
     /// Another way to write to the same file.
     void set_config(const OutputConfig& config);

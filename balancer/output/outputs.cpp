@@ -53,6 +53,12 @@ std::shared_ptr<FileSink> Outputs::file_sink(const OutputConfig& config)
     return sink;
 }
 
+std::uint64_t Outputs::lost_lines(const std::string& file) const noexcept
+{
+    const auto found = files_.find(file);
+    return found == files_.end() ? 0 : found->second->lost_lines();
+}
+
 void Outputs::reopen()
 {
     if (writer_)

@@ -10,6 +10,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,6 +27,10 @@ public:
     /// is to inherit ours.  Throws std::system_error, e.g. if the file cannot be opened.
     [[nodiscard]] std::shared_ptr<OutputReader> connect(const OutputConfig& config,
                                                         const std::string& name);
+
+    /// How many lines of workers were lost on their way to our standard error, and to `file`.
+    [[nodiscard]] std::uint64_t lost_lines() const noexcept { return stderr_->lost_lines(); }
+    [[nodiscard]] std::uint64_t lost_lines(const std::string& file) const noexcept;
 
     /// Opens every file anew, since somebody has renamed them.
     void reopen();

@@ -36,8 +36,11 @@ StderrSink::StderrSink(const asio::any_io_executor& executor, int fd)
 
 void StderrSink::write(std::string_view lines)
 {
-    if (waiting() + lines.size() > sink_hard_limit)
-        return; // nobody could be told: the log goes the same way
+    if (waiting() + lines.size() > sink_hard_limit) {
+        // No event says so, because the log goes the same way.
+        lost_lines_ += static_cast<std::uint64_t>(std::ranges::count(lines, '\n'));
+        return;
+    }
     pending_ += lines;
     if (!retrying_)
         flush();

@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,9 @@ public:
     [[nodiscard]] Condition& room() noexcept override { return room_; }
     void write(std::string_view lines) override;
 
+    /// How many lines did not arrive.
+    [[nodiscard]] std::uint64_t lost_lines() const noexcept { return lost_lines_; }
+
     /// Writes what waits, however long it takes: the master's own last words would wait as well.
     void close();
 
@@ -44,6 +48,7 @@ private:
     Condition room_;
     boost::asio::steady_timer retry_;
     bool retrying_ = false;
+    std::uint64_t lost_lines_ = 0;
 };
 
 } // namespace usher

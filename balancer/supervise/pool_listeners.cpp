@@ -126,8 +126,11 @@ void PoolListeners::start()
 
 void PoolListeners::close(Group& group)
 {
-    for (const auto& open : group.open)
+    for (auto& open : group.open) {
+        // While it still listens nobody can take the file for one that was left behind.
+        open.file = {};
         open.listener->stop();
+    }
     group.open.clear();
 }
 

@@ -32,6 +32,7 @@ bool keeps_workers(const PoolConfig& now, PoolConfig next)
     next.stop_signal = now.stop_signal;
     next.stall_timeout = now.stall_timeout;
     next.hang_signal = now.hang_signal;
+    next.probe = now.probe;
     next.recycle = now.recycle;
     next.restart = now.restart;
     next.reload = now.reload;

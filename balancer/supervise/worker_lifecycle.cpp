@@ -24,15 +24,21 @@ void WorkerLifecycle::terminate(Clock::time_point now, std::chrono::milliseconds
     enter(State::terminating, Action::terminate, now + grace);
 }
 
-void WorkerLifecycle::on_ready() noexcept
+void WorkerLifecycle::on_probing() noexcept
 {
     if (state_ == State::starting)
+        state_ = State::probing;
+}
+
+void WorkerLifecycle::on_ready() noexcept
+{
+    if (is_before_ready())
         enter(State::ready, Action::none, std::nullopt);
 }
 
 void WorkerLifecycle::stop(Clock::time_point now) noexcept
 {
-    if (state_ == State::starting) // has no connection to finish
+    if (is_before_ready()) // has no connection to finish
         terminate(now, limits_.stop_grace);
     else if (state_ == State::ready)
         enter(State::draining, Action::drain, now + limits_.drain_timeout);
@@ -64,6 +70,7 @@ WorkerLifecycle::Action WorkerLifecycle::advance(Clock::time_point now) noexcept
     if (pending_ == Action::none && deadline_ && now >= *deadline_) {
         switch (state_) {
         case State::starting:
+        case State::probing:
             start_timed_out_ = true;
             terminate(now, limits_.stop_grace);
             break;

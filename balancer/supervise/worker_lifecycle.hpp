@@ -8,9 +8,10 @@ namespace usher {
 
 /// Decides what is to be done with one worker process, from its start to its last deadline.
 ///
-///     starting ──ready──▶ ready ──stop──▶ draining ──deadline──▶ terminating ──grace──▶ killing
-///        └───timeout, stop, retire────────────────────────────────▲
-///                           └────────────retire───────────────────┘
+///     starting ─────ready─────▶ ready ──stop──▶ draining ──deadline──▶ terminating ──grace──▶
+///     killing
+///        └─▶ probing ─passed─────▲ └────────────────retire──────────────────▲
+///              └─────timeout, stop, retire (and from starting)──────────────┘
 ///
 /// It is told what happened and the time, and answers with what to do; the end of the process is
 /// not its business.
@@ -18,7 +19,7 @@ class WorkerLifecycle {
 public:
     using Clock = std::chrono::steady_clock;
 
-    enum class State { starting, ready, draining, terminating, killing };
+    enum class State { starting, probing, ready, draining, terminating, killing };
     enum class Action {
         none,
         drain,     ///< end-of-file on the hand-off socket, `drain` on the control socket
@@ -38,7 +39,10 @@ public:
 
     WorkerLifecycle(Limits limits, Clock::time_point now) noexcept;
 
-    /// The worker said that it is ready.
+    /// The worker said that it is ready, and has to prove it within its `start_timeout`.
+    void on_probing() noexcept;
+
+    /// It is ready, by its own word or because it has passed its probe.
     void on_ready() noexcept;
 
     /// No further connection for it, let it finish.
@@ -65,6 +69,7 @@ public:
     [[nodiscard]] bool has_start_timed_out() const noexcept { return start_timed_out_; }
 
 private:
+    [[nodiscard]] bool is_before_ready() const noexcept { return state_ < State::ready; }
     void enter(State state, Action action, std::optional<Clock::time_point> deadline) noexcept;
     void terminate(Clock::time_point now, std::chrono::milliseconds grace) noexcept;
 

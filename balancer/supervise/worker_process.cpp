@@ -111,6 +111,7 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
 
     for (;;) {
         if (const auto status = child_.reap()) {
+            stop_probe();
             leave();
             observer_.on_worker_lost(*this);
             control_->close();
@@ -200,7 +201,7 @@ void WorkerProcess::look_for_hang(Clock::time_point now)
         return;
     auto reason = hang_detector_.look({.now = now,
                                        .queued = channel_.queued(),
-                                       .taken = channel_.handed_off() - channel_.queued(),
+                                       .taken = channel_.taken(),
                                        .heartbeat = channel_.heartbeat()});
     if (!reason.empty())
         abort_hung(std::move(reason));
@@ -239,6 +240,28 @@ void WorkerProcess::leave() noexcept
         observer_.on_worker_leaving(*this);
 }
 
+void WorkerProcess::stop_probe() noexcept
+{
+    if (probe_)
+        probe_->stop();
+}
+
+std::string WorkerProcess::probe_failure() const
+{
+    return probe_ && !was_ready_ ? probe_->failure() : std::string{};
+}
+
+void WorkerProcess::on_probe_passed()
+{
+    if (lifecycle_.state() == WorkerLifecycle::State::probing) // or it is being ended by now
+        become_ready();
+}
+
+void WorkerProcess::on_probe_failed()
+{
+    publish(EventKind::probe_failed, log::Level::info, probe_failure() + "; it is asked again");
+}
+
 void WorkerProcess::perform(WorkerLifecycle::Action action)
 {
     switch (action) {
@@ -255,8 +278,10 @@ void WorkerProcess::perform(WorkerLifecycle::Action action)
     case WorkerLifecycle::Action::terminate:
         if (lifecycle_.has_start_timed_out())
             publish(EventKind::retired, log::Level::error,
-                    "not ready after " + format_duration(config_->start_timeout) + ", " + "SIG" +
-                        signal_text(config_->stop_signal));
+                    fmt::format("not ready after {}{}, SIG{}",
+                                format_duration(config_->start_timeout),
+                                probe_ ? ", because " + probe_failure() : "",
+                                signal_text(config_->stop_signal)));
         else
             publish(EventKind::signalled, log::Level::info,
                     fmt::format("{}, {} still open", "SIG" + signal_text(config_->stop_signal),
@@ -280,6 +305,7 @@ void WorkerProcess::perform(WorkerLifecycle::Action action)
 void WorkerProcess::end_with(int signal)
 {
     // First what it had not taken goes to the others, then it is told.
+    stop_probe();
     leave();
     channel_.shut_down();
     observer_.on_worker_lost(*this);
@@ -339,7 +365,18 @@ void WorkerProcess::on_ready()
         return retire("said ready before hello");
     if (lifecycle_.state() != WorkerLifecycle::State::starting)
         return;
+    if (!config_->probe)
+        return become_ready();
 
+    lifecycle_.on_probing();
+    Probe::Observer& observer = *this;
+    probe_ = std::make_shared<Probe>(wake_.get_executor(), *config_->probe, channel_, observer);
+    publish(EventKind::probing, log::Level::debug, "says it is ready: " + probe_->name());
+    probe_->start();
+}
+
+void WorkerProcess::become_ready()
+{
     lifecycle_.on_ready();
     was_ready_ = true;
     ready_at_ = Clock::now();

@@ -8,6 +8,7 @@
 #include "balancer/supervise/child_process.hpp"
 #include "balancer/supervise/control_channel.hpp"
 #include "balancer/supervise/hang_detector.hpp"
+#include "balancer/supervise/probe.hpp"
 #include "balancer/supervise/recycle_policy.hpp"
 #include "balancer/supervise/worker_lifecycle.hpp"
 
@@ -37,7 +38,8 @@ struct WorkerIdentity {
 ///
 /// An actor: run() ends when the process has ended, and only then.  Lives as a shared pointer,
 /// because waits under way keep it.
-class WorkerProcess final : public std::enable_shared_from_this<WorkerProcess> {
+class WorkerProcess final : private Probe::Observer,
+                            public std::enable_shared_from_this<WorkerProcess> {
 public:
     using Clock = WorkerLifecycle::Clock;
 
@@ -108,20 +110,27 @@ public:
     [[nodiscard]] std::deque<std::string> last_output() const;
 
     [[nodiscard]] std::uint64_t memory() const noexcept { return memory_; }
+    /// Why it is not ready although it says so: one clause; empty if it is, or does not say so.
+    [[nodiscard]] std::string probe_failure() const;
 
     [[nodiscard]] bool was_ready() const noexcept { return was_ready_; }
     [[nodiscard]] WorkerLifecycle::State state() const noexcept { return lifecycle_.state(); }
     [[nodiscard]] Clock::time_point started_at() const noexcept { return started_; }
 
 private:
+    void on_probe_passed() override;
+    void on_probe_failed() override;
+
     void wake();
     void perform(WorkerLifecycle::Action action);
     void leave() noexcept;
+    void stop_probe() noexcept;
     void end_with(int signal);
     void abort_hung(std::string reason);
     void on_message(const wire::ControlMessage& message);
     void on_hello(const wire::Hello& hello);
     void on_ready();
+    void become_ready();
     void on_unknown(const wire::UnknownMessage& message);
 
     WorkerIdentity identity_;
@@ -136,6 +145,7 @@ private:
     WorkerLifecycle lifecycle_;
     HangDetector hang_detector_;
     RecyclePolicy recycle_policy_;
+    std::shared_ptr<Probe> probe_; ///< null: none was begun
     boost::asio::steady_timer wake_;
 
     Clock::time_point started_ = Clock::now();

@@ -85,6 +85,8 @@ asio::awaitable<void> WorkerSlot::run_worker()
     const auto status = co_await worker_->run();
     last_failure_ =
         "the worker " + status.to_string() + (worker_->was_ready() ? "" : " before it was ready");
+    if (const auto probe = worker_->probe_failure(); !probe.empty())
+        last_failure_ += ": " + probe;
     last_output_ = worker_->last_output();
     if (!stopping_)
         ++crashes_;

@@ -19,4 +19,10 @@ struct ChannelPair {
 /// Throws std::system_error.
 [[nodiscard]] ChannelPair make_channel_pair();
 
+/// The same as a pair of streams, as a connection is: neither end knows that it came over no
+/// listener.
+///
+/// Throws std::system_error.
+[[nodiscard]] ChannelPair make_stream_pair();
+
 } // namespace usher::sys

@@ -22,6 +22,7 @@
 ///        8     8   accepted at  CLOCK_MONOTONIC, nanoseconds
 ///       16     2   listener     index in the pool's list of listeners
 ///       18     2   flags        bits 0-1: how often it was reclaimed from a dead worker
+///                               bit 2: the master's own, a readiness probe; its id is 0
 ///       20     4   reserved     0
 ///       24    28   peer         an address, below
 ///       52    28   local        an address; family 0: ask getsockname(2)
@@ -68,7 +69,15 @@ struct HandoffRecord {
         flags = static_cast<std::uint16_t>((flags & ~3U) | (count & 3U));
     }
 
+    /// True if no client is behind it, but the master, which wants to know whether the worker
+    /// answers.
+    [[nodiscard]] bool is_probe() const noexcept { return (flags & probe_flag) != 0; }
+    void set_probe() noexcept { flags |= probe_flag; }
+
     friend bool operator==(const HandoffRecord&, const HandoffRecord&) = default;
+
+private:
+    static constexpr std::uint16_t probe_flag = 4;
 };
 
 /// What the first bytes of a packet say.

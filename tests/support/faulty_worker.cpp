@@ -6,8 +6,10 @@
 #include "common/sys/fd_message.hpp"
 #include "common/wire/control.hpp"
 #include "common/wire/environment.hpp"
+#include "common/wire/handoff.hpp"
 
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -16,7 +18,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 namespace {
@@ -44,6 +49,23 @@ void become_ready()
 {
     say_hello();
     send(wire::encode(wire::Ready{}));
+}
+
+/// Becomes ready and does `answer` with each connection it is handed.
+void take_connections(const std::function<void(int)>& answer)
+{
+    become_ready();
+    auto board = usher::Scoreboard::open(number(env::scoreboard_fd));
+    std::vector<std::byte> buffer(wire::max_handoff_packet);
+    usher::sys::FdMessage message;
+    for (pollfd entry{.fd = number(env::handoff_fd), .events = POLLIN, .revents = 0};
+         ::poll(&entry, 1, -1) == 1 && !usher::sys::recv_with_fds(entry.fd, buffer, message);) {
+        board.page().accepted += message.fds.size();
+        for (const auto& fd : message.fds)
+            answer(fd.get());
+        board.page().closed += message.fds.size();
+        message.fds.clear();
+    }
 }
 
 void scribble(const std::function<void(usher::ScoreboardPage&)>& write)
@@ -78,6 +100,24 @@ const std::map<std::string_view, std::function<void()>> modes{
      }},
     {"scribble-accepted", [] { scribble([](auto& page) { page.accepted = 1'000'000; }); }},
     {"scribble-closed", [] { scribble([](auto& page) { page.closed = 1'000'000; }); }},
+    {"hang-up", [] { take_connections([](int) {}); }},
+    {"answer-garbage",
+     [] {
+         take_connections([](int fd) {
+             constexpr std::string_view text = "\x16\x03\x01 this is not HTTP\r\n\r\n";
+             std::ignore = ::write(fd, text.data(), text.size());
+         });
+     }},
+    {"answer-endlessly",
+     [] {
+         std::signal(SIGPIPE, SIG_IGN);
+         take_connections([](int fd) {
+             ::fcntl(fd, F_SETFL, 0); // wait for the reader
+             const std::string text = "HTTP/1.1 200 OK\r\nX: " + std::string(4'000, 'x');
+             while (::write(fd, text.data(), text.size()) > 0) {
+             }
+         });
+     }},
     {"close-control", [] { become_ready(), ::close(number(env::control_fd)); }},
 };
 

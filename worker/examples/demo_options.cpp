@@ -17,6 +17,8 @@ Options parse_options(int argc, char** argv)
     app.add_flag("--reuse-port", options.listen.reuse_port, "without usher: share the port");
     app.add_option("--start-delay", start_delay, "milliseconds from start to ready");
     app.add_flag("--never-ready", options.never_ready, "never say ready");
+    app.add_option("--health-after", options.health_after,
+                   "answer /health with 503 this many times first");
     app.add_option("--crash-after", options.crash_after, "abort after this many requests");
     app.add_flag("--ignore-term", options.ignore_term, "ignore SIGTERM");
     try {

@@ -12,7 +12,8 @@ struct Options {
     usher::worker::Options listen;
     std::chrono::milliseconds start_delay{0}; ///< from start to ready
     bool never_ready = false;
-    unsigned crash_after = 0; ///< abort() after this many requests; 0: never
+    unsigned health_after = 0; ///< /health answers 503 this many times first
+    unsigned crash_after = 0;  ///< abort() after this many requests; 0: never
     bool ignore_term = false;
 };
 

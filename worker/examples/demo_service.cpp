@@ -96,6 +96,9 @@ asio::awaitable<Response> Service::answer(Request request, ConnectionFacts facts
     } else if (path == "/whoami") {
         response.set(http::field::content_type, "application/json");
         response.body() = whoami(facts);
+    } else if (path == "/health") {
+        if (++health_requests_ <= options_.health_after)
+            refuse(response, http::status::service_unavailable, "warming up\n");
     } else if (path == "/slow" && ms) {
         co_await wait(std::chrono::milliseconds{*ms});
         response.body() = "slow\n";
@@ -117,8 +120,8 @@ asio::awaitable<Response> Service::answer(Request request, ConnectionFacts facts
                "/grow?mib=100, /exit?code=1\n");
     } else {
         refuse(response, http::status::not_found,
-               "there are / /whoami /slow?ms= /block?ms= /grow?mib= /exit?code= /abort and POST "
-               "/echo\n");
+               "there are / /whoami /health /slow?ms= /block?ms= /grow?mib= /exit?code= /abort and "
+               "POST /echo\n");
     }
     co_return response;
 }

@@ -29,6 +29,7 @@ struct ConnectionFacts {
 ///
 ///     GET  /              Hello, World!
 ///     GET  /whoami        JSON: pid, slot, generation, worker, peer, local, listener, connection
+///     GET  /health        200, after as many 503 as --health-after says
 ///     GET  /slow?ms=N     answers after N milliseconds, without blocking the others
 ///     GET  /block?ms=N    blocks the whole event loop for N milliseconds
 ///     GET  /grow?mib=N    takes N MiB of memory and keeps them
@@ -51,6 +52,7 @@ private:
     const Options& options_;
     unsigned requests_ = 0;
     std::vector<std::string> kept_; ///< what /grow took
+    unsigned health_requests_ = 0;
 };
 
 } // namespace demo

@@ -249,6 +249,31 @@ TEST_CASE("check takes a file and nothing else")
           "check starts no command; leave out -- and what follows");
 }
 
+TEST_CASE("the commands that speak to a master take their options and no others")
+{
+    const auto command = [](const Arguments& arguments) {
+        return std::get<ControlCommand>(parse_options(arguments));
+    };
+    CHECK_FALSE(command({"reload"}).timeout);
+    for (const char* name : {"status", "reload", "stop"})
+        CHECK(command({name, "--timeout", "1500ms"}).timeout == std::chrono::milliseconds{1'500});
+    CHECK(command({"scale", "2", "--timeout", "2m"}).timeout == std::chrono::minutes{2});
+
+    CHECK_FALSE(std::get<EventsRequest>(command({"events"}).request).follow);
+    CHECK(std::get<EventsRequest>(command({"events", "-f"}).request).follow);
+    CHECK(std::get<EventsRequest>(command({"events", "--follow"}).request).follow);
+    CHECK(std::get<StopRequest>(command({"stop"}).request).wait);
+    CHECK_FALSE(std::get<StopRequest>(command({"stop", "--no-wait"}).request).wait);
+
+    CHECK(usage_error({"reload", "--timeout", "soon"}).starts_with("--timeout: \"soon\" is no "));
+    CHECK(usage_error({"stop", "--timeout", "0s"}) ==
+          "--timeout: is \"0s\", but must be longer than 0");
+    CHECK(usage_error({"events", "--timeout", "1s"}) ==
+          "\"--timeout\" is no option of usher events; see usher events --help");
+    CHECK(usage_error({"status", "-f"}) ==
+          "\"-f\" is no option of usher status; see usher status --help");
+}
+
 TEST_CASE("--version prints name and number")
 {
     CHECK(printed({"--version"}) == "usher " USHER_VERSION "\n");
@@ -271,6 +296,13 @@ TEST_CASE("the help names every option, its default and the exit codes")
         CHECK(run.find(text) != std::string::npos);
     }
     CHECK(run.find("(default " + std::to_string(PoolConfig{}.backlog) + ")") != std::string::npos);
+
+    const std::string control = printed({"stop", "--help"});
+    for (const char* text : {"--timeout TIME", "--follow", "--no-wait", "--now", "--json",
+                             "--dry-run", "--pool NAME", "6   no result"}) {
+        CAPTURE(text);
+        CHECK(control.find(text) != std::string::npos);
+    }
 
     const std::string all = printed({"--help"});
     for (const char* text : {"usher run --listen 8000 -- ./my-server", "--version", "usher check",

@@ -288,4 +288,49 @@ TEST_CASE_FIXTURE(Fixture, "a page that closed more than it accepted is accused 
     CHECK(channel.audit() == "counts more closed than accepted connections on its scoreboard");
 }
 
+TEST_CASE_FIXTURE(Fixture, "a probe is queued like a connection, but no client is counted")
+{
+    const auto pair = make_connection();
+    REQUIRE_FALSE(channel.send_probe(pair.server.get()));
+    CHECK(channel.queued() == 1);
+    CHECK(channel.handed_off() == 0);
+
+    worker.take_all();
+    REQUIRE(worker.taken.size() == 1);
+    const auto& record = worker.taken[0].record;
+    CHECK(record.is_probe());
+    CHECK(record.id == 0);
+    CHECK(record.reclaims() == 0);
+    CHECK(record.peer.family == wire::AddressFamily::unix_domain);
+    CHECK(same_file(worker.taken[0].fd.get(), pair.server.get()));
+    CHECK(channel.queued() == 0);
+    CHECK(channel.taken() == 1);
+    CHECK(channel.open() == 1);
+    CHECK(channel.audit().empty());
+
+    send();
+    CHECK(channel.handed_off() == 1);
+    CHECK(channel.queued() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "probes that nobody takes fill the queue, and then there is no other")
+{
+    for (int i = 0; i < 4; ++i)
+        REQUIRE_FALSE(channel.send_probe(null.get()));
+    CHECK(channel.send_probe(null.get()) == std::errc::operation_would_block);
+    CHECK_FALSE(channel.has_batch());
+    CHECK_FALSE(channel.is_blocked());
+    worker.take_all();
+    CHECK_FALSE(channel.send_probe(null.get()));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a probe that the kernel refuses leaves no trace")
+{
+    channel.shut_down();
+    CHECK(channel.send_probe(null.get()));
+    CHECK_FALSE(channel.has_batch());
+    CHECK_FALSE(channel.is_blocked());
+    CHECK(channel.queued() == 0);
+}
+
 TEST_SUITE_END();

@@ -194,4 +194,42 @@ TEST_CASE_FIXTURE(Fixture, "a queue that is thrown away closes what is in it")
     CHECK(sees_end(connections[0].client.get()));
 }
 
+TEST_CASE_FIXTURE(Fixture, "the master's probes go to nobody, and what stands behind them does")
+{
+    FakeWorker worker;
+    connections.push_back(make_connection());
+    REQUIRE_FALSE(worker.channel.send_probe(connections[0].server.get()));
+    REQUIRE_FALSE(worker.channel.send_probe(connections[0].server.get()));
+    hand_off(worker, {record_of(1)});
+    bury("worker 1", worker);
+
+    CHECK(sees_end(connections[0].client.get()));
+    CHECK((take_all() == Ids{1}));
+    CHECK((reports.list == Reports{{"worker 1", 1, 0}}));
+}
+
+TEST_CASE_FIXTURE(Fixture, "nothing is kept of a worker that left nothing but probes")
+{
+    FakeWorker worker;
+    const auto pair = make_connection();
+    REQUIRE_FALSE(worker.channel.send_probe(pair.server.get()));
+    bury("worker 1", worker);
+    CHECK(queue.is_empty());
+    CHECK((reports.list == Reports{{"worker 1", 0, 0}}));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a probe goes also when no descriptor is left to read it with")
+{
+    FakeWorker worker;
+    auto pair = make_connection();
+    REQUIRE_FALSE(worker.channel.send_probe(pair.server.get()));
+    pair.server.reset();
+    {
+        const ScopedFdLimit limit{0};
+        bury("worker 1", worker);
+    }
+    CHECK(queue.is_empty());
+    CHECK(sees_end(pair.client.get()));
+}
+
 TEST_SUITE_END();

@@ -73,6 +73,44 @@ TEST_CASE_FIXTURE(Fixture, "a worker that says ready is ready, without a deadlin
     CHECK_FALSE(worker.has_start_timed_out());
 }
 
+TEST_CASE_FIXTURE(Fixture, "a worker that is probed has no more time than any other")
+{
+    worker.on_probing();
+    CHECK(state() == State::probing);
+    CHECK(has_deadline(30s));
+    CHECK(advance(29'999ms) == Action::none);
+    CHECK(advance(30s) == Action::terminate);
+    CHECK(worker.has_start_timed_out());
+    worker.on_ready(); // too late
+    CHECK(state() == State::terminating);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a worker that passes its probe is ready, and is probed once")
+{
+    worker.on_probing();
+    worker.on_ready();
+    CHECK(state() == State::ready);
+    CHECK_FALSE(worker.deadline());
+    worker.on_probing();
+    CHECK(state() == State::ready);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a worker that is stopped or retired while it is probed is terminated")
+{
+    worker.on_probing();
+    SUBCASE("stopped")
+    {
+        worker.stop(start + 1s);
+    }
+    SUBCASE("retired")
+    {
+        worker.retire(start + 1s);
+    }
+    CHECK(advance(1s) == Action::terminate);
+    CHECK(has_deadline(6s));
+    CHECK_FALSE(worker.has_start_timed_out());
+}
+
 TEST_CASE_FIXTURE(Fixture, "a worker that is not ready in time is terminated, and that is known")
 {
     CHECK(advance(30s) == Action::terminate);

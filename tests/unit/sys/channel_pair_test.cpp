@@ -60,4 +60,19 @@ TEST_CASE_FIXTURE(NoFdLeak, "without a free descriptor it throws and leaves none
     CHECK_THROWS_AS(std::ignore = make_at_limit(), std::system_error);
 }
 
+TEST_CASE_FIXTURE(NoFdLeak, "a stream pair joins what is sent, and is otherwise the same")
+{
+    ChannelPair pair = make_stream_pair();
+    for (const int fd : {pair.parent.get(), pair.child.get()}) {
+        CHECK(is_non_blocking(fd));
+        CHECK(is_close_on_exec(fd));
+    }
+    std::array<char, 16> buffer{};
+    REQUIRE(::send(pair.parent.get(), "one", 3, 0) == 3);
+    REQUIRE(::send(pair.parent.get(), "three", 5, 0) == 5);
+    CHECK(::recv(pair.child.get(), buffer.data(), buffer.size(), 0) == 8);
+    pair.parent.reset();
+    CHECK(::recv(pair.child.get(), buffer.data(), buffer.size(), 0) == 0);
+}
+
 TEST_SUITE_END();

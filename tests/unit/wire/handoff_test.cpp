@@ -156,6 +156,19 @@ TEST_CASE("a full packet keeps its records in order")
         CHECK(parsed->record(i).id == i + 1);
 }
 
+TEST_CASE("a probe is marked by the third bit of the flags, and stays so when it is written")
+{
+    HandoffRecord record{.flags = 0x8001};
+    CHECK_FALSE(record.is_probe());
+    record.set_probe();
+    CHECK(record.flags == 0x8005);
+    CHECK(record.reclaims() == 1);
+
+    std::array<std::byte, handoff_record_size> bytes{};
+    encode_record(bytes, record);
+    CHECK(decode_record(bytes).is_probe());
+}
+
 TEST_CASE("the count of reclaims is in the lowest two bits of the flags")
 {
     HandoffRecord record{.flags = 0x8000};

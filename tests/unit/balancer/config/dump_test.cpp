@@ -95,6 +95,7 @@ TEST_CASE("what is written is read back equal")
                             .clear_env = true},
                  .max_queue = 2,
                  .start_timeout = 1'001ms,
+                 .probe = ProbeConfig{.path = "/a?b", .expect = 204, .timeout = 3ms},
                  .start_attempts = 4,
                  .drain_timeout = 0s,
                  .stop_grace = 48h,

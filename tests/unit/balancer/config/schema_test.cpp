@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/dump.hpp"
+#include "balancer/config/duration.hpp"
 #include "tests/unit/balancer/config/config_errors.hpp"
 
 #include <doctest/doctest.h>
@@ -73,6 +74,7 @@ constexpr const char* pool = "/definitions/pool";
 constexpr const char* listener = "/definitions/listener/oneOf/1";
 constexpr const char* limit = "/definitions/limit/oneOf/1";
 constexpr const char* output = "/definitions/output_file";
+constexpr const char* probe = "/definitions/probe";
 constexpr const char* restart = "/definitions/restart";
 constexpr const char* reload = "/definitions/reload";
 
@@ -86,6 +88,7 @@ TEST_CASE("the schema has exactly the keys which the decoder knows")
     CHECK(names(properties(pool)) == decoder_keys(pool_text(R"("?": 1)")));
     CHECK(names(properties(listener)) == decoder_keys(pool_text(R"("listen": {"?": 1})")));
     CHECK(names(properties(output)) == decoder_keys(pool_text(R"("output": {"?": 1})")));
+    CHECK(names(properties(probe)) == decoder_keys(pool_text(R"("probe": {"?": 1})")));
     CHECK(names(properties(restart)) == decoder_keys(pool_text(R"("restart": {"?": 1})")));
     CHECK(names(properties(limit)) == decoder_keys(pool_text(R"("rlimits": {"cpu": {"?": 1}})")));
     CHECK(names(properties(pool).at("rlimits").at("properties")) ==
@@ -95,7 +98,7 @@ TEST_CASE("the schema has exactly the keys which the decoder knows")
 
 TEST_CASE("every key is described")
 {
-    for (const char* object : {top, pool, listener, output, restart, reload}) {
+    for (const char* object : {top, pool, listener, output, probe, restart, reload}) {
         const json members = properties(object);
         for (const auto& [name, property] : members.items()) {
             CAPTURE(name);
@@ -109,7 +112,7 @@ TEST_CASE("every key has its line in docs/configuration.md")
     std::ifstream in{USHER_SOURCE_DIR "/docs/configuration.md"};
     std::ostringstream page;
     page << in.rdbuf();
-    for (const char* object : {top, pool, listener, output, restart, reload})
+    for (const char* object : {top, pool, listener, output, probe, restart, reload})
         for (const std::string& name : names(properties(object))) {
             CAPTURE(name);
             CHECK(page.str().find("\n| `" + name + "` | ") != std::string::npos);
@@ -133,6 +136,8 @@ TEST_CASE("the schema has the defaults of the structs")
         CAPTURE(name);
         CHECK(properties(output).at(name).at("default") == file.at(name));
     }
+    CHECK(properties(probe).at("expect").at("default") == ProbeConfig{}.expect);
+    CHECK(properties(probe).at("timeout").at("default") == format_duration(ProbeConfig{}.timeout));
     CHECK(properties(listener).at("v6only").at("default") == ListenConfig{}.v6only);
 }
 
@@ -163,6 +168,10 @@ TEST_CASE("the ranges of the schema are those of the decoder")
     };
     check("max_files", properties(output).at("max_files"), output_error);
     check("max_size", properties(output).at("max_size").at("oneOf").at(0), output_error);
+    const auto probe_error = [](const std::string& member) {
+        return pool_error(R"("probe": {"path": "/", )" + member + "}");
+    };
+    check("expect", properties(probe).at("expect"), probe_error);
     check("give_up_after", properties(restart).at("give_up_after"), restart_error);
 
     const auto reload_error = [](const std::string& member) {
@@ -201,6 +210,8 @@ TEST_CASE("the patterns of the schema take what the decoder takes")
     check(properties(listener).at("name").at("pattern"),
           R"("listen": {"address": "80", "name": ?})",
           {"a", "A z!~.socket", "", "a:b", std::string(255, 'x'), std::string(256, 'x')});
+    check(properties(probe).at("path").at("pattern"), R"("probe": {"path": ?})",
+          {"/", "/health", "/a?b=c&d=e", "", "health", "http://a/", "/a b", "/\x7f", "/ä"});
     check(properties(pool).at("umask").at("pattern"), R"("umask": ?)",
           {"0", "27", "0027", "00777", "1000", "8", "", "0o27"});
     check(properties(pool).at("name").at("pattern"), R"("name": ?)",

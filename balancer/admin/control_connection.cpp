@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/admin/control_connection.hpp"
+
+#include "common/sys/pidfd.hpp"
+#include "common/sys/socket_address.hpp"
+#include "common/sys/syscall.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <system_error>
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+namespace usher {
+
+namespace {
+
+/// Throws errno; what a limited call says when its time is over is a time-out.
+[[noreturn]] void throw_error(const char* call)
+{
+    const auto error = sys::last_error();
+    if (error == std::errc::resource_unavailable_try_again)
+        throw std::system_error{std::make_error_code(std::errc::timed_out), call};
+    throw std::system_error{error, call};
+}
+
+/// The process that listens, by its pidfd; empty if it is in a world of its own (a container's) or
+/// has ended already.
+sys::UniqueFd open_peer(int socket) noexcept
+{
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0)
+        return {};
+    try {
+        return sys::open_pidfd(peer.pid);
+    } catch (const std::system_error&) {
+        return {};
+    }
+}
+
+} // namespace
+
+ControlConnection::ControlConnection(const std::string& path,
+                                     std::optional<Clock::time_point> deadline)
+    : deadline_{deadline}, socket_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}
+{
+    const auto address = sys::SocketAddress::unix_path(path);
+    if (!socket_)
+        sys::throw_last_error("socket");
+    // A master that stands still accepts nobody, and when its backlog is full connect() waits.
+    limit(SO_SNDTIMEO);
+    if (sys::retry_on_eintr(
+            [&] { return ::connect(socket_.get(), address.data(), address.size()); }) < 0)
+        throw_error("connect");
+    master_ = open_peer(socket_.get());
+}
+
+std::optional<std::chrono::milliseconds> ControlConnection::time_left() const
+{
+    if (!deadline_)
+        return std::nullopt;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline_ - Clock::now());
+    if (left <= left.zero())
+        throw std::system_error{std::make_error_code(std::errc::timed_out)};
+    return left;
+}
+
+/// Lets the next call, SO_SNDTIMEO or SO_RCVTIMEO, wait until the deadline at most.
+void ControlConnection::limit(int option) const
+{
+    const auto left = time_left();
+    if (!left)
+        return;
+    const timeval value{.tv_sec = left->count() / 1000, .tv_usec = left->count() % 1000 * 1000};
+    if (::setsockopt(socket_.get(), SOL_SOCKET, option, &value, sizeof value) < 0)
+        sys::throw_last_error("setsockopt");
+}
+
+void ControlConnection::send(std::string_view text)
+{
+    while (!text.empty()) {
+        limit(SO_SNDTIMEO);
+        const auto sent = sys::retry_on_eintr(
+            [&] { return ::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL); });
+        if (sent < 0)
+            throw_error("send");
+        text.remove_prefix(static_cast<std::size_t>(sent));
+    }
+}
+
+std::optional<std::string> ControlConnection::next_line()
+{
+    for (;;) {
+        if (const auto end = buffer_.find('\n'); end != std::string::npos) {
+            auto line = buffer_.substr(0, end);
+            buffer_.erase(0, end + 1);
+            return line;
+        }
+        limit(SO_RCVTIMEO);
+        std::array<char, 4096> chunk;
+        const auto size = sys::retry_on_eintr(
+            [&] { return ::recv(socket_.get(), chunk.data(), chunk.size(), 0); });
+        if (size < 0 && errno == ECONNRESET) // it ended with something of ours unread
+            return std::nullopt;
+        if (size < 0)
+            throw_error("recv");
+        if (size == 0)
+            return std::nullopt;
+        buffer_.append(chunk.data(), static_cast<std::size_t>(size));
+    }
+}
+
+void ControlConnection::wait_for_master_end()
+{
+    if (!master_)
+        return;
+    pollfd entry{.fd = master_.get(), .events = POLLIN, .revents = 0};
+    for (;;) {
+        const auto left = time_left();
+        const int limit =
+            left ? static_cast<int>(std::min<std::int64_t>(left->count(), 60'000)) : -1;
+        const int ready = sys::retry_on_eintr([&] { return ::poll(&entry, 1, limit); });
+        if (ready < 0)
+            sys::throw_last_error("poll");
+        if (ready > 0)
+            return;
+    }
+}
+
+} // namespace usher

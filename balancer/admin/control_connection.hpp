@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/sys/unique_fd.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <sys/types.h>
+
+namespace usher {
+
+/// The client's end of a control socket, blocking, with one deadline for all that it waits for.
+///
+/// Everything throws std::system_error, std::errc::timed_out at the deadline.
+class ControlConnection {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    /// Connects; `deadline` nothing: waits for ever.
+    ControlConnection(const std::string& path, std::optional<Clock::time_point> deadline);
+
+    void send(std::string_view text);
+
+    /// The next line without its end; nothing at the end of the stream.
+    [[nodiscard]] std::optional<std::string> next_line();
+
+    /// Waits until the master's process has ended, if it can be seen from here.
+    void wait_for_master_end();
+
+private:
+    [[nodiscard]] std::optional<std::chrono::milliseconds> time_left() const;
+    void limit(int option) const;
+
+    std::optional<Clock::time_point> deadline_;
+    sys::UniqueFd socket_;
+    sys::UniqueFd master_; ///< a pidfd; empty where it cannot be had
+    std::string buffer_;
+};
+
+} // namespace usher

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/admin/control_lock.hpp"
+
+#include "balancer/dispatch/listening_socket.hpp"
+#include "common/sys/syscall.hpp"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <charconv>
+#include <stdexcept>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace usher {
+
+namespace {
+
+/// Opens or makes the file.
+///
+/// The folder may be everybody's, such as /tmp, so whatever somebody else put there is not
+/// followed, not waited for and not written to.
+sys::UniqueFd open_lock_file(const std::string& path)
+{
+    sys::UniqueFd fd{
+        ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600)};
+    if (!fd && errno == ELOOP)
+        throw std::runtime_error{path +
+                                 ": is a symbolic link, but must be a file of ours; remove it"};
+    if (!fd)
+        throw std::system_error{sys::last_error(), path};
+
+    struct stat status {};
+    if (::fstat(fd.get(), &status) < 0)
+        throw std::system_error{sys::last_error(), path};
+    if (!S_ISREG(status.st_mode) || status.st_nlink > 1)
+        throw std::runtime_error{path + ": is no file of ours alone; remove it"};
+    if (status.st_uid != ::geteuid())
+        throw std::runtime_error{
+            fmt::format("{}: belongs to user {}; remove it", path, status.st_uid)};
+    return fd;
+}
+
+/// False if the path is another file's by now, or nobody's: its last owner has removed it.
+bool is_named(int fd, const std::string& path) noexcept
+{
+    struct stat opened {
+    }, named{};
+    return ::fstat(fd, &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+           opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+}
+
+/// Who holds the lock, for the error; empty if it has not said so yet.
+std::string owner_of(int fd)
+{
+    std::array<char, 16> text{};
+    const auto size = sys::retry_on_eintr([&] { return ::pread(fd, text.data(), text.size(), 0); });
+    pid_t pid = 0;
+    if (size > 0)
+        std::from_chars(text.data(), text.data() + size, pid);
+    return pid > 0 ? fmt::format(" (pid {})", pid) : std::string{};
+}
+
+} // namespace
+
+ControlLock::ControlLock(const std::string& socket_path) : path_{socket_path + ".lock"}
+{
+    for (;;) {
+        fd_ = open_lock_file(path_);
+        if (sys::retry_on_eintr([&] { return ::flock(fd_.get(), LOCK_EX | LOCK_NB); }) < 0) {
+            const auto error = sys::last_error();
+            if (error != std::errc::operation_would_block)
+                throw std::system_error{error, path_};
+            throw AddressInUse{fmt::format("{}: another usher{} is steered there", socket_path,
+                                           owner_of(fd_.get()))};
+        }
+        if (is_named(fd_.get(), path_))
+            break;
+    }
+    // Only for the message above, so it is no failure if it does not work.
+    const auto text = fmt::format("{}\n", ::getpid());
+    if (::ftruncate(fd_.get(), 0) == 0)
+        std::ignore = ::pwrite(fd_.get(), text.data(), text.size(), 0);
+}
+
+ControlLock::ControlLock(ControlLock&& other) noexcept
+    : path_{std::move(other.path_)}, fd_{std::move(other.fd_)}
+{
+}
+
+ControlLock& ControlLock::operator=(ControlLock&& other) noexcept
+{
+    std::swap(path_, other.path_);
+    std::swap(fd_, other.fd_);
+    return *this;
+}
+
+ControlLock::~ControlLock()
+{
+    // While it is locked: whoever has opened the file meanwhile sees that the path is no longer
+    // its name, and begins anew.
+    if (fd_ && is_named(fd_.get(), path_))
+        ::unlink(path_.c_str());
+}
+
+} // namespace usher

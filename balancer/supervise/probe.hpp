@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/dispatch/handoff_channel.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <memory>
+#include <string>
+
+namespace usher {
+
+/// Asks a worker over HTTP whether it can serve, again and again, until it answers as it should.
+///
+/// The question goes where a client's would: the worker is handed one end of a stream pair, and we
+/// speak at the other.  So it needs no port, and proves the whole way of a connection.
+///
+/// An actor that lives as a shared pointer: a question under way keeps it until stop().
+class Probe final : public std::enable_shared_from_this<Probe> {
+public:
+    /// Hears what became of the questions.
+    class Observer {
+    public:
+        /// The worker answered as it should; nothing further is asked.
+        virtual void on_probe_passed() = 0;
+
+        /// It did not; failure() says why.  Called again only if that has changed.
+        virtual void on_probe_failed() = 0;
+
+    protected:
+        ~Observer() = default;
+    };
+
+    /// `channel` and `observer` must stay until stop().
+    Probe(const boost::asio::any_io_executor& executor, ProbeConfig config, HandoffChannel& channel,
+          Observer& observer);
+
+    void start();
+
+    /// Asks and reports nothing from now on.
+    void stop() noexcept;
+
+    /// What it asks for: `probe GET /health`.
+    [[nodiscard]] std::string name() const;
+
+    /// Why the worker is not ready: one clause, about the last question that has ended.
+    [[nodiscard]] const std::string& failure() const noexcept { return failure_; }
+
+private:
+    [[nodiscard]] boost::asio::awaitable<void> run();
+    [[nodiscard]] boost::asio::awaitable<std::string> ask();
+    [[nodiscard]] boost::asio::awaitable<std::string> speak();
+    [[nodiscard]] boost::asio::awaitable<void> read_to_end();
+    [[nodiscard]] boost::asio::awaitable<void> pause(std::chrono::milliseconds duration);
+    [[nodiscard]] std::string connect();
+    void fail(std::string reason);
+    void hang_up() noexcept;
+
+    ProbeConfig config_;
+    HandoffChannel& channel_;
+    Observer& observer_;
+    boost::asio::local::stream_protocol::socket socket_; ///< our end of the pair
+    boost::asio::steady_timer timer_;
+    std::string failure_;
+    bool stopped_ = false;
+};
+
+} // namespace usher

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/admin/status_text.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+using namespace usher;
+using nlohmann::ordered_json;
+
+namespace {
+
+/// A master of one pool with one worker that is probed, and one slot between two workers.
+ordered_json status()
+{
+    return ordered_json::parse(R"({
+        "version": "1.2.3", "pid": 4711, "ready": false, "stopping": false,
+        "reload": {"running": false, "last": null},
+        "stderr_lost_lines": 0,
+        "pools": [{
+            "name": "api", "state": "serving", "generation": 2, "listening": ["[::]:8000"], "handed_off": 12345,
+            "reclaimed": 3, "closed_as_suspect": 0, "lost_lines": null,
+            "workers": [
+                {"slot": 1, "generation": 2, "state": "probing", "pid": 4712, "worker": 1,
+                 "uptime_ms": 61000, "handed_off": 0, "queued": 1, "open": 0, "starts": 1},
+                {"slot": 2, "generation": 2, "state": "waiting", "starts": 3}],
+            "leaving": []}]})");
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("status_text");
+
+TEST_CASE("a quiet master is a header and a table")
+{
+    CHECK(status_text(status().dump()) ==
+          R"(usher 1.2.3, master pid 4711, not ready
+
+pool api, serving, generation 2, 12345 handed off, 3 reclaimed
+listening on [::]:8000
+  slot  gen state             pid   uptime    handed  queued   open  starts
+     1    2 probing          4712    1m01s         0       1      0       1
+     2    2 waiting             -        -         -       -      -       3)");
+}
+
+TEST_CASE("reloads and lost lines have their lines where there were any")
+{
+    auto json = status();
+    json["reload"]["last"] = {{"time", "2026-01-01T00:00:00.000+00:00"},
+                              {"age_ms", 3'723'000},
+                              {"duration_ms", 5},
+                              {"result", "failed"},
+                              {"message", "pool \"api\" keeps its old generation: why"}};
+    json["stderr_lost_lines"] = 4;
+    json["pools"][0]["lost_lines"] = 17;
+    const auto text = status_text(json.dump());
+    CHECK(text.starts_with(R"(usher 1.2.3, master pid 4711, not ready
+last reload 1h02m ago: failed, pool "api" keeps its old generation: why
+4 lines of workers' output lost on standard error
+
+pool api, serving, generation 2, 12345 handed off, 3 reclaimed
+listening on [::]:8000
+17 lines of workers' output lost on their way to the file
+  slot )"));
+
+    json["reload"]["running"] = true;
+    json["reload"]["last"]["result"] = "done";
+    json["stderr_lost_lines"] = 0;
+    CHECK(status_text(json.dump())
+              .starts_with("usher 1.2.3, master pid 4711, not ready\n"
+                           "last reload 1h02m ago: done\n"
+                           "a reload is under way\n"
+                           "\n"
+                           "pool api"));
+}
+
+TEST_SUITE_END();
