@@ -43,6 +43,12 @@ inline constexpr std::array dialect_names{
     return {};
 }
 
+/// What `dialect` means in practice.
+[[nodiscard]] constexpr Dialect resolve(Dialect dialect) noexcept
+{
+    return dialect == Dialect::automatic ? Dialect::native : dialect;
+}
+
 /// `"auto", "native" or "preload"`, for the end of a sentence.
 inline constexpr std::string_view dialect_choice = "\"auto\", \"native\" or \"preload\"";
 
