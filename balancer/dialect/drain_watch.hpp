@@ -16,8 +16,9 @@ public:
     static constexpr std::chrono::milliseconds first_interval{10};
     static constexpr std::chrono::milliseconds longest_interval{500};
 
-    /// A look reads what grows with the machine's connections; it may take this part of the time.
-    static constexpr int share = 100;
+    /// A look may read what grows with the machine's connections: where one takes long, the next
+    /// waits a hundred times as long, but no longer than this.
+    static constexpr std::chrono::milliseconds longest_pause{2'000};
 
     explicit DrainWatch(Clock::time_point now) noexcept : next_{now} {}
 
@@ -26,7 +27,7 @@ public:
 
     void on_look(Clock::time_point start, Clock::time_point end) noexcept
     {
-        const Clock::duration spared = share * (end - start);
+        const auto spared = std::min<Clock::duration>(100 * (end - start), longest_pause);
         next_ = end + std::max<Clock::duration>(interval_, spared);
         interval_ = std::min(2 * interval_, longest_interval);
     }

@@ -4,19 +4,34 @@
 #include "common/sys/socket_address.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include <sys/types.h>
 
 namespace usher {
 
-/// How many connections that came in through `listeners` the process and its descendants hold;
-/// nothing if the kernel does not let us look.
+/// Counts the connections that a worker has open which cannot tell us, by what the kernel shows of
+/// its descriptors in /proc.
 ///
-/// For programs that cannot tell us.  It reads /proc, and all TCP connections of the machine with
-/// it: only for moments when that is worth it.
-[[nodiscard]] std::optional<std::size_t>
-count_open_connections(pid_t process, const std::vector<sys::SocketAddress>& listeners);
+/// Where the worker has sockets of its own besides, it reads all TCP connections of the machine,
+/// so it is only for moments when that is worth it.
+class OpenConnections {
+public:
+    /// `listeners` are where its connections come in, `given` the descriptors it got from us.
+    OpenConnections(const std::vector<sys::SocketAddress>& listeners,
+                    const std::vector<int>& given);
+
+    /// What the process and its descendants have open; nothing if the kernel does not let us look.
+    [[nodiscard]] std::optional<std::size_t> count(pid_t process) const;
+
+private:
+    std::set<std::uint16_t> ports_;
+    std::set<std::string, std::less<>> paths_;
+    std::set<ino_t> given_;
+};
 
 } // namespace usher

@@ -87,7 +87,8 @@ std::string explain_missing(const std::vector<sys::SocketAddress>& listeners,
 
     const auto queues = assign_queues(listeners);
     if (queues.empty() || queues.back() == 0)
-        return "it has not listened on any port";
+        return "it has not listened on any port; if it has, it was started without our environment "
+               "or descriptors";
     std::string missing;
     for (std::size_t i = 0; i < listeners.size(); ++i) {
         const auto place = place_of(listeners[i]);

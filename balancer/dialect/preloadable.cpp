@@ -49,6 +49,8 @@ using Segment = std::conditional_t<own_class == ELFCLASS64, Elf64_Phdr, Elf32_Ph
 
 std::string elf_obstacle(std::string_view head)
 {
+    if (head.size() < EI_NIDENT)
+        return {};
     if (static_cast<unsigned char>(head[EI_CLASS]) != own_class)
         return fmt::format("is a program of {} bits, and the library is for {}; use a build for {}",
                            own_class == ELFCLASS64 ? 32 : 64, 8 * sizeof(void*), 8 * sizeof(void*));

@@ -3,7 +3,6 @@
 
 #include "balancer/config/duration.hpp"
 #include "balancer/config/signal_name.hpp"
-#include "balancer/dialect/open_connections.hpp"
 #include "balancer/dialect/preload.hpp"
 #include "balancer/supervise/worker_cgroup.hpp"
 #include "balancer/supervise/worker_command.hpp"
@@ -39,7 +38,8 @@ struct Overloaded : Functions... {
 ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& config,
                    const WorkerIdentity& identity, const HandoffChannel& channel,
                    const std::vector<sys::SocketAddress>& listeners, const OutputReader* output,
-                   std::shared_ptr<ControlChannel>& control, std::string& cgroup_trouble)
+                   std::shared_ptr<ControlChannel>& control,
+                   std::optional<OpenConnections>& open_connections, std::string& cgroup_trouble)
 {
     auto pair = sys::make_channel_pair();
     control = std::make_shared<ControlChannel>(executor, std::move(pair.parent));
@@ -51,6 +51,11 @@ ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& conf
     if (output != nullptr) {
         descriptors.output = output->worker_output();
         descriptors.errors = output->worker_errors();
+    }
+    if (config.dialect == Dialect::preload) {
+        auto given = descriptors.queues;
+        given.push_back(descriptors.control);
+        open_connections.emplace(listeners, given);
     }
     auto command = make_worker_command(config, identity, descriptors);
     command.cgroup =
@@ -90,7 +95,7 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
       output_{
           outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot))},
       child_{start(executor, *config_, identity_, channel_, listeners_, output_.get(), control_,
-                   cgroup_trouble_)},
+                   open_connections_, cgroup_trouble_)},
       lifecycle_{{.start_timeout = config_->start_timeout,
                   .drain_timeout = config_->drain_timeout,
                   .stop_grace = config_->stop_grace},
@@ -329,7 +334,7 @@ void WorkerProcess::drain()
 void WorkerProcess::look_for_idle()
 {
     const auto start = Clock::now();
-    if (channel_.queued() == 0 && count_open_connections(pid(), listeners_) == std::size_t{0})
+    if (channel_.queued() == 0 && count_open() == 0U)
         lifecycle_.on_idle(start);
     drain_watch_->on_look(start, Clock::now());
 }
@@ -339,9 +344,14 @@ bool WorkerProcess::is_preload() const noexcept
     return config_->dialect == Dialect::preload;
 }
 
+std::optional<std::uint64_t> WorkerProcess::count_open() const
+{
+    return open_connections_ ? open_connections_->count(pid()) : channel_.open();
+}
+
 std::string WorkerProcess::open_text() const
 {
-    const auto open = is_preload() ? count_open_connections(pid(), listeners_) : channel_.open();
+    const auto open = count_open();
     return open ? std::to_string(*open) : "an unknown number";
 }
 

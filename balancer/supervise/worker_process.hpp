@@ -3,6 +3,7 @@
 
 #include "balancer/config/config.hpp"
 #include "balancer/dialect/drain_watch.hpp"
+#include "balancer/dialect/open_connections.hpp"
 #include "balancer/dispatch/handoff_channel.hpp"
 #include "balancer/events/event_bus.hpp"
 #include "balancer/output/outputs.hpp"
@@ -136,6 +137,7 @@ private:
     void drain();
     void look_for_idle();
     [[nodiscard]] bool is_preload() const noexcept;
+    [[nodiscard]] std::optional<std::uint64_t> count_open() const;
     [[nodiscard]] std::string open_text() const;
     void end_with(int signal);
     void abort_hung(std::string reason);
@@ -151,6 +153,7 @@ private:
     EventBus& events_;
     std::vector<sys::SocketAddress> listeners_; ///< of the pool, real ports
     HandoffChannel channel_;
+    std::optional<OpenConnections> open_connections_; ///< of a worker that cannot count them
     std::shared_ptr<ControlChannel> control_;
     std::shared_ptr<OutputReader> output_; ///< null: it has our descriptors
     std::string cgroup_trouble_;           ///< why it has none of its own although it should

@@ -140,7 +140,7 @@ extern "C" {
     if (is_listening(fd) != nullptr)
         return 0; // the backlog is the master's
     if (!has_socket_option(fd, SO_TYPE, SOCK_STREAM))
-        return next::listen(fd, backlog);
+        return recognize(fd) != nullptr ? 0 : next::listen(fd, backlog);
 
     switch (take_over(fd, bound_address(fd))) {
     case TakeOver::done:
@@ -172,6 +172,7 @@ extern "C" {
 {
     if (!is_worker())
         return next::getsockname(fd, address, size);
+    const socklen_t room = size != nullptr ? *size : 0;
     if (const auto* const entry = is_listening(fd)) {
         write_address(real_address(*entry), address, size);
         return 0;
@@ -182,8 +183,18 @@ extern "C" {
         return 0;
     }
     ConnectionFacts facts;
-    if (!find_facts(fd, facts))
-        return next::getsockname(fd, address, size);
+    if (!find_facts(fd, facts)) {
+        const int result = next::getsockname(fd, address, size);
+        // An unnamed Unix socket may be a listening socket that another process has left us.
+        if (result < 0 || address == nullptr || address->sa_family != AF_UNIX ||
+            *size > sizeof address->sa_family)
+            return result;
+        if (const auto* const entry = recognize(fd)) {
+            *size = room;
+            write_address(real_address(*entry), address, size);
+        }
+        return 0;
+    }
     Address local = from_wire(facts.local);
     if (local.size == 0) {
         local.size = sizeof local.storage;
