@@ -434,6 +434,42 @@ TEST_CASE_FIXTURE(Fixture, "a program that listens anew on the pool's port gets 
     CHECK(worker->result_of("accept").starts_with(client_name(client)));
 }
 
+TEST_CASE_FIXTURE(Fixture, "with a full descriptor table the connection waits and is not lost")
+{
+    auto worker = serve({"fill-descriptors", "wait", "accept", "accept", "wait", "free-descriptors",
+                         "accept", "peer"});
+    CHECK(worker->result_of("fill-descriptors") == "ok");
+    const auto client = worker->connect(front);
+    worker->go();
+    CHECK(worker->result_of("wait") == "ok");
+    for (int i = 0; i < 2; ++i)
+        CHECK(worker->result_of("accept") == "EMFILE");
+    CHECK(worker->channel().queued() == 1);
+    worker->go();
+    CHECK(worker->result_of("wait") == "ok");
+    CHECK(worker->result_of("free-descriptors") == "ok");
+    CHECK(worker->result_of("accept").starts_with(client_name(client)));
+    CHECK(worker->result_of("peer") == client_name(client));
+}
+
+TEST_CASE("behind a Unix listener the program may listen on a port, or on the same path")
+{
+    const TempDir folder;
+    const auto address = sys::SocketAddress::unix_path((folder.path() / "front").string());
+    const auto front = listen_on(address);
+    const auto by_path = "bind " + address.to_string();
+    for (const Steps& first :
+         {Steps{"socket 4", "bind 127.0.0.1:9"}, Steps{"socket unix", by_path}}) {
+        PreloadWorker worker{{address}, {first[0], first[1], "listen", "accept", "name"}};
+        CHECK(worker.result_of(first[0]) == "ok");
+        CHECK(worker.result_of(first[1]) == "ok");
+        CHECK(worker.result_of("listen") == "ok");
+        const auto client = worker.connect(front);
+        CHECK(worker.result_of("accept") == "unix: blocking");
+        CHECK(worker.result_of("name") == address.to_string());
+    }
+}
+
 TEST_CASE_FIXTURE(Fixture, "what a dead program had not accepted can be read back")
 {
     auto worker = serve({"accept", "wait"});

@@ -19,6 +19,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -191,6 +192,17 @@ std::string add_to_epoll(std::uint32_t events)
     return result(::epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event));
 }
 
+/// Leaves no room for another descriptor, or as much as there was.
+std::string limit_descriptors(bool full)
+{
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    const int lowest_free = ::dup(STDIN_FILENO);
+    ::close(lowest_free);
+    limit.rlim_cur = full ? static_cast<rlim_t>(lowest_free) : limit.rlim_max;
+    return result(::setrlimit(RLIMIT_NOFILE, &limit));
+}
+
 /// Many threads wait in accept() at once; each writes its answer and goes on.
 std::string accept_in_threads(int connections)
 {
@@ -260,6 +272,8 @@ std::string perform(const std::string& verb, const std::string& rest)
         return wait_by(verb, patience_ms);
     if (verb == "is-quiet")
         return wait_by(rest, 50);
+    if (verb == "fill-descriptors" || verb == "free-descriptors")
+        return limit_descriptors(verb == "fill-descriptors");
     if (verb == "threads")
         return accept_in_threads(std::stoi(rest));
     if (verb == "echo-environment") {

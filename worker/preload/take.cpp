@@ -47,14 +47,15 @@ int descriptor_of(msghdr& header) noexcept
     return fd;
 }
 
-constinit std::atomic<rlim_t> ask_from{0}; ///< a number near the limit
-constinit std::atomic<rlim_t> last_number{0};
+constinit std::atomic<rlim_t> ask_from{0};
+constinit std::atomic<rlim_t> last_number{RLIM_INFINITY}; ///< of a connection; at first: unknown
 
 /// True unless the descriptor table is full: what does not fit the kernel closes, while a
 /// connection that is not read waits, and the master gives others the next ones.
 ///
-/// Asks the kernel only when the last connection's number came near the limit, since a new
-/// descriptor always gets the lowest number that is free.
+/// Asks the kernel only when the last connection's number was in the upper half: a new descriptor
+/// gets the lowest number that is free, so a table that is less than half full does not fill up
+/// between two calls, unless the program opens hundreds of files at one go.
 bool has_room() noexcept
 {
     if (last_number.load(std::memory_order_relaxed) < ask_from.load(std::memory_order_relaxed))
@@ -62,7 +63,7 @@ bool has_room() noexcept
 
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) == 0)
-        ask_from.store(limit.rlim_cur / 4 * 3, std::memory_order_relaxed);
+        ask_from.store(limit.rlim_cur / 2, std::memory_order_relaxed);
     const int probe = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
     if (probe >= 0)
         ::close(probe);
