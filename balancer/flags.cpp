@@ -60,6 +60,14 @@ unsigned parse_workers(std::string_view text)
     return *number;
 }
 
+Dialect parse_dialect(std::string_view text)
+{
+    const auto dialect = dialect_from(text);
+    if (!dialect)
+        refuse("--dialect: is {}, but must be {}", quote(text), dialect_choice);
+    return *dialect;
+}
+
 unsigned parse_backlog(std::string_view text)
 {
     const auto number = to_number(text, backlog_range);
@@ -105,6 +113,8 @@ void apply(const Flags& flags, PoolConfig& pool)
 {
     if (!flags.listen.empty())
         pool.listen = parse_listeners(flags.listen);
+    if (const auto dialect = only("--dialect", flags.dialect))
+        pool.dialect = parse_dialect(*dialect);
     if (const auto workers = only("--workers", flags.workers))
         pool.workers = parse_workers(*workers);
     if (const auto backlog = only("--backlog", flags.backlog))
@@ -118,6 +128,8 @@ std::string_view first_pool_flag(const Flags& flags)
 {
     if (!flags.listen.empty())
         return "--listen";
+    if (!flags.dialect.empty())
+        return "--dialect";
     if (!flags.workers.empty())
         return "--workers";
     if (!flags.backlog.empty())

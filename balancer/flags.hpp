@@ -13,6 +13,7 @@ namespace usher {
 struct Flags {
     std::vector<std::string> config;
     std::vector<std::string> listen;
+    std::vector<std::string> dialect;
     std::vector<std::string> workers;
     std::vector<std::string> backlog;
     std::vector<std::string> control;

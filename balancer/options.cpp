@@ -113,6 +113,7 @@ Command parse_options(std::span<const char* const> arguments)
     run.add_flag("-h,--help", help);
     add_values(run, "--config", flags.config);
     add_values(run, "--listen", flags.listen);
+    add_values(run, "--dialect", flags.dialect);
     add_values(run, "--workers", flags.workers);
     add_values(run, "--backlog", flags.backlog);
     add_values(run, "--control", flags.control);

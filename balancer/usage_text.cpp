@@ -13,8 +13,8 @@ std::string_view help_text() noexcept
     return R"(usher: one front door for many worker processes
 
 Usage:
-  usher run [--config FILE] [--listen ADDR]... [--workers N|auto] [--backlog N]
-            [--control PATH] [-- COMMAND ARG...]
+  usher run [--config FILE] [--listen ADDR]... [--workers N|auto]
+            [--dialect NAME] [--backlog N] [--control PATH] [-- COMMAND ARG...]
   usher check --config FILE [--dump]
   usher status | reload | restart | drain | scale | stop | events
   usher --version | --help
@@ -89,8 +89,8 @@ std::string_view run_help_text() noexcept
     return R"(usher run: accept every connection and hand it to the next worker, round robin
 
 Usage:
-  usher run [--config FILE] [--listen ADDR]... [--workers N|auto] [--backlog N]
-            [--control PATH] [-- COMMAND ARG...]
+  usher run [--config FILE] [--listen ADDR]... [--workers N|auto]
+            [--dialect NAME] [--backlog N] [--control PATH] [-- COMMAND ARG...]
 
 Options:
   --config FILE       read the configuration from a JSON file; if it has one pool, the
@@ -98,6 +98,9 @@ Options:
   --listen ADDR       where to listen; give it several times for several addresses
   --workers N|auto    how many workers, 1 to 1024, or auto: one for each CPU that usher
                       may use (default auto)
+  --dialect NAME      how the workers receive connections: native, by the worker protocol;
+                      preload, an unmodified program that listens on a port of its own;
+                      auto, at present native (default auto)
   --backlog N         how many connections the kernel keeps waiting, 1 to 65535
                       (default 4096)
   --control PATH      where usher status and the other commands find this master
@@ -116,6 +119,7 @@ Addresses:
 Examples:
   usher run --listen 8000 -- ./my-server
   usher run --config usher.json --workers 2 --listen localhost:8000
+  usher run --listen 8000 --dialect preload -- node app.js
 
 Exit codes:
   0   done

@@ -47,7 +47,8 @@ Json describe(WorkerSlot& slot)
         json["uptime_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(age).count();
         json["handed_off"] = worker->channel().handed_off();
         json["queued"] = worker->channel().queued();
-        json["open"] = worker->channel().open();
+        const auto open = worker->channel().open();
+        json["open"] = open ? Json(*open) : Json(nullptr); // nobody can tell
     } else {
         json["state"] = slot.has_failed() ? "failed" : slot.is_over() ? "stopped" : "waiting";
     }
@@ -106,6 +107,7 @@ Json describe(Pool& pool, const Outputs& outputs)
                                                    : "serving";
     return {{"name", pool.config().name},
             {"state", state},
+            {"dialect", name_of(resolve(pool.config().dialect))},
             {"generation", pool.generation()},
             {"listening", pool.listeners().names()},
             {"handed_off", pool.counters().handed_off},

@@ -50,9 +50,11 @@ std::string loss_text(const Json& lines, std::string_view where)
 std::string row(const Json& worker)
 {
     const auto number = [&](const char* key) -> std::string {
-        return worker.contains(key) ? worker.at(key).dump() : "-";
+        if (!worker.contains(key))
+            return "-";
+        return worker.at(key).is_null() ? "unknown" : worker.at(key).dump();
     };
-    return fmt::format("{:>6} {:>4} {:<12} {:>8} {:>8} {:>9} {:>7} {:>6} {:>7}",
+    return fmt::format("{:>6} {:>4} {:<12} {:>8} {:>8} {:>9} {:>7} {:>7} {:>7}",
                        worker.at("slot").get<unsigned>(), worker.at("generation").get<unsigned>(),
                        worker.at("state").get<std::string>(), number("pid"),
                        worker.contains("uptime_ms")
@@ -82,7 +84,7 @@ std::string status_text(const std::string& status)
         for (const auto& address : pool.at("listening"))
             text += " " + address.get<std::string>();
         text += loss_text(pool.at("lost_lines"), "on their way to the file");
-        text += fmt::format("\n{:>6} {:>4} {:<12} {:>8} {:>8} {:>9} {:>7} {:>6} {:>7}", "slot",
+        text += fmt::format("\n{:>6} {:>4} {:<12} {:>8} {:>8} {:>9} {:>7} {:>7} {:>7}", "slot",
                             "gen", "state", "pid", "uptime", "handed", "queued", "open", "starts");
         for (const auto* const group : {"workers", "leaving"})
             for (const auto& worker : pool.at(group))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/config/dialect.hpp"
 #include "balancer/config/run_as_config.hpp"
 #include "common/log.hpp"
 
@@ -108,7 +109,8 @@ struct RecycleConfig {
 struct PoolConfig {
     std::string name = "default";
     std::vector<std::string> command; ///< program and arguments; the program is found by PATH
-    unsigned workers = 0;             ///< 0: `auto`, the CPUs the master may use
+    Dialect dialect = Dialect::automatic;
+    unsigned workers = 0; ///< 0: `auto`, the CPUs the master may use
     std::vector<ListenConfig> listen;
     unsigned backlog = 4096;                ///< listen(2); the kernel caps it at net.core.somaxconn
     std::map<std::string, std::string> env; ///< added to the master's own

@@ -59,6 +59,14 @@ std::vector<std::string> decode_command(const JsonValue& value)
     return command;
 }
 
+Dialect decode_dialect(const JsonValue& value)
+{
+    const auto dialect = dialect_from(value.text(dialect_choice));
+    if (!dialect)
+        value.refuse(dialect_choice);
+    return *dialect;
+}
+
 unsigned decode_workers(const JsonValue& value)
 {
     const auto must =
@@ -159,6 +167,7 @@ PoolConfig decode_pool(const JsonValue& value)
     std::vector<JsonValue::Member> members{
         {"name", into(pool.name, decode_name)},
         {"command", into(pool.command, decode_command)},
+        {"dialect", into(pool.dialect, decode_dialect)},
         {"workers", into(pool.workers, decode_workers)},
         {"listen", into(pool.listen, decode_listen)},
         {"backlog", into(pool.backlog, number_in(backlog_range))},

@@ -117,6 +117,7 @@ Json encode(const PoolConfig& pool)
     Json json{{"name", pool.name}};
     if (!pool.command.empty())
         json["command"] = pool.command;
+    json["dialect"] = name_of(pool.dialect);
     json["workers"] = pool.workers == 0 ? Json("auto") : Json(pool.workers);
     json["listen"] = Json::array();
     for (const ListenConfig& listen : pool.listen)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dispatch/handoff_channel.hpp"
 
-#include "common/sys/channel_pair.hpp"
 #include "common/sys/fd_message.hpp"
 
 #include <algorithm>
@@ -31,18 +30,59 @@ void enlarge_send_buffer(int socket, std::size_t max_queue) noexcept
         ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
+sys::ChannelPair make_queue(std::size_t max_queue)
+{
+    auto pair = sys::make_channel_pair();
+    enlarge_send_buffer(pair.parent.get(), max_queue);
+
+    // The worker never sends here, and what it would send nobody reads.
+    ::shutdown(pair.parent.get(), SHUT_RD);
+    return pair;
+}
+
 } // namespace
 
 HandoffChannel::HandoffChannel(std::size_t max_queue)
     : board_{Scoreboard::make()}, max_queue_{max_queue}
 {
-    auto pair = sys::make_channel_pair();
+    auto pair = make_queue(max_queue);
     master_end_ = std::move(pair.parent);
     worker_end_ = std::move(pair.child);
-    enlarge_send_buffer(master_end_.get(), max_queue);
+}
 
-    // The worker never sends here, and what it would send nobody reads.
-    ::shutdown(master_end_.get(), SHUT_RD);
+HandoffChannel::HandoffChannel(std::size_t max_queue, std::vector<std::uint8_t> queue_of_listener)
+    : HandoffChannel{max_queue}
+{
+    queue_of_listener_ = std::move(queue_of_listener);
+    for (const auto queue : queue_of_listener_)
+        while (more_queues_.size() < queue)
+            more_queues_.push_back(make_queue(max_queue));
+}
+
+std::vector<int> HandoffChannel::worker_fds() const
+{
+    std::vector<int> result{worker_end_.get()};
+    for (const auto& queue : more_queues_)
+        result.push_back(queue.child.get());
+    return result;
+}
+
+sys::UniqueFd HandoffChannel::take_worker_end() noexcept
+{
+    if (worker_end_)
+        return std::move(worker_end_);
+    for (auto& queue : more_queues_)
+        if (queue.child)
+            return std::move(queue.child);
+    return {};
+}
+
+int HandoffChannel::socket_of_batch() const noexcept
+{
+    // Such a worker is sent one connection a packet.
+    const auto listener = batch_entry(0).record.listener;
+    const auto queue = listener < queue_of_listener_.size() ? queue_of_listener_[listener] : 0U;
+    return queue == 0 ? master_end_.get() : more_queues_[queue - 1].parent.get();
 }
 
 std::uint64_t HandoffChannel::accepted() const noexcept
@@ -56,11 +96,18 @@ std::uint64_t HandoffChannel::queued() const noexcept
     return taken <= sent_ ? sent_ - taken : 0;
 }
 
-std::uint64_t HandoffChannel::open() const noexcept
+std::optional<std::uint64_t> HandoffChannel::open() const noexcept
 {
+    if (!queue_of_listener_.empty())
+        return std::nullopt;
     const auto taken = std::min(accepted(), sent_);
     const auto closed = board_.page().closed.load(std::memory_order_relaxed);
     return closed <= taken ? taken - closed : 0;
+}
+
+std::uint64_t HandoffChannel::preload_progress() const noexcept
+{
+    return board_.page().preload.load(std::memory_order_relaxed);
 }
 
 std::chrono::steady_clock::time_point HandoffChannel::heartbeat() const noexcept
@@ -99,7 +146,8 @@ std::error_code HandoffChannel::send_batch() noexcept
     wire::encode_header(std::span{packet_}.first<wire::handoff_header_size>(),
                         static_cast<std::uint16_t>(batch_size_));
     const auto size = wire::handoff_header_size + batch_size_ * wire::handoff_record_size;
-    const auto error = sys::send_with_fds(master_end_.get(), std::span{packet_}.first(size),
+    const int socket = more_queues_.empty() ? master_end_.get() : socket_of_batch();
+    const auto error = sys::send_with_fds(socket, std::span{packet_}.first(size),
                                           std::span{batch_fds_}.first(batch_size_));
     if (error) {
         blocked_ = true;
@@ -152,6 +200,8 @@ HandoffChannel::Entry HandoffChannel::batch_entry(std::size_t index) const noexc
 void HandoffChannel::shut_down() noexcept
 {
     ::shutdown(master_end_.get(), SHUT_WR);
+    for (const auto& queue : more_queues_)
+        ::shutdown(queue.parent.get(), SHUT_WR);
 }
 
 std::string_view HandoffChannel::audit() noexcept

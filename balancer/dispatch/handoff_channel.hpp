@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/scoreboard.hpp"
+#include "common/sys/channel_pair.hpp"
 #include "common/sys/unique_fd.hpp"
 #include "common/wire/handoff.hpp"
 
@@ -14,6 +15,7 @@
 #include <span>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 namespace usher {
 
@@ -29,11 +31,16 @@ public:
     /// Throws std::system_error.
     explicit HandoffChannel(std::size_t max_queue);
 
+    /// For a worker that cannot count what it closes, and reads the connections of listener `i`
+    /// from a socket of its own: the one with the number `queue_of_listener[i]`.
+    HandoffChannel(std::size_t max_queue, std::vector<std::uint8_t> queue_of_listener);
+
     HandoffChannel(const HandoffChannel&) = delete;
     HandoffChannel& operator=(const HandoffChannel&) = delete;
 
     /// The descriptors to give to the worker; they stay this object's.
     [[nodiscard]] int worker_fd() const noexcept { return worker_end_.get(); }
+    [[nodiscard]] std::vector<int> worker_fds() const; ///< of all its queues
     [[nodiscard]] int scoreboard_fd() const noexcept { return board_.fd(); }
 
     void set_max_queue(std::size_t count) noexcept { max_queue_ = count; }
@@ -80,8 +87,9 @@ public:
     /// end-of-file.
     void shut_down() noexcept;
 
-    /// Gives away the worker's end, to read back what is still queued; see ReclaimQueue.
-    [[nodiscard]] sys::UniqueFd take_worker_end() noexcept { return std::move(worker_end_); }
+    /// Gives away the worker's end, to read back what is still queued; see ReclaimQueue.  Call
+    /// it until it is empty: there may be several.
+    [[nodiscard]] sys::UniqueFd take_worker_end() noexcept;
 
     /// Probes left out.
     [[nodiscard]] std::uint64_t handed_off() const noexcept { return sent_ - probes_; }
@@ -92,8 +100,12 @@ public:
     /// Handed to the worker and not taken by its application, as far as its page can be trusted.
     [[nodiscard]] std::uint64_t queued() const noexcept;
 
-    /// Taken by the application and not closed, as far as its page can be trusted.
-    [[nodiscard]] std::uint64_t open() const noexcept;
+    /// Taken by the application and not closed, as far as its page can be trusted; nothing if the
+    /// worker cannot count that.
+    [[nodiscard]] std::optional<std::uint64_t> open() const noexcept;
+
+    /// What the preload shim has seen, as far as the page can be trusted; see PreloadProgress.
+    [[nodiscard]] std::uint64_t preload_progress() const noexcept;
 
     /// When the worker's event loop last stamped its page; the epoch if it never did.
     [[nodiscard]] std::chrono::steady_clock::time_point heartbeat() const noexcept;
@@ -104,6 +116,7 @@ public:
 
 private:
     [[nodiscard]] std::uint64_t accepted() const noexcept;
+    [[nodiscard]] int socket_of_batch() const noexcept;
 
     sys::UniqueFd master_end_;
     sys::UniqueFd worker_end_;
@@ -122,6 +135,9 @@ private:
     std::size_t batch_size_ = 0;
     std::array<int, wire::max_handoff_records> batch_fds_{};
     std::array<std::byte, wire::max_handoff_packet> packet_{};
+
+    std::vector<sys::ChannelPair> more_queues_; ///< the second one and so on
+    std::vector<std::uint8_t> queue_of_listener_;
 };
 
 } // namespace usher

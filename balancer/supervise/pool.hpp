@@ -119,6 +119,7 @@ private:
     using Slot = std::shared_ptr<WorkerSlot>;
 
     std::uint64_t next_worker_id() noexcept override { return ++last_worker_id_; }
+    std::vector<sys::SocketAddress> addresses() const override { return listeners_.addresses(); }
     bool was_ever_ready() const noexcept override { return was_ever_ready_; }
     void on_ready() noexcept override { was_ever_ready_ = true; }
     void on_change() noexcept override { changed_.notify_all(); }

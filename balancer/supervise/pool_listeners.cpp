@@ -64,6 +64,12 @@ ListenerChange PoolListeners::prepare(const PoolConfig& next, InheritedSockets* 
             sockets = open_listeners(config, next.backlog);
         change.added.push_back({.config = config, .sockets = std::move(sockets)});
     }
+    // Their program has each of its listening sockets from its start to its end.
+    const bool changes = !change.added.empty() || std::ranges::find(used, false) != used.end();
+    if (next.dialect == Dialect::preload && !groups_.empty() && changes)
+        throw std::runtime_error{"the listeners of pool \"" + pool_ +
+                                 "\" cannot change while usher runs, because its dialect is "
+                                 "preload; restart usher"};
     return change;
 }
 
@@ -76,6 +82,7 @@ PoolListeners::Group PoolListeners::make_group(ListenerChange::Added added)
         publish(EventKind::listening, log::Level::info, "listening on " + name);
         group.open.push_back(
             {.name = std::move(name),
+             .address = socket.address,
              .file = std::move(socket.file),
              .listener = std::make_shared<Listener>(executor_, std::move(socket.fd),
                                                     std::uint16_t{0}, dispatcher_, observer)});
@@ -156,6 +163,15 @@ bool PoolListeners::has(const ListenConfig& config) const
     return is_exclusive(wanted) && std::ranges::any_of(groups_, [&](const Group& group) {
                return parse_listen_address(group.config.address) == wanted;
            });
+}
+
+std::vector<sys::SocketAddress> PoolListeners::addresses() const
+{
+    std::vector<sys::SocketAddress> result;
+    for (const auto& group : groups_)
+        for (const auto& open : group.open)
+            result.push_back(open.address);
+    return result;
 }
 
 void PoolListeners::on_accept_failure(const Listener& listener, std::error_code error,

@@ -50,12 +50,16 @@ public:
     /// How the log calls them: addresses with the real ports.
     [[nodiscard]] std::vector<std::string> names() const;
 
+    /// The same, in the order of the listeners' indices.
+    [[nodiscard]] std::vector<sys::SocketAddress> addresses() const;
+
     /// True if what `config` asks for is open already and can be no second time.
     [[nodiscard]] bool has(const ListenConfig& config) const;
 
 private:
     struct Open {
         std::string name;
+        sys::SocketAddress address;
         SocketFile file;
         std::shared_ptr<Listener> listener;
     };

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/supervise/worker_command.hpp"
 
+#include "balancer/dialect/preload.hpp"
+#include "balancer/dialect/preloadable.hpp"
+#include "balancer/supervise/program_path.hpp"
 #include "common/wire/environment.hpp"
 
 #include <algorithm>
@@ -8,6 +11,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <unistd.h>
 
@@ -38,32 +42,60 @@ std::map<std::string, std::string> own_environment(bool only_path)
     return result;
 }
 
+/// The variables of the worker protocol.
+void add_native(std::map<std::string, std::string>& environment)
+{
+    namespace env = wire::env;
+    constexpr int first = ChildProcess::first_descriptor;
+    environment[env::protocol] = std::to_string(env::protocol_version);
+    environment[env::handoff_fd] = std::to_string(first);
+    environment[env::control_fd] = std::to_string(first + 1);
+    environment[env::scoreboard_fd] = std::to_string(first + 2);
+}
+
+void require_preloadable(const PoolConfig& config)
+{
+    const auto file = find_program(config.command.front(), config.cwd);
+    if (const auto obstacle = preload_obstacle(file, config.cwd, config.run_as.no_new_privs);
+        !obstacle.empty())
+        throw SpawnError{obstacle};
+}
+
 } // namespace
 
 ChildProcess::Command make_worker_command(const PoolConfig& config, const WorkerIdentity& identity,
                                           WorkerDescriptors descriptors)
 {
     namespace env = wire::env;
-    constexpr int first = ChildProcess::first_descriptor;
+    const bool preload = config.dialect == Dialect::preload;
+    auto handoff = preload ? descriptors.queues : std::vector{descriptors.handoff};
 
     auto environment = own_environment(config.run_as.clear_env);
     for (const auto& [name, value] : config.env)
         environment[name] = value;
-    environment[env::protocol] = std::to_string(env::protocol_version);
-    environment[env::handoff_fd] = std::to_string(first);
-    environment[env::control_fd] = std::to_string(first + 1);
-    environment[env::scoreboard_fd] = std::to_string(first + 2);
     environment[env::worker_id] = std::to_string(identity.id);
     environment[env::slot] = std::to_string(identity.slot);
     environment[env::generation] = std::to_string(identity.generation);
     environment[env::pool] = identity.pool;
+
+    if (preload) {
+        require_preloadable(config);
+        add_preload(environment, config, descriptors.listeners,
+                    {.queues = handoff,
+                     .control = descriptors.control,
+                     .scoreboard = descriptors.scoreboard,
+                     .first_number = ChildProcess::first_descriptor});
+    } else {
+        add_native(environment);
+    }
+    handoff.insert(handoff.end(), {descriptors.control, descriptors.scoreboard});
 
     ChildProcess::Command command{
         .program = config.command.front(),
         .arguments = {config.command.begin() + 1, config.command.end()},
         .environment = {},
         .cwd = config.cwd,
-        .descriptors = {descriptors.handoff, descriptors.control, descriptors.scoreboard},
+        .descriptors = std::move(handoff),
         .output = descriptors.output,
         .errors = descriptors.errors,
         .run_as = make_run_as(config.run_as, identity.slot),

@@ -44,6 +44,12 @@ void WorkerLifecycle::stop(Clock::time_point now) noexcept
         enter(State::draining, Action::drain, now + limits_.drain_timeout);
 }
 
+void WorkerLifecycle::on_idle(Clock::time_point now) noexcept
+{
+    if (state_ == State::draining)
+        terminate(now, limits_.stop_grace);
+}
+
 void WorkerLifecycle::retire(Clock::time_point now) noexcept
 {
     if (state_ < State::terminating)

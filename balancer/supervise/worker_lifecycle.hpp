@@ -48,6 +48,9 @@ public:
     /// No further connection for it, let it finish.
     void stop(Clock::time_point now) noexcept;
 
+    /// It drains, and has nothing left to finish: SIGTERM at once.
+    void on_idle(Clock::time_point now) noexcept;
+
     /// It is at fault: SIGTERM at once.
     void retire(Clock::time_point now) noexcept;
 

@@ -3,6 +3,7 @@
 
 #include "balancer/config/duration.hpp"
 #include "balancer/config/signal_name.hpp"
+#include "balancer/dialect/preload.hpp"
 #include "balancer/supervise/worker_cgroup.hpp"
 #include "balancer/supervise/worker_command.hpp"
 #include "common/sys/channel_pair.hpp"
@@ -36,17 +37,25 @@ struct Overloaded : Functions... {
 
 ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& config,
                    const WorkerIdentity& identity, const HandoffChannel& channel,
-                   const OutputReader* output, std::shared_ptr<ControlChannel>& control,
-                   std::string& cgroup_trouble)
+                   const std::vector<sys::SocketAddress>& listeners, const OutputReader* output,
+                   std::shared_ptr<ControlChannel>& control,
+                   std::optional<OpenConnections>& open_connections, std::string& cgroup_trouble)
 {
     auto pair = sys::make_channel_pair();
     control = std::make_shared<ControlChannel>(executor, std::move(pair.parent));
     WorkerDescriptors descriptors{.handoff = channel.worker_fd(),
                                   .control = pair.child.get(),
-                                  .scoreboard = channel.scoreboard_fd()};
+                                  .scoreboard = channel.scoreboard_fd(),
+                                  .queues = channel.worker_fds(),
+                                  .listeners = listeners};
     if (output != nullptr) {
         descriptors.output = output->worker_output();
         descriptors.errors = output->worker_errors();
+    }
+    if (config.dialect == Dialect::preload) {
+        auto given = descriptors.queues;
+        given.push_back(descriptors.control);
+        open_connections.emplace(listeners, given);
     }
     auto command = make_worker_command(config, identity, descriptors);
     command.cgroup =
@@ -74,16 +83,19 @@ std::chrono::milliseconds since(WorkerLifecycle::Clock::time_point start)
 
 WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
                              std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
-                             EventBus& events, Outputs& outputs, Observer& observer, double dice)
+                             EventBus& events, Outputs& outputs, Observer& observer, double dice,
+                             std::vector<sys::SocketAddress> listeners)
     : identity_{std::move(identity)},
       observer_{observer},
       config_{std::move(config)},
       events_{events},
-      channel_{config_->max_queue},
+      listeners_{std::move(listeners)},
+      channel_{config_->max_queue,
+               is_preload() ? assign_queues(listeners_) : std::vector<std::uint8_t>{}},
       output_{
           outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot))},
-      child_{
-          start(executor, *config_, identity_, channel_, output_.get(), control_, cgroup_trouble_)},
+      child_{start(executor, *config_, identity_, channel_, listeners_, output_.get(), control_,
+                   open_connections_, cgroup_trouble_)},
       lifecycle_{{.start_timeout = config_->start_timeout,
                   .drain_timeout = config_->drain_timeout,
                   .stop_grace = config_->stop_grace},
@@ -124,9 +136,15 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
             perform(action);
             continue;
         }
+        if (drain_watch_ && drain_watch_->is_due(Clock::now())) {
+            look_for_idle();
+            continue;
+        }
         auto deadline = lifecycle_.deadline().value_or(Clock::time_point::max());
         if (has_shown_its_end_)
             deadline = std::min(deadline, Clock::now() + traced_zombie_interval);
+        if (drain_watch_)
+            deadline = std::min(deadline, drain_watch_->next());
         wake_.expires_at(deadline);
         co_await wake_.async_wait(asio::as_tuple(asio::deferred));
     }
@@ -268,46 +286,92 @@ void WorkerProcess::perform(WorkerLifecycle::Action action)
     case WorkerLifecycle::Action::none:
         break;
     case WorkerLifecycle::Action::drain:
-        publish(EventKind::disconnect, log::Level::info,
-                fmt::format("draining, {} queued and {} open, for up to {}", channel_.queued(),
-                            channel_.open(), format_duration(config_->drain_timeout)));
-        leave();
-        control_->send(wire::encode(wire::Drain{.timeout = config_->drain_timeout}));
-        channel_.shut_down();
+        drain();
         break;
     case WorkerLifecycle::Action::terminate:
         if (lifecycle_.has_start_timed_out())
             publish(EventKind::retired, log::Level::error,
                     fmt::format("not ready after {}{}, SIG{}",
                                 format_duration(config_->start_timeout),
-                                probe_ ? ", because " + probe_failure() : "",
+                                start_failure().empty() ? "" : ", because " + start_failure(),
                                 signal_text(config_->stop_signal)));
         else
             publish(EventKind::signalled, log::Level::info,
                     fmt::format("{}, {} still open", "SIG" + signal_text(config_->stop_signal),
-                                channel_.open()));
+                                open_text()));
         end_with(config_->stop_signal);
         break;
     case WorkerLifecycle::Action::abort:
         publish(EventKind::signalled, log::Level::warning,
                 fmt::format("{}, {} still open", "SIG" + signal_text(config_->hang_signal),
-                            channel_.open()));
+                            open_text()));
         end_with(config_->hang_signal);
         break;
     case WorkerLifecycle::Action::kill:
         publish(EventKind::signalled, log::Level::warning,
-                fmt::format("SIGKILL to its process group, {} still open", channel_.open()));
+                fmt::format("SIGKILL to its process group, {} still open", open_text()));
         child_.kill_group();
         break;
     }
+}
+
+void WorkerProcess::drain()
+{
+    publish(EventKind::disconnect, log::Level::info,
+            fmt::format("draining, {} queued and {} open, for up to {}", channel_.queued(),
+                        open_text(), format_duration(config_->drain_timeout)));
+    leave();
+    if (is_preload()) {
+        // A program that knows nothing of us does not know end-of-file on its listening socket;
+        // so nothing comes any more, and its signal comes when it has finished.
+        drain_watch_.emplace(Clock::now());
+        return;
+    }
+    control_->send(wire::encode(wire::Drain{.timeout = config_->drain_timeout}));
+    channel_.shut_down();
+}
+
+void WorkerProcess::look_for_idle()
+{
+    const auto start = Clock::now();
+    if (channel_.queued() == 0 && count_open() == 0U)
+        lifecycle_.on_idle(start);
+    drain_watch_->on_look(start, Clock::now());
+}
+
+bool WorkerProcess::is_preload() const noexcept
+{
+    return config_->dialect == Dialect::preload;
+}
+
+std::optional<std::uint64_t> WorkerProcess::count_open() const
+{
+    return open_connections_ ? open_connections_->count(pid()) : channel_.open();
+}
+
+std::string WorkerProcess::open_text() const
+{
+    const auto open = count_open();
+    return open ? std::to_string(*open) : "an unknown number";
+}
+
+std::string WorkerProcess::start_failure() const
+{
+    if (probe_)
+        return probe_failure();
+    return is_preload() && lifecycle_.has_start_timed_out()
+               ? explain_missing(listeners_, channel_.preload_progress())
+               : std::string{};
 }
 
 void WorkerProcess::end_with(int signal)
 {
     // First what it had not taken goes to the others, then it is told.
     stop_probe();
+    drain_watch_.reset();
     leave();
-    channel_.shut_down();
+    if (!is_preload())
+        channel_.shut_down();
     observer_.on_worker_lost(*this);
     child_.signal(signal);
 }

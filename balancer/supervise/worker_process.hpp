@@ -2,6 +2,8 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
+#include "balancer/dialect/drain_watch.hpp"
+#include "balancer/dialect/open_connections.hpp"
 #include "balancer/dispatch/handoff_channel.hpp"
 #include "balancer/events/event_bus.hpp"
 #include "balancer/output/outputs.hpp"
@@ -11,6 +13,7 @@
 #include "balancer/supervise/probe.hpp"
 #include "balancer/supervise/recycle_policy.hpp"
 #include "balancer/supervise/worker_lifecycle.hpp"
+#include "common/sys/socket_address.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -19,8 +22,10 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
+#include <vector>
 
 namespace usher {
 
@@ -67,7 +72,8 @@ public:
     /// std::system_error if the master has no descriptors or memory left for it.
     WorkerProcess(const boost::asio::any_io_executor& executor,
                   std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
-                  EventBus& events, Outputs& outputs, Observer& observer, double dice);
+                  EventBus& events, Outputs& outputs, Observer& observer, double dice,
+                  std::vector<sys::SocketAddress> listeners = {});
 
     /// Follows the process to its end.
     [[nodiscard]] boost::asio::awaitable<sys::ExitStatus> run();
@@ -113,6 +119,9 @@ public:
     /// Why it is not ready although it says so: one clause; empty if it is, or does not say so.
     [[nodiscard]] std::string probe_failure() const;
 
+    /// Why it was not ready in time, as far as anybody can tell: one clause, empty if not.
+    [[nodiscard]] std::string start_failure() const;
+
     [[nodiscard]] bool was_ready() const noexcept { return was_ready_; }
     [[nodiscard]] WorkerLifecycle::State state() const noexcept { return lifecycle_.state(); }
     [[nodiscard]] Clock::time_point started_at() const noexcept { return started_; }
@@ -125,6 +134,11 @@ private:
     void perform(WorkerLifecycle::Action action);
     void leave() noexcept;
     void stop_probe() noexcept;
+    void drain();
+    void look_for_idle();
+    [[nodiscard]] bool is_preload() const noexcept;
+    [[nodiscard]] std::optional<std::uint64_t> count_open() const;
+    [[nodiscard]] std::string open_text() const;
     void end_with(int signal);
     void abort_hung(std::string reason);
     void on_message(const wire::ControlMessage& message);
@@ -137,7 +151,9 @@ private:
     Observer& observer_;
     std::shared_ptr<const PoolConfig> config_;
     EventBus& events_;
+    std::vector<sys::SocketAddress> listeners_; ///< of the pool, real ports
     HandoffChannel channel_;
+    std::optional<OpenConnections> open_connections_; ///< of a worker that cannot count them
     std::shared_ptr<ControlChannel> control_;
     std::shared_ptr<OutputReader> output_; ///< null: it has our descriptors
     std::string cgroup_trouble_;           ///< why it has none of its own although it should
@@ -147,6 +163,8 @@ private:
     RecyclePolicy recycle_policy_;
     std::shared_ptr<Probe> probe_; ///< null: none was begun
     boost::asio::steady_timer wake_;
+    std::optional<DrainWatch>
+        drain_watch_; ///< while a worker drains that cannot say when it is done
 
     Clock::time_point started_ = Clock::now();
     Clock::time_point ready_at_{};

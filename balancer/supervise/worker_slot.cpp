@@ -72,7 +72,8 @@ asio::awaitable<void> WorkerSlot::run_worker()
                                                                  .id = owner_.next_worker_id(),
                                                                  .generation = place_.generation,
                                                                  .label = place_.label},
-                                                  events_, outputs_, observer, roll_dice());
+                                                  events_, outputs_, observer, roll_dice(),
+                                                  owner_.addresses());
     } catch (const std::exception& e) {
         last_failure_ = e.what();
         last_output_.clear();
@@ -85,8 +86,8 @@ asio::awaitable<void> WorkerSlot::run_worker()
     const auto status = co_await worker_->run();
     last_failure_ =
         "the worker " + status.to_string() + (worker_->was_ready() ? "" : " before it was ready");
-    if (const auto probe = worker_->probe_failure(); !probe.empty())
-        last_failure_ += ": " + probe;
+    if (const auto reason = worker_->start_failure(); !reason.empty())
+        last_failure_ += ": " + reason;
     last_output_ = worker_->last_output();
     if (!stopping_)
         ++crashes_;
@@ -195,7 +196,7 @@ void WorkerSlot::on_worker_leaving(WorkerProcess& worker) noexcept
 
 void WorkerSlot::on_worker_lost(WorkerProcess& worker)
 {
-    if (auto queue = worker.channel().take_worker_end())
+    while (auto queue = worker.channel().take_worker_end())
         dispatcher_.reclaim(worker.name(), std::move(queue), worker.started_at());
 }
 

@@ -16,6 +16,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <vector>
 
 namespace usher {
 
@@ -33,6 +34,9 @@ public:
     public:
         /// A number for the next worker; never the same twice.
         [[nodiscard]] virtual std::uint64_t next_worker_id() noexcept = 0;
+
+        /// Where the pool listens, with the real ports.
+        [[nodiscard]] virtual std::vector<sys::SocketAddress> addresses() const = 0;
 
         /// True once any worker of the pool has been ready.
         [[nodiscard]] virtual bool was_ever_ready() const noexcept = 0;

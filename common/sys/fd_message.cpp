@@ -78,8 +78,10 @@ std::error_code recv_with_fds(int socket, std::span<std::byte> buffer, FdMessage
     header.msg_control = control;
     header.msg_controllen = sizeof control;
 
+    // Whether the socket blocks is a property of the open file, which another process may share
+    // and change: a worker must not be able to stop the master.
     const auto received =
-        retry_on_eintr([&] { return ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC); });
+        retry_on_eintr([&] { return ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT); });
     if (received < 0)
         return last_error();
 

@@ -15,4 +15,17 @@ inline constexpr const char* slot = "USHER_SLOT";
 inline constexpr const char* generation = "USHER_GENERATION";
 inline constexpr const char* pool = "USHER_POOL";
 
+/// Between the master and the preload shim, in place of the first four.  A descriptor is written
+/// `NUMBER:INODE`, so that a number that was closed and reused is not taken for it.
+inline constexpr const char* preload_control = "USHER_PRELOAD_CONTROL";
+inline constexpr const char* preload_scoreboard = "USHER_PRELOAD_SCOREBOARD";
+
+/// A line for each listener of the pool: `NUMBER:INODE ADDRESS`, the hand-off socket that its
+/// connections come on and its address, such as `[::1]:8000` or `unix:/path`.
+inline constexpr const char* preload_listeners = "USHER_PRELOAD_LISTENERS";
+
+/// `SIGNAL MILLISECONDS`: what ends the program when the master is gone, and how long it may
+/// take to finish.
+inline constexpr const char* preload_end = "USHER_PRELOAD_END";
+
 } // namespace usher::wire::env

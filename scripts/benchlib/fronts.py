@@ -1,6 +1,7 @@
 """What is measured: usher, and the controls beside it.
 
-Every front serves the same answer on one port.  All but Node's run the same hello program.
+Every front serves the same answer on one port.  All but Node's and preload run the same hello
+program; those two run the same JavaScript.
 """
 
 import contextlib
@@ -109,6 +110,21 @@ class Node(Front):
         return lambda pid, exe: pid == primary.pid
 
 
+class Preload(Front):
+    name = "preload"
+    what = "usher, round robin over N unmodified node servers, by the preload shim"
+
+    def missing(self):
+        return None if shutil.which("node") else "node is not installed"
+
+    def start(self, site):
+        tools = site.tools
+        script = pathlib.Path(__file__).with_name("node_server.js")
+        site.start(tools.usher, "run", "--listen", f"127.0.0.1:{site.port}",
+                   "--workers", tools.workers, "--dialect", "preload", "--", "node", script)
+        return lambda pid, exe: exe == str(tools.usher)
+
+
 class Nginx(Front):
     name = "nginx"
     what = "nginx stream proxy, N processes, to N hello processes"
@@ -178,7 +194,7 @@ backend hello
         return lambda pid, exe: pid in proxy.tree()
 
 
-ALL = [Usher(), Single(), Prefork(), Node(), Nginx(), Haproxy()]
+ALL = [Usher(), Single(), Prefork(), Node(), Preload(), Nginx(), Haproxy()]
 
 
 @contextlib.contextmanager

@@ -100,6 +100,16 @@ std::string chatty_worker_program()
     return from_environment("USHER_TEST_CHATTY_WORKER");
 }
 
+std::string preload_probe_program()
+{
+    return from_environment("USHER_TEST_PRELOAD_PROBE");
+}
+
+std::string preload_library()
+{
+    return from_environment("USHER_TEST_PRELOAD_LIBRARY");
+}
+
 std::string source_folder()
 {
     return from_environment("USHER_TEST_SOURCE");

@@ -26,6 +26,8 @@ namespace usher::test {
 [[nodiscard]] std::string faulty_worker_program();
 [[nodiscard]] std::string accept_only_worker_program();
 [[nodiscard]] std::string chatty_worker_program();
+[[nodiscard]] std::string preload_probe_program();
+[[nodiscard]] std::string preload_library();
 [[nodiscard]] std::string source_folder();
 
 /// A real `usher` process whose log is read line by line.

@@ -92,6 +92,21 @@ TEST_CASE("run makes a configuration of flags and command")
     CHECK(config == expected);
 }
 
+TEST_CASE("a dialect is one of those there are, and the flag replaces what the file says")
+{
+    CHECK(run_config({"run", "--listen", "0", "--dialect", "preload", "--", "a"})
+              .pools.at(0)
+              .dialect == Dialect::preload);
+    CHECK(usage_error({"run", "--listen", "0", "--dialect", "telnet", "--", "a"}) ==
+          "--dialect: is \"telnet\", but must be \"auto\", \"native\" or \"preload\"");
+
+    const ScopedFile file{
+        R"({"pools": [{"command": ["./a"], "listen": "80", "dialect": "preload"}]})"};
+    CHECK(run_config({"run", "--config", file.name()}).pools.at(0).dialect == Dialect::preload);
+    CHECK(run_config({"run", "--config", file.name(), "--dialect", "native"}).pools.at(0).dialect ==
+          Dialect::native);
+}
+
 TEST_CASE("what is not given keeps its default, auto is the default of workers")
 {
     const Config config = run_config({"run", "--listen", "0", "--", "a"});
@@ -151,6 +166,7 @@ TEST_CASE("with several pools a flag could mean any")
     const std::string rest = std::string{": "} + file.name() +
                              " has 2 pools, so the flag could mean any; write it in the file";
     CHECK(usage_error({"run", "--config", file.name(), "--listen", "1"}) == "--listen" + rest);
+    CHECK(usage_error({"run", "--config", file.name(), "--dialect", "auto"}) == "--dialect" + rest);
     CHECK(usage_error({"run", "--config", file.name(), "--workers", "1"}) == "--workers" + rest);
     CHECK(usage_error({"run", "--config", file.name(), "--backlog", "1"}) == "--backlog" + rest);
     CHECK(usage_error({"run", "--config", file.name(), "--", "a"}) == "-- COMMAND" + rest);
@@ -290,8 +306,9 @@ TEST_CASE("--help is there for usher and for each command, whatever else is give
 TEST_CASE("the help names every option, its default and the exit codes")
 {
     const std::string run = printed({"run", "--help"});
-    for (const char* text : {"--config FILE", "--listen ADDR", "--workers N|auto", "--backlog N",
-                             "-- COMMAND ARG...", "--help", "1 to 1024", "1 to 65535"}) {
+    for (const char* text :
+         {"--config FILE", "--listen ADDR", "--workers N|auto", "--dialect NAME", "--backlog N",
+          "-- COMMAND ARG...", "--help", "1 to 1024", "1 to 65535"}) {
         CAPTURE(text);
         CHECK(run.find(text) != std::string::npos);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dispatch/handoff_channel.hpp"
 
+#include "common/sys/fd_message.hpp"
 #include "common/sys/message_error.hpp"
 #include "tests/support/fake_worker.hpp"
 #include "tests/support/fds.hpp"
@@ -10,11 +11,14 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 using namespace usher;
 using namespace usher::test;
@@ -59,6 +63,35 @@ TEST_CASE_FIXTURE(Fixture, "there is room for max_queue connections that were no
     worker.page().accepted = 1;
     CHECK(channel.has_room());
     CHECK(channel.queued() == 3);
+}
+
+TEST_CASE("a listener with a queue of its own is handed over there, and all can be read back")
+{
+    const NoFdLeak leak;
+    HandoffChannel several{4, {0, 1, 1}};
+    several.set_max_batch(1);
+    const auto null = open_null();
+    for (std::uint16_t listener = 0; listener < 4; ++listener) {
+        auto record = record_of(listener + 1U);
+        record.listener = listener;
+        several.append(null.get(), record);
+        REQUIRE_FALSE(several.send_batch());
+    }
+    CHECK_FALSE(several.has_room()); // the length of all queues together
+    CHECK(several.worker_fds().size() == 2);
+    CHECK_FALSE(several.open()); // such a worker cannot tell
+
+    std::vector<std::vector<std::uint64_t>> ids;
+    while (const auto end = several.take_worker_end()) {
+        ids.emplace_back();
+        std::array<std::byte, wire::max_handoff_packet> buffer;
+        sys::FdMessage message;
+        while (!sys::recv_with_fds(end.get(), buffer, message))
+            ids.back().push_back(
+                wire::HandoffPacket::parse(std::span{buffer}.first(message.size))->record(0).id);
+    }
+    // One that nobody has heard of goes to the first.
+    CHECK((ids == std::vector<std::vector<std::uint64_t>>{{1, 4}, {2, 3}}));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a batch is one packet, with its descriptors in order")

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/supervise/worker_command.hpp"
 
+#include "tests/support/fds.hpp"
+#include "tests/support/sockets.hpp"
+#include "tests/support/temp_dir.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
+#include <sys/stat.h>
+
 using namespace usher;
+using namespace usher::test;
 
 namespace {
 
@@ -110,6 +118,39 @@ TEST_CASE_FIXTURE(Fixture, "no pool can pretend to be the master")
 {
     config.env = {{"USHER_HANDOFF_FD", "0"}};
     CHECK(has("USHER_HANDOFF_FD", "3"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a preload worker gets the shim and its queues, and no worker protocol")
+{
+    config.dialect = Dialect::preload;
+    config.command = {"/bin/sh"};
+    const auto null = open_null();
+    const auto made = make_worker_command(config, identity,
+                                          {.handoff = -1,
+                                           .control = null.get(),
+                                           .scoreboard = null.get(),
+                                           .queues = {null.get(), null.get()},
+                                           .listeners = {loopback(80), loopback(81)}});
+    CHECK(made.descriptors == std::vector(4, null.get()));
+    const auto has_name = [&](std::string_view name) {
+        return std::ranges::any_of(made.environment, [&](const auto& variable) {
+            return variable.starts_with(std::string{name} + "=");
+        });
+    };
+    for (const char* name : {"USHER_PROTOCOL", "USHER_HANDOFF_FD", "USHER_CONTROL_FD"})
+        CHECK_FALSE(has_name(name));
+    for (const char* name : {"USHER_SLOT", "USHER_PRELOAD_LISTENERS", "LD_PRELOAD"})
+        CHECK(has_name(name));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a preload worker whose program takes no library is refused")
+{
+    config.dialect = Dialect::preload;
+    const TempDir folder;
+    const auto script = folder.write("server", "#!/sbin/ldconfig\n").string(); // a static program
+    REQUIRE(::chmod(script.c_str(), 0755) == 0);
+    config.command = {script};
+    CHECK_THROWS_AS(std::ignore = command(), SpawnError);
 }
 
 TEST_SUITE_END();

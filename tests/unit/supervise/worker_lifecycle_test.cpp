@@ -163,6 +163,27 @@ TEST_CASE_FIXTURE(Fixture, "a worker that does not drain in time is terminated")
     CHECK(has_deadline(25s));
 }
 
+TEST_CASE_FIXTURE(Fixture, "a draining worker that has nothing left to do is terminated at once")
+{
+    make_draining();
+    worker.on_idle(start + 1s);
+    CHECK(advance(1s) == Action::terminate);
+    CHECK(state() == State::terminating);
+    CHECK(has_deadline(6s));
+    worker.on_idle(start + 2s);
+    CHECK(advance(2s) == Action::none);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a worker that is not draining may be idle")
+{
+    worker.on_idle(start);
+    CHECK(state() == State::starting);
+    make_ready();
+    worker.on_idle(start);
+    CHECK(state() == State::ready);
+    CHECK(advance(0s) == Action::none);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a draining worker that is retired is terminated at once")
 {
     make_draining();

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include <fcntl.h>
+
 using namespace usher::sys;
 using namespace usher::test;
 
@@ -58,6 +60,12 @@ TEST_CASE_FIXTURE(Fixture, "descriptors arrive with their packet, in order, clos
     REQUIRE_FALSE(receive());
     CHECK(received() == "two");
     CHECK(message.fds.empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "receiving never blocks, whatever another holder of the socket has set")
+{
+    REQUIRE(::fcntl(channel.child.get(), F_SETFL, 0) == 0);
+    CHECK(receive() == std::errc::operation_would_block);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a message carries as many descriptors as the kernel allows")

@@ -97,6 +97,17 @@ TEST_CASE("a zero byte is refused wherever a string may stand")
           "f: /pools/0/start_timeout: has a zero byte (\\u0000); remove it");
 }
 
+TEST_CASE("a dialect is one of those there are")
+{
+    CHECK(pool_of(R"("dialect": "auto")").dialect == Dialect::automatic);
+    CHECK(pool_of(R"("dialect": "native")").dialect == Dialect::native);
+    CHECK(pool_of(R"("dialect": "preload")").dialect == Dialect::preload);
+    CHECK(pool_error(R"("dialect": "Native")") ==
+          "f: /pools/0/dialect: is \"Native\", but must be \"auto\", \"native\" or \"preload\"");
+    CHECK(pool_error(R"("dialect": 1)") ==
+          "f: /pools/0/dialect: is 1, but must be \"auto\", \"native\" or \"preload\"");
+}
+
 TEST_CASE("workers are a number or auto")
 {
     CHECK(pool_of(R"("workers": "auto")").workers == 0);

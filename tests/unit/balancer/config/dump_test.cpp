@@ -24,6 +24,7 @@ TEST_CASE("the defaults are written out")
       "command": [
         "./a"
       ],
+      "dialect": "auto",
       "workers": "auto",
       "listen": [
         {
@@ -75,6 +76,7 @@ TEST_CASE("what is written is read back equal")
             {
                 {.name = "a",
                  .command = {"./a", "--text", "ä\n\""},
+                 .dialect = Dialect::preload,
                  .workers = 7,
                  .listen = {{.address = "[::]:80", .name = "web", .v6only = true},
                             {.address = "unix:/x", .mode = 0600},
@@ -111,6 +113,7 @@ TEST_CASE("what is written is read back equal")
                             .soak = 1s,
                             .max_old_generations = 1}},
                 {.name = "b",
+                 .dialect = Dialect::native,
                  .run_as = {.groups = {{}},
                             .cpu_affinity = {.by_slot = true},
                             .cgroup = CgroupMode::off}},

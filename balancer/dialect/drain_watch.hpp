@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+
+namespace usher {
+
+/// Decides when to look whether a draining worker that cannot tell us has nothing left to do.
+///
+/// Holds no clock: it is told when it was looked and what that took.
+class DrainWatch {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    static constexpr std::chrono::milliseconds first_interval{10};
+    static constexpr std::chrono::milliseconds longest_interval{500};
+
+    /// A look may read what grows with the machine's connections: where one takes long, the next
+    /// waits a hundred times as long, but no longer than this.
+    static constexpr std::chrono::milliseconds longest_pause{2'000};
+
+    explicit DrainWatch(Clock::time_point now) noexcept : next_{now} {}
+
+    [[nodiscard]] bool is_due(Clock::time_point now) const noexcept { return now >= next_; }
+    [[nodiscard]] Clock::time_point next() const noexcept { return next_; }
+
+    void on_look(Clock::time_point start, Clock::time_point end) noexcept
+    {
+        const auto spared = std::min<Clock::duration>(100 * (end - start), longest_pause);
+        next_ = end + std::max<Clock::duration>(interval_, spared);
+        interval_ = std::min(2 * interval_, longest_interval);
+    }
+
+private:
+    Clock::time_point next_;
+    std::chrono::milliseconds interval_ = first_interval;
+};
+
+} // namespace usher

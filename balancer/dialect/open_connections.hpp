@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/sys/socket_address.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace usher {
+
+/// Counts the connections that a worker has open which cannot tell us, by what the kernel shows of
+/// its descriptors in /proc.
+///
+/// Where the worker has sockets of its own besides, it reads all TCP connections of the machine,
+/// so it is only for moments when that is worth it.
+class OpenConnections {
+public:
+    /// `listeners` are where its connections come in, `given` the descriptors it got from us.
+    OpenConnections(const std::vector<sys::SocketAddress>& listeners,
+                    const std::vector<int>& given);
+
+    /// What the process and its descendants have open; nothing if the kernel does not let us look.
+    [[nodiscard]] std::optional<std::size_t> count(pid_t process) const;
+
+private:
+    std::set<std::uint16_t> ports_;
+    std::set<std::string, std::less<>> paths_;
+    std::set<ino_t> given_;
+};
+
+} // namespace usher

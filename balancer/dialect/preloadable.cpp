@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/preloadable.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+#include <vector>
+
+#include <elf.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+namespace usher {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The start of a file: enough for its headers, or its first line.
+std::string head_of(const fs::path& file)
+{
+    std::string head(4096, '\0');
+    std::ifstream in{file, std::ios::binary};
+    in.read(head.data(), static_cast<std::streamsize>(head.size()));
+    head.resize(static_cast<std::size_t>(in.gcount()));
+    return head;
+}
+
+/// Reads a struct at `offset`; false if the file's head ends before it does.
+template <typename Struct>
+bool read_struct(std::string_view head, std::size_t offset, Struct& out)
+{
+    if (offset > head.size() || head.size() - offset < sizeof out)
+        return false;
+    std::memcpy(&out, head.data() + offset, sizeof out);
+    return true;
+}
+
+constexpr unsigned char own_class = sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32;
+using Header = std::conditional_t<own_class == ELFCLASS64, Elf64_Ehdr, Elf32_Ehdr>;
+using Segment = std::conditional_t<own_class == ELFCLASS64, Elf64_Phdr, Elf32_Phdr>;
+
+std::string elf_obstacle(std::string_view head)
+{
+    if (head.size() < EI_NIDENT)
+        return {};
+    if (static_cast<unsigned char>(head[EI_CLASS]) != own_class)
+        return fmt::format("is a program of {} bits, and the library is for {}; use a build for {}",
+                           own_class == ELFCLASS64 ? 32 : 64, 8 * sizeof(void*), 8 * sizeof(void*));
+    Header header{};
+    if (!read_struct(head, 0, header))
+        return {};
+    for (std::size_t i = 0; i < header.e_phnum; ++i) {
+        Segment segment{};
+        if (!read_struct(head, header.e_phoff + i * sizeof segment, segment))
+            return {}; // headers elsewhere than at the start: who knows
+        if (segment.p_type == PT_INTERP)
+            return {};
+    }
+    return "is statically linked, so that nothing can be preloaded into it; link it dynamically, "
+           "or have it speak the worker protocol (dialect native)";
+}
+
+/// The program that `#!` names, and for env(1) the one that it will find.
+fs::path interpreter_of(std::string_view head)
+{
+    std::istringstream line{std::string{head.substr(2, head.find('\n') - 2)}};
+    std::string interpreter;
+    std::string word;
+    line >> interpreter;
+    if (fs::path{interpreter}.filename() != "env")
+        return interpreter;
+    while (line >> word && (word.starts_with('-') || word.find('=') != std::string::npos)) {
+    }
+    const char* const path = std::getenv("PATH");
+    std::istringstream folders{path != nullptr ? path : "/usr/bin:/bin"};
+    for (std::string folder; std::getline(folders, folder, ':');)
+        if (::access((fs::path{folder} / word).c_str(), X_OK) == 0)
+            return fs::path{folder} / word;
+    return {};
+}
+
+bool gains_privileges(const fs::path& file)
+{
+    struct stat status {};
+    if (::stat(file.c_str(), &status) < 0)
+        return false;
+    const bool other_user = (status.st_mode & S_ISUID) != 0 && status.st_uid != ::geteuid();
+    const bool other_group = (status.st_mode & S_ISGID) != 0 && status.st_gid != ::getegid();
+    return other_user || other_group ||
+           ::getxattr(file.c_str(), "security.capability", nullptr, 0) > 0;
+}
+
+} // namespace
+
+std::string preload_obstacle(const std::string& file, const std::string& cwd, bool no_new_privs)
+{
+    fs::path program = fs::path{cwd} / file;
+    constexpr int deepest = 5; // the kernel follows as many
+    for (int depth = 0; depth < deepest; ++depth) {
+        const auto head = head_of(program);
+        if (head.starts_with("#!")) {
+            program = fs::path{cwd} / interpreter_of(head);
+            continue;
+        }
+        if (!no_new_privs && gains_privileges(program))
+            return program.string() +
+                   " is set-user-id or has capabilities, and the loader preloads nothing into such "
+                   "programs; set \"no_new_privs\": true if it can do without them";
+        if (head.starts_with(ELFMAG))
+            if (const auto obstacle = elf_obstacle(head); !obstacle.empty())
+                return program.string() + " " + obstacle;
+        break;
+    }
+    return {};
+}
+
+} // namespace usher

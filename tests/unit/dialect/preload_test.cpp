@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/preload.hpp"
+
+#include "common/scoreboard_page.hpp"
+#include "tests/support/fds.hpp"
+#include "tests/support/sockets.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <chrono>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+using namespace usher;
+using namespace usher::test;
+
+namespace {
+
+using Queues = std::vector<std::uint8_t>;
+
+sys::SocketAddress ipv6(std::uint16_t port)
+{
+    constexpr std::array<std::uint8_t, 16> any{};
+    return sys::SocketAddress::ipv6(any, port, 0);
+}
+
+bool contains(const std::string& text, std::string_view part)
+{
+    return text.find(part) != std::string::npos;
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("preload");
+
+TEST_CASE("each port and each path has a queue, whatever the family")
+{
+    const auto path = sys::SocketAddress::unix_path("/a");
+    CHECK(assign_queues({loopback(80)}) == Queues{0});
+    CHECK(assign_queues({loopback(80), ipv6(80)}) == Queues{0, 0});
+    CHECK(assign_queues({loopback(80), path, ipv6(80), ipv6(81)}) == Queues{0, 1, 0, 2});
+    CHECK(assign_queues({}).empty());
+
+    std::vector<sys::SocketAddress> many;
+    for (std::uint16_t port = 1; port <= PreloadProgress::most_queues; ++port)
+        many.push_back(loopback(port));
+    CHECK(assign_queues(many).back() == PreloadProgress::most_queues - 1);
+    many.push_back(loopback(1'000));
+    CHECK_THROWS_WITH_AS(std::ignore = assign_queues(many),
+                         "dialect preload takes at most 32 ports in a pool; make two pools",
+                         std::runtime_error);
+}
+
+TEST_CASE("the shim is told its descriptors by number and inode, and comes before other libraries")
+{
+    PoolConfig config{.stop_signal = 3};
+    config.drain_timeout = std::chrono::milliseconds{1'500};
+    const auto null = open_null();
+    const PreloadDescriptors descriptors{.queues = {null.get(), null.get()},
+                                         .control = null.get(),
+                                         .scoreboard = null.get(),
+                                         .first_number = 3};
+    std::map<std::string, std::string> environment{{"LD_PRELOAD", "/other.so"}};
+    add_preload(environment, config, {loopback(80), ipv6(80), ipv6(81)}, descriptors);
+
+    const auto control = environment.at("USHER_PRELOAD_CONTROL");
+    const auto inode = control.substr(control.find(':'));
+    CHECK(control == "5" + inode);
+    CHECK(environment.at("USHER_PRELOAD_SCOREBOARD") == "6" + inode);
+    CHECK(environment.at("USHER_PRELOAD_LISTENERS") ==
+          "3" + inode + " 127.0.0.1:80\n3" + inode + " [::]:80\n4" + inode + " [::]:81\n");
+    CHECK(environment.at("USHER_PRELOAD_END") == "3 1500");
+    CHECK(environment.at("LD_PRELOAD").ends_with("/libusher-preload.so:/other.so"));
+}
+
+TEST_CASE("a worker that is not ready is explained by what the shim has seen")
+{
+    const std::vector one{loopback(80)};
+    const std::vector two{loopback(80), ipv6(80), loopback(81), loopback(82)};
+    CHECK(contains(explain_missing(one, 0), "libusher-preload.so was not loaded into it"));
+    CHECK(contains(explain_missing(one, PreloadProgress::loaded),
+                   "it has not listened on any port; if it has"));
+    const auto some = PreloadProgress::loaded | PreloadProgress::listens(1);
+    CHECK(contains(explain_missing(two, some), "it has not listened on port 80, port 82;"));
+}
+
+TEST_SUITE_END();

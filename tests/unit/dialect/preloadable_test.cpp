@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/preloadable.hpp"
+
+#include "tests/support/temp_dir.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include <elf.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace usher;
+using namespace usher::test;
+
+namespace {
+
+struct Fixture {
+    TempDir folder;
+
+    std::string write(const std::string& name, std::string_view text, mode_t mode = 0755) const
+    {
+        const auto file = folder.write(name, text).string();
+        REQUIRE(::chmod(file.c_str(), mode) == 0);
+        return file;
+    }
+
+    /// A program's headers and no more: without PT_INTERP it is statically linked.
+    std::string write_program(const std::string& name, unsigned type, mode_t mode = 0755) const
+    {
+        Elf64_Ehdr header{};
+        std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+        header.e_ident[EI_CLASS] = sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32;
+        header.e_phoff = sizeof header;
+        header.e_phnum = 1;
+        Elf64_Phdr segment{};
+        segment.p_type = type;
+        std::string text(sizeof header + sizeof segment, '\0');
+        std::memcpy(text.data(), &header, sizeof header);
+        std::memcpy(text.data() + sizeof header, &segment, sizeof segment);
+        return write(name, text, mode);
+    }
+};
+
+bool contains(const std::string& text, std::string_view part)
+{
+    return text.find(part) != std::string::npos;
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("preloadable");
+
+TEST_CASE_FIXTURE(Fixture, "a dynamically linked program is one, a static one is named as such")
+{
+    CHECK(preload_obstacle("/proc/self/exe", "", false).empty());
+    CHECK(preload_obstacle(write_program("dynamic", PT_INTERP), "", false).empty());
+    const auto file = write_program("static", PT_LOAD);
+    const auto obstacle = preload_obstacle(file, "", false);
+    CHECK(contains(obstacle, file + " is statically linked"));
+    CHECK(contains(obstacle, "dialect native"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a script is what its interpreter is, also found by env")
+{
+    const auto interpreter = write_program("static", PT_LOAD);
+    CHECK(contains(preload_obstacle(write("a", "#!" + interpreter + " -x\n"), "", false),
+                   interpreter + " is statically linked"));
+    CHECK(contains(preload_obstacle(write("b", "#! " + folder.path().string() + "/a\n"), "", false),
+                   interpreter + " is statically linked"));
+    CHECK(preload_obstacle(write("c", "#!/usr/bin/env sh\n"), "", false).empty());
+
+    const std::string path = ::getenv("PATH");
+    ::setenv("PATH", (folder.path().string() + ":" + path).c_str(), 1);
+    CHECK(contains(preload_obstacle(write("d", "#!/usr/bin/env -S static x\n"), "", false),
+                   interpreter + " is statically linked"));
+    ::setenv("PATH", path.c_str(), 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a relative name is meant from where the program starts")
+{
+    write_program("static", PT_LOAD);
+    CHECK(contains(preload_obstacle("./static", folder.path().string(), false), "statically"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a set-user-id program is refused unless it gains nothing by it")
+{
+    if (::geteuid() != 0)
+        return; // nobody else can make one of another user
+    const auto file = write_program("privileged", PT_INTERP);
+    REQUIRE(::chown(file.c_str(), 65'534, 65'534) == 0);
+    REQUIRE(::chmod(file.c_str(), 04755) == 0);
+    CHECK(contains(preload_obstacle(file, "", false), "is set-user-id or has capabilities"));
+    CHECK(preload_obstacle(file, "", true).empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a program of other bits is refused")
+{
+    std::string text(100, '\0');
+    std::memcpy(text.data(), ELFMAG, SELFMAG);
+    text[EI_CLASS] = sizeof(void*) == 8 ? ELFCLASS32 : ELFCLASS64;
+    CHECK(contains(preload_obstacle(write("other", text), "", false), "is a program of "));
+}
+
+TEST_CASE_FIXTURE(Fixture, "what is no program at all is left to exec")
+{
+    CHECK(preload_obstacle(write("text", "echo hello\n"), "", false).empty());
+    CHECK(preload_obstacle(write("empty", ""), "", false).empty());
+    CHECK(preload_obstacle(write("loop", "#!" + folder.path().string() + "/loop\n"), "", false)
+              .empty());
+    CHECK(preload_obstacle(write("cut", "\x7f"
+                                        "ELF"),
+                           "", false)
+              .empty());
+}
+
+TEST_SUITE_END();

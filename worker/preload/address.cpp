@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+#include "worker/preload/address.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/un.h>
+
+namespace usher::preload {
+
+namespace {
+
+sockaddr_in* as_ipv4(Address& address) noexcept
+{
+    return reinterpret_cast<sockaddr_in*>(&address.storage);
+}
+
+const sockaddr_in* as_ipv4(const Address& address) noexcept
+{
+    return reinterpret_cast<const sockaddr_in*>(&address.storage);
+}
+
+sockaddr_in6* as_ipv6(Address& address) noexcept
+{
+    return reinterpret_cast<sockaddr_in6*>(&address.storage);
+}
+
+const sockaddr_in6* as_ipv6(const Address& address) noexcept
+{
+    return reinterpret_cast<const sockaddr_in6*>(&address.storage);
+}
+
+const sockaddr_un* as_unix(const Address& address) noexcept
+{
+    return reinterpret_cast<const sockaddr_un*>(&address.storage);
+}
+
+Address make_ipv4(const void* bytes, std::uint16_t port) noexcept
+{
+    Address result{.size = sizeof(sockaddr_in)};
+    as_ipv4(result)->sin_family = AF_INET;
+    as_ipv4(result)->sin_port = htons(port);
+    std::memcpy(&as_ipv4(result)->sin_addr, bytes, sizeof(in_addr));
+    return result;
+}
+
+Address make_ipv6(const void* bytes, std::uint16_t port, std::uint32_t scope) noexcept
+{
+    Address result{.size = sizeof(sockaddr_in6)};
+    as_ipv6(result)->sin6_family = AF_INET6;
+    as_ipv6(result)->sin6_port = htons(port);
+    as_ipv6(result)->sin6_scope_id = scope;
+    std::memcpy(&as_ipv6(result)->sin6_addr, bytes, sizeof(in6_addr));
+    return result;
+}
+
+Address parse_unix(const char* path, std::size_t size) noexcept
+{
+    Address result;
+    auto* const address = reinterpret_cast<sockaddr_un*>(&result.storage);
+    if (size == 0 || size >= sizeof address->sun_path)
+        return {};
+    address->sun_family = AF_UNIX;
+    std::memcpy(address->sun_path, path, size);
+    result.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size + 1);
+    return result;
+}
+
+/// A port's digits, to the end; 0 if they are something else.
+std::uint16_t parse_port(const char* text, std::size_t size) noexcept
+{
+    unsigned port = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+        if (text[i] < '0' || text[i] > '9' || port > 65'535)
+            return 0;
+        port = 10 * port + static_cast<unsigned>(text[i] - '0');
+    }
+    return port <= 65'535 ? static_cast<std::uint16_t>(port) : std::uint16_t{0};
+}
+
+/// The length of the path, without the zero that may or may not be counted in `size`.
+std::size_t path_size(const Address& address) noexcept
+{
+    const std::size_t head = offsetof(sockaddr_un, sun_path);
+    return address.size <= head ? 0 : ::strnlen(as_unix(address)->sun_path, address.size - head);
+}
+
+} // namespace
+
+std::uint16_t Address::port() const noexcept
+{
+    return family() == AF_INET    ? ntohs(as_ipv4(*this)->sin_port)
+           : family() == AF_INET6 ? ntohs(as_ipv6(*this)->sin6_port)
+                                  : std::uint16_t{0};
+}
+
+Address parse_address(const char* text, std::size_t size) noexcept
+{
+    constexpr char unix_prefix[] = "unix:";
+    constexpr std::size_t prefix_size = sizeof unix_prefix - 1;
+    if (size > prefix_size && std::memcmp(text, unix_prefix, prefix_size) == 0)
+        return parse_unix(text + prefix_size, size - prefix_size);
+
+    std::size_t colon = size;
+    while (colon > 0 && text[colon - 1] != ':')
+        --colon;
+    const auto port = parse_port(text + colon, size - colon);
+    if (colon == 0 || port == 0)
+        return {};
+    --colon;
+
+    // Between brackets, and without the interface of a link-local address.
+    const char* host = text;
+    if (*host == '[' && colon >= 2) {
+        ++host;
+        colon -= 2;
+    }
+    char buffer[INET6_ADDRSTRLEN]{};
+    std::size_t length = 0;
+    while (length < colon && length < sizeof buffer - 1 && host[length] != '%') {
+        buffer[length] = host[length];
+        ++length;
+    }
+    unsigned char bytes[sizeof(in6_addr)];
+    if (::inet_pton(AF_INET, buffer, bytes) == 1)
+        return make_ipv4(bytes, port);
+    if (::inet_pton(AF_INET6, buffer, bytes) == 1)
+        return make_ipv6(bytes, port, 0);
+    return {};
+}
+
+Address from_wire(const wire::Address& address) noexcept
+{
+    switch (address.family) {
+    case wire::AddressFamily::ipv4:
+        return make_ipv4(address.bytes.data(), address.port);
+    case wire::AddressFamily::ipv6:
+        return make_ipv6(address.bytes.data(), address.port, address.scope_id);
+    case wire::AddressFamily::unix_domain: {
+        Address unnamed{.size = sizeof(sa_family_t)};
+        unnamed.storage.ss_family = AF_UNIX;
+        return unnamed;
+    }
+    case wire::AddressFamily::unknown:
+        break;
+    }
+    return {};
+}
+
+Address copy_of(const sockaddr* address, socklen_t size) noexcept
+{
+    Address result;
+    if (address != nullptr) {
+        result.size = std::min(size, static_cast<socklen_t>(sizeof result.storage));
+        std::memcpy(&result.storage, address, result.size);
+    }
+    return result;
+}
+
+Address in_family(const Address& address, int family) noexcept
+{
+    constexpr std::size_t prefix = sizeof(in6_addr) - sizeof(in_addr); // of ::ffff:127.0.0.1
+    if (family == AF_INET && address.family() == AF_INET6) {
+        const auto& bytes = as_ipv6(address)->sin6_addr;
+        if (IN6_IS_ADDR_V4MAPPED(&bytes) || IN6_IS_ADDR_UNSPECIFIED(&bytes))
+            return make_ipv4(bytes.s6_addr + prefix, address.port());
+    }
+    if (family == AF_INET6 && address.family() == AF_INET) {
+        in6_addr bytes{};
+        if (as_ipv4(address)->sin_addr.s_addr != INADDR_ANY) {
+            bytes.s6_addr[prefix - 2] = bytes.s6_addr[prefix - 1] = 0xff;
+            std::memcpy(bytes.s6_addr + prefix, &as_ipv4(address)->sin_addr, sizeof(in_addr));
+        }
+        return make_ipv6(&bytes, address.port(), 0);
+    }
+    return address;
+}
+
+bool same_place(const Address& a, const Address& b) noexcept
+{
+    if (a.is_tcp() && b.is_tcp())
+        return a.port() == b.port() && a.port() != 0;
+    if (a.family() != AF_UNIX || b.family() != AF_UNIX)
+        return false;
+    const auto size = path_size(a);
+    return size > 0 && size == path_size(b) &&
+           std::memcmp(as_unix(a)->sun_path, as_unix(b)->sun_path, size) == 0;
+}
+
+void write_address(const Address& address, sockaddr* out, socklen_t* size) noexcept
+{
+    if (out == nullptr || size == nullptr)
+        return;
+    std::memcpy(out, &address.storage, std::min(*size, address.size));
+    *size = address.size;
+}
+
+} // namespace usher::preload

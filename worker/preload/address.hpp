@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/wire/handoff.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+#include <sys/socket.h>
+
+namespace usher::preload {
+
+/// A socket address of any family.
+struct Address {
+    sockaddr_storage storage{};
+    socklen_t size = 0; ///< 0: none
+
+    [[nodiscard]] int family() const noexcept { return storage.ss_family; }
+    [[nodiscard]] bool is_tcp() const noexcept
+    {
+        return family() == AF_INET || family() == AF_INET6;
+    }
+    [[nodiscard]] const sockaddr* data() const noexcept
+    {
+        return reinterpret_cast<const sockaddr*>(&storage);
+    }
+    [[nodiscard]] sockaddr* data() noexcept { return reinterpret_cast<sockaddr*>(&storage); }
+
+    [[nodiscard]] std::uint16_t port() const noexcept; ///< 0 where the family has none
+};
+
+/// Reads what sys::SocketAddress::to_string() writes; an address of size 0 if it is something else.
+[[nodiscard]] Address parse_address(const char* text, std::size_t size) noexcept;
+
+[[nodiscard]] Address from_wire(const wire::Address& address) noexcept;
+
+/// A copy of what `address` points to, cut to what any family takes.
+[[nodiscard]] Address copy_of(const sockaddr* address, socklen_t size) noexcept;
+
+/// The same address for a program whose socket is of `family`: IPv4 as `::ffff:127.0.0.1` and back,
+/// and either "any" address.  Where there is no such form, as it is.
+[[nodiscard]] Address in_family(const Address& address, int family) noexcept;
+
+/// Both on the same port, or both the same path.
+[[nodiscard]] bool same_place(const Address& a, const Address& b) noexcept;
+
+/// Writes the address as the kernel does: as much as there is room for, and its full size.
+void write_address(const Address& address, sockaddr* out, socklen_t* size) noexcept;
+
+} // namespace usher::preload

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+// What the program sees of this library: functions of libc's names, in front of libc's own.
+//
+// Each passes on at once what is not about a listening socket of a worker; in a process that is no
+// worker that is everything.
+#include "worker/preload/bound_table.hpp"
+#include "worker/preload/connection_table.hpp"
+#include "worker/preload/descriptor.hpp"
+#include "worker/preload/inheritance.hpp"
+#include "worker/preload/master_link.hpp"
+#include "worker/preload/next.hpp"
+#include "worker/preload/take.hpp"
+#include "worker/preload/takeover.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include <netinet/in.h>
+
+using namespace usher::preload;
+
+namespace {
+
+[[gnu::constructor]] void begin() noexcept
+{
+    const KeepErrno keep;
+    next::look_up();
+    take_inheritance();
+    if (!inheritance().is_active())
+        return;
+    make_connection_table();
+    say_loaded();
+}
+
+bool is_worker() noexcept
+{
+    return inheritance().is_active();
+}
+
+/// Where `fd` is bound, or where the program believes it to be.
+Address bound_address(int fd) noexcept
+{
+    Address address;
+    if (find_bound(fd, address))
+        return address;
+    address.size = sizeof address.storage;
+    if (next::getsockname(fd, address.data(), &address.size) < 0)
+        address.size = 0;
+    return address;
+}
+
+/// The address of the pool's listener behind a listening socket, as its program expects it.
+Address real_address(const Listening& entry) noexcept
+{
+    const auto& all = inheritance();
+    const PoolListener* best = nullptr;
+    for (std::size_t i = 0; i < all.listener_count; ++i) {
+        const auto& listener = all.listeners[i];
+        if (listener.queue == entry.queue &&
+            (best == nullptr || listener.address.family() == entry.family))
+            best = best == nullptr || best->address.family() != entry.family ? &listener : best;
+    }
+    return best == nullptr ? entry.wanted : in_family(best->address, entry.family);
+}
+
+/// The bind() that was put off until it was clear that the socket is not the pool's.
+int bind_after_all(int fd) noexcept
+{
+    Address address;
+    return take_bound(fd, address) ? next::bind(fd, address.data(), address.size) : 0;
+}
+
+/// What a TCP socket that listens would answer; false: ask the kernel.
+bool listening_option(const Listening& entry, int level, int option, int& value) noexcept
+{
+    if (level != SOL_SOCKET)
+        return false;
+    switch (option) {
+    case SO_ACCEPTCONN:
+        value = 1;
+        return true;
+    case SO_DOMAIN:
+        value = entry.family;
+        return true;
+    case SO_TYPE:
+        value = SOCK_STREAM;
+        return true;
+    case SO_PROTOCOL:
+        value = entry.family == AF_UNIX ? 0 : IPPROTO_TCP;
+        return true;
+    default:
+        return false;
+    }
+}
+
+int accept_any(int fd, sockaddr* address, socklen_t* size, int flags)
+{
+    auto* entry = find_listening(fd);
+    if (entry == nullptr) {
+        const int connection = next::accept4(fd, address, size, flags);
+        // Of a hand-off socket, the kernel says that it does not listen.
+        if (connection >= 0 || errno != EINVAL)
+            return connection;
+        entry = recognize(fd);
+        if (entry == nullptr) {
+            errno = EINVAL;
+            return -1;
+        }
+    }
+    const int connection = take_connection(*entry, fd, address, size, flags);
+    if (connection >= 0 || errno != ENOTSOCK)
+        return connection;
+    forget_listening(*entry);
+    return next::accept4(fd, address, size, flags);
+}
+
+} // namespace
+
+extern "C" {
+
+[[gnu::visibility("default")]] int bind(int fd, const sockaddr* address, socklen_t size) noexcept
+{
+    const int result = next::bind(fd, address, size);
+    if (result == 0 || !is_worker() || (errno != EADDRINUSE && errno != EACCES))
+        return result;
+
+    // The master listens there, or another worker has just been told that it is bound there.
+    const int error = errno;
+    const auto wanted = copy_of(address, size);
+    const bool is_ours = (error == EADDRINUSE || wanted.is_tcp()) && might_match(wanted) &&
+                         has_socket_option(fd, SO_TYPE, SOCK_STREAM) && remember_bound(fd, wanted);
+    errno = error;
+    return is_ours ? 0 : -1;
+}
+
+[[gnu::visibility("default")]] int listen(int fd, int backlog) noexcept
+{
+    if (!is_worker())
+        return next::listen(fd, backlog);
+    if (is_listening(fd) != nullptr)
+        return 0; // the backlog is the master's
+    if (!has_socket_option(fd, SO_TYPE, SOCK_STREAM))
+        return recognize(fd) != nullptr ? 0 : next::listen(fd, backlog);
+
+    switch (take_over(fd, bound_address(fd))) {
+    case TakeOver::done:
+        return 0;
+    case TakeOver::failed:
+        return -1;
+    case TakeOver::no_match:
+        break;
+    }
+    return bind_after_all(fd) < 0 ? -1 : next::listen(fd, backlog);
+}
+
+[[gnu::visibility("default")]] int accept(int fd, sockaddr* address, socklen_t* size)
+{
+    return accept_any(fd, address, size, 0);
+}
+
+[[gnu::visibility("default")]] int accept4(int fd, sockaddr* address, socklen_t* size, int flags)
+{
+    return accept_any(fd, address, size, flags);
+}
+
+[[gnu::visibility("default")]] int connect(int fd, const sockaddr* address, socklen_t size)
+{
+    return is_worker() && bind_after_all(fd) < 0 ? -1 : next::connect(fd, address, size);
+}
+
+[[gnu::visibility("default")]] int getsockname(int fd, sockaddr* address, socklen_t* size) noexcept
+{
+    if (!is_worker())
+        return next::getsockname(fd, address, size);
+    const socklen_t room = size != nullptr ? *size : 0;
+    if (const auto* const entry = is_listening(fd)) {
+        write_address(real_address(*entry), address, size);
+        return 0;
+    }
+    Address believed;
+    if (find_bound(fd, believed)) {
+        write_address(believed, address, size);
+        return 0;
+    }
+    ConnectionFacts facts;
+    if (!find_facts(fd, facts)) {
+        const int result = next::getsockname(fd, address, size);
+        // An unnamed Unix socket may be a listening socket that another process has left us.
+        if (result < 0 || address == nullptr || address->sa_family != AF_UNIX ||
+            *size > sizeof address->sa_family)
+            return result;
+        if (const auto* const entry = recognize(fd)) {
+            *size = room;
+            write_address(real_address(*entry), address, size);
+        }
+        return 0;
+    }
+    Address local = from_wire(facts.local);
+    if (local.size == 0) {
+        local.size = sizeof local.storage;
+        if (const int result = next::getsockname(fd, local.data(), &local.size); result < 0)
+            return result;
+    }
+    write_address(in_family(local, facts.family), address, size);
+    return 0;
+}
+
+[[gnu::visibility("default")]] int getpeername(int fd, sockaddr* address, socklen_t* size) noexcept
+{
+    ConnectionFacts facts;
+    if (!is_worker() || !find_facts(fd, facts)) {
+        const int result = next::getpeername(fd, address, size);
+        // A hand-off socket has a peer, a listening socket has none.
+        if (result == 0 && is_worker() && is_listening(fd) != nullptr) {
+            errno = ENOTCONN;
+            return -1;
+        }
+        return result;
+    }
+    Address peer = from_wire(facts.peer);
+    if (peer.size == 0) {
+        peer.size = sizeof peer.storage;
+        if (const int result = next::getpeername(fd, peer.data(), &peer.size); result < 0)
+            return result;
+    }
+    write_address(in_family(peer, facts.family), address, size);
+    return 0;
+}
+
+[[gnu::visibility("default")]] int getsockopt(int fd, int level, int option, void* value,
+                                              socklen_t* size) noexcept
+{
+    const auto* const entry = is_worker() && level == SOL_SOCKET && find_listening(fd) != nullptr
+                                  ? is_listening(fd)
+                                  : nullptr;
+    int answer = 0;
+    if (entry == nullptr || value == nullptr || size == nullptr ||
+        !listening_option(*entry, level, option, answer))
+        return next::getsockopt(fd, level, option, value, size);
+    if (*size > sizeof answer)
+        *size = sizeof answer;
+    std::memcpy(value, &answer, *size);
+    return 0;
+}
+
+[[gnu::visibility("default")]] int setsockopt(int fd, int level, int option, const void* value,
+                                              socklen_t size) noexcept
+{
+    if (!is_worker() || is_listening(fd) == nullptr)
+        return next::setsockopt(fd, level, option, value, size);
+    // What is set here is for a socket of another kind, which the master has.
+    const KeepErrno keep;
+    if (level == SOL_SOCKET && option != SO_REUSEPORT)
+        (void)next::setsockopt(fd, level, option, value, size);
+    return 0;
+}
+
+} // extern "C"

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+#include "worker/preload/take.hpp"
+
+#include "common/wire/handoff.hpp"
+#include "worker/preload/connection_table.hpp"
+#include "worker/preload/inheritance.hpp"
+#include "worker/preload/next.hpp"
+#include "worker/preload/quiet.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <span>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+namespace usher::preload {
+
+namespace {
+
+/// A packet of one record, with room for what a later version may append to it.
+using Buffer = std::array<std::byte, wire::handoff_header_size + 4 * wire::handoff_record_size>;
+
+/// The descriptor that rode on the packet; -1 if there was none.
+int descriptor_of(msghdr& header) noexcept
+{
+    int fd = -1;
+    for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t i = 0; i < count; ++i) {
+            int one = -1;
+            std::memcpy(&one, CMSG_DATA(c) + i * sizeof one, sizeof one);
+            if (fd < 0)
+                fd = one;
+            else
+                ::close(one); // the room for one is room for two, by its padding
+        }
+    }
+    return fd;
+}
+
+constinit std::atomic<rlim_t> ask_from{0};
+constinit std::atomic<rlim_t> last_number{RLIM_INFINITY}; ///< of a connection; at first: unknown
+
+/// True unless the descriptor table is full: what does not fit the kernel closes, while a
+/// connection that is not read waits, and the master gives others the next ones.
+///
+/// Asks the kernel only when the last connection's number was in the upper half: a new descriptor
+/// gets the lowest number that is free, so a table that is less than half full does not fill up
+/// between two calls, unless the program opens hundreds of files at one go.
+bool has_room() noexcept
+{
+    if (last_number.load(std::memory_order_relaxed) < ask_from.load(std::memory_order_relaxed))
+        return true;
+
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        ask_from.store(limit.rlim_cur / 2, std::memory_order_relaxed);
+    const int probe = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+    if (probe >= 0)
+        ::close(probe);
+    return probe >= 0 || errno == EBADF; // without standard input, 0 is free
+}
+
+wire::HandoffRecord record_of(const Buffer& buffer) noexcept
+{
+    return wire::decode_record(
+        std::span{buffer}.subspan<wire::handoff_header_size, wire::handoff_record_size>());
+}
+
+Address peer_of(int fd, const wire::HandoffRecord& record) noexcept
+{
+    auto address = from_wire(record.peer);
+    if (address.size == 0) {
+        address.size = sizeof address.storage;
+        if (next::getpeername(fd, address.data(), &address.size) < 0)
+            address.size = 0;
+    }
+    return address;
+}
+
+/// Remembers what the kernel will not say, or not as the program expects it.
+void note_facts(int fd, const wire::HandoffRecord& record, int family) noexcept
+{
+    const bool proxied = record.local.family != wire::AddressFamily::unknown;
+    const bool too_long = family == AF_INET && record.peer.family == wire::AddressFamily::ipv6;
+    if (!proxied && !too_long) {
+        set_facts(fd, nullptr);
+        return;
+    }
+    ConnectionFacts facts;
+    if (proxied) {
+        facts.peer = record.peer;
+        facts.local = record.local;
+    }
+    facts.family = family;
+    set_facts(fd, &facts);
+}
+
+ssize_t receive(int fd, Buffer& buffer, int flags, int& connection) noexcept
+{
+    iovec iov{.iov_base = buffer.data(), .iov_len = buffer.size()};
+    alignas(cmsghdr) std::byte control[CMSG_SPACE(sizeof(int))];
+    msghdr header{};
+    header.msg_iov = &iov;
+    header.msg_iovlen = 1;
+    header.msg_control = control;
+    header.msg_controllen = sizeof control;
+    // Blocks or not as the program has set it on the descriptor, which is a property of the socket.
+    const auto size = ::recvmsg(fd, &header, (flags & SOCK_CLOEXEC) != 0 ? MSG_CMSG_CLOEXEC : 0);
+    connection = size < 0 ? -1 : descriptor_of(header);
+    return size;
+}
+
+} // namespace
+
+int take_connection(const Listening& entry, int fd, sockaddr* address, socklen_t* size,
+                    int flags) noexcept
+{
+    Buffer buffer;
+    int connection = -1;
+    for (;;) {
+        if (!has_room()) {
+            errno = EMFILE;
+            return -1;
+        }
+        const auto received = receive(fd, buffer, flags, connection);
+        if (received < 0) {
+            if (errno == ENOTCONN || errno == EINVAL || errno == EOPNOTSUPP)
+                errno = ENOTSOCK; // the number is a socket of another kind now
+            return -1;
+        }
+        if (received == 0) {
+            on_master_gone(entry);
+            continue;
+        }
+        const auto header = wire::decode_header(
+            std::span{buffer}.first(std::min(static_cast<std::size_t>(received), buffer.size())));
+        if (connection >= 0 && header && header->count == 1)
+            break;
+        if (connection >= 0)
+            ::close(connection);
+        else if (header) { // it did not fit after all
+            inheritance().page->accepted.fetch_add(1, std::memory_order_relaxed);
+            errno = EMFILE;
+            return -1;
+        }
+    }
+
+    inheritance().page->accepted.fetch_add(1, std::memory_order_relaxed);
+    last_number.store(static_cast<rlim_t>(connection), std::memory_order_relaxed);
+    if ((flags & SOCK_NONBLOCK) == 0)
+        ::fcntl(connection, F_SETFL, 0); // the master's is non-blocking
+    const auto record = record_of(buffer);
+    note_facts(connection, record, entry.family);
+    if (address != nullptr && size != nullptr)
+        write_address(in_family(peer_of(connection, record), entry.family), address, size);
+    return connection;
+}
+
+} // namespace usher::preload

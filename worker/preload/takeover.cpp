@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+#include "worker/preload/takeover.hpp"
+
+#include "worker/preload/descriptor.hpp"
+#include "worker/preload/epoll_registrations.hpp"
+#include "worker/preload/inheritance.hpp"
+#include "worker/preload/master_link.hpp"
+#include "worker/preload/next.hpp"
+#include "worker/preload/quiet.hpp"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+namespace usher::preload {
+
+namespace {
+
+/// What ScoreboardPage::chosen holds for a place; never 0.
+std::uint32_t mark_of(const Address& address) noexcept
+{
+    constexpr std::uint32_t tcp = 0x1'0000;
+    constexpr std::uint32_t unix_domain = 0x2'0000;
+    if (address.is_tcp())
+        return tcp | address.port();
+    // Any path will do as well as another: the program has one such listener, or says which port.
+    return unix_domain;
+}
+
+/// The queue of the pool's listener at the same port or path; queue_count if there is none.
+std::size_t exact_match(const Address& address) noexcept
+{
+    const auto& all = inheritance();
+    for (std::size_t i = 0; i < all.listener_count; ++i)
+        if (same_place(all.listeners[i].address, address))
+            return all.listeners[i].queue;
+    return all.queue_count;
+}
+
+/// Where a pool listens at one place only, the program may do so wherever it likes.
+///
+/// A Unix socket of the program is taken for a TCP listener never: it is more often a control
+/// socket than what clients are to reach.
+bool may_guess(const Address& address) noexcept
+{
+    const auto& all = inheritance();
+    if (all.queue_count != 1)
+        return false;
+    const bool of_same_kind = address.is_tcp() == all.listeners[0].address.is_tcp();
+    return address.is_tcp() || (address.family() == AF_UNIX && of_same_kind);
+}
+
+bool has_matched(std::size_t queue) noexcept
+{
+    return (inheritance().page->preload.load() & PreloadProgress::listens(queue)) != 0;
+}
+
+/// The first place the program listens at, in whichever process, is the one; another address of
+/// the same port, say for IPv6, is the same place.
+bool choose(const Address& address) noexcept
+{
+    if (!may_guess(address))
+        return false;
+    auto& chosen = inheritance().page->chosen;
+    const auto mark = mark_of(address);
+    if (chosen.load() == mark)
+        return true;
+    std::uint32_t nothing = 0;
+    return !has_matched(0) && chosen.compare_exchange_strong(nothing, mark);
+}
+
+/// The program's first listener was taken for want of a better one, and now the one that was meant
+/// has come: the first one is the program's own again.
+void give_back(Listening& entry) noexcept
+{
+    if (!entry.is_guess)
+        return;
+    int fresh = ::socket(entry.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int on = 1;
+    next::setsockopt(fresh, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    const bool listens = next::bind(fresh, entry.wanted.data(), entry.wanted.size) == 0 &&
+                         next::listen(fresh, SOMAXCONN) == 0;
+    if (!listens) {
+        // Another worker has the port.  Better nobody comes in here than the wrong ones.
+        ::close(fresh);
+        fresh = make_quiet();
+    }
+    if (fresh >= 0) {
+        replace(entry, fresh);
+        forget_listening(entry);
+    }
+}
+
+void copy_timeout(int from, int to) noexcept
+{
+    timeval timeout{};
+    socklen_t size = sizeof timeout;
+    if (next::getsockopt(from, SOL_SOCKET, SO_RCVTIMEO, &timeout, &size) == 0)
+        next::setsockopt(to, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+}
+
+/// Has `to` block, or not, as `from` does.  They may be one open file, like those of a listening
+/// socket that is shared after fork().
+void copy_blocking(int from, int to) noexcept
+{
+    const int flags = ::fcntl(from, F_GETFL);
+    if (flags >= 0)
+        ::fcntl(to, F_SETFL, flags & O_NONBLOCK);
+}
+
+/// A descriptor of `queue`: the one inherited, or one the program has already.
+int open_queue(std::size_t queue) noexcept
+{
+    const auto& socket = inheritance().queues[queue].socket;
+    if (is_there(socket))
+        return ::fcntl(socket.fd, F_DUPFD_CLOEXEC, 3);
+
+    static constinit std::atomic<int> found{-1};
+    static constinit std::atomic<std::size_t> wanted{0};
+    found = -1;
+    wanted = queue;
+    for_each_listening([](Listening& entry) {
+        if (entry.queue == wanted)
+            found = entry.fd.load();
+    });
+    return found < 0 ? -1 : ::fcntl(found, F_DUPFD_CLOEXEC, 3);
+}
+
+int family_of(int fd) noexcept
+{
+    int family = AF_UNSPEC;
+    socklen_t size = sizeof family;
+    next::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size);
+    return family;
+}
+
+} // namespace
+
+bool might_match(const Address& address) noexcept
+{
+    const auto& all = inheritance();
+    if (exact_match(address) < all.queue_count)
+        return true;
+    const auto chosen = all.page->chosen.load();
+    return may_guess(address) && (chosen == 0 ? !has_matched(0) : chosen == mark_of(address));
+}
+
+void replace(const Listening& entry, int replacement) noexcept
+{
+    const int fd = entry.fd.load();
+    copy_blocking(fd, replacement);
+    const int flags = ::fcntl(fd, F_GETFD);
+    EpollRegistrations registrations{fd};
+    ::dup3(replacement, fd, (flags & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0);
+    registrations.restore();
+    ::close(replacement);
+}
+
+TakeOver take_over(int fd, const Address& wanted) noexcept
+{
+    auto& all = inheritance();
+    auto queue = exact_match(wanted);
+    const bool is_guess = queue == all.queue_count;
+    if (is_guess) {
+        if (!choose(wanted))
+            return TakeOver::no_match;
+        queue = 0;
+    } else if (all.page->chosen.exchange(0) != 0) {
+        for_each_listening(give_back);
+    }
+
+    const int socket = open_queue(queue);
+    if (socket < 0)
+        return TakeOver::failed;
+    copy_timeout(fd, socket);
+    auto* const entry = add_listening(fd, queue, family_of(fd), wanted, is_guess);
+    if (entry == nullptr) {
+        ::close(socket);
+        errno = ENOBUFS;
+        return TakeOver::failed;
+    }
+    // What the program starts from now on is not the server.  Until now it may have been: a shell,
+    // env, a launcher.
+    if (is_there(all.queues[queue].socket))
+        ::fcntl(all.queues[queue].socket.fd, F_SETFD, FD_CLOEXEC);
+    replace(*entry, socket);
+    say_listening(queue);
+    return TakeOver::done;
+}
+
+Listening* recognize(int fd) noexcept
+{
+    const auto& all = inheritance();
+    const auto queue = all.find_queue(inode_of(fd));
+    if (queue == all.queue_count)
+        return nullptr;
+
+    Address wanted;
+    for (std::size_t i = 0; i < all.listener_count; ++i)
+        if (all.listeners[i].queue == queue)
+            wanted = all.listeners[i].address;
+    return add_listening(fd, queue, wanted.family(), wanted, false);
+}
+
+} // namespace usher::preload
