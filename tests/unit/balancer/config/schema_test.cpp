@@ -24,6 +24,16 @@ json schema()
     return json::parse(in);
 }
 
+/// A file of the source tree.
+std::string text_of(const std::string& path)
+{
+    std::ifstream in{USHER_SOURCE_DIR "/" + path};
+    REQUIRE(in);
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
 /// The properties of one object of the schema.
 json properties(const std::string& pointer)
 {
@@ -109,13 +119,25 @@ TEST_CASE("every key is described")
 
 TEST_CASE("every key has its line in docs/configuration.md")
 {
-    std::ifstream in{USHER_SOURCE_DIR "/docs/configuration.md"};
-    std::ostringstream page;
-    page << in.rdbuf();
+    const auto page = text_of("docs/configuration.md");
     for (const char* object : {top, pool, listener, output, probe, restart, reload})
         for (const std::string& name : names(properties(object))) {
             CAPTURE(name);
-            CHECK(page.str().find("\n| `" + name + "` | ") != std::string::npos);
+            CHECK(page.find("\n| `" + name + "` | ") != std::string::npos);
+        }
+}
+
+TEST_CASE("every key of a pool and of the master has an example in docs/operations.md")
+{
+    const auto page = text_of("docs/operations.md");
+    const auto table = page.substr(page.find("## The keys, by what they are for"));
+    for (const char* object : {top, pool, output, restart, reload})
+        for (const std::string& name : names(properties(object))) {
+            CAPTURE(name);
+            if (name != "pools") {
+                CHECK(table.find("`" + name + "`") != std::string::npos);
+                CHECK(table.find("\"" + name + "\": ") != std::string::npos);
+            }
         }
 }
 
