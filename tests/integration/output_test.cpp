@@ -243,7 +243,8 @@ TEST_CASE("50,000 lines a second, rotation, kills and reloads: each line is ther
     usher.wait_until_ready(4);
 
     for (unsigned round = 0; round < 16; ++round) {
-        std::this_thread::sleep_for(250ms); // so that something is written between
+        const auto enough = chatter.total() + 5'000;
+        REQUIRE(eventually([&] { return chatter.total() >= enough; }));
         ::kill(usher.worker_pid(1 + round % 4), SIGKILL);
         if (round % 5 == 4)
             usher.signal(SIGHUP);
