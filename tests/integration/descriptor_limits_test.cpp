@@ -2,6 +2,7 @@
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/process_facts.hpp"
+#include "tests/support/slack.hpp"
 #include "tests/support/usher_process.hpp"
 
 #include <doctest/doctest.h>
@@ -33,13 +34,6 @@ rlimit limit_descriptors(pid_t pid, rlim_t count)
     REQUIRE(::prlimit(pid, RLIMIT_NOFILE, &limit, nullptr) == 0);
     return old;
 }
-
-/// How soon they go on when there are descriptors again.
-#if defined(__SANITIZE_ADDRESS__) // which slows everything down
-constexpr auto soon = 10s;
-#else
-constexpr auto soon = 1500ms;
-#endif
 
 /// The share of one CPU that `pid` uses during the next `span`: here time itself is what is
 /// looked at.
@@ -77,7 +71,7 @@ TEST_CASE("with 256 descriptors and 400 open clients nothing spins, and nobody i
         clients[static_cast<std::size_t>(i)].close();
     }
     clients.erase(clients.begin(), clients.begin() + 200);
-    CHECK(eventually([&] { return served() == 200; }, soon));
+    CHECK(eventually([&] { return served() == 200; }, slack));
     for (auto& client : clients)
         CHECK(client.read_answer().ok());
 }
@@ -104,7 +98,8 @@ TEST_CASE("a master without a free descriptor pauses, says so once, and resumes 
     CHECK(std::ranges::none_of(clients, &HttpClient::has_answer));
 
     limit_descriptors(usher.pid(), old.rlim_cur);
-    CHECK(eventually([&] { return std::ranges::all_of(clients, &HttpClient::has_answer); }, soon));
+    CHECK(eventually([&] { return std::ranges::all_of(clients, &HttpClient::has_answer); },
+                     500ms + slack));
     for (auto& client : clients)
         CHECK(client.read_answer().ok());
     CHECK(usher.count("cannot accept") == 1);
