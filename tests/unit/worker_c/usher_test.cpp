@@ -362,7 +362,7 @@ TEST_CASE_FIXTURE(NoFdLeak, "without a master it listens by itself")
     CHECK(errno == ENOENT);
 
     const auto client = connect_to(sys::SocketAddress::unix_path(path));
-    REQUIRE(is_readable(usher_fd(worker), limit));
+    REQUIRE(is_readable(usher_fd(worker), socket_patience));
     usher_connection connection = USHER_CONNECTION_INIT;
     {
         const ScopedFdLimit full{0};
@@ -370,7 +370,7 @@ TEST_CASE_FIXTURE(NoFdLeak, "without a master it listens by itself")
         CHECK(errno == EAGAIN);
         CHECK_FALSE(is_readable(usher_fd(worker)));
     }
-    REQUIRE(is_readable(usher_fd(worker), limit));
+    REQUIRE(is_readable(usher_fd(worker), socket_patience));
     const sys::UniqueFd fd{usher_accept(worker, &connection)};
     REQUIRE(fd);
     CHECK(connection.id != 0);
