@@ -243,7 +243,7 @@ TEST_CASE("50,000 lines a second, rotation, kills and reloads: each line is ther
     usher.wait_until_ready(4);
 
     for (unsigned round = 0; round < 16; ++round) {
-        const auto enough = chatter.total() + 5'000;
+        const auto enough = chatter.total() + 12'000;
         REQUIRE(eventually([&] { return chatter.total() >= enough; }));
         ::kill(usher.worker_pid(1 + round % 4), SIGKILL);
         if (round % 5 == 4)
