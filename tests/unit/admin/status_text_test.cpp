@@ -37,9 +37,9 @@ TEST_CASE("a quiet master is a header and a table")
 
 pool api, serving, generation 2, 12345 handed off, 3 reclaimed
 listening on [::]:8000
-  slot  gen state             pid   uptime    handed  queued   open  starts
-     1    2 probing          4712    1m01s         0       1      0       1
-     2    2 waiting             -        -         -       -      -       3)");
+  slot  gen state             pid   uptime    handed  queued    open  starts
+     1    2 probing          4712    1m01s         0       1       0       1
+     2    2 waiting             -        -         -       -       -       3)");
 }
 
 TEST_CASE("reloads and lost lines have their lines where there were any")
