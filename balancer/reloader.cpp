@@ -138,7 +138,6 @@ asio::awaitable<Outcome> Reloader::apply(Change change)
 
 asio::awaitable<Reply> Reloader::apply(Plan plan)
 {
-    adopt_(plan.config);
     Reply reply{.code = ExitCode::done, .message = "reloaded"};
     for (auto& change : plan.changes) {
         const auto name = change.pool->config().name;
@@ -160,6 +159,8 @@ asio::awaitable<Reply> Reloader::apply(Plan plan)
                 fmt::format("pool \"{}\" is removed", pool->config().name));
         pools_.remove(pool);
     }
+    if (reply.code == ExitCode::done)
+        adopt_(plan.config);
     co_return reply;
 }
 
@@ -173,6 +174,8 @@ asio::awaitable<Reply> Reloader::run()
     } catch (const std::exception& e) {
         reply = {.code = ExitCode::bad_config, .message = e.what()};
     }
+    // Where there are several pools, one that fails keeps no other from what is new.
+    const bool several = plan && plan->changes.size() + plan->removed.size() > 1;
     if (plan)
         reply = co_await apply(std::move(*plan));
 
@@ -185,7 +188,8 @@ asio::awaitable<Reply> Reloader::run()
         break;
     default:
         publish(EventKind::reload_failed, log::Level::error,
-                "reload failed, nothing has changed: " + reply.message);
+                (several ? "reload failed in part: " : "reload failed, nothing has changed: ") +
+                    reply.message);
         break;
     }
     co_return reply;

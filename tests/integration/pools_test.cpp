@@ -107,7 +107,8 @@ TEST_CASE("a new pool that does not come up is not added, and says why")
         const auto result = usher.command({"reload"});
         CAPTURE(result.output);
         CHECK(result.code == 1);
-        CHECK(result.output.find("pool \"bad\" is not added: worker bad/") != std::string::npos);
+        CHECK(result.output.find("reload failed in part: pool \"bad\" is not added: worker bad/") !=
+              std::string::npos);
         CHECK(eventually([&] { return status_of_pool(usher, "bad").is_null(); }));
         CHECK_FALSE(std::filesystem::exists(path));
         CHECK(get(usher.port(), "/").ok());
