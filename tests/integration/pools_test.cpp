@@ -214,6 +214,7 @@ TEST_CASE("log_level is brought in by a reload")
     config.top["log_level"] = "debug";
     config.write();
     CHECK(usher.command({"reload"}).code == 0);
+    CHECK(usher.command({"restart", "1"}).code == 0);
     CHECK(usher.log().find("debug: worker 1 (pid ") != std::string::npos);
     config.top["log_level"] = "loud";
     config.write();
