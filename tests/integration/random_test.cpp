@@ -17,6 +17,7 @@
 #include <functional>
 #include <random>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -76,6 +77,7 @@ public:
             [this] { suspend(); },
         };
         acts[roll(0, static_cast<unsigned>(acts.size()) - 1)]();
+        std::ignore = usher_.log(); // nobody else reads it, and a full pipe would stop the master
     }
 
     /// How often a worker was killed.
