@@ -157,7 +157,7 @@ RunCommand make_run_command(const Flags& flags)
         apply(flags, pool);
         if (pool.command.empty())
             refuse("run has no command; write e.g. {}", run_example);
-        if (pool.listen.empty())
+        if (pool.listen.empty() && pool.dialect != Dialect::node) // its workers say where
             refuse("run has no --listen; write e.g. {}", run_example);
         return finish(flags, {.pools = {pool}});
     }

@@ -143,7 +143,7 @@ std::vector<PoolSet::Handle> Master::open_pools()
     std::vector<PoolSet::Handle> pools;
     for (const auto& config : config_.pools) {
         pools.push_back(pools_.make(config, config_.pools.size() > 1));
-        pools.back()->open(pools.back()->listeners().prepare(config, &inherited));
+        pools.back()->open(pools.back()->prepare(config, &inherited));
     }
     return pools;
 }

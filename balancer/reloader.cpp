@@ -81,11 +81,11 @@ Reloader::Change Reloader::prepare(PoolConfig next, bool labelled) const
     const auto pool = pools_.find(next.name);
     if (!pool || pool->has_ended()) {
         auto added = pools_.make(std::move(next), labelled);
-        auto listeners = added->listeners().prepare(added->config());
+        auto listeners = added->prepare(added->config());
         return {.pool = std::move(added), .config = nullptr, .listeners = std::move(listeners)};
     }
     auto config = Pool::with_worker_count(std::move(next));
-    auto listeners = pool->listeners().prepare(*config);
+    auto listeners = pool->prepare(*config);
     return {.pool = pool, .config = std::move(config), .listeners = std::move(listeners)};
 }
 

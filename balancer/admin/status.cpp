@@ -45,9 +45,9 @@ Json describe(WorkerSlot& slot)
         json["pid"] = worker->pid();
         json["worker"] = worker->identity().id;
         json["uptime_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(age).count();
-        json["handed_off"] = worker->channel().handed_off();
-        json["queued"] = worker->channel().queued();
-        const auto open = worker->channel().open();
+        json["handed_off"] = worker->feed().handed_off();
+        json["queued"] = worker->feed().queued();
+        const auto open = worker->feed().open();
         json["open"] = open ? Json(*open) : Json(nullptr); // nobody can tell
     } else {
         json["state"] = slot.has_failed() ? "failed" : slot.is_over() ? "stopped" : "waiting";
@@ -109,7 +109,7 @@ Json describe(Pool& pool, const Outputs& outputs)
             {"state", state},
             {"dialect", name_of(resolve(pool.config().dialect))},
             {"generation", pool.generation()},
-            {"listening", pool.listeners().names()},
+            {"listening", pool.listening()},
             {"handed_off", pool.counters().handed_off},
             {"reclaimed", pool.counters().reclaimed},
             {"closed_as_suspect", pool.counters().closed_as_suspect},

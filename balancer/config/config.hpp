@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/config/dialect.hpp"
+#include "balancer/config/node_config.hpp"
 #include "balancer/config/run_as_config.hpp"
 #include "common/log.hpp"
 
@@ -110,6 +111,7 @@ struct PoolConfig {
     std::string name = "default";
     std::vector<std::string> command; ///< program and arguments; the program is found by PATH
     Dialect dialect = Dialect::automatic;
+    NodeConfig node;      ///< for dialect node
     unsigned workers = 0; ///< 0: `auto`, the CPUs the master may use
     std::vector<ListenConfig> listen;
     unsigned backlog = 4096;                ///< listen(2); the kernel caps it at net.core.somaxconn

@@ -4,6 +4,7 @@
 #include "balancer/config/decode_byte_size.hpp"
 #include "balancer/config/decode_duration.hpp"
 #include "balancer/config/decode_listen.hpp"
+#include "balancer/config/decode_node.hpp"
 #include "balancer/config/decode_output.hpp"
 #include "balancer/config/decode_probe.hpp"
 #include "balancer/config/decode_run_as.hpp"
@@ -168,6 +169,7 @@ PoolConfig decode_pool(const JsonValue& value)
         {"name", into(pool.name, decode_name)},
         {"command", into(pool.command, decode_command)},
         {"dialect", into(pool.dialect, decode_dialect)},
+        {"node", into(pool.node, decode_node)},
         {"workers", into(pool.workers, decode_workers)},
         {"listen", into(pool.listen, decode_listen)},
         {"backlog", into(pool.backlog, number_in(backlog_range))},

@@ -12,6 +12,7 @@ enum class Dialect {
     automatic, ///< at present always native
     native,    ///< the program speaks the worker protocol
     preload,   ///< an unmodified program that listens, with libusher-preload.so loaded into it
+    node,      ///< the worker half of a Node program that uses `cluster`, unmodified
 };
 
 /// One dialect and the name it has in the configuration.
@@ -25,6 +26,7 @@ inline constexpr std::array dialect_names{
     DialectName{Dialect::automatic, "auto"},
     DialectName{Dialect::native, "native"},
     DialectName{Dialect::preload, "preload"},
+    DialectName{Dialect::node, "node"},
 };
 
 [[nodiscard]] constexpr std::optional<Dialect> dialect_from(std::string_view name) noexcept
@@ -49,7 +51,7 @@ inline constexpr std::array dialect_names{
     return dialect == Dialect::automatic ? Dialect::native : dialect;
 }
 
-/// `"auto", "native" or "preload"`, for the end of a sentence.
-inline constexpr std::string_view dialect_choice = "\"auto\", \"native\" or \"preload\"";
+/// `"auto", "native", "preload" or "node"`, for the end of a sentence.
+inline constexpr std::string_view dialect_choice = "\"auto\", \"native\", \"preload\" or \"node\"";
 
 } // namespace usher

@@ -112,12 +112,22 @@ Json encode(const ProbeConfig& probe)
     };
 }
 
+Json encode(const NodeConfig& node)
+{
+    return {
+        {"policy", name_of(node.policy)},
+        {"window", node.window},
+        {"ready", node.ready == NodeConfig::Ready::listening ? "listening" : "online"},
+    };
+}
+
 Json encode(const PoolConfig& pool)
 {
     Json json{{"name", pool.name}};
     if (!pool.command.empty())
         json["command"] = pool.command;
     json["dialect"] = name_of(pool.dialect);
+    json["node"] = encode(pool.node);
     json["workers"] = pool.workers == 0 ? Json("auto") : Json(pool.workers);
     json["listen"] = Json::array();
     for (const ListenConfig& listen : pool.listen)

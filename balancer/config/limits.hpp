@@ -28,6 +28,7 @@ struct SignedRange {
 inline constexpr Range workers_range{1, 1024};
 inline constexpr Range backlog_range{1, 65'535};
 inline constexpr Range max_queue_range{1, 65'535};
+inline constexpr Range node_window_range{1, 1024};
 inline constexpr Range max_connections_range{0, 4'294'967'295};
 inline constexpr Range max_memory_range{0, 4'294'967'295}; ///< as a number of bytes
 inline constexpr Range start_attempts_range{1, 1'000'000};

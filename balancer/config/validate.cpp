@@ -24,7 +24,7 @@ public:
         if (pool.command.empty())
             throw ConfigError{origin_, pointer,
                               "has no \"command\"; add one, e.g. \"command\": [\"./my-server\"]"};
-        if (pool.listen.empty())
+        if (pool.listen.empty() && pool.dialect != Dialect::node) // its workers say where
             throw ConfigError{origin_, pointer,
                               "has no \"listen\"; add one, e.g. \"listen\": [\"8000\"]"};
         for (std::size_t i = 0; i < pool.listen.size(); ++i)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/dispatch/worker_feed.hpp"
 #include "common/scoreboard.hpp"
 #include "common/sys/channel_pair.hpp"
 #include "common/sys/unique_fd.hpp"
@@ -24,7 +25,7 @@ namespace usher {
 ///
 /// The master keeps the worker's end as well, so that it can read back what a dead worker had
 /// not taken.  For the same reason the worker's death never shows on this socket.
-class HandoffChannel {
+class HandoffChannel final : public WorkerFeed {
 public:
     /// At most `max_queue` connections are handed to the worker that it has not taken yet.
     ///
@@ -35,22 +36,17 @@ public:
     /// from a socket of its own: the one with the number `queue_of_listener[i]`.
     HandoffChannel(std::size_t max_queue, std::vector<std::uint8_t> queue_of_listener);
 
-    HandoffChannel(const HandoffChannel&) = delete;
-    HandoffChannel& operator=(const HandoffChannel&) = delete;
-
     /// The descriptors to give to the worker; they stay this object's.
     [[nodiscard]] int worker_fd() const noexcept { return worker_end_.get(); }
     [[nodiscard]] std::vector<int> worker_fds() const; ///< of all its queues
     [[nodiscard]] int scoreboard_fd() const noexcept { return board_.fd(); }
 
-    void set_max_queue(std::size_t count) noexcept { max_queue_ = count; }
+    void set_max_queue(std::size_t count) noexcept override { max_queue_ = count; }
 
     /// The most records per packet that the worker asked for, 1..64.
     void set_max_batch(std::size_t count) noexcept { max_batch_ = count; }
 
-    /// Has `handler` called once, when so many connections have been handed over; 0: never.  It is
-    /// called in the middle of a hand-off, so it must do no more than take note.
-    void notify_at(std::uint64_t count, std::function<void()> handler);
+    void notify_at(std::uint64_t count, std::function<void()> handler) override;
 
     /// True if one more connection may be appended.
     [[nodiscard]] bool has_room() const noexcept;
@@ -92,27 +88,27 @@ public:
     [[nodiscard]] sys::UniqueFd take_worker_end() noexcept;
 
     /// Probes left out.
-    [[nodiscard]] std::uint64_t handed_off() const noexcept { return sent_ - probes_; }
+    [[nodiscard]] std::uint64_t handed_off() const noexcept override { return sent_ - probes_; }
 
     /// Taken by the worker's application, as far as its page can be trusted.
-    [[nodiscard]] std::uint64_t taken() const noexcept { return sent_ - queued(); }
+    [[nodiscard]] std::uint64_t taken() const noexcept override { return sent_ - queued(); }
 
     /// Handed to the worker and not taken by its application, as far as its page can be trusted.
-    [[nodiscard]] std::uint64_t queued() const noexcept;
+    [[nodiscard]] std::uint64_t queued() const noexcept override;
 
     /// Taken by the application and not closed, as far as its page can be trusted; nothing if the
     /// worker cannot count that.
-    [[nodiscard]] std::optional<std::uint64_t> open() const noexcept;
+    [[nodiscard]] std::optional<std::uint64_t> open() const noexcept override;
 
     /// What the preload shim has seen, as far as the page can be trusted; see PreloadProgress.
     [[nodiscard]] std::uint64_t preload_progress() const noexcept;
 
     /// When the worker's event loop last stamped its page; the epoch if it never did.
-    [[nodiscard]] std::chrono::steady_clock::time_point heartbeat() const noexcept;
+    [[nodiscard]] std::chrono::steady_clock::time_point heartbeat() const noexcept override;
 
     /// What is wrong with the worker's page; empty if nothing.  Remembers what it saw: a counter
     /// that runs backwards is wrong as well.
-    [[nodiscard]] std::string_view audit() noexcept;
+    [[nodiscard]] std::string_view audit() noexcept override;
 
 private:
     [[nodiscard]] std::uint64_t accepted() const noexcept;

@@ -11,7 +11,7 @@ std::string_view name_of(EventKind kind) noexcept
         "listening",   "closed",         "accept-failed", "fork",          "spawn-failed",
         "online",      "probing",        "probe-failed",  "ready",         "disconnect",
         "stalled",     "recycled",       "retired",       "signalled",     "reclaimed",
-        "exit",        "back-off",       "gave-up",       "note",          "output",
+        "exit",        "back-off",       "gave-up",       "note", "message",         "output",
         "output-lost", "reload-started", "reload-done",   "reload-failed", "rolled-back",
         "scaled",      "stopping",       "stopped"};
     static_assert(!names.back().empty());

@@ -34,6 +34,7 @@ enum class EventKind {
     back_off,      ///< its successor is started later
     gave_up,       ///< its slot has failed
     note,          ///< something a worker said
+    message,       ///< something the program of a Node worker sent
     output,        ///< a line of what a failed worker wrote last
     output_lost,   ///< lines of workers could not be written
     reload_started,

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <stdexcept>
 #include <utility>
 
 namespace asio = boost::asio;
@@ -46,6 +47,9 @@ Pool::Pool(const asio::any_io_executor& executor, PoolConfig config, bool labell
       last_worker_id_{last_worker_id},
       dispatcher_{executor, *this},
       listeners_{executor, config_->name, dispatcher_, events},
+      node_cluster_{config_->dialect == Dialect::node
+                        ? std::make_unique<NodeCluster>(executor, events, *config_)
+                        : nullptr},
       changed_{executor},
       recycling_due_{executor},
       recycle_retry_{config_->restart},
@@ -69,9 +73,38 @@ void Pool::publish(EventKind kind, log::Level level, std::string text, unsigned 
                      .generation = generation});
 }
 
+ListenerChange Pool::prepare(const PoolConfig& next, InheritedSockets* inherited) const
+{
+    if ((next.dialect == Dialect::node) != (config_->dialect == Dialect::node))
+        throw std::runtime_error{"the dialect of pool \"" + config_->name +
+                                 "\" cannot change from or to node while usher runs; restart "
+                                 "usher"};
+    if (next.dialect != Dialect::node)
+        return listeners_.prepare(next, inherited);
+    if (next.node.policy != config_->node.policy)
+        throw std::runtime_error{"the node policy of pool \"" + config_->name +
+                                 "\" cannot change while usher runs; restart usher"};
+    std::ignore = NodeAllowList{next.listen};
+    return {};
+}
+
 void Pool::open(ListenerChange listeners)
 {
-    listeners_.commit(*config_, std::move(listeners));
+    if (!node_cluster_)
+        listeners_.commit(*config_, std::move(listeners));
+}
+
+DispatchCounters Pool::counters() const noexcept
+{
+    if (!node_cluster_)
+        return dispatcher_.counters();
+    return {.handed_off = node_cluster_->counters().handed_off,
+            .reclaimed = node_cluster_->counters().reclaimed};
+}
+
+std::vector<std::string> Pool::listening() const
+{
+    return node_cluster_ ? node_cluster_->names() : listeners_.names();
 }
 
 void Pool::start(WorkerSlot::Mode mode, std::function<void()> on_end)
@@ -123,9 +156,11 @@ void Pool::on_slot_end(const Slot& slot)
     if (running_ > 0 || !on_end_ || (!stopping_ && !has_given_up()))
         return;
 
-    listeners_.close();
+    close_listeners();
     watch_timer_.cancel();
-    if (const auto closed = dispatcher_.stop(); closed > 0)
+    const auto closed =
+        dispatcher_.stop() + (node_cluster_ ? node_cluster_->drop_waiting() : std::size_t{0});
+    if (closed > 0)
         publish(EventKind::note, log::Level::warning,
                 fmt::format("{} connections were closed, because no worker was left to take them",
                             closed));
@@ -142,11 +177,18 @@ bool Pool::has_given_up() const noexcept
            std::ranges::all_of(slots_, [](const auto& slot) { return slot->has_failed(); });
 }
 
+void Pool::close_listeners()
+{
+    listeners_.close();
+    if (node_cluster_)
+        node_cluster_->stop();
+}
+
 void Pool::stop()
 {
     if (std::exchange(stopping_, true))
         return;
-    listeners_.close();
+    close_listeners();
     for (const auto& slot : slots_)
         slot->stop();
     for (const auto& slot : leaving_)

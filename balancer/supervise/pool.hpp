@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
+#include "balancer/dialect/node/node_cluster.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
 #include "balancer/dispatch/reclaim_queue.hpp"
 #include "balancer/events/event_bus.hpp"
@@ -50,7 +51,12 @@ public:
     /// `config` with `workers: auto` replaced by the number that means here and now.
     [[nodiscard]] static std::shared_ptr<const PoolConfig> with_worker_count(PoolConfig config);
 
-    /// Takes what listeners().prepare() has opened for its configuration.
+    /// Opens what `next` has and the pool has not yet, and changes nothing; see PoolListeners.
+    /// Throws also if what `next` wants can only be had by restarting usher.
+    [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
+                                         InheritedSockets* inherited = nullptr) const;
+
+    /// Takes what prepare() has opened for its configuration.
     void open(ListenerChange listeners);
 
     /// Starts workers and accepts; on trial, enter_service() does the latter.  `on_end` is called
@@ -109,10 +115,10 @@ public:
     {
         return leaving_;
     }
-    [[nodiscard]] const DispatchCounters& counters() const noexcept
-    {
-        return dispatcher_.counters();
-    }
+    [[nodiscard]] DispatchCounters counters() const noexcept;
+
+    /// Where it listens, as the log says it.
+    [[nodiscard]] std::vector<std::string> listening() const;
     [[nodiscard]] PoolListeners& listeners() noexcept { return listeners_; }
 
 private:
@@ -120,6 +126,7 @@ private:
 
     std::uint64_t next_worker_id() noexcept override { return ++last_worker_id_; }
     std::vector<sys::SocketAddress> addresses() const override { return listeners_.addresses(); }
+    NodeCluster* node_cluster() noexcept override { return node_cluster_.get(); }
     bool was_ever_ready() const noexcept override { return was_ever_ready_; }
     void on_ready() noexcept override { was_ever_ready_ = true; }
     void on_change() noexcept override { changed_.notify_all(); }
@@ -158,6 +165,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> recycle_workers();
     [[nodiscard]] boost::asio::awaitable<Outcome> recycle();
 
+    void close_listeners();
     void watch_workers();
     void publish(EventKind kind, log::Level level, std::string text, unsigned generation = 0);
 
@@ -169,6 +177,7 @@ private:
     std::uint64_t& last_worker_id_;
     Dispatcher dispatcher_;
     PoolListeners listeners_;
+    std::unique_ptr<NodeCluster> node_cluster_; ///< null unless the dialect is node
 
     std::vector<Slot> slots_;   ///< place 1 first
     std::vector<Slot> leaving_; ///< on trial, parked, or draining

@@ -23,6 +23,7 @@ bool keeps_workers(const PoolConfig& now, PoolConfig next)
         return false;
 
     next.listen = now.listen;
+    next.node.window = now.node.window;
     next.backlog = now.backlog;
     next.max_queue = now.max_queue;
     next.start_timeout = now.start_timeout;
@@ -159,6 +160,8 @@ asio::awaitable<Outcome> Pool::drain_all()
 void Pool::adopt(std::shared_ptr<const PoolConfig> config)
 {
     config_ = std::move(config);
+    if (node_cluster_)
+        node_cluster_->set_config(*config_);
     for (const auto& slot : slots_)
         slot->set_config(config_);
 }
@@ -208,7 +211,8 @@ asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const PoolConfig> next, Li
     if (outcome.is_done())
         outcome = co_await resize(next);
     if (outcome.is_done() && !stopping_) {
-        listeners_.commit(*next, std::move(change));
+        if (!node_cluster_)
+            listeners_.commit(*next, std::move(change));
         adopt(std::move(next));
     }
     co_return outcome;

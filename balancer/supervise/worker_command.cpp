@@ -30,11 +30,13 @@ std::map<std::string, std::string> own_environment(bool only_path)
     for (const char* const* variable = ::environ; *variable != nullptr; ++variable) {
         const std::string_view text{*variable};
         const auto equals = text.find('=');
-        // An usher below an usher must not pass on the outer one's descriptors.
+        // An usher below an usher must not pass on the outer one's descriptors, nor one below Node
+        // Node's.
         if (equals == std::string_view::npos || text.starts_with("USHER_"))
             continue;
         const auto name = text.substr(0, equals);
-        if (std::ranges::find(service_variables, name) != service_variables.end())
+        const bool of_node = name.starts_with("NODE_CHANNEL_") || name == "NODE_UNIQUE_ID";
+        if (of_node || std::ranges::find(service_variables, name) != service_variables.end())
             continue;
         if (!only_path || name == "PATH")
             result.emplace(name, text.substr(equals + 1));
@@ -53,6 +55,14 @@ void add_native(std::map<std::string, std::string>& environment)
     environment[env::scoreboard_fd] = std::to_string(first + 2);
 }
 
+/// What makes a program that Node runs a worker of a cluster.
+void add_node(std::map<std::string, std::string>& environment, const WorkerIdentity& identity)
+{
+    environment["NODE_CHANNEL_FD"] = std::to_string(ChildProcess::first_descriptor);
+    environment["NODE_CHANNEL_SERIALIZATION_MODE"] = "json";
+    environment["NODE_UNIQUE_ID"] = std::to_string(identity.id);
+}
+
 void require_preloadable(const PoolConfig& config)
 {
     const auto file = find_program(config.command.front(), config.cwd);
@@ -68,7 +78,9 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
 {
     namespace env = wire::env;
     const bool preload = config.dialect == Dialect::preload;
-    auto handoff = preload ? descriptors.queues : std::vector{descriptors.handoff};
+    const bool node = config.dialect == Dialect::node;
+    auto handoff =
+        preload ? descriptors.queues : std::vector{node ? descriptors.node : descriptors.handoff};
 
     auto environment = own_environment(config.run_as.clear_env);
     for (const auto& [name, value] : config.env)
@@ -85,10 +97,13 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
                      .control = descriptors.control,
                      .scoreboard = descriptors.scoreboard,
                      .first_number = ChildProcess::first_descriptor});
+    } else if (node) {
+        add_node(environment, identity);
     } else {
         add_native(environment);
     }
-    handoff.insert(handoff.end(), {descriptors.control, descriptors.scoreboard});
+    if (!node)
+        handoff.insert(handoff.end(), {descriptors.control, descriptors.scoreboard});
 
     ChildProcess::Command command{
         .program = config.command.front(),

@@ -35,19 +35,44 @@ struct Overloaded : Functions... {
     using Functions::operator()...;
 };
 
+std::unique_ptr<HandoffChannel> make_handoff(const PoolConfig& config,
+                                             const std::vector<sys::SocketAddress>& listeners)
+{
+    if (config.dialect == Dialect::node)
+        return nullptr;
+    return std::make_unique<HandoffChannel>(config.max_queue, config.dialect == Dialect::preload
+                                                                  ? assign_queues(listeners)
+                                                                  : std::vector<std::uint8_t>{});
+}
+
+std::shared_ptr<NodeWorker> make_node(const asio::any_io_executor& executor,
+                                      const PoolConfig& config, const WorkerIdentity& identity,
+                                      NodeCluster* cluster)
+{
+    if (config.dialect != Dialect::node)
+        return nullptr;
+    return std::make_shared<NodeWorker>(executor, *cluster, identity.id, identity.slot);
+}
+
 ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& config,
-                   const WorkerIdentity& identity, const HandoffChannel& channel,
-                   const std::vector<sys::SocketAddress>& listeners, const OutputReader* output,
-                   std::shared_ptr<ControlChannel>& control,
+                   const WorkerIdentity& identity, const HandoffChannel* channel,
+                   const NodeWorker* node, const std::vector<sys::SocketAddress>& listeners,
+                   const OutputReader* output, std::shared_ptr<ControlChannel>& control,
                    std::optional<OpenConnections>& open_connections, std::string& cgroup_trouble)
 {
-    auto pair = sys::make_channel_pair();
-    control = std::make_shared<ControlChannel>(executor, std::move(pair.parent));
-    WorkerDescriptors descriptors{.handoff = channel.worker_fd(),
-                                  .control = pair.child.get(),
-                                  .scoreboard = channel.scoreboard_fd(),
-                                  .queues = channel.worker_fds(),
-                                  .listeners = listeners};
+    WorkerDescriptors descriptors;
+    sys::ChannelPair pair;
+    if (node != nullptr) {
+        descriptors.node = node->worker_fd();
+    } else {
+        pair = sys::make_channel_pair();
+        control = std::make_shared<ControlChannel>(executor, std::move(pair.parent));
+        descriptors.handoff = channel->worker_fd();
+        descriptors.control = pair.child.get();
+        descriptors.scoreboard = channel->scoreboard_fd();
+        descriptors.queues = channel->worker_fds();
+        descriptors.listeners = listeners;
+    }
     if (output != nullptr) {
         descriptors.output = output->worker_output();
         descriptors.errors = output->worker_errors();
@@ -84,18 +109,19 @@ std::chrono::milliseconds since(WorkerLifecycle::Clock::time_point start)
 WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
                              std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
                              EventBus& events, Outputs& outputs, Observer& observer, double dice,
-                             std::vector<sys::SocketAddress> listeners)
+                             std::vector<sys::SocketAddress> listeners, NodeCluster* cluster)
     : identity_{std::move(identity)},
       observer_{observer},
       config_{std::move(config)},
       events_{events},
       listeners_{std::move(listeners)},
-      channel_{config_->max_queue,
-               is_preload() ? assign_queues(listeners_) : std::vector<std::uint8_t>{}},
+      handoff_{make_handoff(*config_, listeners_)},
+      node_{make_node(executor, *config_, identity_, cluster)},
+      feed_{node_ ? static_cast<WorkerFeed&>(*node_) : *handoff_},
       output_{
           outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot))},
-      child_{start(executor, *config_, identity_, channel_, listeners_, output_.get(), control_,
-                   open_connections_, cgroup_trouble_)},
+      child_{start(executor, *config_, identity_, handoff_.get(), node_.get(), listeners_,
+                   output_.get(), control_, open_connections_, cgroup_trouble_)},
       lifecycle_{{.start_timeout = config_->start_timeout,
                   .drain_timeout = config_->drain_timeout,
                   .stop_grace = config_->stop_grace},
@@ -115,7 +141,11 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
                 "has no cgroup of its own: " + cgroup_trouble_);
     if (output_)
         output_->start();
-    control_->start([this](const wire::ControlMessage& message) { on_message(message); });
+    NodeWorker::Observer& observer = *this;
+    if (node_)
+        node_->start(observer);
+    else
+        control_->start([this](const wire::ControlMessage& message) { on_message(message); });
     child_.async_wait([self] {
         self->has_shown_its_end_ = true;
         self->wake();
@@ -126,7 +156,10 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
             stop_probe();
             leave();
             observer_.on_worker_lost(*this);
-            control_->close();
+            if (node_)
+                node_->finish();
+            else
+                control_->close();
             if (output_)
                 output_->finish();
             co_return *status;
@@ -209,7 +242,7 @@ void WorkerProcess::abort_hung(std::string reason)
 
 void WorkerProcess::audit()
 {
-    if (const auto fault = channel_.audit(); !fault.empty())
+    if (const auto fault = feed_.audit(); !fault.empty())
         retire(std::string{fault});
 }
 
@@ -218,19 +251,19 @@ void WorkerProcess::look_for_hang(Clock::time_point now)
     if (lifecycle_.state() != WorkerLifecycle::State::ready)
         return;
     auto reason = hang_detector_.look({.now = now,
-                                       .queued = channel_.queued(),
-                                       .taken = channel_.taken(),
-                                       .heartbeat = channel_.heartbeat()});
+                                       .queued = feed_.queued(),
+                                       .taken = feed_.taken(),
+                                       .heartbeat = feed_.heartbeat()});
     if (!reason.empty())
         abort_hung(std::move(reason));
 }
 
 void WorkerProcess::set_limits(const PoolConfig& config)
 {
-    channel_.set_max_queue(config.max_queue);
+    feed_.set_max_queue(config.max_queue);
     recycle_policy_.set_limits(config.recycle);
-    channel_.notify_at(recycle_policy_.limits().max_connections,
-                       [this] { observer_.on_worker_due(); });
+    feed_.notify_at(recycle_policy_.limits().max_connections,
+                    [this] { observer_.on_worker_due(); });
 }
 
 std::error_code WorkerProcess::sample_memory() noexcept
@@ -243,8 +276,7 @@ std::string WorkerProcess::look_for_recycling(Clock::time_point now) const
     if (lifecycle_.state() != WorkerLifecycle::State::ready)
         return {};
     const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - ready_at_);
-    return recycle_policy_.look(
-        {.connections = channel_.handed_off(), .age = age, .memory = memory_});
+    return recycle_policy_.look({.connections = feed_.handed_off(), .age = age, .memory = memory_});
 }
 
 void WorkerProcess::forgive(Clock::time_point now) noexcept
@@ -318,7 +350,7 @@ void WorkerProcess::perform(WorkerLifecycle::Action action)
 void WorkerProcess::drain()
 {
     publish(EventKind::disconnect, log::Level::info,
-            fmt::format("draining, {} queued and {} open, for up to {}", channel_.queued(),
+            fmt::format("draining, {} queued and {} open, for up to {}", feed_.queued(),
                         open_text(), format_duration(config_->drain_timeout)));
     leave();
     if (is_preload()) {
@@ -327,14 +359,16 @@ void WorkerProcess::drain()
         drain_watch_.emplace(Clock::now());
         return;
     }
+    if (node_)
+        return node_->disconnect();
     control_->send(wire::encode(wire::Drain{.timeout = config_->drain_timeout}));
-    channel_.shut_down();
+    handoff_->shut_down();
 }
 
 void WorkerProcess::look_for_idle()
 {
     const auto start = Clock::now();
-    if (channel_.queued() == 0 && count_open() == 0U)
+    if (feed_.queued() == 0 && count_open() == 0U)
         lifecycle_.on_idle(start);
     drain_watch_->on_look(start, Clock::now());
 }
@@ -346,7 +380,7 @@ bool WorkerProcess::is_preload() const noexcept
 
 std::optional<std::uint64_t> WorkerProcess::count_open() const
 {
-    return open_connections_ ? open_connections_->count(pid()) : channel_.open();
+    return open_connections_ ? open_connections_->count(pid()) : feed_.open();
 }
 
 std::string WorkerProcess::open_text() const
@@ -359,8 +393,14 @@ std::string WorkerProcess::start_failure() const
 {
     if (probe_)
         return probe_failure();
+    if (node_)
+        return lifecycle_.has_start_timed_out()
+                   ? "none of its servers listens, nor has it sent the message \"ready\"; if it "
+                     "has "
+                     "no server of the cluster's, set node.ready to \"online\""
+                   : std::string{};
     return is_preload() && lifecycle_.has_start_timed_out()
-               ? explain_missing(listeners_, channel_.preload_progress())
+               ? explain_missing(listeners_, handoff_->preload_progress())
                : std::string{};
 }
 
@@ -370,8 +410,8 @@ void WorkerProcess::end_with(int signal)
     stop_probe();
     drain_watch_.reset();
     leave();
-    if (!is_preload())
-        channel_.shut_down();
+    if (handoff_ && !is_preload())
+        handoff_->shut_down();
     observer_.on_worker_lost(*this);
     child_.signal(signal);
 }
@@ -405,7 +445,7 @@ void WorkerProcess::on_hello(const wire::Hello& hello)
     if (std::exchange(said_hello_, true))
         return retire("said hello twice");
 
-    channel_.set_max_batch(hello.max_batch);
+    handoff_->set_max_batch(hello.max_batch);
     control_->send(wire::encode(wire::Welcome{.protocol = wire::env::protocol_version,
                                               .worker_id = identity_.id,
                                               .slot = identity_.slot,
@@ -434,7 +474,7 @@ void WorkerProcess::on_ready()
 
     lifecycle_.on_probing();
     Probe::Observer& observer = *this;
-    probe_ = std::make_shared<Probe>(wake_.get_executor(), *config_->probe, channel_, observer);
+    probe_ = std::make_shared<Probe>(wake_.get_executor(), *config_->probe, *handoff_, observer);
     publish(EventKind::probing, log::Level::debug, "says it is ready: " + probe_->name());
     probe_->start();
 }
@@ -449,6 +489,38 @@ void WorkerProcess::become_ready()
             fmt::format("ready after {} ms", since(started_).count()));
     observer_.on_worker_ready(*this);
     wake();
+}
+
+void WorkerProcess::on_node_online()
+{
+    publish(EventKind::online, log::Level::debug, "online");
+    if (config_->node.ready == NodeConfig::Ready::online)
+        on_node_ready();
+}
+
+void WorkerProcess::on_node_ready()
+{
+    if (lifecycle_.state() == WorkerLifecycle::State::starting)
+        become_ready();
+}
+
+void WorkerProcess::on_node_leaving(std::string reason)
+{
+    if (lifecycle_.state() == WorkerLifecycle::State::ready)
+        publish(EventKind::note, log::Level::info, std::move(reason));
+    stop();
+}
+
+void WorkerProcess::on_node_fault(std::string reason)
+{
+    retire(std::move(reason));
+}
+
+void WorkerProcess::on_node_message(std::string_view message)
+{
+    constexpr std::size_t longest = 4096;
+    publish(EventKind::message, log::Level::debug,
+            fmt::format("message {}", message.substr(0, longest)));
 }
 
 } // namespace usher

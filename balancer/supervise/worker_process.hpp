@@ -3,6 +3,7 @@
 
 #include "balancer/config/config.hpp"
 #include "balancer/dialect/drain_watch.hpp"
+#include "balancer/dialect/node/node_worker.hpp"
 #include "balancer/dialect/open_connections.hpp"
 #include "balancer/dispatch/handoff_channel.hpp"
 #include "balancer/events/event_bus.hpp"
@@ -38,12 +39,13 @@ struct WorkerIdentity {
     std::string label;       ///< how the log calls the slot: `worker 1` or `worker api/1`
 };
 
-/// One worker process: spoken to over its control socket, fed by its hand-off socket, seen off
-/// by its deadlines.
+/// One worker process: spoken to over its control socket and fed by its hand-off socket, or both
+/// over Node's channel; seen off by its deadlines.
 ///
 /// An actor: run() ends when the process has ended, and only then.  Lives as a shared pointer,
 /// because waits under way keep it.
 class WorkerProcess final : private Probe::Observer,
+                            private NodeWorker::Observer,
                             public std::enable_shared_from_this<WorkerProcess> {
 public:
     using Clock = WorkerLifecycle::Clock;
@@ -68,12 +70,13 @@ public:
         ~Observer() = default;
     };
 
-    /// Starts the process; `dice` from -1 to 1 is RecyclePolicy's.  Throws SpawnError, or
-    /// std::system_error if the master has no descriptors or memory left for it.
+    /// Starts the process; `dice` from -1 to 1 is RecyclePolicy's, `cluster` is there if the
+    /// dialect is node.  Throws SpawnError, or std::system_error if the master has no descriptors
+    /// or memory left for it.
     WorkerProcess(const boost::asio::any_io_executor& executor,
                   std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
                   EventBus& events, Outputs& outputs, Observer& observer, double dice,
-                  std::vector<sys::SocketAddress> listeners = {});
+                  std::vector<sys::SocketAddress> listeners = {}, NodeCluster* cluster = nullptr);
 
     /// Follows the process to its end.
     [[nodiscard]] boost::asio::awaitable<sys::ExitStatus> run();
@@ -111,7 +114,14 @@ public:
 
     [[nodiscard]] const WorkerIdentity& identity() const noexcept { return identity_; }
     [[nodiscard]] pid_t pid() const noexcept { return child_.pid(); }
-    [[nodiscard]] HandoffChannel& channel() noexcept { return channel_; }
+
+    /// What it is fed by, whatever its dialect.
+    [[nodiscard]] const WorkerFeed& feed() const noexcept { return feed_; }
+
+    /// Null unless its dialect is node; channel() is for all others.
+    [[nodiscard]] NodeWorker* node() noexcept { return node_.get(); }
+    [[nodiscard]] HandoffChannel& channel() noexcept { return *handoff_; }
+
     /// The last lines it wrote to its standard error, if the master reads it.
     [[nodiscard]] std::deque<std::string> last_output() const;
 
@@ -141,6 +151,11 @@ private:
     [[nodiscard]] std::string open_text() const;
     void end_with(int signal);
     void abort_hung(std::string reason);
+    void on_node_online() override;
+    void on_node_ready() override;
+    void on_node_leaving(std::string reason) override;
+    void on_node_fault(std::string reason) override;
+    void on_node_message(std::string_view message) override;
     void on_message(const wire::ControlMessage& message);
     void on_hello(const wire::Hello& hello);
     void on_ready();
@@ -152,10 +167,12 @@ private:
     std::shared_ptr<const PoolConfig> config_;
     EventBus& events_;
     std::vector<sys::SocketAddress> listeners_; ///< of the pool, real ports
-    HandoffChannel channel_;
+    std::unique_ptr<HandoffChannel> handoff_;   ///< null if there is `node_`
+    std::shared_ptr<NodeWorker> node_;
+    WorkerFeed& feed_;                                ///< one of the two
     std::optional<OpenConnections> open_connections_; ///< of a worker that cannot count them
-    std::shared_ptr<ControlChannel> control_;
-    std::shared_ptr<OutputReader> output_; ///< null: it has our descriptors
+    std::shared_ptr<ControlChannel> control_;         ///< null if there is `node_`
+    std::shared_ptr<OutputReader> output_;            ///< null: it has our descriptors
     std::string cgroup_trouble_;           ///< why it has none of its own although it should
     ChildProcess child_;
     WorkerLifecycle lifecycle_;

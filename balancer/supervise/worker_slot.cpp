@@ -73,7 +73,7 @@ asio::awaitable<void> WorkerSlot::run_worker()
                                                                  .generation = place_.generation,
                                                                  .label = place_.label},
                                                   events_, outputs_, observer, roll_dice(),
-                                                  owner_.addresses());
+                                                  owner_.addresses(), owner_.node_cluster());
     } catch (const std::exception& e) {
         last_failure_ = e.what();
         last_output_.clear();
@@ -146,14 +146,14 @@ void WorkerSlot::route()
     mode_ = Mode::keep;
     routed_ = true;
     if (is_ready())
-        dispatcher_.attach(place_.slot - 1, worker_->channel());
+        attach(*worker_);
 }
 
 void WorkerSlot::unroute() noexcept
 {
     routed_ = false;
     if (worker_)
-        dispatcher_.detach(place_.slot - 1, worker_->channel());
+        detach(*worker_);
 }
 
 void WorkerSlot::set_config(std::shared_ptr<const PoolConfig> config)
@@ -185,17 +185,35 @@ void WorkerSlot::on_worker_ready(WorkerProcess& worker) noexcept
 {
     owner_.on_ready();
     if (routed_)
-        dispatcher_.attach(place_.slot - 1, worker.channel());
+        attach(worker);
     owner_.on_change();
 }
 
 void WorkerSlot::on_worker_leaving(WorkerProcess& worker) noexcept
 {
-    dispatcher_.detach(place_.slot - 1, worker.channel());
+    detach(worker);
+}
+
+void WorkerSlot::attach(WorkerProcess& worker)
+{
+    if (worker.node() != nullptr)
+        worker.node()->attach();
+    else
+        dispatcher_.attach(place_.slot - 1, worker.channel());
+}
+
+void WorkerSlot::detach(WorkerProcess& worker) noexcept
+{
+    if (worker.node() != nullptr)
+        worker.node()->detach();
+    else
+        dispatcher_.detach(place_.slot - 1, worker.channel());
 }
 
 void WorkerSlot::on_worker_lost(WorkerProcess& worker)
 {
+    if (worker.node() != nullptr) // what it has not accepted is still the cluster's
+        return;
     while (auto queue = worker.channel().take_worker_end())
         dispatcher_.reclaim(worker.name(), std::move(queue), worker.started_at());
 }

@@ -38,6 +38,9 @@ public:
         /// Where the pool listens, with the real ports.
         [[nodiscard]] virtual std::vector<sys::SocketAddress> addresses() const = 0;
 
+        /// What the workers of a pool share whose dialect is node; null otherwise.
+        [[nodiscard]] virtual NodeCluster* node_cluster() noexcept = 0;
+
         /// True once any worker of the pool has been ready.
         [[nodiscard]] virtual bool was_ever_ready() const noexcept = 0;
         virtual void on_ready() noexcept = 0;
@@ -118,6 +121,8 @@ private:
     void on_worker_lost(WorkerProcess& worker) override;
     void on_worker_due() noexcept override { owner_.on_recycling_due(); }
 
+    void attach(WorkerProcess& worker);
+    void detach(WorkerProcess& worker) noexcept;
     [[nodiscard]] boost::asio::awaitable<void> run_worker();
     [[nodiscard]] bool should_give_up() const noexcept;
     [[nodiscard]] boost::asio::awaitable<void> back_off(RestartPolicy::Duration uptime);

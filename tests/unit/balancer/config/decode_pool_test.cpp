@@ -102,10 +102,28 @@ TEST_CASE("a dialect is one of those there are")
     CHECK(pool_of(R"("dialect": "auto")").dialect == Dialect::automatic);
     CHECK(pool_of(R"("dialect": "native")").dialect == Dialect::native);
     CHECK(pool_of(R"("dialect": "preload")").dialect == Dialect::preload);
-    CHECK(pool_error(R"("dialect": "Native")") ==
-          "f: /pools/0/dialect: is \"Native\", but must be \"auto\", \"native\" or \"preload\"");
+    CHECK(pool_of(R"("dialect": "node")").dialect == Dialect::node);
+    CHECK(pool_error(R"("dialect": "Native")") == "f: /pools/0/dialect: is \"Native\", but must be "
+                                                  "\"auto\", \"native\", \"preload\" or \"node\"");
     CHECK(pool_error(R"("dialect": 1)") ==
-          "f: /pools/0/dialect: is 1, but must be \"auto\", \"native\" or \"preload\"");
+          "f: /pools/0/dialect: is 1, but must be \"auto\", \"native\", \"preload\" or \"node\"");
+}
+
+TEST_CASE("what only Node workers have is an object of its own")
+{
+    CHECK(pool_of(R"("node": {})").node == NodeConfig{});
+    CHECK(pool_of(R"("node": {"policy": "none", "window": 16, "ready": "online"})").node ==
+          NodeConfig{.policy = NodeConfig::Policy::none,
+                     .window = 16,
+                     .ready = NodeConfig::Ready::online});
+    CHECK(pool_of(R"("node": {"policy": "rr"})").node.policy == NodeConfig::Policy::round_robin);
+    CHECK(pool_of(R"("node": {"policy": "reuseport"})").node.policy ==
+          NodeConfig::Policy::reuseport);
+    CHECK(pool_error(R"("node": {"policy": "fair"})") ==
+          "f: /pools/0/node/policy: is \"fair\", but must be \"auto\", \"rr\", \"none\" or "
+          "\"reuseport\"");
+    CHECK(pool_error(R"("node": {"ready": "soon"})") ==
+          "f: /pools/0/node/ready: is \"soon\", but must be \"listening\" or \"online\"");
 }
 
 TEST_CASE("workers are a number or auto")

@@ -25,6 +25,11 @@ TEST_CASE("the defaults are written out")
         "./a"
       ],
       "dialect": "auto",
+      "node": {
+        "policy": "auto",
+        "window": 1,
+        "ready": "listening"
+      },
       "workers": "auto",
       "listen": [
         {
@@ -77,6 +82,9 @@ TEST_CASE("what is written is read back equal")
                 {.name = "a",
                  .command = {"./a", "--text", "ä\n\""},
                  .dialect = Dialect::preload,
+                 .node = {.policy = NodeConfig::Policy::reuseport,
+                          .window = 2,
+                          .ready = NodeConfig::Ready::online},
                  .workers = 7,
                  .listen = {{.address = "[::]:80", .name = "web", .v6only = true},
                             {.address = "unix:/x", .mode = 0600},

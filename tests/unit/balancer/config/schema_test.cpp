@@ -87,6 +87,7 @@ constexpr const char* output = "/definitions/output_file";
 constexpr const char* probe = "/definitions/probe";
 constexpr const char* restart = "/definitions/restart";
 constexpr const char* reload = "/definitions/reload";
+constexpr const char* node = "/definitions/node";
 
 } // namespace
 
@@ -104,11 +105,12 @@ TEST_CASE("the schema has exactly the keys which the decoder knows")
     CHECK(names(properties(pool).at("rlimits").at("properties")) ==
           decoder_keys(pool_text(R"("rlimits": {"?": 1})")));
     CHECK(names(properties(reload)) == decoder_keys(pool_text(R"("reload": {"?": 1})")));
+    CHECK(names(properties(node)) == decoder_keys(pool_text(R"("node": {"?": 1})")));
 }
 
 TEST_CASE("every key is described")
 {
-    for (const char* object : {top, pool, listener, output, probe, restart, reload}) {
+    for (const char* object : {top, pool, listener, output, probe, restart, reload, node}) {
         const json members = properties(object);
         for (const auto& [name, property] : members.items()) {
             CAPTURE(name);
@@ -120,7 +122,7 @@ TEST_CASE("every key is described")
 TEST_CASE("every key has its line in docs/configuration.md")
 {
     const auto page = text_of("docs/configuration.md");
-    for (const char* object : {top, pool, listener, output, probe, restart, reload})
+    for (const char* object : {top, pool, listener, output, probe, restart, reload, node})
         for (const std::string& name : names(properties(object))) {
             CAPTURE(name);
             CHECK(page.find("\n| `" + name + "` | ") != std::string::npos);
@@ -149,6 +151,7 @@ TEST_CASE("the schema has the defaults of the structs")
     check_defaults(properties(pool), default_pool());
     check_defaults(properties(restart), default_pool().at("restart"));
     check_defaults(properties(reload), default_pool().at("reload"));
+    check_defaults(properties(node), default_pool().at("node"));
     const json file =
         json::parse(dump_config({.pools = {{.output = {.kind = OutputConfig::Kind::file}}}}))
             .at("pools")
@@ -199,6 +202,8 @@ TEST_CASE("the ranges of the schema are those of the decoder")
     const auto reload_error = [](const std::string& member) {
         return pool_error("\"reload\": {\"max_unavailable\": 1, " + member + "}");
     };
+    check("window", properties(node).at("window"),
+          [](const std::string& member) { return pool_error("\"node\": {" + member + "}"); });
     for (const char* name : {"max_surge", "max_old_generations"})
         check(name, properties(reload).at(name), reload_error);
 }

@@ -48,6 +48,11 @@ TEST_CASE("a pool, a command and a listener must be there")
           "f: /pools/1: has no \"listen\"; add one, e.g. \"listen\": [\"8000\"]");
 }
 
+TEST_CASE("workers of dialect node say themselves where the pool listens")
+{
+    CHECK(error_of({.pools = {{.command = {"node"}, .dialect = Dialect::node}}}) == "no error");
+}
+
 TEST_CASE("no address is listened on twice, however it is written and in whichever pool")
 {
     CHECK(error_of({.pools = {pool_on({"80", "*:80"})}}) ==

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/node/node_allow_list.hpp"
+
+#include "balancer/config/listen_address.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+
+#include <netdb.h>
+#include <sys/socket.h>
+
+namespace usher {
+
+namespace {
+
+/// The addresses of `host` as Node writes them.
+std::set<std::string> numeric_addresses(const std::string& host)
+{
+    addrinfo hints{};
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    const int rc = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
+    if (rc != 0) {
+        const auto* const reason = rc == EAI_SYSTEM ? std::strerror(errno) : ::gai_strerror(rc);
+        throw std::runtime_error{host + ": cannot be resolved: " + reason};
+    }
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner{found, &::freeaddrinfo};
+
+    std::set<std::string> result{host};
+    for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
+        std::array<char, NI_MAXHOST> name{};
+        if (::getnameinfo(a->ai_addr, a->ai_addrlen, name.data(), name.size(), nullptr, 0,
+                          NI_NUMERICHOST) == 0)
+            result.insert(name.data());
+    }
+    return result;
+}
+
+std::string absolute(const std::string& path)
+{
+    return std::filesystem::absolute(path).lexically_normal();
+}
+
+} // namespace
+
+NodeAllowList::NodeAllowList(const std::vector<ListenConfig>& listen)
+{
+    for (const auto& entry : listen) {
+        const auto where = parse_listen_address(entry.address);
+        switch (where.kind) {
+        case ListenAddress::Kind::any:
+            places_.push_back({.everywhere = true, .port = where.port});
+            break;
+        case ListenAddress::Kind::host:
+            places_.push_back({.hosts = numeric_addresses(where.host), .port = where.port});
+            break;
+        case ListenAddress::Kind::unix_path:
+            places_.push_back({.path = absolute(where.path)});
+            break;
+        }
+    }
+}
+
+bool NodeAllowList::allows(const ServerRequest& request) const
+{
+    if (places_.empty())
+        return true;
+    if (request.fd >= 0)
+        return false;
+    return std::ranges::any_of(places_, [&](const Place& place) {
+        if (request.is_path || !place.path.empty())
+            return request.is_path && request.address && !place.path.empty() &&
+                   absolute(*request.address) == place.path;
+        return request.port == place.port &&
+               (place.everywhere || place.hosts.contains(request.address.value_or("::")));
+    });
+}
+
+std::string describe(const ServerRequest& request)
+{
+    if (request.fd >= 0)
+        return fmt::format("descriptor {}", request.fd);
+    if (request.is_path)
+        return "unix:" + request.address.value_or("");
+    const auto* const protocol = request.kind == ServerRequest::Kind::stream ? "" : " (UDP)";
+    if (!request.address)
+        return fmt::format("port {}{}", request.port, protocol);
+    const bool v6 = request.address->find(':') != std::string::npos;
+    return fmt::format("{}{}{}:{}{}", v6 ? "[" : "", *request.address, v6 ? "]" : "", request.port,
+                       protocol);
+}
+
+} // namespace usher

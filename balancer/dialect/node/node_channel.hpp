@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/sys/stream_message.hpp"
+#include "common/sys/unique_fd.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace usher {
+
+/// The master's end of the channel to one Node worker: lines both ways, and descriptors.
+///
+/// Lives as a shared pointer: a wait that is under way keeps it until close().
+class NodeChannel final : public std::enable_shared_from_this<NodeChannel> {
+public:
+    /// Whoever hears it may close the channel in every call.
+    class Observer {
+    public:
+        /// One line, without its end; the view is good during the call.
+        virtual void on_line(std::string_view line) = 0;
+
+        /// The worker has closed its end.
+        virtual void on_end() = 0;
+
+        /// What it sends cannot be read: one clause.
+        virtual void on_broken(std::string reason) = 0;
+
+    protected:
+        ~Observer() = default;
+    };
+
+    /// No line is longer, in either direction.
+    static constexpr std::size_t longest_line = 16UL * 1024 * 1024;
+
+    /// Most bytes that may wait for a worker that does not read.
+    static constexpr std::size_t most_unsent = 64UL * 1024 * 1024;
+
+    NodeChannel(const boost::asio::any_io_executor& executor, sys::UniqueFd socket);
+
+    void start(Observer& observer);
+
+    /// Sends `line`, which ends with a line end, and `fd` with it unless it is -1; `fd` stays the
+    /// caller's.  What cannot be sent now is sent later, in order; false if too much waits already.
+    bool send(std::string_view line, int fd = -1);
+
+    /// The next descriptor that has come and was not taken yet; empty if there is none.
+    [[nodiscard]] sys::UniqueFd take_handle() noexcept;
+
+    /// Reads all that is there: what the worker wrote before it ended.
+    void read_rest();
+
+    void close() noexcept;
+    [[nodiscard]] bool is_open() const noexcept { return socket_.is_open(); }
+
+private:
+    struct Unsent {
+        std::string line;
+        std::size_t done = 0; ///< bytes that went
+        sys::UniqueFd fd;
+    };
+
+    /// Why a worker's descriptor must not pile up here.
+    static constexpr std::size_t most_handles = 64;
+
+    void wait_to_read();
+    [[nodiscard]] bool read_some();
+    [[nodiscard]] bool take_in(std::string_view bytes);
+    void end(bool cleanly);
+    void wait_to_write(std::error_code reason);
+    void write_more();
+
+    boost::asio::posix::stream_descriptor socket_;
+    boost::asio::steady_timer retry_;
+    Observer* observer_ = nullptr;
+    std::vector<std::byte> buffer_;
+    sys::StreamChunk chunk_;
+    std::string partial_; ///< the beginning of a line
+    std::deque<sys::UniqueFd> handles_;
+    std::deque<Unsent> unsent_;
+    std::size_t unsent_bytes_ = 0;
+    bool waiting_to_write_ = false;
+};
+
+} // namespace usher

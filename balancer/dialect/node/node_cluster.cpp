@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/node/node_cluster.hpp"
+
+#include "balancer/dialect/node/node_worker.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <system_error>
+#include <utility>
+
+#include <netinet/in.h>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+namespace {
+
+/// A worker that ends closes its servers first, so only one that lives on has given them up.
+constexpr std::chrono::milliseconds abandoned_after{1'000};
+
+NodeConfig::Policy effective_policy(const PoolConfig& config)
+{
+    if (config.node.policy != NodeConfig::Policy::automatic)
+        return config.node.policy;
+    constexpr const char* name = "NODE_CLUSTER_SCHED_POLICY";
+    const auto found = config.env.find(name);
+    const char* const own = std::getenv(name);
+    const std::string_view text = found != config.env.end() ? std::string_view{found->second}
+                                  : own != nullptr          ? std::string_view{own}
+                                                            : std::string_view{};
+    return text == "none" ? NodeConfig::Policy::none : NodeConfig::Policy::round_robin;
+}
+
+/// Without the port.
+std::string host_of(const sys::SocketAddress& address)
+{
+    auto text = address.to_string();
+    text.resize(text.rfind(':'));
+    if (text.starts_with('['))
+        text = text.substr(1, text.size() - 2);
+    return text;
+}
+
+std::optional<node::SocketName> name_for_worker(const sys::SocketAddress& address)
+{
+    if (address.family() != AF_INET && address.family() != AF_INET6)
+        return std::nullopt;
+    return node::SocketName{
+        .address = host_of(address), .v6 = address.family() == AF_INET6, .port = address.port()};
+}
+
+} // namespace
+
+NodeCluster::NodeCluster(asio::any_io_executor executor, EventBus& events, const PoolConfig& config)
+    : executor_{std::move(executor)},
+      events_{events},
+      pool_{config.name},
+      policy_{effective_policy(config)},
+      window_{config.node.window},
+      backlog_{config.backlog},
+      allowed_{config.listen}
+{
+}
+
+void NodeCluster::set_config(const PoolConfig& config)
+{
+    window_ = config.node.window;
+    backlog_ = config.backlog;
+    allowed_ = NodeAllowList{config.listen};
+    for (const auto& server : servers_)
+        if (server.listener)
+            server.listener->set_window(window_);
+}
+
+void NodeCluster::publish(EventKind kind, log::Level level, std::string text)
+{
+    events_.publish({.kind = kind, .level = level, .message = std::move(text), .pool = pool_});
+}
+
+NodeConfig::Policy NodeCluster::policy_for(const ServerRequest& request) const noexcept
+{
+    // Datagrams cannot be dealt, and files cannot be listened on twice.
+    if (request.kind != ServerRequest::Kind::stream)
+        return policy_ == NodeConfig::Policy::reuseport ? policy_ : NodeConfig::Policy::none;
+    if (policy_ == NodeConfig::Policy::reuseport && (request.is_path || request.fd >= 0))
+        return NodeConfig::Policy::none;
+    return policy_;
+}
+
+NodeCluster::Server* NodeCluster::find(const ServerRequest& request) noexcept
+{
+    const auto identity = request.identity();
+    const auto same = std::ranges::find_if(servers_, [&](const Server& server) {
+        if (server.request.identity() == identity)
+            return true;
+        // One that the kernel has chosen the port of, and that is asked for by that port now.
+        auto chosen = server.request;
+        chosen.port = server.address.port();
+        return request.port > 0 && server.request.port == 0 && chosen.identity() == identity;
+    });
+    return same == servers_.end() ? nullptr : &*same;
+}
+
+/// The socket of a server that its workers accept from; 0 or an errno.
+int NodeCluster::socket_for(Server& server, unsigned slot, int& fd)
+{
+    const bool own = policy_for(server.request) == NodeConfig::Policy::reuseport;
+    const unsigned place = own ? slot : 0;
+    auto found = server.shared.find(place);
+    if (found == server.shared.end()) {
+        auto request = server.request;
+        request.port = server.address.port();
+        NodeSocket socket;
+        if (const int error = open_node_socket(request, NodeSocketUse::share, backlog_, socket))
+            return error;
+        found = server.shared.emplace(place, std::move(socket.fd)).first;
+    }
+    fd = found->second.get();
+    return 0;
+}
+
+/// Opens a server for `request`; 0 or an errno.
+int NodeCluster::open(const ServerRequest& request, Server*& server)
+{
+    const auto policy = policy_for(request);
+    const auto use =
+        policy == NodeConfig::Policy::reuseport ? NodeSocketUse::share : NodeSocketUse::listen;
+    NodeSocket socket;
+    if (const int error = open_node_socket(request, use, backlog_, socket))
+        return error;
+
+    Server opened{.key = std::to_string(++last_key_),
+                  .request = request,
+                  .data = "null",
+                  .name = socket.address.to_string(),
+                  .address = socket.address,
+                  .file = std::move(socket.file)};
+    if (policy == NodeConfig::Policy::round_robin) {
+        NodeListener::Observer& observer = *this;
+        opened.listener = std::make_shared<NodeListener>(executor_, std::move(socket.fd),
+                                                         opened.key, window_, observer);
+    } else if (policy == NodeConfig::Policy::none) {
+        opened.shared.emplace(0, std::move(socket.fd));
+    } else {
+        opened.shared.emplace(~0U, std::move(socket.fd)); // holds the port, whoever comes and goes
+    }
+    publish(EventKind::listening, log::Level::info,
+            fmt::format("listening on {}{}", opened.name,
+                        request.kind == ServerRequest::Kind::stream ? "" : " (UDP)"));
+    servers_.push_back(std::move(opened));
+    server = &servers_.back();
+    return 0;
+}
+
+/// Makes `worker` a member of the server that it asks for; 0 or an errno.
+int NodeCluster::join(NodeWorker& worker, const ServerRequest& request, Server*& server)
+{
+    server = find(request);
+    if (server == nullptr) {
+        if (!allowed_.allows(request)) {
+            publish(EventKind::note, log::Level::warning,
+                    fmt::format("a worker of pool \"{}\" may not listen on {}, because \"listen\" "
+                                "does not say so",
+                                pool_, describe(request)));
+            return EACCES;
+        }
+        if (const int error = open(request, server)) {
+            publish(EventKind::note, log::Level::error,
+                    fmt::format("{}: cannot listen: {}", describe(request),
+                                std::generic_category().message(error)));
+            return error;
+        }
+    } else if (server->members.contains(worker.id())) {
+        server = nullptr;
+        return EADDRINUSE; // as if the program had opened it twice without a cluster
+    }
+    if (server->data == "null")
+        server->data = request.data;
+    server->members.insert(worker.id());
+    server->abandoned.reset();
+    return 0;
+}
+
+void NodeCluster::query(NodeWorker& worker, const ServerRequest& request)
+{
+    Server* server = nullptr;
+    int error = stopped_ ? ECANCELED : join(worker, request, server);
+    if (error == 0 && server->listener) {
+        worker.answer(node::encode_answer(request.seq, server->key, 0, server->data,
+                                          name_for_worker(server->address)));
+        if (worker.is_attached())
+            server->listener->add(worker);
+        return;
+    }
+    int fd = -1;
+    if (error == 0)
+        error = socket_for(*server, worker.slot(), fd);
+    if (error == 0)
+        worker.answer(node::encode_shared_answer(request.seq, server->key, server->data,
+                                                 request.kind != ServerRequest::Kind::stream),
+                      fd);
+    else
+        worker.answer(node::encode_answer(request.seq, "", error, "null", std::nullopt));
+}
+
+void NodeCluster::leave(Server& server, std::uint64_t worker)
+{
+    server.members.erase(worker);
+}
+
+void NodeCluster::close_server(NodeWorker& worker, std::string_view key)
+{
+    const auto server = std::ranges::find(servers_, key, &Server::key);
+    if (server == servers_.end() || !server->members.contains(worker.id()))
+        return;
+    if (server->listener)
+        server->listener->remove(worker);
+    leave(*server, worker.id());
+    if (!server->members.empty() || worker.is_leaving() || stopped_)
+        return;
+
+    server->abandoned = std::make_unique<asio::steady_timer>(executor_, abandoned_after);
+    server->abandoned->async_wait([this, key = server->key, last = worker.weak_from_this()](
+                                      const boost::system::error_code& cancelled) {
+        if (!cancelled)
+            close_if_abandoned(key, last);
+    });
+}
+
+/// Nobody has the server any more; if that was no worker's end but the program's wish, it closes.
+void NodeCluster::close_if_abandoned(const std::string& key, std::weak_ptr<NodeWorker> last)
+{
+    const auto server = std::ranges::find(servers_, key, &Server::key);
+    const auto worker = last.lock();
+    if (server == servers_.end() || !worker || worker->is_leaving() || !server->members.empty())
+        return;
+    publish(EventKind::closed, log::Level::info, "no longer listening on " + server->name);
+    if (server->listener) {
+        server->listener->stop();
+        server->listener->drop_waiting();
+    }
+    servers_.erase(server);
+}
+
+void NodeCluster::attach(NodeWorker& worker)
+{
+    for (const auto& server : servers_)
+        if (server.listener && server.members.contains(worker.id()))
+            server.listener->add(worker);
+}
+
+void NodeCluster::detach(NodeWorker& worker) noexcept
+{
+    for (const auto& server : servers_)
+        if (server.listener)
+            server.listener->remove(worker);
+}
+
+void NodeCluster::lose(NodeWorker& worker)
+{
+    reported_.erase(worker.id());
+    std::size_t lost = 0;
+    for (auto& server : servers_) {
+        if (server.listener)
+            lost += server.listener->lose(worker);
+        leave(server, worker.id());
+    }
+    counters_.reclaimed += lost;
+    if (lost > 0)
+        publish(EventKind::reclaimed, log::Level::info,
+                fmt::format("{} connections that worker {} had not accepted went to others", lost,
+                            worker.slot()));
+}
+
+void NodeCluster::report_undelivered(const NodeWorker& worker)
+{
+    if (reported_.insert(worker.id()).second)
+        publish(EventKind::note, log::Level::warning,
+                fmt::format("worker {} has no descriptor left for a connection, so others get it; "
+                            "raise its \"rlimits\" \"nofile\"",
+                            worker.slot()));
+}
+
+void NodeCluster::stop()
+{
+    stopped_ = true;
+    for (auto& server : servers_) {
+        server.abandoned.reset();
+        if (server.listener)
+            server.listener->stop();
+        server.shared.clear();
+        server.file = SocketFile{};
+    }
+}
+
+std::size_t NodeCluster::drop_waiting()
+{
+    std::size_t dropped = 0;
+    for (const auto& server : servers_)
+        if (server.listener)
+            dropped += server.listener->drop_waiting();
+    servers_.clear();
+    return dropped;
+}
+
+std::vector<std::string> NodeCluster::names() const
+{
+    std::vector<std::string> result;
+    if (!stopped_)
+        for (const auto& server : servers_)
+            result.push_back(server.name);
+    return result;
+}
+
+void NodeCluster::on_accept_failure(const NodeListener& listener, std::error_code error,
+                                    std::chrono::milliseconds pause) noexcept
+{
+    const auto server = std::ranges::find(servers_, listener.key(), &Server::key);
+    if (server != servers_.end())
+        publish(EventKind::accept_failed, log::Level::warning,
+                fmt::format("{}: cannot accept: {}; clients wait in the backlog, next try in {} ms",
+                            server->name, error.message(), pause.count()));
+}
+
+} // namespace usher

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/dialect/node/node_allow_list.hpp"
+#include "balancer/dialect/node/node_listener.hpp"
+#include "balancer/dialect/node/node_message.hpp"
+#include "balancer/dialect/node/node_socket.hpp"
+#include "balancer/events/event_bus.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace usher {
+
+class NodeWorker;
+
+/// What the servers of a pool's Node workers share: the listening sockets, which come from what
+/// the workers ask for and outlive them.
+class NodeCluster final : private NodeListener::Observer {
+public:
+    struct Counters {
+        std::uint64_t handed_off = 0;
+        std::uint64_t reclaimed = 0; ///< from workers that ended before they had accepted
+    };
+
+    /// Throws std::runtime_error if a name in `listen` cannot be looked up.
+    NodeCluster(boost::asio::any_io_executor executor, EventBus& events, const PoolConfig& config);
+
+    /// Takes over what may change while it runs: the window, the backlog, where servers may listen.
+    void set_config(const PoolConfig& config);
+
+    /// Answers a worker's request for a server.
+    void query(NodeWorker& worker, const ServerRequest& request);
+
+    /// The worker has closed its server `key`.
+    void close_server(NodeWorker& worker, std::string_view key);
+
+    /// The worker's servers get connections from now on, or no longer.
+    void attach(NodeWorker& worker);
+    void detach(NodeWorker& worker) noexcept;
+
+    /// The worker is gone: what it had not accepted goes to others.
+    void lose(NodeWorker& worker);
+
+    void count_accepted() noexcept { ++counters_.handed_off; }
+
+    /// The worker had no descriptor left for a connection.
+    void report_undelivered(const NodeWorker& worker);
+
+    /// Deals what waits in the backlogs and closes.
+    void stop();
+
+    /// Closes the connections that no worker has, and counts them.
+    std::size_t drop_waiting();
+
+    /// How the log calls what is open.
+    [[nodiscard]] std::vector<std::string> names() const;
+
+    [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
+
+private:
+    /// What one `listen()` of the program is, in all workers together.
+    struct Server {
+        std::string key;
+        ServerRequest request; ///< the first one
+        std::string data;      ///< JSON, the same for all workers
+        std::string name;
+        sys::SocketAddress address;
+        SocketFile file;
+        std::set<std::uint64_t> members;          ///< workers that have it
+        std::shared_ptr<NodeListener> listener;   ///< null: the workers accept themselves
+        std::map<unsigned, sys::UniqueFd> shared; ///< their sockets, by slot; 0: everybody's
+        std::unique_ptr<boost::asio::steady_timer> abandoned;
+    };
+    using Servers = std::list<Server>;
+
+    [[nodiscard]] NodeConfig::Policy policy_for(const ServerRequest& request) const noexcept;
+    [[nodiscard]] Server* find(const ServerRequest& request) noexcept;
+    [[nodiscard]] int open(const ServerRequest& request, Server*& server);
+    [[nodiscard]] int socket_for(Server& server, unsigned slot, int& fd);
+    [[nodiscard]] int join(NodeWorker& worker, const ServerRequest& request, Server*& server);
+    void leave(Server& server, std::uint64_t worker);
+    void close_if_abandoned(const std::string& key, std::weak_ptr<NodeWorker> last);
+    void on_accept_failure(const NodeListener& listener, std::error_code error,
+                           std::chrono::milliseconds pause) noexcept override;
+    void publish(EventKind kind, log::Level level, std::string text);
+
+    boost::asio::any_io_executor executor_;
+    EventBus& events_;
+    std::string pool_;
+    NodeConfig::Policy policy_;
+    unsigned window_;
+    unsigned backlog_;
+    NodeAllowList allowed_;
+    Servers servers_;
+    std::uint64_t last_key_ = 0;
+    Counters counters_;
+    std::set<std::uint64_t> reported_; ///< workers whose lack of descriptors was told
+    bool stopped_ = false;
+};
+
+} // namespace usher

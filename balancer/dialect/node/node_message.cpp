@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/node/node_message.hpp"
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include <charconv>
+#include <limits>
+#include <utility>
+
+namespace usher {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::string_view internal_prefix = "NODE_";
+constexpr std::int64_t v6only_flag = 1;
+constexpr std::int64_t reuse_address_flag = 4;
+
+/// Something in a message that is not what it must be.
+struct Refused {
+    std::string reason;
+};
+
+[[noreturn]] void refuse(const char* key, const Json& value)
+{
+    throw Refused{
+        fmt::format("\"{}\" is {}", key,
+                    value.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 80))};
+}
+
+const Json& member(const Json& json, const char* key)
+{
+    static const Json nothing;
+    const auto found = json.find(key);
+    return found == json.end() ? nothing : *found;
+}
+
+/// A whole number in range.  Numbers that come from the environment may be strings: a UDP socket
+/// passes on what its program gave it.
+std::int64_t number(const Json& json, const char* key, std::int64_t least, std::int64_t most,
+                    std::int64_t otherwise)
+{
+    const auto& value = member(json, key);
+    if (value.is_null())
+        return otherwise;
+    std::int64_t result = 0;
+    if (value.is_number_integer()) {
+        result = value.get<std::int64_t>();
+    } else if (value.is_string()) {
+        const auto& text = value.get_ref<const std::string&>();
+        const auto* const end = text.data() + text.size();
+        if (const auto [rest, error] = std::from_chars(text.data(), end, result);
+            error != std::errc{} || rest != end)
+            refuse(key, value);
+    } else {
+        refuse(key, value);
+    }
+    if (result < least || result > most)
+        refuse(key, value);
+    return result;
+}
+
+bool flag(const Json& json, const char* key)
+{
+    const auto& value = member(json, key);
+    return value.is_boolean() && value.get<bool>();
+}
+
+std::uint64_t sequence(const Json& json, const char* key)
+{
+    constexpr auto most = std::numeric_limits<std::int64_t>::max();
+    const auto result = number(json, key, 0, most, -1);
+    if (result < 0)
+        throw Refused{fmt::format("it has no \"{}\"", key)};
+    return static_cast<std::uint64_t>(result);
+}
+
+std::string text_of(const Json& json)
+{
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+ServerRequest decode_request(const Json& json)
+{
+    constexpr int most = std::numeric_limits<int>::max();
+    ServerRequest request{.seq = sequence(json, "seq"),
+                          .index = number(json, "index", 0, most, 0),
+                          .port = static_cast<int>(number(json, "port", -1, 65'535, 0)),
+                          .fd = static_cast<int>(number(json, "fd", -1, most, -1)),
+                          .backlog = static_cast<int>(number(json, "backlog", -1, most, 0)),
+                          .readable_all = flag(json, "readableAll"),
+                          .writable_all = flag(json, "writableAll"),
+                          .data = text_of(member(json, "data"))};
+    const auto flags = number(json, "flags", 0, most, 0);
+    request.v6only = (flags & v6only_flag) != 0;
+    request.reuse_address = (flags & reuse_address_flag) != 0;
+
+    const auto& address = member(json, "address");
+    if (address.is_string())
+        request.address = address.get<std::string>();
+    else if (!address.is_null())
+        refuse("address", address);
+
+    const auto& type = member(json, "addressType");
+    if (type == "udp4")
+        request.kind = ServerRequest::Kind::datagram4;
+    else if (type == "udp6")
+        request.kind = ServerRequest::Kind::datagram6;
+    else
+        request.is_path = number(json, "addressType", -1, 6, 4) == -1;
+    return request;
+}
+
+node::Message decode_cluster(const Json& json)
+{
+    const auto& act = member(json, "act");
+    if (act.is_null()) {
+        if (member(json, "ack").is_null())
+            return node::Ignored{};
+        return node::ConnectionReply{.ack = sequence(json, "ack"),
+                                     .accepted = flag(json, "accepted")};
+    }
+    if (act == "online")
+        return node::Online{};
+    if (act == "queryServer")
+        return node::QueryServer{decode_request(json)};
+    if (act == "listening")
+        return node::Listening{};
+    if (act == "close") {
+        const auto& key = member(json, "key");
+        return key.is_string() ? node::Message{node::CloseServer{key.get<std::string>()}}
+                               : node::Ignored{};
+    }
+    if (act == "exitedAfterDisconnect")
+        return node::ExitedAfterDisconnect{sequence(json, "seq")};
+    return node::Ignored{};
+}
+
+node::Message decode_internal(const Json& json, const std::string& command)
+{
+    if (command == "NODE_CLUSTER")
+        return decode_cluster(json);
+    if (command == "NODE_HANDLE_ACK")
+        return node::HandleAck{};
+    if (command == "NODE_HANDLE_NACK")
+        return node::HandleNack{};
+    if (command == "NODE_HANDLE")
+        return node::Handle{};
+    if (command == "NODE_SOCKET_NOTIFY_CLOSE")
+        return node::SocketNotifyClose{text_of(member(json, "key"))};
+    if (command == "NODE_SOCKET_GET_COUNT")
+        return node::SocketGetCount{text_of(member(json, "key"))};
+    return node::Ignored{};
+}
+
+/// The two lines that come with every connection, exactly as Node writes them.  All else, and
+/// what other runtimes write in another order, is for the parser.
+std::optional<node::Message> decode_common(std::string_view line)
+{
+    if (line == R"({"cmd":"NODE_HANDLE_ACK"})")
+        return node::HandleAck{};
+
+    constexpr std::string_view head = R"({"cmd":"NODE_CLUSTER","ack":)";
+    constexpr std::string_view middle = R"(,"accepted":true,"seq":)";
+    if (!line.starts_with(head))
+        return std::nullopt;
+    line.remove_prefix(head.size());
+    std::uint64_t ack = 0;
+    const auto [rest, error] = std::from_chars(line.data(), line.data() + line.size(), ack);
+    if (error != std::errc{})
+        return std::nullopt;
+    line.remove_prefix(static_cast<std::size_t>(rest - line.data()));
+    if (!line.starts_with(middle))
+        return std::nullopt;
+    line.remove_prefix(middle.size());
+    const auto digits = line.find_first_not_of("0123456789");
+    if (digits == 0 || line.substr(std::min(digits, line.size())) != "}")
+        return std::nullopt;
+    return node::ConnectionReply{.ack = ack, .accepted = true};
+}
+
+std::string json_text(std::string_view text)
+{
+    return text_of(Json(text));
+}
+
+} // namespace
+
+std::string ServerRequest::identity() const
+{
+    // The how many-th it is matters only where the kernel chooses the port: there the workers'
+    // first ones belong together, their second ones, and so on.
+    return fmt::format("{}|{}|{}|{}|{}|{}|{}", static_cast<int>(kind), is_path,
+                       address.value_or("*"), port, fd, v6only,
+                       port == 0 && fd < 0 && !is_path ? index : 0);
+}
+
+namespace node {
+
+Message decode(std::string_view line)
+{
+    if (auto common = decode_common(line))
+        return *common;
+
+    // Programs may send much, and none of it concerns us.
+    if (line.find(internal_prefix) == std::string_view::npos)
+        return Json::accept(line) ? Message{UserMessage{line}}
+                                  : Message{Malformed{"it is not JSON"}};
+    const auto json = Json::parse(line, nullptr, false);
+    if (json.is_discarded())
+        return Malformed{"it is not JSON"};
+
+    const auto& command = json.is_object() ? member(json, "cmd") : json;
+    if (!json.is_object() || !command.is_string())
+        return UserMessage{line};
+    const auto& name = command.get_ref<const std::string&>();
+    if (!name.starts_with(internal_prefix) || name.size() == internal_prefix.size())
+        return UserMessage{line};
+    try {
+        return decode_internal(json, name);
+    } catch (const Refused& refused) {
+        return Malformed{refused.reason};
+    }
+}
+
+std::string encode_answer(std::uint64_t ack, std::string_view key, int error, std::string_view data,
+                          const std::optional<SocketName>& name)
+{
+    std::string line =
+        fmt::format(R"({{"cmd":"NODE_CLUSTER","errno":{},"key":{},"ack":{},"data":{})",
+                    error == 0 ? "null" : std::to_string(-error), json_text(key), ack, data);
+    if (name)
+        line += fmt::format(R"(,"sockname":{{"address":{},"family":"{}","port":{}}})",
+                            json_text(name->address), name->v6 ? "IPv6" : "IPv4", name->port);
+    return line + ",\"seq\":0}\n";
+}
+
+std::string encode_shared_answer(std::uint64_t ack, std::string_view key, std::string_view data,
+                                 bool datagram)
+{
+    return fmt::format(
+        R"({{"cmd":"NODE_HANDLE","type":"{}","msg":{{"cmd":"NODE_CLUSTER","errno":0,"key":{},)"
+        R"("ack":{},"data":{},"seq":0}}}})"
+        "\n",
+        datagram ? "dgram.Native" : "net.Native", json_text(key), ack, data);
+}
+
+std::string encode_connection(std::string_view key, std::uint64_t seq)
+{
+    return fmt::format(R"({{"cmd":"NODE_HANDLE","type":"net.Native","msg":{{"cmd":"NODE_CLUSTER",)"
+                       R"("act":"newconn","key":"{}","seq":{}}}}})"
+                       "\n",
+                       key, seq);
+}
+
+std::string encode_disconnect()
+{
+    return "{\"cmd\":\"NODE_CLUSTER\",\"act\":\"disconnect\",\"seq\":0}\n";
+}
+
+std::string encode_ack(std::uint64_t ack)
+{
+    return fmt::format("{{\"cmd\":\"NODE_CLUSTER\",\"ack\":{},\"seq\":0}}\n", ack);
+}
+
+std::string encode_handle_ack(bool arrived)
+{
+    return fmt::format("{{\"cmd\":\"NODE_HANDLE_{}\"}}\n", arrived ? "ACK" : "NACK");
+}
+
+std::string encode_all_closed(std::string_view key)
+{
+    return fmt::format("{{\"cmd\":\"NODE_SOCKET_ALL_CLOSED\",\"key\":{}}}\n", key);
+}
+
+std::string encode_count(std::string_view key)
+{
+    return fmt::format("{{\"cmd\":\"NODE_SOCKET_COUNT\",\"key\":{},\"count\":0}}\n", key);
+}
+
+} // namespace node
+
+} // namespace usher

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+/// What goes over the channel between Node's `cluster` and its workers: one JSON value a line.
+///
+///     worker                          usher
+///        online ─────────────────────▶            Node runs
+///        queryServer ────────────────▶            it calls listen()
+///                ◀──────────────────── its answer
+///        listening ──────────────────▶            ready
+///                ◀──────────────────── newconn, with a connection
+///        HANDLE_ACK, accepted ───────▶
+///                ◀──────────────────── disconnect
+///        close ──────────────────────▶            for each of its servers; then end-of-file
+namespace usher {
+
+/// Where a worker's server wants to listen.
+struct ServerRequest {
+    enum class Kind { stream, datagram4, datagram6 };
+
+    std::uint64_t seq = 0;  ///< what the answer names
+    std::int64_t index = 0; ///< the how many-th of its kind in the worker
+    Kind kind = Kind::stream;
+    std::optional<std::string> address; ///< none: every interface; a path if `is_path`
+    bool is_path = false;
+    int port = 0;
+    int fd = -1; ///< a descriptor of the master's to use instead
+    int backlog = 0;
+    bool v6only = false;
+    bool reuse_address = false; ///< of a UDP socket
+    bool readable_all = false;  ///< of a Unix socket's file
+    bool writable_all = false;
+    std::string data = "null"; ///< JSON, e.g. the TLS ticket keys
+
+    /// What makes two requests the same.
+    [[nodiscard]] std::string identity() const;
+};
+
+namespace node {
+
+struct Online {};
+struct QueryServer {
+    ServerRequest request;
+};
+struct Listening {};
+/// The answer to a connection.
+struct ConnectionReply {
+    std::uint64_t ack = 0;
+    bool accepted = false;
+};
+struct CloseServer {
+    std::string key;
+};
+struct ExitedAfterDisconnect {
+    std::uint64_t seq = 0;
+};
+struct HandleAck {};  ///< the descriptor arrived
+struct HandleNack {}; ///< it did not
+struct Handle {};     ///< a descriptor of the worker's comes with it
+struct SocketNotifyClose {
+    std::string key; ///< JSON
+};
+struct SocketGetCount {
+    std::string key; ///< JSON
+};
+/// What the program itself has sent; any JSON value.
+struct UserMessage {
+    std::string_view text;
+};
+/// Node's own, and of no interest.
+struct Ignored {};
+struct Malformed {
+    std::string reason; ///< one clause
+};
+
+using Message = std::variant<Online, QueryServer, Listening, ConnectionReply, CloseServer,
+                             ExitedAfterDisconnect, HandleAck, HandleNack, Handle,
+                             SocketNotifyClose, SocketGetCount, UserMessage, Ignored, Malformed>;
+
+/// Reads one line, without its end.  Never throws for what is in it: that is Malformed.
+[[nodiscard]] Message decode(std::string_view line);
+
+/// Where a server listens, as the worker shall see it.
+struct SocketName {
+    std::string address;
+    bool v6 = false;
+    std::uint16_t port = 0;
+};
+
+/// The answer to a server request, without a descriptor.  `error` is 0 or an errno; `data` JSON.
+[[nodiscard]] std::string encode_answer(std::uint64_t ack, std::string_view key, int error,
+                                        std::string_view data,
+                                        const std::optional<SocketName>& name);
+
+/// The answer to a server request that goes with the descriptor of a bound socket.
+[[nodiscard]] std::string encode_shared_answer(std::uint64_t ack, std::string_view key,
+                                               std::string_view data, bool datagram);
+
+/// Goes with a connection for the server `key`.
+[[nodiscard]] std::string encode_connection(std::string_view key, std::uint64_t seq);
+
+[[nodiscard]] std::string encode_disconnect();
+[[nodiscard]] std::string encode_ack(std::uint64_t ack);
+[[nodiscard]] std::string encode_handle_ack(bool arrived);
+[[nodiscard]] std::string encode_all_closed(std::string_view key);
+[[nodiscard]] std::string encode_count(std::string_view key);
+
+} // namespace node
+
+} // namespace usher

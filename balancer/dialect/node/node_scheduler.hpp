@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+namespace usher {
+
+/// Decides which Node worker gets the next connection of one listener: the one that has fewest
+/// without a reply, among those the one that has been so for longest.  With a window of 1 this is
+/// Node's own order.
+///
+/// Holds no descriptor and no clock: connections are numbers, and it is told the time.  A
+/// connection is
+///
+///     offered → with a worker → accepted: it is the worker's, and forgotten here
+///                             → refused, or the worker has no descriptor for it, or it is gone:
+///                               it goes before all others to another worker
+class NodeScheduler {
+public:
+    using Clock = std::chrono::steady_clock;
+    using Worker = std::uint64_t;
+    using Connection = std::uint32_t;
+
+    /// A connection that everybody has refused is offered again after this long, then after twice
+    /// as long, and so on.
+    static constexpr std::chrono::milliseconds first_refusal_pause{10};
+    static constexpr std::chrono::milliseconds longest_refusal_pause{1'000};
+
+    /// A worker that had no descriptor for a connection gets none for this long, then one to try.
+    static constexpr std::chrono::milliseconds first_rest{100};
+    static constexpr std::chrono::milliseconds longest_rest{5'000};
+
+    struct Assignment {
+        Connection connection;
+        Worker worker;
+    };
+
+    /// A worker may have `window` connections to which it has not replied.
+    explicit NodeScheduler(unsigned window) noexcept : window_{window} {}
+
+    void set_window(unsigned window) noexcept { window_ = window; }
+
+    /// `worker` gets connections from now on, after those that are idle already.
+    void add(Worker worker);
+
+    /// It gets nothing more, and may still reply to what it has.
+    void remove(Worker worker) noexcept;
+
+    /// It is gone: what it has not replied to is for others.  Returns how many those are.
+    std::size_t lose(Worker worker);
+
+    /// True if a connection that is offered now goes to a worker at once.
+    [[nodiscard]] bool has_room(Clock::time_point now) const noexcept;
+
+    void offer(Connection connection) { waiting_.push_back({.connection = connection}); }
+
+    /// A connection that goes to a worker now; call it until there is none.
+    [[nodiscard]] std::optional<Assignment> next(Clock::time_point now);
+
+    /// As next(), but whatever windows, rests and refusals say; nothing if there is no worker.
+    [[nodiscard]] std::optional<Assignment> force();
+
+    void on_accepted(Worker worker, Connection connection) noexcept;
+    void on_refused(Worker worker, Connection connection);
+    void on_undelivered(Worker worker, Connection connection, Clock::time_point now);
+
+    /// When next() has something to say without anything else happening.
+    [[nodiscard]] std::optional<Clock::time_point> wake_at(Clock::time_point now) const noexcept;
+
+    /// Connections that no worker has.
+    [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
+
+    /// Whether any worker may get connections.
+    [[nodiscard]] bool has_workers() const noexcept;
+
+private:
+    struct Waiting {
+        Connection connection = 0;
+        std::vector<Worker> refused_by{};
+        unsigned rounds = 0; ///< how often everybody has refused it
+        Clock::time_point not_before{};
+    };
+
+    struct Member {
+        Worker worker = 0;
+        bool active = true;
+        std::uint64_t idle_since = 0;  ///< in replies, of all workers
+        std::vector<Waiting> offers{}; ///< without a reply, oldest first
+        unsigned undelivered = 0;      ///< in a row
+        Clock::time_point resting_until{};
+    };
+
+    [[nodiscard]] bool may_take(const Member& member, Clock::time_point now) const noexcept;
+    [[nodiscard]] Member* pick(const Waiting& waiting, Clock::time_point now) noexcept;
+    [[nodiscard]] bool is_refused_by_all(const Waiting& waiting) const noexcept;
+    [[nodiscard]] Member* find(Worker worker) noexcept;
+    [[nodiscard]] std::optional<Waiting> take_back(Worker worker, Connection connection) noexcept;
+    void forget_if_done(Worker worker) noexcept;
+
+    unsigned window_;
+    std::vector<Member> members_;
+    std::deque<Waiting> waiting_;
+    std::uint64_t replies_ = 0;
+};
+
+} // namespace usher

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/node/node_worker.hpp"
+
+#include "balancer/dialect/node/node_cluster.hpp"
+#include "common/sys/channel_pair.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+NodeWorker::NodeWorker(const asio::any_io_executor& executor, NodeCluster& cluster,
+                       std::uint64_t id, unsigned slot)
+    : cluster_{cluster}, id_{id}, slot_{slot}
+{
+    auto pair = sys::make_stream_pair();
+    channel_ = std::make_shared<NodeChannel>(executor, std::move(pair.parent));
+    worker_end_ = std::move(pair.child);
+}
+
+void NodeWorker::start(Observer& observer)
+{
+    observer_ = &observer;
+    worker_end_.reset(); // or we would keep the channel open for a dead worker
+    NodeChannel::Observer& self = *this;
+    channel_->start(self);
+}
+
+void NodeWorker::attach()
+{
+    attached_ = true;
+    cluster_.attach(*this);
+}
+
+void NodeWorker::detach() noexcept
+{
+    attached_ = false;
+    cluster_.detach(*this);
+}
+
+void NodeWorker::disconnect()
+{
+    if (!std::exchange(leaving_, true)) // else it knows
+        send(node::encode_disconnect());
+}
+
+void NodeWorker::answer(const std::string& line, int fd)
+{
+    if (fd >= 0)
+        unacknowledged_.push_back(0);
+    send(line, fd);
+}
+
+void NodeWorker::finish()
+{
+    if (std::exchange(finished_, true))
+        return;
+    if (!broken_)
+        channel_->read_rest(); // what it has answered is its own
+    leaving_ = true;
+    channel_->close();
+    give_back();
+}
+
+/// What it has not answered was never begun, since it answers before it touches a connection.
+void NodeWorker::give_back()
+{
+    offers_.clear();
+    unacknowledged_.clear();
+    cluster_.lose(*this);
+}
+
+bool NodeWorker::send(std::string_view line, int fd)
+{
+    return channel_->send(line, fd);
+}
+
+bool NodeWorker::send_message(std::string_view json)
+{
+    return send(std::string{json} + "\n");
+}
+
+void NodeWorker::notify_at(std::uint64_t count, std::function<void()> handler)
+{
+    notify_at_ = count;
+    on_count_ = std::move(handler);
+}
+
+std::uint64_t NodeWorker::handed_off() const noexcept
+{
+    return accepted_ + offers_.size();
+}
+
+void NodeWorker::carry(const std::shared_ptr<NodeListener>& listener,
+                       NodeListener::Connection connection, int fd)
+{
+    offers_.push_back({.seq = ++last_seq_, .listener = listener, .connection = connection});
+    unacknowledged_.push_back(last_seq_);
+    send(node::encode_connection(listener->key(), last_seq_), fd);
+}
+
+void NodeWorker::on_line(std::string_view line)
+{
+    const auto self = shared_from_this();
+    std::visit([this](const auto& message) { on_message(message); }, node::decode(line));
+}
+
+void NodeWorker::on_end()
+{
+    give_back();
+    leave("closed its channel");
+}
+
+void NodeWorker::on_broken(std::string reason)
+{
+    if (std::exchange(broken_, true) || finished_)
+        return;
+    const auto self = shared_from_this();
+    channel_->close(); // nothing it says counts any more
+    observer_->on_node_fault(std::move(reason));
+}
+
+void NodeWorker::leave(std::string reason)
+{
+    if (std::exchange(leaving_, true) || finished_)
+        return;
+    observer_->on_node_leaving(std::move(reason));
+}
+
+void NodeWorker::on_message(const node::Online&)
+{
+    if (!finished_)
+        observer_->on_node_online();
+}
+
+void NodeWorker::on_message(const node::QueryServer& query)
+{
+    // One that was told to end gets no answer, as from Node's primary.
+    if (!leaving_ && !finished_)
+        cluster_.query(*this, query.request);
+}
+
+void NodeWorker::on_message(const node::Listening&)
+{
+    if (!finished_)
+        observer_->on_node_ready();
+}
+
+void NodeWorker::on_message(const node::ConnectionReply& reply)
+{
+    const auto offer = std::ranges::find(offers_, reply.ack, &Offer::seq);
+    if (offer == offers_.end())
+        return on_broken(fmt::format("answered a message {} that it was not sent", reply.ack));
+    if (!offer->arrived)
+        return on_broken(fmt::format("answered message {} before it said that its connection "
+                                     "arrived",
+                                     reply.ack));
+    const auto answered = std::move(*offer);
+    offers_.erase(offer);
+    if (!reply.accepted)
+        return answered.listener->on_refused(id_, answered.connection);
+
+    ++accepted_;
+    cluster_.count_accepted();
+    if (on_count_ && notify_at_ != 0 && accepted_ >= notify_at_)
+        std::exchange(on_count_, nullptr)();
+    answered.listener->on_accepted(id_, answered.connection);
+}
+
+void NodeWorker::on_message(const node::CloseServer& close)
+{
+    cluster_.close_server(*this, close.key);
+}
+
+void NodeWorker::on_message(const node::ExitedAfterDisconnect& exit)
+{
+    // It waits for this before it ends.
+    send(node::encode_ack(exit.seq));
+    leave("disconnects by itself");
+}
+
+/// The offer whose descriptor the worker speaks of now: it does so in the order in which they were
+/// sent.  The end if that was no connection's.
+std::deque<NodeWorker::Offer>::iterator NodeWorker::next_unacknowledged()
+{
+    if (unacknowledged_.empty()) {
+        on_broken("acknowledged a descriptor that it was not sent");
+        return offers_.end();
+    }
+    const auto seq = unacknowledged_.front();
+    unacknowledged_.pop_front();
+    return std::ranges::find(offers_, seq, &Offer::seq);
+}
+
+void NodeWorker::on_message(const node::HandleAck&)
+{
+    if (const auto offer = next_unacknowledged(); offer != offers_.end())
+        offer->arrived = true;
+}
+
+void NodeWorker::on_message(const node::HandleNack&)
+{
+    const auto offer = next_unacknowledged();
+    if (offer == offers_.end())
+        return;
+    const auto undelivered = std::move(*offer);
+    offers_.erase(offer);
+    cluster_.report_undelivered(*this);
+    undelivered.listener->on_undelivered(id_, undelivered.connection);
+}
+
+void NodeWorker::on_message(const node::Handle&)
+{
+    // Nobody here wants it; without an answer the worker would say nothing more.
+    const bool arrived{channel_->take_handle()};
+    send(node::encode_handle_ack(arrived));
+}
+
+void NodeWorker::on_message(const node::SocketNotifyClose& notice)
+{
+    send(node::encode_all_closed(notice.key)); // all that came were closed at once
+}
+
+void NodeWorker::on_message(const node::SocketGetCount& question)
+{
+    send(node::encode_count(question.key));
+}
+
+void NodeWorker::on_message(const node::UserMessage& message)
+{
+    if (finished_)
+        return;
+    observer_->on_node_message(message.text);
+    if (message.text == "\"ready\"")
+        observer_->on_node_ready();
+}
+
+void NodeWorker::on_message(const node::Malformed& bad)
+{
+    on_broken("sent a message that cannot be read: " + bad.reason);
+}
+
+} // namespace usher

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/dialect/node/node_channel.hpp"
+#include "balancer/dialect/node/node_listener.hpp"
+#include "balancer/dialect/node/node_message.hpp"
+#include "balancer/dispatch/worker_feed.hpp"
+#include "common/sys/unique_fd.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace usher {
+
+class NodeCluster;
+
+/// One worker that is Node: what it asks of its cluster, what it is given, and what it says to
+/// that.  The process itself is others' business.
+///
+/// Lives as a shared pointer.  The cluster must outlive it.
+class NodeWorker final : public WorkerFeed,
+                         public NodeListener::Carrier,
+                         private NodeChannel::Observer,
+                         public std::enable_shared_from_this<NodeWorker> {
+public:
+    /// Hears what the worker says of itself.
+    class Observer {
+    public:
+        /// Node runs, and its program is about to.
+        virtual void on_node_online() = 0;
+
+        /// One of its servers listens, or its program says that it is ready.
+        virtual void on_node_ready() = 0;
+
+        /// It wants no further connection: one clause.
+        virtual void on_node_leaving(std::string reason) = 0;
+
+        /// It speaks another language: one clause.
+        virtual void on_node_fault(std::string reason) = 0;
+
+        /// Its program has sent a message: JSON.
+        virtual void on_node_message(std::string_view message) = 0;
+
+    protected:
+        ~Observer() = default;
+    };
+
+    /// Throws std::system_error.
+    NodeWorker(const boost::asio::any_io_executor& executor, NodeCluster& cluster, std::uint64_t id,
+               unsigned slot);
+
+    /// The end of the channel that the process gets; closed here by start().
+    [[nodiscard]] int worker_fd() const noexcept { return worker_end_.get(); }
+
+    /// The process runs.
+    void start(Observer& observer);
+
+    /// Connections may come to it; until detach().
+    void attach();
+    void detach() noexcept;
+
+    /// Tells it to finish what it has and to end.
+    void disconnect();
+
+    /// The process has ended: what it had not accepted goes to others.
+    void finish();
+
+    /// Answers a request for a server, with a socket or -1; see NodeCluster.
+    void answer(const std::string& line, int fd = -1);
+
+    /// Sends one JSON value to its program.  False if too much waits for it already.
+    bool send_message(std::string_view json);
+
+    [[nodiscard]] std::uint64_t id() const noexcept override { return id_; }
+    [[nodiscard]] unsigned slot() const noexcept { return slot_; }
+    [[nodiscard]] bool is_attached() const noexcept { return attached_; }
+
+    /// It was told to end, says that it ends, or has ended.
+    [[nodiscard]] bool is_leaving() const noexcept { return leaving_; }
+
+    void set_max_queue(std::size_t) noexcept override {} // the cluster's window is the limit
+    void notify_at(std::uint64_t count, std::function<void()> handler) override;
+    [[nodiscard]] std::uint64_t handed_off() const noexcept override;
+    [[nodiscard]] std::uint64_t queued() const noexcept override { return offers_.size(); }
+    [[nodiscard]] std::optional<std::uint64_t> open() const noexcept override { return {}; }
+    [[nodiscard]] std::chrono::steady_clock::time_point heartbeat() const noexcept override
+    {
+        return {}; // a late answer to a connection tells that it hangs
+    }
+    [[nodiscard]] std::string_view audit() noexcept override { return {}; }
+
+private:
+    /// A connection that was sent and not answered.
+    struct Offer {
+        std::uint64_t seq;
+        std::shared_ptr<NodeListener> listener;
+        NodeListener::Connection connection;
+        bool arrived = false; ///< acknowledged
+    };
+
+    void carry(const std::shared_ptr<NodeListener>& listener, NodeListener::Connection connection,
+               int fd) override;
+
+    void on_line(std::string_view line) override;
+    void on_end() override;
+    void on_broken(std::string reason) override;
+
+    void on_message(const node::Online&);
+    void on_message(const node::QueryServer& query);
+    void on_message(const node::Listening&);
+    void on_message(const node::ConnectionReply& reply);
+    void on_message(const node::CloseServer& close);
+    void on_message(const node::ExitedAfterDisconnect& exit);
+    void on_message(const node::HandleAck&);
+    void on_message(const node::HandleNack&);
+    void on_message(const node::Handle&);
+    void on_message(const node::SocketNotifyClose& notice);
+    void on_message(const node::SocketGetCount& question);
+    void on_message(const node::UserMessage& message);
+    void on_message(const node::Ignored&) {}
+    void on_message(const node::Malformed& bad);
+
+    bool send(std::string_view line, int fd = -1);
+    [[nodiscard]] std::deque<Offer>::iterator next_unacknowledged();
+    void give_back();
+    void leave(std::string reason);
+
+    NodeCluster& cluster_;
+    std::uint64_t id_;
+    unsigned slot_;
+    sys::UniqueFd worker_end_;
+    std::shared_ptr<NodeChannel> channel_;
+    Observer* observer_ = nullptr;
+
+    std::deque<Offer> offers_;
+    std::uint64_t last_seq_ = 0;
+    std::deque<std::uint64_t> unacknowledged_; ///< of what was sent with a descriptor; 0: a socket
+    std::uint64_t accepted_ = 0;
+    std::uint64_t notify_at_ = 0;
+    std::function<void()> on_count_;
+    bool attached_ = false;
+    bool leaving_ = false;
+    bool broken_ = false;
+    bool finished_ = false;
+};
+
+} // namespace usher

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+// What goes wrong between a cluster and its Node workers.
+#include "tests/support/eventually.hpp"
+#include "tests/support/http_client.hpp"
+#include "tests/support/load.hpp"
+#include "tests/support/node_site.hpp"
+#include "tests/support/process_facts.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <map>
+#include <string>
+
+using namespace usher::test;
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+namespace {
+
+json worker_status(const UsherProcess& usher, std::size_t slot)
+{
+    return json::parse(usher.command({"status", "--json"}).output)
+        .at("pools")
+        .at(0)
+        .at("workers")
+        .at(slot - 1);
+}
+
+void wait_for_state(pid_t pid, char state)
+{
+    REQUIRE(eventually([&] { return state_of(pid) == state; }));
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("node_faults");
+
+TEST_CASE("what a dead worker had not accepted goes to others, its bytes intact")
+{
+    auto site = NodeSite::of(1, {"http"}, {{"node", {{"window", 2}}}});
+    site.usher.wait_until_ready(1);
+    const auto victim = site.usher.worker_pid(1);
+    ::kill(victim, SIGSTOP);
+    wait_for_state(victim, 'T');
+
+    HttpClient first{site.usher.port()};
+    first.send_get("/");
+    HttpClient second{site.usher.port()};
+    second.send_get("/");
+    HttpClient third{site.usher.port()}; // waits in the backlog
+    third.send_get("/");
+    CHECK(eventually([&] { return worker_status(site.usher, 1).at("queued") == 2; }));
+
+    ::kill(victim, SIGKILL);
+    CHECK(first.read_answer().ok());
+    CHECK(second.read_answer().ok());
+    CHECK(third.read_answer().ok());
+    site.usher.wait_for("2 connections that worker 1 had not accepted went to others");
+}
+
+TEST_CASE("what a worker acknowledged and did not answer goes to others when it is gone")
+{
+    auto site = NodeSite::of_fakes(1, "hold");
+    site.usher.wait_until_ready(1);
+    HttpClient client{site.usher.port()};
+    client.send_get("/");
+    CHECK(eventually([&] { return worker_status(site.usher, 1).at("queued") == 1; }));
+
+    ::kill(site.usher.worker_pid(1), SIGKILL);
+    CHECK(client.read_answer().ok());
+}
+
+TEST_CASE("a worker that hangs is ended, and what it held is answered by another")
+{
+    auto site = NodeSite::of_fakes(1, "hold", {{"stall_timeout", "500ms"}});
+    site.usher.wait_until_ready(1);
+    HttpClient client{site.usher.port()};
+    client.send_get("/");
+    CHECK(client.read_answer().ok());
+    CHECK(site.usher.wait_for("hangs, because").find("none of the 1 connections") !=
+          std::string::npos);
+}
+
+TEST_CASE("a worker that blocks its loop holds no more than the window; the other serves on")
+{
+    auto site = NodeSite::of(2, {"http"}, {{"stall_timeout", "0s"}});
+    site.usher.wait_until_ready(2);
+    HttpClient blocked{site.usher.port()};
+    blocked.send_get("/block");
+    // One of these is given to the worker that blocks; the others are not.
+    std::map<int, int> answered;
+    std::vector<HttpClient> clients;
+    for (int i = 0; i < 8; ++i) {
+        clients.emplace_back(site.usher.port());
+        clients.back().send_get("/");
+    }
+    CHECK(eventually([&] {
+        int count = 0;
+        for (const auto& client : clients)
+            count += client.has_answer() ? 1 : 0;
+        return count >= 7;
+    }));
+    CHECK_FALSE(blocked.has_answer());
+    const auto queued = worker_status(site.usher, 1).at("queued").get<int>() +
+                        worker_status(site.usher, 2).at("queued").get<int>();
+    CHECK(queued <= 1);
+    for (auto& client : clients)
+        CHECK(client.read_answer().ok());
+    CHECK(blocked.read_answer().ok());
+}
+
+TEST_CASE("with every worker stopped nothing is accepted; the clients wait in the backlog")
+{
+    auto site = NodeSite::of(1, {"http"}, {{"stall_timeout", "0s"}});
+    site.usher.wait_until_ready(1);
+    const auto pid = site.usher.worker_pid(1);
+    ::kill(pid, SIGSTOP);
+    wait_for_state(pid, 'T');
+    const auto before = descriptors_of(site.usher.pid()).size();
+    std::vector<HttpClient> clients;
+    for (int i = 0; i < 20; ++i) {
+        clients.emplace_back(site.usher.port());
+        clients.back().send_get("/");
+    }
+    CHECK(eventually([&] { return worker_status(site.usher, 1).at("queued") == 1; }));
+    CHECK(descriptors_of(site.usher.pid()).size() <= before + 2);
+    ::kill(pid, SIGCONT);
+    for (auto& client : clients)
+        CHECK(client.read_answer().ok());
+}
+
+TEST_CASE("while every worker refuses, usher waits without spinning, then they are served")
+{
+    auto site = NodeSite::of(2, {"refuse", "http"});
+    site.usher.wait_until_ready(2);
+    HttpClient one{site.usher.port()};
+    HttpClient two{site.usher.port()};
+    one.send_get("/", false);
+    two.send_get("/", false);
+    CHECK(one.read_answer().ok());
+    CHECK(two.read_answer().ok()); // both workers have one now, and keep it
+
+    HttpClient waiting{site.usher.port()};
+    waiting.send_get("/");
+    const auto before = cpu_time(site.usher.pid());
+    CHECK_FALSE(eventually([&] { return waiting.has_answer(); }, 1s));
+    CHECK(cpu_time(site.usher.pid()) - before < 300ms);
+    one.close();
+    CHECK(waiting.read_answer().ok());
+}
+
+TEST_CASE("a worker without descriptors is passed over, and serves again once it has some")
+{
+    auto site = NodeSite::of(2, {"http", "hold-fds:30"}, {{"rlimits", {{"nofile", 200}}}});
+    site.usher.wait_until_ready(2);
+    // Connections that stay open use up what is left.
+    std::vector<HttpClient> open;
+    for (int i = 0; i < 50; ++i) {
+        open.emplace_back(site.usher.port());
+        open.back().send_get("/", false);
+        CHECK(open.back().read_answer().ok());
+    }
+    HttpClient waiting{site.usher.port()};
+    for (int i = 0; i < 40; ++i) {
+        open.emplace_back(site.usher.port());
+        open.back().send_get("/", false);
+    }
+    site.usher.wait_for("has no descriptor left for a connection");
+
+    for (unsigned slot = 1; slot <= 2; ++slot)
+        ::kill(site.usher.worker_pid(slot), SIGUSR2);
+    site.usher.wait_for_count("let go", 2);
+    for (std::size_t i = 50; i < open.size(); ++i)
+        CHECK(open[i].read_answer().ok());
+    waiting.send_get("/");
+    CHECK(waiting.read_answer().ok());
+    std::map<int, int> slots;
+    for (int i = 0; i < 20; ++i)
+        ++slots[get(site.usher.port(), "/").slot()];
+    CHECK(slots[1] > 0);
+    CHECK(slots[2] > 0);
+}
+
+TEST_CASE("when the last worker is gone clients wait for the next one, and nobody is refused")
+{
+    auto site = NodeSite::of(1, {"http"}, {{"restart", {{"first_delay", "300ms"}}}});
+    site.usher.wait_until_ready(1);
+    const auto port = site.usher.port();
+    for (int round = 0; round < 3; ++round) {
+        ::kill(site.usher.worker_pid(1), SIGKILL);
+        HttpClient client{port};
+        client.send_get("/");
+        CHECK(client.read_answer().ok());
+    }
+    CHECK(site.usher.count("listening on") == 1);
+}
+
+TEST_CASE("a request to disconnect goes out past a connection that was never answered")
+{
+    auto site = NodeSite::of_fakes(1, "hold", {{"stall_timeout", "0s"}, {"drain_timeout", "20s"}});
+    site.usher.wait_until_ready(1);
+    HttpClient client{site.usher.port()};
+    client.send_get("/");
+    CHECK(eventually([&] { return worker_status(site.usher, 1).at("queued") == 1; }));
+
+    const auto old = site.usher.worker_pid(1);
+    CHECK(site.usher.command({"restart", "1"}).code == 0);
+    CHECK(eventually([&] { return state_of(old) == 0; }, 5s)); // long before its deadline
+    CHECK(client.read_answer().ok());
+}
+
+TEST_CASE("a worker that breaks the protocol is retired, and the master serves on")
+{
+    const std::map<std::string, std::string> faults{
+        {"malformed", "cannot be read: it is not JSON"},
+        {"empty-line", "cannot be read: it is not JSON"},
+        {"half-a-line", "closed its channel in the middle of a message"},
+        {"huge-line", "sent a message longer than 16 MiB"},
+        {"wrong-ack", "answered a message 4711 that it was not sent"},
+        {"stray-handle-ack", "acknowledged a descriptor that it was not sent"},
+        {"descriptors", "sent descriptors without the messages"},
+        {"bad-number", "cannot be read: "},
+    };
+    for (const auto& [fault, reason] : faults) {
+        CAPTURE(fault);
+        auto site = NodeSite::of_fakes(2, fault, {{"stop_grace", "200ms"}});
+        CHECK(site.usher.wait_for("retired, because it").find(reason) != std::string::npos);
+        for (int i = 0; i < 5; ++i)
+            CHECK(get(site.usher.port(), "/").ok());
+        site.usher.wait_until_ready(2);
+        CHECK(site.usher.stop() == usher::sys::ExitStatus{});
+    }
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,118 @@
+// A worker of a cluster, for the tests: `node server.js WHAT...`, each of
+//
+//     http[:PORT]     answers with its slot; /slow late, /echo with what was posted
+//     refuse          takes no connection more while it serves one
+//     net:PORT        a plain server, which sends its slot
+//     unix:PATH       HTTP on a Unix socket
+//     https           as http
+//     udp             answers each datagram with its slot
+//     exclusive       a server that usher knows nothing of
+//     hold-fds:N      opens so many descriptors that N are left
+//
+// Problems go to the standard output: `error CODE CALL`.
+'use strict';
+const dgram = require('dgram');
+const fs = require('fs');
+const http = require('http');
+const https = require('https');
+const net = require('net');
+const path = require('path');
+
+const slot = process.env.USHER_SLOT;
+
+function answer(request, response) {
+  response.setHeader('X-Slot', slot);
+  response.setHeader('X-Pid', process.pid);
+  if (request.url === '/echo') {
+    const parts = [];
+    request.on('data', (part) => parts.push(part));
+    request.on('end', () => response.end(Buffer.concat(parts)));
+  } else if (request.url === '/block') {
+    const end = Date.now() + 5000;
+    while (Date.now() < end);
+    response.end('hello\n');
+  } else if (request.url === '/leave') {
+    response.end('hello\n');
+    require('cluster').worker.disconnect();
+  } else if (request.url === '/cut') {
+    response.end('hello\n', () => process.disconnect());
+  } else {
+    setTimeout(() => response.end('hello\n'), request.url === '/slow' ? 1000 : 0);
+  }
+}
+
+function report(server) {
+  server.on('error', (error) => console.log(`error ${error.code} ${error.syscall}`));
+  return server;
+}
+
+let refuse = false;
+for (const what of process.argv.slice(2)) {
+  const at = what.indexOf(':');
+  const name = at < 0 ? what : what.slice(0, at);
+  const value = at < 0 ? '0' : what.slice(at + 1);
+  switch (name) {
+  case 'refuse':
+    refuse = true;
+    break;
+  case 'http': {
+    const server = report(http.createServer(answer));
+    if (refuse)
+      server.maxConnections = 1;
+    server.listen(Number(value), '127.0.0.1');
+    break;
+  }
+  case 'anywhere':
+    report(http.createServer(answer)).listen({port: Number(value), backlog: 64});
+    break;
+  case 'net':
+    report(net.createServer((socket) => socket.end(`${slot}\n`))).listen(Number(value));
+    break;
+  case 'unix':
+    report(http.createServer(answer)).listen({path: value, readableAll: true, writableAll: true});
+    break;
+  case 'https': {
+    const options = {
+      key: fs.readFileSync(path.join(process.env.CERTIFICATES, 'key.pem')),
+      cert: fs.readFileSync(path.join(process.env.CERTIFICATES, 'cert.pem')),
+    };
+    report(https.createServer(options, answer)).listen(Number(value), '127.0.0.1');
+    break;
+  }
+  case 'udp': {
+    const socket = dgram.createSocket('udp4');
+    socket.on('message', (text, peer) => socket.send(slot, peer.port, peer.address));
+    socket.bind(Number(value), '127.0.0.1');
+    break;
+  }
+  case 'exclusive':
+    report(net.createServer((socket) => socket.end(`${slot}\n`)))
+        .listen({port: 0, host: '127.0.0.1', exclusive: true},
+                function() { console.log(`exclusive ${this.address().port}`); });
+    break;
+  case 'hold-fds': {
+    const held = [];
+    try {
+      for (;;)
+        held.push(fs.openSync('/dev/null'));
+    } catch (error) {
+      for (let i = 0; i < Number(value); ++i)
+        fs.closeSync(held.pop());
+    }
+    process.on('SIGUSR2', () => {
+      for (const fd of held.splice(0))
+        fs.closeSync(fd);
+      console.log('let go');
+    });
+    break;
+  }
+  case 'send':
+    process.send(JSON.parse(value));
+    break;
+  case 'listen-to-messages':
+    process.on('message', (message) => console.log(`got ${JSON.stringify(message)}`));
+    break;
+  default:
+    throw new Error(`unknown: ${what}`);
+  }
+}
