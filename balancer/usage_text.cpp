@@ -100,7 +100,8 @@ Options:
                       may use (default auto)
   --dialect NAME      how the workers receive connections: native, by the worker protocol;
                       preload, an unmodified program that listens on a port of its own;
-                      auto, at present native (default auto)
+                      node, a Node program that uses cluster, unmodified; auto, at
+                      present native (default auto)
   --backlog N         how many connections the kernel keeps waiting, 1 to 65535
                       (default 4096)
   --control PATH      where usher status and the other commands find this master
@@ -120,6 +121,7 @@ Examples:
   usher run --listen 8000 -- ./my-server
   usher run --config usher.json --workers 2 --listen localhost:8000
   usher run --listen 8000 --dialect preload -- node app.js
+  usher run --dialect node --workers 4 -- node server.js
 
 Exit codes:
   0   done

@@ -94,6 +94,8 @@ asio::awaitable<Outcome> Pool::resize(std::shared_ptr<const PoolConfig> config)
         if (!last->has_ended())
             leaving_.push_back(last);
         dismiss(last);
+        if (node_cluster_)
+            node_cluster_->give_up_slot(last->place().slot);
     }
     co_return Outcome{};
 }
@@ -140,6 +142,8 @@ asio::awaitable<Outcome> Pool::drain(unsigned slot)
             co_return Outcome::failure("there is no such slot any more");
         drained = slots_[slot - 1];
         dismiss(drained);
+        if (node_cluster_)
+            node_cluster_->give_up_slot(slot);
     }
     while (drained->worker() != nullptr) // others may go on meanwhile, for as long as it takes
         co_await changed_.wait();

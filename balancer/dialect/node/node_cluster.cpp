@@ -147,7 +147,7 @@ int NodeCluster::open(const ServerRequest& request, Server*& server)
     } else if (policy == NodeConfig::Policy::none) {
         opened.shared.emplace(0, std::move(socket.fd));
     } else {
-        opened.shared.emplace(~0U, std::move(socket.fd)); // holds the port, whoever comes and goes
+        opened.shared.emplace(~0U, std::move(socket.fd)); // holds the port
     }
     publish(EventKind::listening, log::Level::info,
             fmt::format("listening on {}{}", opened.name,
@@ -275,6 +275,12 @@ void NodeCluster::lose(NodeWorker& worker)
         publish(EventKind::reclaimed, log::Level::info,
                 fmt::format("{} connections that worker {} had not accepted went to others", lost,
                             worker.slot()));
+}
+
+void NodeCluster::give_up_slot(unsigned slot)
+{
+    for (auto& server : servers_)
+        server.shared.erase(slot);
 }
 
 void NodeCluster::report_undelivered(const NodeWorker& worker)

@@ -53,6 +53,9 @@ public:
     /// The worker is gone: what it had not accepted goes to others.
     void lose(NodeWorker& worker);
 
+    /// Nobody will follow in `slot`: what is its own alone closes once its worker has ended.
+    void give_up_slot(unsigned slot);
+
     void count_accepted() noexcept { ++counters_.handed_off; }
 
     /// The worker had no descriptor left for a connection.

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+// Node workers that accept themselves, datagrams, and what TLS servers share.
+#include "tests/support/eventually.hpp"
+#include "tests/support/http_client.hpp"
+#include "tests/support/load.hpp"
+#include "tests/support/node_site.hpp"
+#include "tests/support/sockets.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <set>
+#include <string>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+using namespace usher::test;
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+namespace {
+
+/// What a shell command writes.
+std::string output_of(const std::string& command)
+{
+    const std::unique_ptr<FILE, int (*)(FILE*)> pipe{::popen(command.c_str(), "r"), ::pclose};
+    REQUIRE(pipe);
+    std::string text;
+    std::array<char, 256> buffer{};
+    while (std::fgets(buffer.data(), buffer.size(), pipe.get()) != nullptr)
+        text += buffer.data();
+    return text;
+}
+
+/// Sends a datagram to a port of this machine and returns the answer.
+std::string ask_datagram(std::uint16_t port)
+{
+    const auto address = loopback(port);
+    const usher::sys::UniqueFd fd{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    REQUIRE(::connect(fd.get(), address.data(), address.size()) == 0);
+    write_text(fd.get(), "?");
+    return read_text(fd.get());
+}
+
+std::uint16_t port_in(const std::string& line, std::string_view before)
+{
+    const auto at = line.find(before);
+    return static_cast<std::uint16_t>(std::stoi(line.substr(at + before.size())));
+}
+
+json policy(const char* name)
+{
+    return {{"node", {{"policy", name}}}};
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("node_policies");
+
+TEST_CASE("with policy none all workers accept from one socket, and none is lost with a restart")
+{
+    auto site = NodeSite::of(2, {"http"}, policy("none"));
+    site.usher.wait_until_ready(2);
+    Load load{site.usher.port(), 4};
+    load.wait_for(200);
+    CHECK(site.usher.command({"restart", "all"}).code == 0);
+    load.wait_for(200);
+    load.stop();
+    CHECK(load.first_problem() == "");
+    const auto status = json::parse(site.usher.command({"status", "--json"}).output);
+    CHECK(status.at("pools").at(0).at("handed_off") == 0); // usher accepts nothing itself
+}
+
+TEST_CASE("NODE_CLUSTER_SCHED_POLICY says the policy, where the configuration does not")
+{
+    for (const char* const configured : {"auto", "rr"}) {
+        auto pool = policy(configured);
+        pool["env"] = {{"NODE_CLUSTER_SCHED_POLICY", "none"}};
+        auto site = NodeSite::of(1, {"http"}, pool);
+        site.usher.wait_until_ready(1);
+        CHECK(get(site.usher.port(), "/").ok());
+        const auto status = json::parse(site.usher.command({"status", "--json"}).output);
+        CHECK(status.at("pools").at(0).at("handed_off") ==
+              (std::string{configured} == "auto" ? 0 : 1));
+    }
+}
+
+TEST_CASE("with policy reuseport each worker accepts from a socket of its own")
+{
+    auto site = NodeSite::of(2, {"http"}, policy("reuseport"));
+    site.usher.wait_until_ready(2);
+    std::set<int> slots;
+    for (int i = 0; i < 100; ++i)
+        slots.insert(get(site.usher.port(), "/").slot());
+    CHECK(slots == std::set<int>{1, 2});
+
+    Load load{site.usher.port(), 4};
+    load.wait_for(100);
+    CHECK(site.usher.command({"restart", "all"}).code == 0);
+    load.wait_for(100);
+    load.stop();
+    CHECK(load.first_problem() == "");
+}
+
+TEST_CASE("with policy reuseport a slot that is given up takes no connection with it")
+{
+    auto site = NodeSite::of(2, {"http"}, policy("reuseport"));
+    site.usher.wait_until_ready(2);
+    CHECK(site.usher.command({"scale", "1"}).code == 0);
+    site.usher.wait_for("exited with code 0");
+    for (int i = 0; i < 50; ++i)
+        CHECK(get(site.usher.port(), "/").slot() == 1);
+}
+
+TEST_CASE("all workers receive from one UDP socket, whatever the policy")
+{
+    auto site = NodeSite::of(2, {"http", "udp"});
+    site.usher.wait_until_ready(2);
+    const auto line = site.usher.wait_for(" (UDP)");
+    const auto answer = ask_datagram(port_in(line, "listening on 127.0.0.1:"));
+    CHECK((answer == "1" || answer == "2"));
+}
+
+TEST_CASE("a server that is exclusive is the worker's own")
+{
+    auto site = NodeSite::of(1, {"http", "exclusive"});
+    site.usher.wait_until_ready(1);
+    const auto line = site.usher.wait_for("exclusive ");
+    CHECK(site.usher.count("listening on") == 1);
+    const HttpClient client{port_in(line, "exclusive ")};
+    CHECK(read_text(client.fd()) == "1\n");
+}
+
+TEST_CASE("TLS servers share their ticket keys, so a session goes on with another worker")
+{
+    const TempDir folder;
+    const auto path = folder.path().string();
+    std::ignore = output_of("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
+                            "-nodes -days 1 -subj /CN=localhost -keyout " +
+                            path + "/key.pem -out " + path + "/cert.pem 2>/dev/null");
+    auto site = NodeSite::of(3, {"https"}, {{"env", {{"CERTIFICATES", path}}}});
+    site.usher.wait_until_ready(3);
+    CHECK(output_of("node " + source_folder() + "/tests/node/tls_client.js " +
+                    std::to_string(site.usher.port()) + " 7") == "resumed 6, workers 3\n");
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/node/node_message.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cerrno>
+#include <string>
+#include <variant>
+#include <vector>
+
+using namespace usher;
+using namespace usher::node;
+
+namespace {
+
+template <typename Expected>
+Expected as(std::string_view line)
+{
+    const auto message = decode(line);
+    REQUIRE(std::holds_alternative<Expected>(message));
+    return std::get<Expected>(message);
+}
+
+template <typename Expected>
+bool is(std::string_view line)
+{
+    return std::holds_alternative<Expected>(decode(line));
+}
+
+ServerRequest request_of(const std::string& members)
+{
+    return as<QueryServer>(R"({"cmd":"NODE_CLUSTER","act":"queryServer",)" + members + "}").request;
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("node_message");
+
+TEST_CASE("what comes with every connection is read, as Node writes it and otherwise")
+{
+    CHECK(is<HandleAck>(R"({"cmd":"NODE_HANDLE_ACK"})"));
+    CHECK(is<HandleAck>(R"({ "cmd": "NODE_HANDLE_ACK" })"));
+    for (const char* const line : {R"({"cmd":"NODE_CLUSTER","ack":17,"accepted":true,"seq":3})",
+                                   R"({"ack":17,"accepted":true,"cmd":"NODE_CLUSTER","seq":3})"}) {
+        const auto reply = as<ConnectionReply>(line);
+        CHECK(reply.ack == 17);
+        CHECK(reply.accepted);
+    }
+    CHECK_FALSE(
+        as<ConnectionReply>(R"({"cmd":"NODE_CLUSTER","ack":1,"accepted":false,"seq":3})").accepted);
+    CHECK(is<HandleNack>(R"({"cmd":"NODE_HANDLE_NACK"})"));
+}
+
+TEST_CASE("what begins like the common answer and is not JSON is malformed")
+{
+    for (const char* const line : {R"({"cmd":"NODE_CLUSTER","ack":1,"accepted":true,"seq":3)",
+                                   R"({"cmd":"NODE_CLUSTER","ack":1,"accepted":true,"seq":})",
+                                   R"({"cmd":"NODE_CLUSTER","ack":1,"accepted":true,"seq":3}})",
+                                   R"({"cmd":"NODE_CLUSTER","ack":,"accepted":true,"seq":3})"})
+        CHECK(is<Malformed>(line));
+}
+
+TEST_CASE("a request for a port has no address, and that is every one")
+{
+    const auto request = request_of(R"("index":0,"data":null,"address":null,"port":8123,)"
+                                    R"("addressType":4,"backlog":64,"seq":1)");
+    CHECK(request.seq == 1);
+    CHECK(request.kind == ServerRequest::Kind::stream);
+    CHECK_FALSE(request.address);
+    CHECK(request.port == 8123);
+    CHECK(request.backlog == 64);
+    CHECK(request.fd == -1);
+    CHECK_FALSE(request.is_path);
+    CHECK(request.data == "null");
+}
+
+TEST_CASE("requests for paths, descriptors, IPv6 alone and datagrams are told apart")
+{
+    CHECK(request_of(R"("address":"/a","port":-1,"addressType":-1,"seq":1)").is_path);
+    CHECK(request_of(R"("address":null,"port":null,"addressType":null,"fd":9,"seq":1)").fd == 9);
+    CHECK(request_of(R"("address":"::","port":1,"addressType":6,"flags":1,"seq":1)").v6only);
+
+    // A datagram socket's port may be a string, where the program took it from the environment.
+    const auto datagram = request_of(R"("address":"0.0.0.0","port":"53","addressType":"udp4",)"
+                                     R"("fd":-1,"flags":4,"seq":1)");
+    CHECK(datagram.kind == ServerRequest::Kind::datagram4);
+    CHECK(datagram.port == 53);
+    CHECK(datagram.reuse_address);
+}
+
+TEST_CASE("a server's data is kept as it came")
+{
+    CHECK(request_of(R"("data":{"ticketKeys":"00ff"},"port":1,"seq":1)").data ==
+          R"({"ticketKeys":"00ff"})");
+}
+
+TEST_CASE("requests are the same if they ask for the same socket")
+{
+    const auto identity = [](const std::string& members) {
+        return request_of(members + R"(,"seq":1)").identity();
+    };
+    CHECK(identity(R"("port":80,"index":0)") == identity(R"("port":80,"index":1)"));
+    CHECK(identity(R"("port":0,"index":0)") != identity(R"("port":0,"index":1)"));
+    CHECK(identity(R"("port":80)") != identity(R"("port":81)"));
+    CHECK(identity(R"("port":80)") != identity(R"("port":80,"address":"127.0.0.1")"));
+    CHECK(identity(R"("port":80)") != identity(R"("port":80,"addressType":"udp4")"));
+}
+
+TEST_CASE("what is no message of Node's own is the program's")
+{
+    for (const char* const line : {R"("ready")", "1", "null", "[]", R"({"cmd":"NODE_"})",
+                                   R"({"cmd":"node"})", R"({"text":"NODE_HANDLE_ACK"})"})
+        CHECK(is<UserMessage>(line));
+    CHECK(is<Ignored>(R"({"cmd":"NODE_FOO"})"));
+    CHECK(is<Ignored>(R"({"cmd":"NODE_CLUSTER","act":"unheard of"})"));
+}
+
+TEST_CASE("what cannot be read is malformed, and nothing throws")
+{
+    for (const char* const line :
+         {"", " ", "{", "x", "{\"cmd\":\"NODE_CLUSTER\",", "\xff", R"({"a":"\ud800"})",
+          R"({"cmd":"NODE_CLUSTER","act":"queryServer"})",
+          R"({"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"port":65536})",
+          R"({"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"port":"80x"})",
+          R"({"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"port":{}})",
+          R"({"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"address":7})",
+          R"({"cmd":"NODE_CLUSTER","act":"exitedAfterDisconnect"})",
+          R"({"cmd":"NODE_CLUSTER","ack":-1,"accepted":true})"}) {
+        CAPTURE(line);
+        CHECK(is<Malformed>(line));
+    }
+}
+
+TEST_CASE("answers are one line each, and errors are negative numbers")
+{
+    CHECK(encode_answer(7, "1", 0, "null", SocketName{.address = "::", .v6 = true, .port = 80}) ==
+          R"({"cmd":"NODE_CLUSTER","errno":null,"key":"1","ack":7,"data":null,)"
+          R"("sockname":{"address":"::","family":"IPv6","port":80},"seq":0})"
+          "\n");
+    CHECK(encode_answer(7, "", EADDRINUSE, "null", std::nullopt) ==
+          "{\"cmd\":\"NODE_CLUSTER\",\"errno\":-98,\"key\":\"\",\"ack\":7,\"data\":null,"
+          "\"seq\":0}\n");
+    CHECK(encode_connection("1", 3) ==
+          R"({"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER",)"
+          R"("act":"newconn","key":"1","seq":3}})"
+          "\n");
+    CHECK(encode_shared_answer(7, "1", "null", true) ==
+          R"({"cmd":"NODE_HANDLE","type":"dgram.Native","msg":{"cmd":"NODE_CLUSTER","errno":0,)"
+          R"("key":"1","ack":7,"data":null,"seq":0}})"
+          "\n");
+}
+
+TEST_SUITE_END();
