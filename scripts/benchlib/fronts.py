@@ -5,6 +5,7 @@ program; those two run the same JavaScript.
 """
 
 import contextlib
+import json
 import pathlib
 import shutil
 import subprocess
@@ -125,6 +126,27 @@ class Preload(Front):
         return lambda pid, exe: exe == str(tools.usher)
 
 
+class NodeDialect(Front):
+    """usher as the primary of the same program as Node's."""
+
+    def __init__(self, name, what, settings):
+        self.name = name
+        self.what = what
+        self.settings = settings
+
+    def missing(self):
+        return None if shutil.which("node") else "node is not installed"
+
+    def start(self, site):
+        tools = site.tools
+        script = pathlib.Path(__file__).with_name("node_cluster.js")
+        pool = {"command": ["node", str(script), str(site.port), str(tools.workers)],
+                "dialect": "node", "workers": tools.workers, "node": self.settings}
+        config = site.write("node.json", json.dumps({"pools": [pool]}))
+        site.start(tools.usher, "run", "--config", config)
+        return lambda pid, exe: exe == str(tools.usher)
+
+
 class Nginx(Front):
     name = "nginx"
     what = "nginx stream proxy, N processes, to N hello processes"
@@ -194,7 +216,13 @@ backend hello
         return lambda pid, exe: pid in proxy.tree()
 
 
-ALL = [Usher(), Single(), Prefork(), Node(), Preload(), Nginx(), Haproxy()]
+ALL = [Usher(), Single(), Prefork(), Node(),
+       NodeDialect("usher-node", "usher as the primary of Node's cluster, window 1",
+                   {"policy": "rr", "window": 1}),
+       NodeDialect("usher-node-16", "the same, window 16", {"policy": "rr", "window": 16}),
+       NodeDialect("usher-node-reuseport", "the same, each worker with a socket of its own",
+                   {"policy": "reuseport"}),
+       Preload(), Nginx(), Haproxy()]
 
 
 @contextlib.contextmanager
