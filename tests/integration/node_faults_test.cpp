@@ -90,8 +90,8 @@ TEST_CASE("a worker that blocks its loop holds no more than the window; the othe
     site.usher.wait_until_ready(2);
     HttpClient blocked{site.usher.port()};
     blocked.send_get("/block");
+    site.usher.wait_for("blocking"); // until then it may accept more
     // One of these is given to the worker that blocks; the others are not.
-    std::map<int, int> answered;
     std::vector<HttpClient> clients;
     for (int i = 0; i < 8; ++i) {
         clients.emplace_back(site.usher.port());

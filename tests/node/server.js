@@ -28,6 +28,7 @@ function answer(request, response) {
     request.on('data', (part) => parts.push(part));
     request.on('end', () => response.end(Buffer.concat(parts)));
   } else if (request.url === '/block') {
+    console.log('blocking'); // written before it goes on: it is a pipe
     const end = Date.now() + 5000;
     while (Date.now() < end);
     response.end('hello\n');

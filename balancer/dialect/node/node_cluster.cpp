@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -71,7 +72,12 @@ void NodeCluster::set_config(const PoolConfig& config)
 {
     window_ = config.node.window;
     backlog_ = config.backlog;
-    allowed_ = NodeAllowList{config.listen};
+    try {
+        allowed_ = NodeAllowList{config.listen};
+    } catch (const std::runtime_error& e) { // it was good a moment ago
+        publish(EventKind::note, log::Level::warning,
+                fmt::format("where servers may listen has not changed: {}", e.what()));
+    }
     for (const auto& server : servers_)
         if (server.listener)
             server.listener->set_window(window_);

@@ -120,6 +120,31 @@ TEST_CASE_FIXTURE(Fixture, "no pool can pretend to be the master")
     CHECK(has("USHER_HANDOFF_FD", "3"));
 }
 
+TEST_CASE_FIXTURE(Fixture, "a Node worker gets its channel and number, and no worker protocol")
+{
+    config.dialect = Dialect::node;
+    const auto made = make_worker_command(config, identity, {.node = 10});
+    CHECK(made.descriptors == std::vector{10});
+    const auto contains = [&](const std::string& text) {
+        return std::ranges::count(made.environment, text) == 1;
+    };
+    CHECK(contains("NODE_CHANNEL_FD=3"));
+    CHECK(contains("NODE_CHANNEL_SERIALIZATION_MODE=json"));
+    CHECK(contains("NODE_UNIQUE_ID=7"));
+    CHECK(contains("USHER_SLOT=2"));
+    CHECK(std::ranges::none_of(made.environment, [](const std::string& text) {
+        return text.starts_with("USHER_CONTROL_FD") || text.starts_with("USHER_PROTOCOL");
+    }));
+}
+
+TEST_CASE_FIXTURE(Fixture, "what Node above us gave to us is not passed on")
+{
+    const ScopedVariable channel{"NODE_CHANNEL_FD", "17"};
+    const ScopedVariable number{"NODE_UNIQUE_ID", "4"};
+    CHECK(values_of("NODE_CHANNEL_FD").empty());
+    CHECK(values_of("NODE_UNIQUE_ID").empty());
+}
+
 TEST_CASE_FIXTURE(Fixture, "a preload worker gets the shim and its queues, and no worker protocol")
 {
     config.dialect = Dialect::preload;
