@@ -173,7 +173,7 @@ private:
     std::optional<OpenConnections> open_connections_; ///< of a worker that cannot count them
     std::shared_ptr<ControlChannel> control_;         ///< null if there is `node_`
     std::shared_ptr<OutputReader> output_;            ///< null: it has our descriptors
-    std::string cgroup_trouble_;           ///< why it has none of its own although it should
+    std::string cgroup_trouble_; ///< why it has none of its own although it should
     ChildProcess child_;
     WorkerLifecycle lifecycle_;
     HangDetector hang_detector_;

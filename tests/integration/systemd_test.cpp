@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <regex>
 #include <sstream>
 
@@ -265,11 +266,17 @@ TEST_CASE("a watchdog that is for another process is not fed")
         UsherProcess usher{run_demo(1), [&socket, is_ours] {
                                notifying(socket)();
                                const auto pid = is_ours ? ::getpid() : ::getppid();
-                               ::setenv("WATCHDOG_USEC", "4000", 1); // 2 ms: far below a start
+                               ::setenv("WATCHDOG_USEC", "4000", 1);
                                ::setenv("WATCHDOG_PID", std::to_string(pid).c_str(), 1);
                            }};
-        const auto messages = messages_until(socket, "READY=1");
-        CHECK((std::ranges::find(messages, "WATCHDOG=1") != messages.end()) == is_ours);
+        if (is_ours) {
+            messages_until(socket, "WATCHDOG=1");
+            continue;
+        }
+        auto messages = messages_until(socket, "READY=1");
+        CHECK(usher.command({"reload"}).code == 0); // which takes many times 2 ms
+        std::ranges::move(messages_until(socket, "READY=1"), std::back_inserter(messages));
+        CHECK(std::ranges::find(messages, "WATCHDOG=1") == messages.end());
     }
 }
 
