@@ -69,7 +69,7 @@ void Reloader::refuse_moves(const std::vector<PoolConfig>& next) const
     for (const auto& config : next)
         for (const auto& listen : config.listen)
             for (const auto& pool : pools_.all())
-                if (pool->config().name != config.name && pool->listeners().has(listen))
+                if (pool->config().name != config.name && pool->intake().has(listen))
                     throw std::runtime_error{
                         fmt::format("{}: pool \"{}\" still listens there; give it to \"{}\" with "
                                     "a second reload, after one that takes it away",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/dispatch/dispatch_counters.hpp"
 #include "balancer/dispatch/fd_batch.hpp"
 #include "balancer/dispatch/handoff_channel.hpp"
 #include "balancer/dispatch/reclaim_queue.hpp"
@@ -18,13 +19,6 @@
 #include <vector>
 
 namespace usher {
-
-/// What a pool's dispatcher has done since it was made.
-struct DispatchCounters {
-    std::uint64_t handed_off = 0;
-    std::uint64_t reclaimed = 0;
-    std::uint64_t closed_as_suspect = 0; ///< reclaimed twice, then closed
-};
 
 /// Gives connections to the workers of one pool.
 ///

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/supervise/run_as.hpp"
+#include "balancer/supervise/spawn_error.hpp"
 #include "common/sys/cgroup.hpp"
 #include "common/sys/exit_status.hpp"
 #include "common/sys/unique_fd.hpp"
@@ -12,19 +13,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include <sys/types.h>
 
 namespace usher {
-
-/// A process could not be started; the message names the program, the step and the reason.
-class SpawnError : public std::runtime_error {
-public:
-    using std::runtime_error::runtime_error;
-};
 
 /// A running child, leader of a process group of its own.
 ///

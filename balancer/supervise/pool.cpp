@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/supervise/pool.hpp"
 
+#include "balancer/dialect/make_intake.hpp"
 #include "common/sys/cpu_count.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -45,11 +46,7 @@ Pool::Pool(const asio::any_io_executor& executor, PoolConfig config, bool labell
       events_{events},
       outputs_{outputs},
       last_worker_id_{last_worker_id},
-      dispatcher_{executor, *this},
-      listeners_{executor, config_->name, dispatcher_, events},
-      node_cluster_{config_->dialect == Dialect::node
-                        ? std::make_unique<NodeCluster>(executor, events, *config_)
-                        : nullptr},
+      intake_{make_intake(executor, events, *config_)},
       changed_{executor},
       recycling_due_{executor},
       recycle_retry_{config_->restart},
@@ -75,36 +72,17 @@ void Pool::publish(EventKind kind, log::Level level, std::string text, unsigned 
 
 ListenerChange Pool::prepare(const PoolConfig& next, InheritedSockets* inherited) const
 {
-    if ((next.dialect == Dialect::node) != (config_->dialect == Dialect::node))
-        throw std::runtime_error{"the dialect of pool \"" + config_->name +
-                                 "\" cannot change from or to node while usher runs; restart "
-                                 "usher"};
-    if (next.dialect != Dialect::node)
-        return listeners_.prepare(next, inherited);
-    if (next.node.policy != config_->node.policy)
-        throw std::runtime_error{"the node policy of pool \"" + config_->name +
-                                 "\" cannot change while usher runs; restart usher"};
-    std::ignore = NodeAllowList{next.listen};
-    return {};
+    if (intake_kind(next.dialect) != intake_kind(config_->dialect))
+        throw std::runtime_error{
+            fmt::format("the dialect of pool \"{}\" cannot change from {} to {} while usher runs; "
+                        "restart usher",
+                        config_->name, name_of(config_->dialect), name_of(next.dialect))};
+    return intake_->prepare(next, inherited);
 }
 
 void Pool::open(ListenerChange listeners)
 {
-    if (!node_cluster_)
-        listeners_.commit(*config_, std::move(listeners));
-}
-
-DispatchCounters Pool::counters() const noexcept
-{
-    if (!node_cluster_)
-        return dispatcher_.counters();
-    return {.handed_off = node_cluster_->counters().handed_off,
-            .reclaimed = node_cluster_->counters().reclaimed};
-}
-
-std::vector<std::string> Pool::listening() const
-{
-    return node_cluster_ ? node_cluster_->names() : listeners_.names();
+    intake_->commit(*config_, std::move(listeners));
 }
 
 void Pool::start(WorkerSlot::Mode mode, std::function<void()> on_end)
@@ -115,7 +93,7 @@ void Pool::start(WorkerSlot::Mode mode, std::function<void()> on_end)
         launch(slots_.back());
     }
     if (mode == WorkerSlot::Mode::keep)
-        listeners_.start();
+        intake_->start();
     watched_at_ = Clock::now();
     watch_workers();
     asio::co_spawn(executor_, recycle_workers(), rethrow);
@@ -136,7 +114,7 @@ Pool::Slot Pool::make_slot(unsigned number, WorkerSlot::Mode mode,
     return std::make_shared<WorkerSlot>(
         executor_, std::move(config),
         WorkerSlot::Place{.slot = number, .generation = generation, .label = std::move(label)},
-        mode, dispatcher_, events_, outputs_, owner);
+        mode, *intake_, events_, outputs_, owner);
 }
 
 void Pool::launch(const Slot& slot)
@@ -156,11 +134,9 @@ void Pool::on_slot_end(const Slot& slot)
     if (running_ > 0 || !on_end_ || (!stopping_ && !has_given_up()))
         return;
 
-    close_listeners();
+    intake_->close();
     watch_timer_.cancel();
-    const auto closed =
-        dispatcher_.stop() + (node_cluster_ ? node_cluster_->drop_waiting() : std::size_t{0});
-    if (closed > 0)
+    if (const auto closed = intake_->drop_waiting(); closed > 0)
         publish(EventKind::note, log::Level::warning,
                 fmt::format("{} connections were closed, because no worker was left to take them",
                             closed));
@@ -177,18 +153,11 @@ bool Pool::has_given_up() const noexcept
            std::ranges::all_of(slots_, [](const auto& slot) { return slot->has_failed(); });
 }
 
-void Pool::close_listeners()
-{
-    listeners_.close();
-    if (node_cluster_)
-        node_cluster_->stop();
-}
-
 void Pool::stop()
 {
     if (std::exchange(stopping_, true))
         return;
-    close_listeners();
+    intake_->close();
     for (const auto& slot : slots_)
         slot->stop();
     for (const auto& slot : leaving_)
@@ -241,19 +210,6 @@ void Pool::watch_workers()
             recycling_due_.notify_all();
         watch_workers();
     });
-}
-
-void Pool::on_reclaimed(std::string_view worker, std::size_t reclaimed, std::size_t closed) noexcept
-{
-    if (reclaimed > 0)
-        publish(
-            EventKind::reclaimed, log::Level::info,
-            fmt::format("{}: {} connections it had not taken went to others", worker, reclaimed));
-    if (closed > 0)
-        publish(
-            EventKind::reclaimed, log::Level::warning,
-            fmt::format("{}: {} connections closed, because {} workers ended before taking them",
-                        worker, closed, ReclaimQueue::most_reclaims));
 }
 
 } // namespace usher

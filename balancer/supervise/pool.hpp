@@ -2,11 +2,8 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
-#include "balancer/dialect/node/node_cluster.hpp"
-#include "balancer/dispatch/dispatcher.hpp"
-#include "balancer/dispatch/reclaim_queue.hpp"
+#include "balancer/dialect/intake.hpp"
 #include "balancer/events/event_bus.hpp"
-#include "balancer/supervise/pool_listeners.hpp"
 #include "balancer/supervise/worker_slot.hpp"
 #include "common/async/condition.hpp"
 
@@ -37,11 +34,11 @@ struct Outcome {
     }
 };
 
-/// Identical workers, the listeners that feed them, and the dispatcher between.
+/// Identical workers, and the intake that feeds them.
 ///
 /// The owner keeps it until it has ended and what it had waiting in the event loop has run.
 /// Operations that change which workers there are (reload, restart, scale) take turns.
-class Pool final : private WorkerSlot::Owner, private ReclaimQueue::Observer {
+class Pool final : private WorkerSlot::Owner {
 public:
     /// `last_worker_id` is shared by all pools of the master.  With `labelled`, the log calls its
     /// workers `worker NAME/1` instead of `worker 1`.
@@ -51,8 +48,7 @@ public:
     /// `config` with `workers: auto` replaced by the number that means here and now.
     [[nodiscard]] static std::shared_ptr<const PoolConfig> with_worker_count(PoolConfig config);
 
-    /// Opens what `next` has and the pool has not yet, and changes nothing; see PoolListeners.
-    /// Throws also if what `next` wants can only be had by restarting usher.
+    /// Opens what `next` has and the pool has not yet, and changes nothing; see Intake.
     [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
                                          InheritedSockets* inherited = nullptr) const;
 
@@ -115,24 +111,16 @@ public:
     {
         return leaving_;
     }
-    [[nodiscard]] DispatchCounters counters() const noexcept;
-
-    /// Where it listens, as the log says it.
-    [[nodiscard]] std::vector<std::string> listening() const;
-    [[nodiscard]] PoolListeners& listeners() noexcept { return listeners_; }
+    [[nodiscard]] const Intake& intake() const noexcept { return *intake_; }
 
 private:
     using Slot = std::shared_ptr<WorkerSlot>;
 
     std::uint64_t next_worker_id() noexcept override { return ++last_worker_id_; }
-    std::vector<sys::SocketAddress> addresses() const override { return listeners_.addresses(); }
-    NodeCluster* node_cluster() noexcept override { return node_cluster_.get(); }
     bool was_ever_ready() const noexcept override { return was_ever_ready_; }
     void on_ready() noexcept override { was_ever_ready_ = true; }
     void on_change() noexcept override { changed_.notify_all(); }
     void on_recycling_due() noexcept override { recycling_due_.notify_all(); }
-    void on_reclaimed(std::string_view worker, std::size_t reclaimed,
-                      std::size_t closed) noexcept override;
 
     class Turn;
     [[nodiscard]] boost::asio::awaitable<Turn> take_turn();
@@ -165,7 +153,6 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> recycle_workers();
     [[nodiscard]] boost::asio::awaitable<Outcome> recycle();
 
-    void close_listeners();
     void watch_workers();
     void publish(EventKind kind, log::Level level, std::string text, unsigned generation = 0);
 
@@ -175,9 +162,7 @@ private:
     EventBus& events_;
     Outputs& outputs_;
     std::uint64_t& last_worker_id_;
-    Dispatcher dispatcher_;
-    PoolListeners listeners_;
-    std::unique_ptr<NodeCluster> node_cluster_; ///< null unless the dialect is node
+    std::unique_ptr<Intake> intake_;
 
     std::vector<Slot> slots_;   ///< place 1 first
     std::vector<Slot> leaving_; ///< on trial, parked, or draining

@@ -61,7 +61,7 @@ asio::awaitable<Outcome> Pool::enter_service()
     }
     for (const auto& slot : slots_)
         slot->route();
-    listeners_.start();
+    intake_->start();
     co_return Outcome{};
 }
 
@@ -94,8 +94,7 @@ asio::awaitable<Outcome> Pool::resize(std::shared_ptr<const PoolConfig> config)
         if (!last->has_ended())
             leaving_.push_back(last);
         dismiss(last);
-        if (node_cluster_)
-            node_cluster_->give_up_slot(last->place().slot);
+        intake_->give_up_slot(last->place().slot);
     }
     co_return Outcome{};
 }
@@ -142,8 +141,7 @@ asio::awaitable<Outcome> Pool::drain(unsigned slot)
             co_return Outcome::failure("there is no such slot any more");
         drained = slots_[slot - 1];
         dismiss(drained);
-        if (node_cluster_)
-            node_cluster_->give_up_slot(slot);
+        intake_->give_up_slot(slot);
     }
     while (drained->worker() != nullptr) // others may go on meanwhile, for as long as it takes
         co_await changed_.wait();
@@ -164,8 +162,6 @@ asio::awaitable<Outcome> Pool::drain_all()
 void Pool::adopt(std::shared_ptr<const PoolConfig> config)
 {
     config_ = std::move(config);
-    if (node_cluster_)
-        node_cluster_->set_config(*config_);
     for (const auto& slot : slots_)
         slot->set_config(config_);
 }
@@ -215,8 +211,7 @@ asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const PoolConfig> next, Li
     if (outcome.is_done())
         outcome = co_await resize(next);
     if (outcome.is_done() && !stopping_) {
-        if (!node_cluster_)
-            listeners_.commit(*next, std::move(change));
+        intake_->commit(*next, std::move(change));
         adopt(std::move(next));
     }
     co_return outcome;

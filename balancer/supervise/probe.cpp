@@ -44,10 +44,10 @@ constexpr std::uint32_t longest_head = 8 * 1024;
 
 } // namespace
 
-Probe::Probe(const asio::any_io_executor& executor, ProbeConfig config, HandoffChannel& channel,
+Probe::Probe(const asio::any_io_executor& executor, ProbeConfig config, WorkerLink& link,
              Observer& observer)
     : config_{std::move(config)},
-      channel_{channel},
+      link_{link},
       observer_{observer},
       socket_{executor},
       timer_{executor},
@@ -123,7 +123,7 @@ std::string Probe::connect()
 {
     try {
         auto pair = sys::make_stream_pair();
-        if (const auto error = channel_.send_probe(pair.child.get()))
+        if (const auto error = link_.send_probe(pair.child.get()))
             return fmt::format("{} cannot be handed over: {}", name(), error.message());
         socket_.assign(asio::local::stream_protocol{}, pair.parent.release());
     } catch (const std::system_error& e) {

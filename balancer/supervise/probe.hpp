@@ -2,7 +2,7 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
-#include "balancer/dispatch/handoff_channel.hpp"
+#include "balancer/dialect/worker_link.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -35,8 +35,8 @@ public:
         ~Observer() = default;
     };
 
-    /// `channel` and `observer` must stay until stop().
-    Probe(const boost::asio::any_io_executor& executor, ProbeConfig config, HandoffChannel& channel,
+    /// `link` and `observer` must stay until stop().
+    Probe(const boost::asio::any_io_executor& executor, ProbeConfig config, WorkerLink& link,
           Observer& observer);
 
     void start();
@@ -61,7 +61,7 @@ private:
     void hang_up() noexcept;
 
     ProbeConfig config_;
-    HandoffChannel& channel_;
+    WorkerLink& link_;
     Observer& observer_;
     boost::asio::local::stream_protocol::socket socket_; ///< our end of the pair
     boost::asio::steady_timer timer_;

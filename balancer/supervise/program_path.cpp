@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/supervise/program_path.hpp"
 
-#include "balancer/supervise/child_process.hpp"
+#include "balancer/supervise/spawn_error.hpp"
 
 #include <cerrno>
 #include <cstdlib>

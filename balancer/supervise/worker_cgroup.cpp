@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/supervise/worker_cgroup.hpp"
 
+#include "balancer/supervise/spawn_error.hpp"
 #include "common/sys/own_cgroup.hpp"
 
 #include <fmt/core.h>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "balancer/config/run_as_config.hpp"
-#include "balancer/supervise/worker_process.hpp"
+#include "balancer/dialect/worker_identity.hpp"
 #include "common/sys/cgroup.hpp"
 
 #include <memory>

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/supervise/worker_command.hpp"
 
-#include "balancer/dialect/preload.hpp"
-#include "balancer/dialect/preloadable.hpp"
+#include "balancer/dialect/preload/preloadable.hpp"
 #include "balancer/supervise/program_path.hpp"
 #include "common/wire/environment.hpp"
 
@@ -44,25 +43,6 @@ std::map<std::string, std::string> own_environment(bool only_path)
     return result;
 }
 
-/// The variables of the worker protocol.
-void add_native(std::map<std::string, std::string>& environment)
-{
-    namespace env = wire::env;
-    constexpr int first = ChildProcess::first_descriptor;
-    environment[env::protocol] = std::to_string(env::protocol_version);
-    environment[env::handoff_fd] = std::to_string(first);
-    environment[env::control_fd] = std::to_string(first + 1);
-    environment[env::scoreboard_fd] = std::to_string(first + 2);
-}
-
-/// What makes a program that Node runs a worker of a cluster.
-void add_node(std::map<std::string, std::string>& environment, const WorkerIdentity& identity)
-{
-    environment["NODE_CHANNEL_FD"] = std::to_string(ChildProcess::first_descriptor);
-    environment["NODE_CHANNEL_SERIALIZATION_MODE"] = "json";
-    environment["NODE_UNIQUE_ID"] = std::to_string(identity.id);
-}
-
 void require_preloadable(const PoolConfig& config)
 {
     const auto file = find_program(config.command.front(), config.cwd);
@@ -74,13 +54,11 @@ void require_preloadable(const PoolConfig& config)
 } // namespace
 
 ChildProcess::Command make_worker_command(const PoolConfig& config, const WorkerIdentity& identity,
-                                          WorkerDescriptors descriptors)
+                                          const WorkerLink& link)
 {
     namespace env = wire::env;
-    const bool preload = config.dialect == Dialect::preload;
-    const bool node = config.dialect == Dialect::node;
-    auto handoff =
-        preload ? descriptors.queues : std::vector{node ? descriptors.node : descriptors.handoff};
+    if (config.dialect == Dialect::preload)
+        require_preloadable(config);
 
     auto environment = own_environment(config.run_as.clear_env);
     for (const auto& [name, value] : config.env)
@@ -90,29 +68,12 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
     environment[env::generation] = std::to_string(identity.generation);
     environment[env::pool] = identity.pool;
 
-    if (preload) {
-        require_preloadable(config);
-        add_preload(environment, config, descriptors.listeners,
-                    {.queues = handoff,
-                     .control = descriptors.control,
-                     .scoreboard = descriptors.scoreboard,
-                     .first_number = ChildProcess::first_descriptor});
-    } else if (node) {
-        add_node(environment, identity);
-    } else {
-        add_native(environment);
-    }
-    if (!node)
-        handoff.insert(handoff.end(), {descriptors.control, descriptors.scoreboard});
-
     ChildProcess::Command command{
         .program = config.command.front(),
         .arguments = {config.command.begin() + 1, config.command.end()},
         .environment = {},
         .cwd = config.cwd,
-        .descriptors = std::move(handoff),
-        .output = descriptors.output,
-        .errors = descriptors.errors,
+        .descriptors = link.equip(environment, ChildProcess::first_descriptor),
         .run_as = make_run_as(config.run_as, identity.slot),
     };
     for (const auto& [name, value] : environment)

@@ -23,13 +23,13 @@ RestartPolicy::Duration since(Clock::time_point start)
 } // namespace
 
 WorkerSlot::WorkerSlot(asio::any_io_executor executor, std::shared_ptr<const PoolConfig> config,
-                       Place place, Mode mode, Dispatcher& dispatcher, EventBus& events,
-                       Outputs& outputs, Owner& owner)
+                       Place place, Mode mode, Intake& intake, EventBus& events, Outputs& outputs,
+                       Owner& owner)
     : executor_{std::move(executor)},
       config_{std::move(config)},
       place_{std::move(place)},
       mode_{mode},
-      dispatcher_{dispatcher},
+      intake_{intake},
       events_{events},
       outputs_{outputs},
       owner_{owner},
@@ -66,14 +66,14 @@ asio::awaitable<void> WorkerSlot::run_worker()
     WorkerProcess::Observer& observer = *this;
     ++starts_;
     try {
-        worker_ = std::make_shared<WorkerProcess>(executor_, config_,
-                                                  WorkerIdentity{.pool = config_->name,
-                                                                 .slot = place_.slot,
-                                                                 .id = owner_.next_worker_id(),
-                                                                 .generation = place_.generation,
-                                                                 .label = place_.label},
-                                                  events_, outputs_, observer, roll_dice(),
-                                                  owner_.addresses(), owner_.node_cluster());
+        const WorkerIdentity identity{.pool = config_->name,
+                                      .slot = place_.slot,
+                                      .id = owner_.next_worker_id(),
+                                      .generation = place_.generation,
+                                      .label = place_.label};
+        worker_ = std::make_shared<WorkerProcess>(executor_, config_, identity,
+                                                  intake_.connect(config_, identity), events_,
+                                                  outputs_, observer, roll_dice());
     } catch (const std::exception& e) {
         last_failure_ = e.what();
         last_output_.clear();
@@ -146,14 +146,14 @@ void WorkerSlot::route()
     mode_ = Mode::keep;
     routed_ = true;
     if (is_ready())
-        attach(*worker_);
+        worker_->attach();
 }
 
 void WorkerSlot::unroute() noexcept
 {
     routed_ = false;
     if (worker_)
-        detach(*worker_);
+        worker_->detach();
 }
 
 void WorkerSlot::set_config(std::shared_ptr<const PoolConfig> config)
@@ -185,37 +185,8 @@ void WorkerSlot::on_worker_ready(WorkerProcess& worker) noexcept
 {
     owner_.on_ready();
     if (routed_)
-        attach(worker);
+        worker.attach();
     owner_.on_change();
-}
-
-void WorkerSlot::on_worker_leaving(WorkerProcess& worker) noexcept
-{
-    detach(worker);
-}
-
-void WorkerSlot::attach(WorkerProcess& worker)
-{
-    if (worker.node() != nullptr)
-        worker.node()->attach();
-    else
-        dispatcher_.attach(place_.slot - 1, worker.channel());
-}
-
-void WorkerSlot::detach(WorkerProcess& worker) noexcept
-{
-    if (worker.node() != nullptr)
-        worker.node()->detach();
-    else
-        dispatcher_.detach(place_.slot - 1, worker.channel());
-}
-
-void WorkerSlot::on_worker_lost(WorkerProcess& worker)
-{
-    if (worker.node() != nullptr) // what it has not accepted is still the cluster's
-        return;
-    while (auto queue = worker.channel().take_worker_end())
-        dispatcher_.reclaim(worker.name(), std::move(queue), worker.started_at());
 }
 
 } // namespace usher

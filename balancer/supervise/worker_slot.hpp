@@ -2,7 +2,7 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
-#include "balancer/dispatch/dispatcher.hpp"
+#include "balancer/dialect/intake.hpp"
 #include "balancer/events/event_bus.hpp"
 #include "balancer/supervise/restart_policy.hpp"
 #include "balancer/supervise/worker_process.hpp"
@@ -35,12 +35,6 @@ public:
         /// A number for the next worker; never the same twice.
         [[nodiscard]] virtual std::uint64_t next_worker_id() noexcept = 0;
 
-        /// Where the pool listens, with the real ports.
-        [[nodiscard]] virtual std::vector<sys::SocketAddress> addresses() const = 0;
-
-        /// What the workers of a pool share whose dialect is node; null otherwise.
-        [[nodiscard]] virtual NodeCluster* node_cluster() noexcept = 0;
-
         /// True once any worker of the pool has been ready.
         [[nodiscard]] virtual bool was_ever_ready() const noexcept = 0;
         virtual void on_ready() noexcept = 0;
@@ -67,7 +61,7 @@ public:
     };
 
     WorkerSlot(boost::asio::any_io_executor executor, std::shared_ptr<const PoolConfig> config,
-               Place place, Mode mode, Dispatcher& dispatcher, EventBus& events, Outputs& outputs,
+               Place place, Mode mode, Intake& intake, EventBus& events, Outputs& outputs,
                Owner& owner);
 
     [[nodiscard]] boost::asio::awaitable<void> run();
@@ -117,12 +111,8 @@ public:
 
 private:
     void on_worker_ready(WorkerProcess& worker) noexcept override;
-    void on_worker_leaving(WorkerProcess& worker) noexcept override;
-    void on_worker_lost(WorkerProcess& worker) override;
     void on_worker_due() noexcept override { owner_.on_recycling_due(); }
 
-    void attach(WorkerProcess& worker);
-    void detach(WorkerProcess& worker) noexcept;
     [[nodiscard]] boost::asio::awaitable<void> run_worker();
     [[nodiscard]] bool should_give_up() const noexcept;
     [[nodiscard]] boost::asio::awaitable<void> back_off(RestartPolicy::Duration uptime);
@@ -134,7 +124,7 @@ private:
     std::shared_ptr<const PoolConfig> config_;
     Place place_;
     Mode mode_;
-    Dispatcher& dispatcher_;
+    Intake& intake_;
     EventBus& events_;
     Outputs& outputs_;
     Owner& owner_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/preload_worker.hpp"
 
-#include "balancer/dialect/preload.hpp"
+#include "balancer/dialect/preload/preload.hpp"
 #include "common/handoff_address.hpp"
 #include "common/sys/accept.hpp"
 #include "common/sys/channel_pair.hpp"

@@ -61,6 +61,7 @@ NodeCluster::NodeCluster(asio::any_io_executor executor, EventBus& events, const
     : executor_{std::move(executor)},
       events_{events},
       pool_{config.name},
+      configured_policy_{config.node.policy},
       policy_{effective_policy(config)},
       window_{config.node.window},
       backlog_{config.backlog},
@@ -68,12 +69,27 @@ NodeCluster::NodeCluster(asio::any_io_executor executor, EventBus& events, const
 {
 }
 
-void NodeCluster::set_config(const PoolConfig& config)
+ListenerChange NodeCluster::prepare(const PoolConfig& next, InheritedSockets*) const
 {
-    window_ = config.node.window;
-    backlog_ = config.backlog;
+    if (next.node.policy != configured_policy_)
+        throw std::runtime_error{"the node policy of pool \"" + pool_ +
+                                 "\" cannot change while usher runs; restart usher"};
+    std::ignore = NodeAllowList{next.listen};
+    return {};
+}
+
+std::shared_ptr<WorkerLink> NodeCluster::connect(std::shared_ptr<const PoolConfig> config,
+                                                 const WorkerIdentity& identity)
+{
+    return std::make_shared<NodeWorker>(executor_, *this, std::move(config), identity);
+}
+
+void NodeCluster::commit(const PoolConfig& next, ListenerChange)
+{
+    window_ = next.node.window;
+    backlog_ = next.backlog;
     try {
-        allowed_ = NodeAllowList{config.listen};
+        allowed_ = NodeAllowList{next.listen};
     } catch (const std::runtime_error& e) { // it was good a moment ago
         publish(EventKind::note, log::Level::warning,
                 fmt::format("where servers may listen has not changed: {}", e.what()));
@@ -283,6 +299,14 @@ void NodeCluster::lose(NodeWorker& worker)
                             worker.slot()));
 }
 
+std::string_view NodeCluster::probe_key(const NodeWorker& worker) const noexcept
+{
+    for (const auto& server : servers_)
+        if (server.listener && server.members.contains(worker.id()))
+            return server.key;
+    return {};
+}
+
 void NodeCluster::give_up_slot(unsigned slot)
 {
     for (auto& server : servers_)
@@ -298,7 +322,7 @@ void NodeCluster::report_undelivered(const NodeWorker& worker)
                             worker.slot()));
 }
 
-void NodeCluster::stop()
+void NodeCluster::close()
 {
     stopped_ = true;
     for (auto& server : servers_) {

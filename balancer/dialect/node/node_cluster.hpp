@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
+#include "balancer/dialect/intake.hpp"
 #include "balancer/dialect/node/node_allow_list.hpp"
 #include "balancer/dialect/node/node_listener.hpp"
 #include "balancer/dialect/node/node_message.hpp"
@@ -27,18 +28,27 @@ class NodeWorker;
 
 /// What the servers of a pool's Node workers share: the listening sockets, which come from what
 /// the workers ask for and outlive them.
-class NodeCluster final : private NodeListener::Observer {
+class NodeCluster final : public Intake, private NodeListener::Observer {
 public:
-    struct Counters {
-        std::uint64_t handed_off = 0;
-        std::uint64_t reclaimed = 0; ///< from workers that ended before they had accepted
-    };
-
     /// Throws std::runtime_error if a name in `listen` cannot be looked up.
     NodeCluster(boost::asio::any_io_executor executor, EventBus& events, const PoolConfig& config);
 
+    /// Opens nothing, since the workers say what they need.
+    [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
+                                         InheritedSockets* inherited) const override;
+
     /// Takes over what may change while it runs: the window, the backlog, where servers may listen.
-    void set_config(const PoolConfig& config);
+    void commit(const PoolConfig& next, ListenerChange change) override;
+
+    void start() override {} // its workers do
+    void close() override;
+    std::size_t drop_waiting() override;
+    void give_up_slot(unsigned slot) override;
+    [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
+                                                      const WorkerIdentity& identity) override;
+    [[nodiscard]] bool has(const ListenConfig&) const override { return false; }
+    [[nodiscard]] std::vector<std::string> names() const override;
+    [[nodiscard]] DispatchCounters counters() const noexcept override { return counters_; }
 
     /// Answers a worker's request for a server.
     void query(NodeWorker& worker, const ServerRequest& request);
@@ -53,24 +63,13 @@ public:
     /// The worker is gone: what it had not accepted goes to others.
     void lose(NodeWorker& worker);
 
-    /// Nobody will follow in `slot`: what is its own alone closes once its worker has ended.
-    void give_up_slot(unsigned slot);
+    /// What `worker` calls a server of its that gets its connections from us; empty if it has none.
+    [[nodiscard]] std::string_view probe_key(const NodeWorker& worker) const noexcept;
 
     void count_accepted() noexcept { ++counters_.handed_off; }
 
     /// The worker had no descriptor left for a connection.
     void report_undelivered(const NodeWorker& worker);
-
-    /// Deals what waits in the backlogs and closes.
-    void stop();
-
-    /// Closes the connections that no worker has, and counts them.
-    std::size_t drop_waiting();
-
-    /// How the log calls what is open.
-    [[nodiscard]] std::vector<std::string> names() const;
-
-    [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
 
 private:
     /// What one `listen()` of the program is, in all workers together.
@@ -102,13 +101,14 @@ private:
     boost::asio::any_io_executor executor_;
     EventBus& events_;
     std::string pool_;
-    NodeConfig::Policy policy_;
+    NodeConfig::Policy configured_policy_;
+    NodeConfig::Policy policy_; ///< what that means here
     unsigned window_;
     unsigned backlog_;
     NodeAllowList allowed_;
     Servers servers_;
     std::uint64_t last_key_ = 0;
-    Counters counters_;
+    DispatchCounters counters_;
     std::set<std::uint64_t> reported_; ///< workers whose lack of descriptors was told
     bool stopped_ = false;
 };

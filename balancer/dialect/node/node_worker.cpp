@@ -15,15 +15,24 @@ namespace asio = boost::asio;
 namespace usher {
 
 NodeWorker::NodeWorker(const asio::any_io_executor& executor, NodeCluster& cluster,
-                       std::uint64_t id, unsigned slot)
-    : cluster_{cluster}, id_{id}, slot_{slot}
+                       std::shared_ptr<const PoolConfig> config, const WorkerIdentity& identity)
+    : cluster_{cluster}, config_{std::move(config)}, id_{identity.id}, slot_{identity.slot}
 {
     auto pair = sys::make_stream_pair();
     channel_ = std::make_shared<NodeChannel>(executor, std::move(pair.parent));
     worker_end_ = std::move(pair.child);
 }
 
-void NodeWorker::start(Observer& observer)
+std::vector<int> NodeWorker::equip(std::map<std::string, std::string>& environment,
+                                   int first_number) const
+{
+    environment["NODE_CHANNEL_FD"] = std::to_string(first_number);
+    environment["NODE_CHANNEL_SERIALIZATION_MODE"] = "json";
+    environment["NODE_UNIQUE_ID"] = std::to_string(id_);
+    return {worker_end_.get()};
+}
+
+void NodeWorker::start(pid_t, WorkerLink::Observer& observer)
 {
     observer_ = &observer;
     worker_end_.reset(); // or we would keep the channel open for a dead worker
@@ -43,7 +52,7 @@ void NodeWorker::detach() noexcept
     cluster_.detach(*this);
 }
 
-void NodeWorker::disconnect()
+void NodeWorker::drain(std::chrono::milliseconds)
 {
     if (!std::exchange(leaving_, true)) // else it knows
         send(node::encode_disconnect());
@@ -91,17 +100,29 @@ void NodeWorker::notify_at(std::uint64_t count, std::function<void()> handler)
     on_count_ = std::move(handler);
 }
 
+std::uint64_t NodeWorker::queued() const noexcept
+{
+    return static_cast<std::uint64_t>(std::ranges::count_if(
+        offers_, [](const Offer& offer) { return offer.listener != nullptr; }));
+}
+
 std::uint64_t NodeWorker::handed_off() const noexcept
 {
-    return accepted_ + offers_.size();
+    return accepted_ + queued();
 }
 
 void NodeWorker::carry(const std::shared_ptr<NodeListener>& listener,
                        NodeListener::Connection connection, int fd)
 {
+    offer(listener, connection, listener->key(), fd);
+}
+
+void NodeWorker::offer(const std::shared_ptr<NodeListener>& listener,
+                       NodeListener::Connection connection, std::string_view key, int fd)
+{
     offers_.push_back({.seq = ++last_seq_, .listener = listener, .connection = connection});
     unacknowledged_.push_back(last_seq_);
-    send(node::encode_connection(listener->key(), last_seq_), fd);
+    send(node::encode_connection(key, last_seq_), fd);
 }
 
 void NodeWorker::on_line(std::string_view line)
@@ -122,20 +143,23 @@ void NodeWorker::on_broken(std::string reason)
         return;
     const auto self = shared_from_this();
     channel_->close(); // nothing it says counts any more
-    observer_->on_node_fault(std::move(reason));
+    observer_->on_fault(std::move(reason));
 }
 
 void NodeWorker::leave(std::string reason)
 {
     if (std::exchange(leaving_, true) || finished_)
         return;
-    observer_->on_node_leaving(std::move(reason));
+    observer_->on_leaving(std::move(reason));
 }
 
 void NodeWorker::on_message(const node::Online&)
 {
-    if (!finished_)
-        observer_->on_node_online();
+    if (finished_)
+        return;
+    observer_->on_online();
+    if (config_->node.ready == NodeConfig::Ready::online)
+        observer_->on_ready();
 }
 
 void NodeWorker::on_message(const node::QueryServer& query)
@@ -148,7 +172,7 @@ void NodeWorker::on_message(const node::QueryServer& query)
 void NodeWorker::on_message(const node::Listening&)
 {
     if (!finished_)
-        observer_->on_node_ready();
+        observer_->on_ready();
 }
 
 void NodeWorker::on_message(const node::ConnectionReply& reply)
@@ -162,6 +186,8 @@ void NodeWorker::on_message(const node::ConnectionReply& reply)
                                      reply.ack));
     const auto answered = std::move(*offer);
     offers_.erase(offer);
+    if (!answered.listener) // what comes of a probe shows on its other end
+        return;
     if (!reply.accepted)
         return answered.listener->on_refused(id_, answered.connection);
 
@@ -211,6 +237,8 @@ void NodeWorker::on_message(const node::HandleNack&)
     const auto undelivered = std::move(*offer);
     offers_.erase(offer);
     cluster_.report_undelivered(*this);
+    if (!undelivered.listener)
+        return;
     undelivered.listener->on_undelivered(id_, undelivered.connection);
 }
 
@@ -235,9 +263,24 @@ void NodeWorker::on_message(const node::UserMessage& message)
 {
     if (finished_)
         return;
-    observer_->on_node_message(message.text);
+    observer_->on_message(message.text);
     if (message.text == "\"ready\"")
-        observer_->on_node_ready();
+        observer_->on_ready();
+}
+
+std::error_code NodeWorker::send_probe(int fd) noexcept
+{
+    const auto key = cluster_.probe_key(*this);
+    if (key.empty())
+        return std::make_error_code(std::errc::not_connected);
+    offer(nullptr, {}, key, fd);
+    return {};
+}
+
+std::string NodeWorker::explain_not_ready() const
+{
+    return "none of its servers listens, nor has it sent the message \"ready\"; if it has no "
+           "server of the cluster's, set node.ready to \"online\"";
 }
 
 void NodeWorker::on_message(const node::Malformed& bad)

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/config/config.hpp"
 #include "balancer/dialect/node/node_channel.hpp"
 #include "balancer/dialect/node/node_listener.hpp"
 #include "balancer/dialect/node/node_message.hpp"
+#include "balancer/dialect/worker_identity.hpp"
+#include "balancer/dialect/worker_link.hpp"
 #include "balancer/dispatch/worker_feed.hpp"
 #include "common/sys/unique_fd.hpp"
 
@@ -22,55 +25,32 @@ namespace usher {
 class NodeCluster;
 
 /// One worker that is Node: what it asks of its cluster, what it is given, and what it says to
-/// that.  The process itself is others' business.
-///
-/// Lives as a shared pointer.  The cluster must outlive it.
-class NodeWorker final : public WorkerFeed,
+/// that.
+class NodeWorker final : public WorkerLink,
+                         public WorkerFeed,
                          public NodeListener::Carrier,
                          private NodeChannel::Observer,
                          public std::enable_shared_from_this<NodeWorker> {
 public:
-    /// Hears what the worker says of itself.
-    class Observer {
-    public:
-        /// Node runs, and its program is about to.
-        virtual void on_node_online() = 0;
-
-        /// One of its servers listens, or its program says that it is ready.
-        virtual void on_node_ready() = 0;
-
-        /// It wants no further connection: one clause.
-        virtual void on_node_leaving(std::string reason) = 0;
-
-        /// It speaks another language: one clause.
-        virtual void on_node_fault(std::string reason) = 0;
-
-        /// Its program has sent a message: JSON.
-        virtual void on_node_message(std::string_view message) = 0;
-
-    protected:
-        ~Observer() = default;
-    };
-
     /// Throws std::system_error.
-    NodeWorker(const boost::asio::any_io_executor& executor, NodeCluster& cluster, std::uint64_t id,
-               unsigned slot);
+    NodeWorker(const boost::asio::any_io_executor& executor, NodeCluster& cluster,
+               std::shared_ptr<const PoolConfig> config, const WorkerIdentity& identity);
 
-    /// The end of the channel that the process gets; closed here by start().
-    [[nodiscard]] int worker_fd() const noexcept { return worker_end_.get(); }
+    [[nodiscard]] std::vector<int> equip(std::map<std::string, std::string>& environment,
+                                         int first_number) const override;
+    void start(pid_t process, WorkerLink::Observer& observer) override;
+    void attach() override;
+    void detach() noexcept override;
+    void drain(std::chrono::milliseconds timeout) override;
 
-    /// The process runs.
-    void start(Observer& observer);
+    /// What it has not accepted is still the cluster's, and goes to others when it has ended.
+    void cut_off() override {}
 
-    /// Connections may come to it; until detach().
-    void attach();
-    void detach() noexcept;
-
-    /// Tells it to finish what it has and to end.
-    void disconnect();
-
-    /// The process has ended: what it had not accepted goes to others.
-    void finish();
+    void finish() override;
+    [[nodiscard]] std::error_code send_probe(int fd) noexcept override;
+    using WorkerLink::feed;
+    [[nodiscard]] WorkerFeed& feed() noexcept override { return *this; }
+    [[nodiscard]] std::string explain_not_ready() const override;
 
     /// Answers a request for a server, with a socket or -1; see NodeCluster.
     void answer(const std::string& line, int fd = -1);
@@ -88,7 +68,7 @@ public:
     void set_max_queue(std::size_t) noexcept override {} // the cluster's window is the limit
     void notify_at(std::uint64_t count, std::function<void()> handler) override;
     [[nodiscard]] std::uint64_t handed_off() const noexcept override;
-    [[nodiscard]] std::uint64_t queued() const noexcept override { return offers_.size(); }
+    [[nodiscard]] std::uint64_t queued() const noexcept override;
     [[nodiscard]] std::optional<std::uint64_t> open() const noexcept override { return {}; }
     [[nodiscard]] std::chrono::steady_clock::time_point heartbeat() const noexcept override
     {
@@ -100,13 +80,16 @@ private:
     /// A connection that was sent and not answered.
     struct Offer {
         std::uint64_t seq;
-        std::shared_ptr<NodeListener> listener;
+        std::shared_ptr<NodeListener> listener; ///< null: it is a probe
         NodeListener::Connection connection;
         bool arrived = false; ///< acknowledged
     };
 
     void carry(const std::shared_ptr<NodeListener>& listener, NodeListener::Connection connection,
                int fd) override;
+
+    void offer(const std::shared_ptr<NodeListener>& listener, NodeListener::Connection connection,
+               std::string_view key, int fd);
 
     void on_line(std::string_view line) override;
     void on_end() override;
@@ -133,11 +116,12 @@ private:
     void leave(std::string reason);
 
     NodeCluster& cluster_;
+    std::shared_ptr<const PoolConfig> config_;
     std::uint64_t id_;
     unsigned slot_;
     sys::UniqueFd worker_end_;
     std::shared_ptr<NodeChannel> channel_;
-    Observer* observer_ = nullptr;
+    WorkerLink::Observer* observer_ = nullptr;
 
     std::deque<Offer> offers_;
     std::uint64_t last_seq_ = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/supervise/worker_cgroup.hpp"
 
+#include "balancer/supervise/spawn_error.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <doctest/doctest.h>

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/supervise/worker_command.hpp"
 
-#include "tests/support/fds.hpp"
-#include "tests/support/sockets.hpp"
+#include "balancer/dialect/make_intake.hpp"
 #include "tests/support/temp_dir.hpp"
 
+#include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -39,15 +40,18 @@ private:
 struct Fixture {
     PoolConfig config{.command = {"app", "--port", "0"}};
     WorkerIdentity identity{.pool = "api", .slot = 2, .id = 7, .generation = 3, .label = ""};
+    boost::asio::io_context io;
+    EventBus events;
 
-    ChildProcess::Command command() const
+    ChildProcess::Command command()
     {
-        return make_worker_command(config, identity,
-                                   {.handoff = 10, .control = 11, .scoreboard = 12});
+        const auto intake = make_intake(io.get_executor(), events, config);
+        const auto link = intake->connect(std::make_shared<PoolConfig>(config), identity);
+        return make_worker_command(config, identity, *link);
     }
 
     /// The values of the variable `name`: one, if all is well.
-    std::vector<std::string> values_of(std::string_view name) const
+    std::vector<std::string> values_of(std::string_view name)
     {
         std::vector<std::string> result;
         for (const auto& variable : command().environment)
@@ -56,7 +60,7 @@ struct Fixture {
         return result;
     }
 
-    bool has(std::string_view name, std::string_view value) const
+    bool has(std::string_view name, std::string_view value)
     {
         return values_of(name) == std::vector<std::string>{std::string{value}};
     }
@@ -80,7 +84,7 @@ TEST_CASE_FIXTURE(Fixture, "a worker is told its protocol, its descriptors and w
 
 TEST_CASE_FIXTURE(Fixture, "the descriptors are given in the order of their numbers")
 {
-    CHECK((command().descriptors == std::vector{10, 11, 12}));
+    CHECK(command().descriptors.size() == 3);
     CHECK(ChildProcess::first_descriptor == 3);
 }
 
@@ -123,8 +127,8 @@ TEST_CASE_FIXTURE(Fixture, "no pool can pretend to be the master")
 TEST_CASE_FIXTURE(Fixture, "a Node worker gets its channel and number, and no worker protocol")
 {
     config.dialect = Dialect::node;
-    const auto made = make_worker_command(config, identity, {.node = 10});
-    CHECK(made.descriptors == std::vector{10});
+    const auto made = command();
+    CHECK(made.descriptors.size() == 1);
     const auto contains = [&](const std::string& text) {
         return std::ranges::count(made.environment, text) == 1;
     };
@@ -149,14 +153,12 @@ TEST_CASE_FIXTURE(Fixture, "a preload worker gets the shim and its queues, and n
 {
     config.dialect = Dialect::preload;
     config.command = {"/bin/sh"};
-    const auto null = open_null();
-    const auto made = make_worker_command(config, identity,
-                                          {.handoff = -1,
-                                           .control = null.get(),
-                                           .scoreboard = null.get(),
-                                           .queues = {null.get(), null.get()},
-                                           .listeners = {loopback(80), loopback(81)}});
-    CHECK(made.descriptors == std::vector(4, null.get()));
+    config.listen = {{.address = "127.0.0.1:0"}, {.address = "127.0.0.1:0"}};
+    const auto intake = make_intake(io.get_executor(), events, config);
+    intake->commit(config, intake->prepare(config, nullptr));
+    const auto link = intake->connect(std::make_shared<PoolConfig>(config), identity);
+    const auto made = make_worker_command(config, identity, *link);
+    CHECK(made.descriptors.size() == 4); // a queue for each port
     const auto has_name = [&](std::string_view name) {
         return std::ranges::any_of(made.environment, [&](const auto& variable) {
             return variable.starts_with(std::string{name} + "=");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/dialect/preload_library.hpp"
+#include "balancer/dialect/preload/preload_library.hpp"
 
 #include <fmt/core.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/supervise/control_channel.hpp"
+#include "balancer/dialect/native/control_channel.hpp"
 
 #include "common/sys/fd_message.hpp"
 

@@ -5,7 +5,7 @@
 #include "balancer/dispatch/dispatcher.hpp"
 #include "balancer/dispatch/inherited_sockets.hpp"
 #include "balancer/dispatch/listener.hpp"
-#include "balancer/dispatch/listening_socket.hpp"
+#include "balancer/dispatch/listener_change.hpp"
 #include "balancer/events/event_bus.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -15,15 +15,6 @@
 #include <vector>
 
 namespace usher {
-
-/// Sockets that a changed configuration asks for, open but not accepted from yet.
-struct ListenerChange {
-    struct Added {
-        ListenConfig config;
-        std::vector<ListeningSocket> sockets;
-    };
-    std::vector<Added> added;
-};
 
 /// The listeners of one pool.
 class PoolListeners final : private Listener::Observer {

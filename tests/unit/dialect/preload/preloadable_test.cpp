@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/dialect/preloadable.hpp"
+#include "balancer/dialect/preload/preloadable.hpp"
 
 #include "tests/support/temp_dir.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/supervise/pool_listeners.hpp"
+#include "balancer/dispatch/pool_listeners.hpp"
 
 #include "balancer/config/listen_address.hpp"
 

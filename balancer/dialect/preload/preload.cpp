@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/dialect/preload.hpp"
+#include "balancer/dialect/preload/preload.hpp"
 
 #include "balancer/config/duration.hpp"
-#include "balancer/dialect/preload_library.hpp"
+#include "balancer/dialect/preload/preload_library.hpp"
 #include "common/scoreboard_page.hpp"
 #include "common/sys/syscall.hpp"
 #include "common/wire/environment.hpp"

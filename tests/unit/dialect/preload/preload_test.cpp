@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/dialect/preload.hpp"
+#include "balancer/dialect/preload/preload.hpp"
 
 #include "common/scoreboard_page.hpp"
 #include "tests/support/fds.hpp"

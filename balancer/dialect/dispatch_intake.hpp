@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/dialect/intake.hpp"
+#include "balancer/dispatch/dispatcher.hpp"
+#include "balancer/dispatch/pool_listeners.hpp"
+#include "balancer/dispatch/reclaim_queue.hpp"
+#include "balancer/events/event_bus.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace usher {
+
+/// The master accepts and hands off, in strict turn: for the dialects native and preload.
+class DispatchIntake final : public Intake, private ReclaimQueue::Observer {
+public:
+    DispatchIntake(const boost::asio::any_io_executor& executor, std::string pool,
+                   EventBus& events);
+
+    [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
+                                         InheritedSockets* inherited) const override;
+    void commit(const PoolConfig& next, ListenerChange change) override;
+    void start() override { listeners_.start(); }
+    void close() override { listeners_.close(); }
+    std::size_t drop_waiting() override { return dispatcher_.stop(); }
+    void give_up_slot(unsigned) override {} // a slot has nothing of its own here
+    [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
+                                                      const WorkerIdentity& identity) override;
+    [[nodiscard]] bool has(const ListenConfig& config) const override
+    {
+        return listeners_.has(config);
+    }
+    [[nodiscard]] std::vector<std::string> names() const override { return listeners_.names(); }
+    [[nodiscard]] DispatchCounters counters() const noexcept override
+    {
+        return dispatcher_.counters();
+    }
+
+private:
+    void on_reclaimed(std::string_view worker, std::size_t reclaimed,
+                      std::size_t closed) noexcept override;
+
+    boost::asio::any_io_executor executor_;
+    std::string pool_;
+    EventBus& events_;
+    Dispatcher dispatcher_;
+    PoolListeners listeners_;
+};
+
+} // namespace usher

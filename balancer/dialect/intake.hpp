@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/dialect/worker_identity.hpp"
+#include "balancer/dialect/worker_link.hpp"
+#include "balancer/dispatch/dispatch_counters.hpp"
+#include "balancer/dispatch/inherited_sockets.hpp"
+#include "balancer/dispatch/listener_change.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace usher {
+
+/// Where the connections of a pool come in, and how they get to its workers.  There is one for
+/// each kind of dialect.
+class Intake {
+public:
+    Intake() = default;
+    Intake(const Intake&) = delete;
+    Intake& operator=(const Intake&) = delete;
+    virtual ~Intake() = default;
+
+    /// Opens what `next` has and the pool has not yet, or takes it from `inherited`, and changes
+    /// nothing.
+    ///
+    /// Throws AddressInUse, std::system_error, std::runtime_error; also if what `next` wants can
+    /// only be had by restarting usher.
+    [[nodiscard]] virtual ListenerChange prepare(const PoolConfig& next,
+                                                 InheritedSockets* inherited) const = 0;
+
+    /// Takes over what was prepared, closes what `next` has no longer, and leaves the rest alone.
+    virtual void commit(const PoolConfig& next, ListenerChange change) = 0;
+
+    /// Begins to accept.
+    virtual void start() = 0;
+
+    /// Closes the listeners; what waits in their backlogs is handed off first.
+    virtual void close() = 0;
+
+    /// No worker is left: closes the connections that none has taken, and counts them.
+    virtual std::size_t drop_waiting() = 0;
+
+    /// Nobody will follow in `slot`: what is its own alone closes once its worker has ended.
+    virtual void give_up_slot(unsigned slot) = 0;
+
+    /// The way to a worker that is about to be started.
+    ///
+    /// Throws std::system_error, std::runtime_error.
+    [[nodiscard]] virtual std::shared_ptr<WorkerLink>
+    connect(std::shared_ptr<const PoolConfig> config, const WorkerIdentity& identity) = 0;
+
+    /// True if what `config` asks for is open already and can be no second time.
+    [[nodiscard]] virtual bool has(const ListenConfig& config) const = 0;
+
+    /// How the log calls what is open.
+    [[nodiscard]] virtual std::vector<std::string> names() const = 0;
+
+    [[nodiscard]] virtual DispatchCounters counters() const noexcept = 0;
+};
+
+} // namespace usher

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/make_intake.hpp"
+
+#include "balancer/dialect/dispatch_intake.hpp"
+#include "balancer/dialect/node/node_cluster.hpp"
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+IntakeKind intake_kind(Dialect dialect) noexcept
+{
+    return dialect == Dialect::node ? IntakeKind::node : IntakeKind::dispatch;
+}
+
+std::unique_ptr<Intake> make_intake(const asio::any_io_executor& executor, EventBus& events,
+                                    const PoolConfig& config)
+{
+    switch (intake_kind(config.dialect)) {
+    case IntakeKind::node:
+        return std::make_unique<NodeCluster>(executor, events, config);
+    case IntakeKind::dispatch:
+        break;
+    }
+    return std::make_unique<DispatchIntake>(executor, config.name, events);
+}
+
+} // namespace usher

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/native/native_link.hpp"
+
+#include "common/sys/channel_pair.hpp"
+#include "common/wire/environment.hpp"
+
+#include <fmt/core.h>
+
+#include <utility>
+#include <variant>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+namespace {
+
+template <typename... Functions>
+struct Overloaded : Functions... {
+    using Functions::operator()...;
+};
+
+/// A worker's own words on one line: nothing in them can look like a line of the log.
+std::string on_one_line(std::string text)
+{
+    for (char& c : text)
+        if (static_cast<unsigned char>(c) < ' ' || c == 0x7f)
+            c = ' ';
+    constexpr std::size_t longest = 200;
+    return text.substr(0, longest);
+}
+
+} // namespace
+
+NativeLink::NativeLink(const asio::any_io_executor& executor, WorkerIdentity identity,
+                       Dispatcher& dispatcher, std::unique_ptr<HandoffChannel> handoff)
+    : identity_{std::move(identity)}, dispatcher_{dispatcher}, handoff_{std::move(handoff)}
+{
+    auto pair = sys::make_channel_pair();
+    control_ = std::make_shared<ControlChannel>(executor, std::move(pair.parent));
+    worker_control_ = std::move(pair.child);
+}
+
+std::vector<int> NativeLink::equip(std::map<std::string, std::string>& environment,
+                                   int first_number) const
+{
+    namespace env = wire::env;
+    environment[env::protocol] = std::to_string(env::protocol_version);
+    environment[env::handoff_fd] = std::to_string(first_number);
+    environment[env::control_fd] = std::to_string(first_number + 1);
+    environment[env::scoreboard_fd] = std::to_string(first_number + 2);
+    return {handoff_->worker_fd(), worker_control(), handoff_->scoreboard_fd()};
+}
+
+void NativeLink::start(pid_t process, Observer& observer)
+{
+    process_ = process;
+    observer_ = &observer;
+    worker_control_.reset();
+    control_->start([this](const wire::ControlMessage& message) { on_message(message); });
+}
+
+void NativeLink::attach()
+{
+    dispatcher_.attach(identity_.slot - 1, *handoff_);
+}
+
+void NativeLink::detach() noexcept
+{
+    dispatcher_.detach(identity_.slot - 1, *handoff_);
+}
+
+void NativeLink::drain(std::chrono::milliseconds timeout)
+{
+    control_->send(wire::encode(wire::Drain{.timeout = timeout}));
+    handoff_->shut_down();
+}
+
+void NativeLink::give_back()
+{
+    while (auto queue = handoff_->take_worker_end())
+        dispatcher_.reclaim(fmt::format("{} (pid {})", identity_.label, process_), std::move(queue),
+                            started_);
+}
+
+void NativeLink::cut_off()
+{
+    handoff_->shut_down();
+    give_back();
+}
+
+void NativeLink::finish()
+{
+    give_back();
+    control_->close();
+}
+
+void NativeLink::on_message(const wire::ControlMessage& message)
+{
+    std::visit(Overloaded{
+                   [this](const wire::Hello& hello) { on_hello(hello); },
+                   [this](const wire::Ready&) {
+                       if (said_hello_)
+                           observer_->on_ready();
+                       else
+                           observer_->on_fault("said ready before hello");
+                   },
+                   [this](const wire::Bye& bye) {
+                       observer_->on_note("says it leaves: " + (bye.reason.empty()
+                                                                    ? "no reason given"
+                                                                    : on_one_line(bye.reason)));
+                   },
+                   [this](const wire::MalformedMessage& bad) {
+                       observer_->on_fault("sent a malformed control message: " + bad.reason);
+                   },
+                   [this](const wire::UnknownMessage& unknown) { on_unknown(unknown); },
+                   [this](const auto&) { // the master's own words
+                       on_unknown({.type = "a message only masters send"});
+                   },
+               },
+               message);
+}
+
+void NativeLink::on_hello(const wire::Hello& hello)
+{
+    if (hello.protocol != wire::env::protocol_version)
+        return observer_->on_fault("speaks protocol " + std::to_string(hello.protocol) +
+                                   ", and this master speaks " +
+                                   std::to_string(wire::env::protocol_version));
+    if (std::exchange(said_hello_, true))
+        return observer_->on_fault("said hello twice");
+
+    handoff_->set_max_batch(hello.max_batch);
+    control_->send(wire::encode(wire::Welcome{.protocol = wire::env::protocol_version,
+                                              .worker_id = identity_.id,
+                                              .slot = identity_.slot,
+                                              .generation = identity_.generation}));
+    observer_->on_online();
+}
+
+void NativeLink::on_unknown(const wire::UnknownMessage& message)
+{
+    // A newer worker may say more than this master knows.
+    if (unknown_messages_++ == 0)
+        observer_->on_note(
+            fmt::format("message of unknown type \"{}\" ignored, and all others that are unknown",
+                        on_one_line(message.type)));
+}
+
+} // namespace usher

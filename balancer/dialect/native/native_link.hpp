@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/dialect/native/control_channel.hpp"
+#include "balancer/dialect/worker_identity.hpp"
+#include "balancer/dialect/worker_link.hpp"
+#include "balancer/dispatch/dispatcher.hpp"
+#include "balancer/dispatch/handoff_channel.hpp"
+#include "common/sys/unique_fd.hpp"
+#include "common/wire/control.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace usher {
+
+/// A worker that speaks the worker protocol: a hand-off socket, a control socket, a scoreboard.
+class NativeLink : public WorkerLink {
+public:
+    /// Throws std::system_error.
+    NativeLink(const boost::asio::any_io_executor& executor, WorkerIdentity identity,
+               Dispatcher& dispatcher, std::unique_ptr<HandoffChannel> handoff);
+
+    [[nodiscard]] std::vector<int> equip(std::map<std::string, std::string>& environment,
+                                         int first_number) const override;
+    void start(pid_t process, Observer& observer) override;
+    void attach() override;
+    void detach() noexcept override;
+    void drain(std::chrono::milliseconds timeout) override;
+    void cut_off() override;
+    void finish() override;
+    [[nodiscard]] std::error_code send_probe(int fd) noexcept override
+    {
+        return handoff_->send_probe(fd);
+    }
+    using WorkerLink::feed;
+    [[nodiscard]] WorkerFeed& feed() noexcept override { return *handoff_; }
+
+protected:
+    [[nodiscard]] const HandoffChannel& handoff() const noexcept { return *handoff_; }
+    [[nodiscard]] int worker_control() const noexcept { return worker_control_.get(); }
+    [[nodiscard]] pid_t process() const noexcept { return process_; }
+    [[nodiscard]] Observer& observer() noexcept { return *observer_; }
+
+    /// What it has not taken goes to others.
+    void give_back();
+
+private:
+    void on_message(const wire::ControlMessage& message);
+    void on_hello(const wire::Hello& hello);
+    void on_unknown(const wire::UnknownMessage& message);
+
+    WorkerIdentity identity_;
+    Dispatcher& dispatcher_;
+    std::unique_ptr<HandoffChannel> handoff_;
+    std::shared_ptr<ControlChannel> control_;
+    sys::UniqueFd worker_control_; ///< its end of that; empty once it runs
+    std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+    pid_t process_ = 0;
+    Observer* observer_ = nullptr;
+    std::uint64_t unknown_messages_ = 0;
+    bool said_hello_ = false;
+};
+
+} // namespace usher

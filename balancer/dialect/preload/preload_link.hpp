@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/dialect/native/native_link.hpp"
+#include "balancer/dialect/preload/drain_watch.hpp"
+#include "balancer/dialect/preload/open_connections.hpp"
+#include "common/sys/socket_address.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <optional>
+
+namespace usher {
+
+/// A program that knows nothing of us: libusher-preload.so in it speaks the worker protocol for
+/// it, but can say neither how many connections are open nor that it has finished.
+class PreloadLink final : public NativeLink, public std::enable_shared_from_this<PreloadLink> {
+public:
+    /// `listeners` are the pool's, with the real ports.  Throws std::system_error, and
+    /// std::runtime_error if there are too many.
+    PreloadLink(const boost::asio::any_io_executor& executor,
+                std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
+                Dispatcher& dispatcher, std::vector<sys::SocketAddress> listeners);
+
+    [[nodiscard]] std::vector<int> equip(std::map<std::string, std::string>& environment,
+                                         int first_number) const override;
+
+    /// Only watches: a program that knows nothing of us does not know end-of-file on its listening
+    /// socket.  Nothing comes any more, and Observer::on_idle() when it has finished.
+    void drain(std::chrono::milliseconds timeout) override;
+
+    void cut_off() override;
+    void finish() override;
+    [[nodiscard]] std::optional<std::uint64_t> count_open() const override;
+    [[nodiscard]] std::string explain_not_ready() const override;
+
+private:
+    void watch();
+
+    std::shared_ptr<const PoolConfig> config_;
+    std::vector<sys::SocketAddress> listeners_;
+    OpenConnections open_connections_;
+    std::optional<DrainWatch> drain_watch_; ///< while it drains
+    boost::asio::steady_timer timer_;
+};
+
+} // namespace usher

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/dispatch/worker_feed.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace usher {
+
+/// How the master and one worker speak: what the worker is given when it starts, how connections
+/// reach it, and what it says of itself.  There is one for each dialect.  The process itself is
+/// others' business.
+///
+/// Lives as a shared pointer: waits under way keep it until finish().  Its Intake must outlive it.
+class WorkerLink {
+public:
+    /// Hears what the worker says of itself.  May be called in the middle of any call but the
+    /// destructor's.
+    class Observer {
+    public:
+        /// Its program runs.
+        virtual void on_online() = 0;
+
+        /// It can take connections.  Called again if it says so again.
+        virtual void on_ready() = 0;
+
+        /// It wants no further connection, and will end: one clause.
+        virtual void on_leaving(std::string reason) = 0;
+
+        /// While it drains: it has nothing left to do.
+        virtual void on_idle() = 0;
+
+        /// It breaks the rules of its dialect: one clause that goes on after "it".
+        virtual void on_fault(std::string reason) = 0;
+
+        /// Something to know: one clause that goes on after the worker's name.
+        virtual void on_note(std::string text) = 0;
+
+        /// Its program has sent a message: JSON.
+        virtual void on_message(std::string_view json) = 0;
+
+    protected:
+        ~Observer() = default;
+    };
+
+    WorkerLink() = default;
+    WorkerLink(const WorkerLink&) = delete;
+    WorkerLink& operator=(const WorkerLink&) = delete;
+    virtual ~WorkerLink() = default;
+
+    /// Adds to `environment` what the process needs, and returns the descriptors that it is given:
+    /// they stay the link's, and get the numbers from `first_number` on, in this order.
+    ///
+    /// Throws std::runtime_error if it cannot be given what it needs.
+    [[nodiscard]] virtual std::vector<int> equip(std::map<std::string, std::string>& environment,
+                                                 int first_number) const = 0;
+
+    /// The process runs.  `observer` must stay until finish().
+    virtual void start(pid_t process, Observer& observer) = 0;
+
+    /// Connections come to it from now on, in the place of its slot's worker that there was; until
+    /// detach() or until the next one in the slot is attached.
+    virtual void attach() = 0;
+    virtual void detach() noexcept = 0;
+
+    /// Tells it to finish what it has and to end, within `timeout`.  Needs detach().
+    virtual void drain(std::chrono::milliseconds timeout) = 0;
+
+    /// It gets a signal to end, at once: what it has not taken is for others.  Needs detach().
+    virtual void cut_off() = 0;
+
+    /// The process has ended: what it had not taken is for others.  Nothing is heard any more.
+    virtual void finish() = 0;
+
+    /// Hands over a connection of the master's own; `fd` stays the caller's.
+    [[nodiscard]] virtual std::error_code send_probe(int fd) noexcept = 0;
+
+    /// What flows to it.
+    [[nodiscard]] virtual WorkerFeed& feed() noexcept = 0;
+    [[nodiscard]] const WorkerFeed& feed() const noexcept
+    {
+        return const_cast<WorkerLink*>(this)->feed(); // NOLINT(*-const-cast)
+    }
+
+    /// How many connections its program has open, by whatever it takes to find out; nothing if
+    /// that cannot be known.
+    [[nodiscard]] virtual std::optional<std::uint64_t> count_open() const { return feed().open(); }
+
+    /// Why it has not become ready, as far as anybody can tell: one clause, empty if nobody can.
+    [[nodiscard]] virtual std::string explain_not_ready() const { return {}; }
+};
+
+} // namespace usher
