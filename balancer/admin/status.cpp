@@ -45,10 +45,13 @@ Json describe(WorkerSlot& slot)
         json["pid"] = worker->pid();
         json["worker"] = worker->identity().id;
         json["uptime_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(age).count();
-        json["handed_off"] = worker->feed().handed_off();
-        json["queued"] = worker->feed().queued();
-        const auto open = worker->feed().open();
-        json["open"] = open ? Json(*open) : Json(nullptr); // nobody can tell
+        const auto& feed = worker->feed(); // null: nobody can tell
+        json["handed_off"] = feed.sees_connections() ? Json(feed.handed_off()) : Json(nullptr);
+        json["queued"] = feed.sees_connections() ? Json(feed.queued()) : Json(nullptr);
+        const auto open = feed.open();
+        json["open"] = open ? Json(*open) : Json(nullptr);
+        if (!worker->says().empty())
+            json["says"] = worker->says();
     } else {
         json["state"] = slot.has_failed() ? "failed" : slot.is_over() ? "stopped" : "waiting";
     }
@@ -102,6 +105,10 @@ Json describe(Pool& pool, const Outputs& outputs)
     Json leaving = Json::array();
     for (const auto& slot : pool.leaving())
         leaving.push_back(describe(*slot));
+    const auto count = [&](std::uint64_t DispatchCounters::*counter) {
+        const auto& intake = pool.intake();
+        return intake.sees_connections() ? Json(intake.counters().*counter) : Json(nullptr);
+    };
     const char* const state = pool.has_ended()     ? "failed"
                               : pool.is_stopping() ? "stopping"
                                                    : "serving";
@@ -110,9 +117,9 @@ Json describe(Pool& pool, const Outputs& outputs)
             {"dialect", name_of(resolve(pool.config().dialect))},
             {"generation", pool.generation()},
             {"listening", pool.intake().names()},
-            {"handed_off", pool.intake().counters().handed_off},
-            {"reclaimed", pool.intake().counters().reclaimed},
-            {"closed_as_suspect", pool.intake().counters().closed_as_suspect},
+            {"handed_off", count(&DispatchCounters::handed_off)},
+            {"reclaimed", count(&DispatchCounters::reclaimed)},
+            {"closed_as_suspect", count(&DispatchCounters::closed_as_suspect)},
             {"lost_lines", lost_lines(pool.config().output, outputs)},
             {"workers", std::move(workers)},
             {"leaving", std::move(leaving)}};

@@ -47,6 +47,14 @@ std::string loss_text(const Json& lines, std::string_view where)
     return fmt::format("\n{} lines of workers' output lost {}", lines.get<std::uint64_t>(), where);
 }
 
+std::string counters_text(const Json& pool)
+{
+    if (pool.at("handed_off").is_null())
+        return "its workers accept by themselves";
+    return fmt::format("{} handed off, {} reclaimed", pool.at("handed_off").get<std::uint64_t>(),
+                       pool.at("reclaimed").get<std::uint64_t>());
+}
+
 std::string row(const Json& worker)
 {
     const auto number = [&](const char* key) -> std::string {
@@ -54,13 +62,16 @@ std::string row(const Json& worker)
             return "-";
         return worker.at(key).is_null() ? "unknown" : worker.at(key).dump();
     };
-    return fmt::format("{:>6} {:>4} {:<12} {:>8} {:>8} {:>9} {:>7} {:>7} {:>7}",
-                       worker.at("slot").get<unsigned>(), worker.at("generation").get<unsigned>(),
-                       worker.at("state").get<std::string>(), number("pid"),
-                       worker.contains("uptime_ms")
-                           ? uptime_text(worker.at("uptime_ms").get<std::uint64_t>())
-                           : "-",
-                       number("handed_off"), number("queued"), number("open"), number("starts"));
+    auto text = fmt::format(
+        "{:>6} {:>4} {:<12} {:>8} {:>8} {:>9} {:>7} {:>7} {:>7}", worker.at("slot").get<unsigned>(),
+        worker.at("generation").get<unsigned>(), worker.at("state").get<std::string>(),
+        number("pid"),
+        worker.contains("uptime_ms") ? uptime_text(worker.at("uptime_ms").get<std::uint64_t>())
+                                     : "-",
+        number("handed_off"), number("queued"), number("open"), number("starts"));
+    if (worker.contains("says"))
+        text += "\n       says: " + worker.at("says").get<std::string>();
+    return text;
 }
 
 } // namespace
@@ -76,11 +87,9 @@ std::string status_text(const std::string& status)
     text += reload_text(json.at("reload"));
     text += loss_text(json.at("stderr_lost_lines"), "on standard error");
     for (const auto& pool : json.at("pools")) {
-        text += fmt::format(
-            "\n\npool {}, {}, generation {}, {} handed off, {} reclaimed\nlistening on",
-            pool.at("name").get<std::string>(), pool.at("state").get<std::string>(),
-            pool.at("generation").get<unsigned>(), pool.at("handed_off").get<std::uint64_t>(),
-            pool.at("reclaimed").get<std::uint64_t>());
+        text += fmt::format("\n\npool {}, {}, generation {}, {}\nlistening on",
+                            pool.at("name").get<std::string>(), pool.at("state").get<std::string>(),
+                            pool.at("generation").get<unsigned>(), counters_text(pool));
         for (const auto& address : pool.at("listening"))
             text += " " + address.get<std::string>();
         text += loss_text(pool.at("lost_lines"), "on their way to the file");

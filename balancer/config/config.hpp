@@ -106,12 +106,19 @@ struct RecycleConfig {
     friend bool operator==(const RecycleConfig&, const RecycleConfig&) = default;
 };
 
+/// How a worker shows that it is ready.
+enum class Readiness {
+    automatic, ///< as its dialect has it
+    notify,    ///< by READY=1 to NOTIFY_SOCKET, sd_notify(3)
+};
+
 /// Identical workers started from one command, and the listeners that feed them.
 struct PoolConfig {
     std::string name = "default";
     std::vector<std::string> command; ///< program and arguments; the program is found by PATH
     Dialect dialect = Dialect::automatic;
-    NodeConfig node;      ///< for dialect node
+    NodeConfig node;    ///< for dialect node
+    bool share = false; ///< for dialect listen-fds: one listening socket for all, not one for each
     unsigned workers = 0; ///< 0: `auto`, the CPUs the master may use
     std::vector<ListenConfig> listen;
     unsigned backlog = 4096;                ///< listen(2); the kernel caps it at net.core.somaxconn
@@ -122,7 +129,9 @@ struct PoolConfig {
     unsigned max_queue = 64; ///< most connections handed to a worker that it has not taken yet
 
     std::chrono::milliseconds start_timeout{30'000}; ///< from start to `ready`
-    std::optional<ProbeConfig> probe;                ///< unset: its word is enough
+    Readiness ready = Readiness::automatic;
+    std::optional<std::chrono::milliseconds> start_delay; ///< for dialect listen-fds; unset: 1 s
+    std::optional<ProbeConfig> probe;                     ///< unset: its word is enough
     unsigned start_attempts =
         3; ///< failed starts of each slot before a pool that was never ready gives up
     std::chrono::milliseconds drain_timeout{30'000}; ///< from end-of-file to SIGTERM

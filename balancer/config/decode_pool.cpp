@@ -68,6 +68,22 @@ Dialect decode_dialect(const JsonValue& value)
     return *dialect;
 }
 
+bool decode_share(const JsonValue& value)
+{
+    return value.boolean();
+}
+
+Readiness decode_ready(const JsonValue& value)
+{
+    constexpr std::string_view must = "\"auto\" or \"notify\"";
+    const auto text = value.text(must);
+    if (text == "auto")
+        return Readiness::automatic;
+    if (text == "notify")
+        return Readiness::notify;
+    value.refuse(must);
+}
+
 unsigned decode_workers(const JsonValue& value)
 {
     const auto must =
@@ -170,6 +186,7 @@ PoolConfig decode_pool(const JsonValue& value)
         {"command", into(pool.command, decode_command)},
         {"dialect", into(pool.dialect, decode_dialect)},
         {"node", into(pool.node, decode_node)},
+        {"share", into(pool.share, decode_share)},
         {"workers", into(pool.workers, decode_workers)},
         {"listen", into(pool.listen, decode_listen)},
         {"backlog", into(pool.backlog, number_in(backlog_range))},
@@ -177,6 +194,8 @@ PoolConfig decode_pool(const JsonValue& value)
         {"cwd", into(pool.cwd, decode_text)},
         {"max_queue", into(pool.max_queue, number_in(max_queue_range))},
         {"start_timeout", into(pool.start_timeout, decode_positive_duration)},
+        {"ready", into(pool.ready, decode_ready)},
+        {"start_delay", into(pool.start_delay, decode_duration)},
         {"probe", into(pool.probe, decode_probe)},
         {"start_attempts", into(pool.start_attempts, number_in(start_attempts_range))},
         {"drain_timeout", into(pool.drain_timeout, decode_duration)},

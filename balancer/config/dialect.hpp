@@ -9,10 +9,11 @@ namespace usher {
 
 /// How the workers of a pool receive their connections; see docs/dialects.md.
 enum class Dialect {
-    automatic, ///< at present always native
-    native,    ///< the program speaks the worker protocol
-    preload,   ///< an unmodified program that listens, with libusher-preload.so loaded into it
-    node,      ///< the worker half of a Node program that uses `cluster`, unmodified
+    automatic,  ///< at present always native
+    native,     ///< the program speaks the worker protocol
+    preload,    ///< an unmodified program that listens, with libusher-preload.so loaded into it
+    node,       ///< the worker half of a Node program that uses `cluster`, unmodified
+    listen_fds, ///< a program that takes listening sockets as from systemd
 };
 
 /// One dialect and the name it has in the configuration.
@@ -23,10 +24,9 @@ struct DialectName {
 
 /// All that may be written, in the order in which messages list them.
 inline constexpr std::array dialect_names{
-    DialectName{Dialect::automatic, "auto"},
-    DialectName{Dialect::native, "native"},
-    DialectName{Dialect::preload, "preload"},
-    DialectName{Dialect::node, "node"},
+    DialectName{Dialect::automatic, "auto"},        DialectName{Dialect::native, "native"},
+    DialectName{Dialect::preload, "preload"},       DialectName{Dialect::node, "node"},
+    DialectName{Dialect::listen_fds, "listen-fds"},
 };
 
 [[nodiscard]] constexpr std::optional<Dialect> dialect_from(std::string_view name) noexcept
@@ -51,7 +51,8 @@ inline constexpr std::array dialect_names{
     return dialect == Dialect::automatic ? Dialect::native : dialect;
 }
 
-/// `"auto", "native", "preload" or "node"`, for the end of a sentence.
-inline constexpr std::string_view dialect_choice = "\"auto\", \"native\", \"preload\" or \"node\"";
+/// All of them, for the end of a sentence.
+inline constexpr std::string_view dialect_choice =
+    "\"auto\", \"native\", \"preload\", \"node\" or \"listen-fds\"";
 
 } // namespace usher

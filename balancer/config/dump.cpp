@@ -128,6 +128,7 @@ Json encode(const PoolConfig& pool)
         json["command"] = pool.command;
     json["dialect"] = name_of(pool.dialect);
     json["node"] = encode(pool.node);
+    json["share"] = pool.share;
     json["workers"] = pool.workers == 0 ? Json("auto") : Json(pool.workers);
     json["listen"] = Json::array();
     for (const ListenConfig& listen : pool.listen)
@@ -138,6 +139,9 @@ Json encode(const PoolConfig& pool)
     add(json, pool.run_as);
     json["max_queue"] = pool.max_queue;
     json["start_timeout"] = format_duration(pool.start_timeout);
+    json["ready"] = pool.ready == Readiness::automatic ? "auto" : "notify";
+    if (pool.start_delay)
+        json["start_delay"] = format_duration(*pool.start_delay);
     if (pool.probe)
         json["probe"] = encode(*pool.probe);
     json["start_attempts"] = pool.start_attempts;

@@ -29,11 +29,48 @@ public:
                               "has no \"listen\"; add one, e.g. \"listen\": [\"8000\"]"};
         for (std::size_t i = 0; i < pool.listen.size(); ++i)
             check(pool.listen[i], fmt::format("{}/listen/{}", pointer, i));
+        check_dialect(pool, pointer);
         if (pool.output.kind == OutputConfig::Kind::file)
             check(pool.output, pointer + "/output/file");
     }
 
 private:
+    /// Keys that would have no effect are refused rather than ignored.
+    void check_dialect(const PoolConfig& pool, const std::string& pointer) const
+    {
+        const auto dialect = resolve(pool.dialect);
+        const auto refuse = [&](const char* key, const std::string& reason) {
+            throw ConfigError{origin_, pointer + "/" + key, reason};
+        };
+        if (dialect != Dialect::listen_fds) {
+            if (pool.share)
+                refuse("share", "is for dialect \"listen-fds\" alone; remove it");
+            if (pool.start_delay)
+                refuse("start_delay", "is for dialect \"listen-fds\" alone; remove it");
+        }
+        if (dialect == Dialect::native && pool.ready == Readiness::notify)
+            refuse("ready", "cannot be \"notify\" for dialect \"native\", whose workers say "
+                            "themselves when they are ready; remove it");
+
+        const bool accept_themselves =
+            dialect == Dialect::listen_fds ||
+            (dialect == Dialect::node && (pool.node.policy == NodeConfig::Policy::none ||
+                                          pool.node.policy == NodeConfig::Policy::reuseport));
+        if (!accept_themselves)
+            return;
+        const auto reason = dialect == Dialect::node
+                                ? fmt::format("node policy \"{}\"", name_of(pool.node.policy))
+                                : fmt::format("dialect \"{}\"", name_of(dialect));
+        if (pool.probe)
+            refuse("probe", fmt::format("cannot be had with {}, because the workers accept "
+                                        "themselves; remove it",
+                                        reason));
+        if (pool.recycle.max_connections > 0)
+            refuse("max_connections", fmt::format("cannot be counted with {}, because the workers "
+                                                  "accept themselves; use max_age or max_memory",
+                                                  reason));
+    }
+
     void check(const ListenConfig& listen, const std::string& pointer)
     {
         const ListenAddress address = parse(listen.address, pointer);

@@ -59,6 +59,8 @@ public:
     /// How the log calls what is open.
     [[nodiscard]] virtual std::vector<std::string> names() const = 0;
 
+    /// False if the workers accept by themselves: then nobody knows the counters.
+    [[nodiscard]] virtual bool sees_connections() const noexcept { return true; }
     [[nodiscard]] virtual DispatchCounters counters() const noexcept = 0;
 };
 

@@ -2,6 +2,7 @@
 #include "balancer/dialect/make_intake.hpp"
 
 #include "balancer/dialect/dispatch_intake.hpp"
+#include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
 #include "balancer/dialect/node/node_cluster.hpp"
 
 namespace asio = boost::asio;
@@ -10,7 +11,17 @@ namespace usher {
 
 IntakeKind intake_kind(Dialect dialect) noexcept
 {
-    return dialect == Dialect::node ? IntakeKind::node : IntakeKind::dispatch;
+    switch (dialect) {
+    case Dialect::node:
+        return IntakeKind::node;
+    case Dialect::listen_fds:
+        return IntakeKind::listen_fds;
+    case Dialect::automatic:
+    case Dialect::native:
+    case Dialect::preload:
+        break;
+    }
+    return IntakeKind::dispatch;
 }
 
 std::unique_ptr<Intake> make_intake(const asio::any_io_executor& executor, EventBus& events,
@@ -19,6 +30,8 @@ std::unique_ptr<Intake> make_intake(const asio::any_io_executor& executor, Event
     switch (intake_kind(config.dialect)) {
     case IntakeKind::node:
         return std::make_unique<NodeCluster>(executor, events, config);
+    case IntakeKind::listen_fds:
+        return std::make_unique<ListenFdsIntake>(executor, config, events);
     case IntakeKind::dispatch:
         break;
     }

@@ -57,12 +57,23 @@ public:
     WorkerLink& operator=(const WorkerLink&) = delete;
     virtual ~WorkerLink() = default;
 
-    /// Adds to `environment` what the process needs, and returns the descriptors that it is given:
-    /// they stay the link's, and get the numbers from `first_number` on, in this order.
+    /// What the process is given besides variables.
+    struct Equipment {
+        /// They stay the link's, and get the numbers from `first_number` on, in this order.
+        std::vector<int> descriptors;
+
+        /// Variables whose value is its own process number.
+        std::vector<std::string> pid_variables{};
+
+        /// It cannot see by itself that its master has died.
+        bool outlives_master = false;
+    };
+
+    /// Adds to `environment` what the process needs, and returns what else it does.
     ///
     /// Throws std::runtime_error if it cannot be given what it needs.
-    [[nodiscard]] virtual std::vector<int> equip(std::map<std::string, std::string>& environment,
-                                                 int first_number) const = 0;
+    [[nodiscard]] virtual Equipment equip(std::map<std::string, std::string>& environment,
+                                          int first_number) const = 0;
 
     /// The process runs.  `observer` must stay until finish().
     virtual void start(pid_t process, Observer& observer) = 0;
@@ -72,8 +83,9 @@ public:
     virtual void attach() = 0;
     virtual void detach() noexcept = 0;
 
-    /// Tells it to finish what it has and to end, within `timeout`.  Needs detach().
-    virtual void drain(std::chrono::milliseconds timeout) = 0;
+    /// Has it finish what it has and end, within `timeout`.  Needs detach().  True if only a
+    /// signal can tell it.
+    [[nodiscard]] virtual bool drain(std::chrono::milliseconds timeout) = 0;
 
     /// It gets a signal to end, at once: what it has not taken is for others.  Needs detach().
     virtual void cut_off() = 0;

@@ -25,6 +25,9 @@ public:
     /// called in the middle of a hand-off, so it must do no more than take note.
     virtual void notify_at(std::uint64_t count, std::function<void()> handler) = 0;
 
+    /// False if it accepts by itself: then nobody knows handed_off(), queued() and taken().
+    [[nodiscard]] virtual bool sees_connections() const noexcept { return true; }
+
     [[nodiscard]] virtual std::uint64_t handed_off() const noexcept = 0;
 
     /// Handed to the worker and not taken by its application.

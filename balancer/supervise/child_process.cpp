@@ -4,6 +4,7 @@
 #include "balancer/supervise/cgroup_removal.hpp"
 #include "balancer/supervise/child_setup.hpp"
 #include "balancer/supervise/own_children.hpp"
+#include "balancer/supervise/pid_variable.hpp"
 #include "balancer/supervise/program_path.hpp"
 #include "balancer/supervise/setup_failure.hpp"
 #include "common/sys/fd_headroom.hpp"
@@ -15,6 +16,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <deque>
 #include <exception>
 #include <utility>
 
@@ -35,9 +37,15 @@ namespace {
 /// and crashes above -O0.
 class PrepareChild {
 public:
-    PrepareChild(const ChildProcess::Command& command, std::vector<const char*> environment)
-        : command_{command}, environment_{std::move(environment)}
+    PrepareChild(const ChildProcess::Command& command) : command_{command}, master_{::getpid()}
     {
+        for (const auto& name : command.pid_variables)
+            pid_variables_.emplace_back(name);
+        for (const auto& variable : command.environment)
+            environment_.push_back(variable.c_str());
+        for (const auto& variable : pid_variables_)
+            environment_.push_back(variable.text());
+        environment_.push_back(nullptr);
     }
 
     template <typename Launcher, typename Path>
@@ -53,7 +61,9 @@ public:
     template <typename Launcher, typename Path>
     bp::error_code on_exec_setup(Launcher&, const Path&, const char* const*) const noexcept
     {
-        const auto failure = set_up_child(command_);
+        for (const auto& variable : pid_variables_)
+            variable.fill_in(::getpid());
+        const auto failure = set_up_child(command_, master_);
         if (!failure)
             return {};
         errno = failure->packed(); // what the launcher sends to the parent
@@ -76,6 +86,8 @@ public:
 
 private:
     const ChildProcess::Command& command_;
+    pid_t master_;
+    std::deque<PidVariable> pid_variables_;
     std::vector<const char*> environment_;
 };
 
@@ -115,11 +127,6 @@ pid_t launch(const ChildProcess::Command& command)
 {
     const auto path = find_program(command.program, command.cwd);
 
-    std::vector<const char*> environment;
-    for (const auto& variable : command.environment)
-        environment.push_back(variable.c_str());
-    environment.push_back(nullptr);
-
     // The launcher tells the io_context it is given of the fork, and that one then rebuilds its
     // epoll in the child.  An empty one has nothing to rebuild.
     asio::io_context nobodys_context;
@@ -130,7 +137,7 @@ pid_t launch(const ChildProcess::Command& command)
     bp::error_code error;
     try {
         auto process = launcher(nobodys_context.get_executor(), error, path, command.arguments,
-                                PrepareChild{command, std::move(environment)});
+                                PrepareChild{command});
         // Only the launch is the library's: its own wait flattens exit codes and signals, and its
         // destructor kills by number.  The pidfd does both better.
         if (!error)

@@ -29,8 +29,9 @@ public:
     struct Command {
         std::string program; ///< without a slash: found by PATH
         std::vector<std::string> arguments;
-        std::vector<std::string> environment; ///< all of it, "NAME=value"
-        std::string cwd;                      ///< empty: ours
+        std::vector<std::string> environment;     ///< all of it, "NAME=value"
+        std::vector<std::string> pid_variables{}; ///< more names; the value is the child's pid
+        std::string cwd;                          ///< empty: ours
 
         /// Become 3, 4, 5, ... of the child; the originals stay the caller's.
         std::vector<int> descriptors;
@@ -38,13 +39,16 @@ public:
         int output = -1; ///< becomes its standard output; -1: ours
         int errors = -1; ///< becomes its standard error; -1: ours
 
+        int end_signal = 0; ///< it gets this when we die; 0: nothing
+
         RunAs run_as;
 
         std::shared_ptr<sys::Cgroup> cgroup; ///< starts and is killed in it; null: ours
     };
 
-    /// The number of the first of Command::descriptors in the child.
+    /// The number of the first of Command::descriptors in the child, and how many may be given.
     static constexpr int first_descriptor = 3;
+    static constexpr std::size_t most_descriptors = 64;
 
     /// Starts `command`: standard input from /dev/null, output and errors as it says, no other
     /// descriptor, no blocked or ignored signal.

@@ -43,7 +43,7 @@ bool pass_descriptors(const ChildProcess::Command& command) noexcept
 
     // First out of the way, or the second may overwrite what the third still needs.
     const auto& descriptors = command.descriptors;
-    std::array<int, 8> moved{};
+    std::array<int, ChildProcess::most_descriptors> moved{};
     const auto count = descriptors.size();
     assert(count <= moved.size());
     const int first_free = ChildProcess::first_descriptor + static_cast<int>(count);
@@ -78,6 +78,16 @@ bool change_user(uid_t user) noexcept
     if (::setresuid(user, user, user) < 0)
         return false;
     return !changes || ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0;
+}
+
+/// Last, because a change of user forgets it (prctl(2)).
+bool follow(pid_t master, int signal) noexcept
+{
+    if (::prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0) < 0)
+        return false;
+    if (::getppid() != master) // it has died meanwhile
+        ::raise(signal);
+    return true;
 }
 
 SetupFailure failed(SetupStep step, std::size_t which = 0) noexcept
@@ -125,7 +135,8 @@ std::optional<SetupFailure> change_identity(const RunAs& run_as) noexcept
 
 } // namespace
 
-std::optional<SetupFailure> set_up_child(const ChildProcess::Command& command) noexcept
+std::optional<SetupFailure> set_up_child(const ChildProcess::Command& command,
+                                         pid_t master) noexcept
 {
     // Its own group: Ctrl-C in the terminal reaches the master alone, which then drains.
     if (::setpgid(0, 0) < 0)
@@ -146,6 +157,8 @@ std::optional<SetupFailure> set_up_child(const ChildProcess::Command& command) n
         return failed(SetupStep::cwd);
     if (command.run_as.no_new_privs && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return failed(SetupStep::no_new_privs);
+    if (command.end_signal != 0 && !follow(master, command.end_signal))
+        return failed(SetupStep::end_signal);
     return std::nullopt;
 }
 

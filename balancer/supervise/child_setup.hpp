@@ -9,8 +9,8 @@
 namespace usher {
 
 /// Makes the child what `command` says, between fork() and exec(): async-signal-safe calls only,
-/// no memory, no names.  Nothing if all is done.
-[[nodiscard]] std::optional<SetupFailure>
-set_up_child(const ChildProcess::Command& command) noexcept;
+/// no memory, no names.  `master` is who forks.  Nothing if all is done.
+[[nodiscard]] std::optional<SetupFailure> set_up_child(const ChildProcess::Command& command,
+                                                       pid_t master) noexcept;
 
 } // namespace usher

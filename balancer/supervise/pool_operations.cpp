@@ -27,6 +27,8 @@ bool keeps_workers(const PoolConfig& now, PoolConfig next)
     next.backlog = now.backlog;
     next.max_queue = now.max_queue;
     next.start_timeout = now.start_timeout;
+    next.ready = now.ready;
+    next.start_delay = now.start_delay;
     next.start_attempts = now.start_attempts;
     next.drain_timeout = now.drain_timeout;
     next.stop_grace = now.stop_grace;

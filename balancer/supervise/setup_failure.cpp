@@ -13,7 +13,7 @@ namespace usher {
 
 namespace {
 
-constexpr SetupFailure any_failure{.step = SetupStep::no_new_privs, .which = 8, .error = EACCES};
+constexpr SetupFailure any_failure{.step = SetupStep::end_signal, .which = 8, .error = EACCES};
 static_assert(SetupFailure::unpack(any_failure.packed()) == any_failure);
 static_assert(SetupFailure::unpack(ENOENT) == SetupFailure{.error = ENOENT}); // exec() itself
 
@@ -76,6 +76,8 @@ Explanation explain(const SetupFailure& failure, const RunAs& run_as)
         return {"changing to user " + quote(run_as.user_name), needs_root};
     case SetupStep::no_new_privs:
         return {"setting no_new_privs", ""};
+    case SetupStep::end_signal:
+        return {"setting the signal for its master's end", ""};
     }
     return {"a step unknown to this master", ""};
 }

@@ -24,6 +24,7 @@ enum class SetupStep : int {
     user,
     cwd,
     no_new_privs,
+    end_signal,
 };
 
 /// What failed in the child.  Boost.Process brings home nothing but an errno, so that the rest

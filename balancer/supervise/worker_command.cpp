@@ -2,11 +2,13 @@
 #include "balancer/supervise/worker_command.hpp"
 
 #include "balancer/dialect/preload/preloadable.hpp"
+#include "balancer/supervise/hang_detector.hpp"
 #include "balancer/supervise/program_path.hpp"
 #include "common/wire/environment.hpp"
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <map>
 #include <string>
 #include <string_view>
@@ -68,17 +70,32 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
     environment[env::generation] = std::to_string(identity.generation);
     environment[env::pool] = identity.pool;
 
+    auto equipment = link.equip(environment, ChildProcess::first_descriptor);
     ChildProcess::Command command{
         .program = config.command.front(),
         .arguments = {config.command.begin() + 1, config.command.end()},
         .environment = {},
+        .pid_variables = std::move(equipment.pid_variables),
         .cwd = config.cwd,
-        .descriptors = link.equip(environment, ChildProcess::first_descriptor),
+        .descriptors = std::move(equipment.descriptors),
+        .end_signal = equipment.outlives_master ? config.stop_signal : 0,
         .run_as = make_run_as(config.run_as, identity.slot),
     };
     for (const auto& [name, value] : environment)
         command.environment.push_back(name + "=" + value);
     return command;
+}
+
+void add_notify(ChildProcess::Command& command, const PoolConfig& config,
+                const std::string& address)
+{
+    command.environment.push_back("NOTIFY_SOCKET=" + address);
+    if (config.ready != Readiness::notify || config.stall_timeout == config.stall_timeout.zero())
+        return;
+    const auto limit = std::max<std::chrono::microseconds>(config.stall_timeout,
+                                                           HangDetector::shortest_heartbeat_limit);
+    command.environment.push_back("WATCHDOG_USEC=" + std::to_string(limit.count()));
+    command.pid_variables.emplace_back("WATCHDOG_PID");
 }
 
 } // namespace usher

@@ -6,6 +6,8 @@
 #include "balancer/dialect/worker_link.hpp"
 #include "balancer/supervise/child_process.hpp"
 
+#include <string>
+
 namespace usher {
 
 /// How the worker `identity` of a pool is started: the pool's command, our environment (or only
@@ -16,5 +18,10 @@ namespace usher {
 [[nodiscard]] ChildProcess::Command make_worker_command(const PoolConfig& config,
                                                         const WorkerIdentity& identity,
                                                         const WorkerLink& link);
+
+/// Adds what a program needs to tell us what it would tell systemd: NOTIFY_SOCKET and, if the pool
+/// listens to it, WATCHDOG_USEC, sd_watchdog_enabled(3).
+void add_notify(ChildProcess::Command& command, const PoolConfig& config,
+                const std::string& address);
 
 } // namespace usher

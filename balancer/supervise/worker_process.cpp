@@ -16,6 +16,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <unistd.h>
+
 namespace asio = boost::asio;
 
 namespace usher {
@@ -28,9 +30,12 @@ constexpr std::chrono::milliseconds traced_zombie_interval{100};
 
 ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& config,
                    const WorkerIdentity& identity, const WorkerLink& link,
-                   const OutputReader* output, std::string& cgroup_trouble)
+                   const NotifyInbox* notify, const OutputReader* output,
+                   std::string& cgroup_trouble)
 {
     auto command = make_worker_command(config, identity, link);
+    if (notify != nullptr)
+        add_notify(command, config, notify->address());
     if (output != nullptr) {
         command.output = output->worker_output();
         command.errors = output->worker_errors();
@@ -57,9 +62,13 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
       config_{std::move(config)},
       events_{events},
       link_{std::move(link)},
+      notify_{resolve(config_->dialect) == Dialect::native
+                  ? nullptr
+                  : std::make_shared<NotifyInbox>(executor)},
       output_{
           outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot))},
-      child_{start(executor, *config_, identity_, *link_, output_.get(), cgroup_trouble_)},
+      child_{start(executor, *config_, identity_, *link_, notify_.get(), output_.get(),
+                   cgroup_trouble_)},
       lifecycle_{{.start_timeout = config_->start_timeout,
                   .drain_timeout = config_->drain_timeout,
                   .stop_grace = config_->stop_grace},
@@ -81,6 +90,9 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
         output_->start();
     WorkerLink::Observer& observer = *this;
     link_->start(pid(), observer);
+    if (notify_)
+        notify_->start(make_run_as(config_->run_as, identity_.slot).user.value_or(::geteuid()),
+                       [this](const Notification& notification) { on_notification(notification); });
     child_.async_wait([self] {
         self->has_shown_its_end_ = true;
         self->wake();
@@ -91,6 +103,8 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
             stop_probe();
             detach();
             link_->finish();
+            if (notify_)
+                notify_->close();
             if (output_)
                 output_->finish();
             co_return *status;
@@ -176,9 +190,9 @@ void WorkerProcess::look_for_hang(Clock::time_point now)
     if (lifecycle_.state() != WorkerLifecycle::State::ready)
         return;
     auto reason = hang_detector_.look({.now = now,
-                                       .queued = feed().queued(),
+                                       .queued = feed().sees_connections() ? feed().queued() : 0,
                                        .taken = feed().taken(),
-                                       .heartbeat = feed().heartbeat()});
+                                       .heartbeat = std::max(feed().heartbeat(), watchdog_at_)});
     if (!reason.empty())
         abort_hung(std::move(reason));
 }
@@ -269,11 +283,17 @@ void WorkerProcess::perform(WorkerLifecycle::Action action)
 
 void WorkerProcess::drain()
 {
+    const auto queue =
+        feed().sees_connections() ? fmt::format("{} queued and ", feed().queued()) : std::string{};
     publish(EventKind::disconnect, log::Level::info,
-            fmt::format("draining, {} queued and {} open, for up to {}", feed().queued(),
-                        open_text(), format_duration(config_->drain_timeout)));
+            fmt::format("draining, {}{} open, for up to {}", queue, open_text(),
+                        format_duration(config_->drain_timeout)));
     detach();
-    link_->drain(config_->drain_timeout);
+    if (!link_->drain(config_->drain_timeout))
+        return;
+    publish(EventKind::signalled, log::Level::info,
+            fmt::format("SIG{}, to have it drain", signal_text(config_->stop_signal)));
+    child_.signal(config_->stop_signal);
 }
 
 std::string WorkerProcess::open_text() const
@@ -286,7 +306,10 @@ std::string WorkerProcess::start_failure() const
 {
     if (probe_)
         return probe_failure();
-    return lifecycle_.has_start_timed_out() ? link_->explain_not_ready() : std::string{};
+    if (!lifecycle_.has_start_timed_out())
+        return {};
+    return config_->ready == Readiness::notify ? "it has not sent READY=1 to NOTIFY_SOCKET"
+                                               : link_->explain_not_ready();
 }
 
 void WorkerProcess::end_with(int signal)
@@ -316,6 +339,28 @@ void WorkerProcess::on_online()
 }
 
 void WorkerProcess::on_ready()
+{
+    if (config_->ready == Readiness::automatic)
+        be_ready();
+}
+
+void WorkerProcess::on_notification(const Notification& notification)
+{
+    if (notification.status && *notification.status != says_) {
+        says_ = *notification.status;
+        publish(EventKind::note, log::Level::debug, "says: " + says_);
+    }
+    if (notification.stopping)
+        on_leaving("says that it stops");
+    if (config_->ready != Readiness::notify)
+        return;
+    if (notification.watchdog)
+        watchdog_at_ = Clock::now();
+    if (notification.ready)
+        be_ready();
+}
+
+void WorkerProcess::be_ready()
 {
     if (lifecycle_.state() != WorkerLifecycle::State::starting)
         return;

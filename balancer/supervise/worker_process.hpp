@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
+#include "balancer/dialect/notify/notify_inbox.hpp"
 #include "balancer/dialect/worker_identity.hpp"
 #include "balancer/dialect/worker_link.hpp"
 #include "balancer/events/event_bus.hpp"
@@ -112,6 +113,9 @@ public:
     /// Why it was not ready in time, as far as anybody can tell: one clause, empty if not.
     [[nodiscard]] std::string start_failure() const;
 
+    /// What it last said of itself by STATUS=, sd_notify(3); empty if nothing.
+    [[nodiscard]] const std::string& says() const noexcept { return says_; }
+
     [[nodiscard]] bool was_ready() const noexcept { return was_ready_; }
     [[nodiscard]] WorkerLifecycle::State state() const noexcept { return lifecycle_.state(); }
     [[nodiscard]] Clock::time_point started_at() const noexcept { return started_; }
@@ -128,6 +132,8 @@ private:
     void end_with(int signal);
     void abort_hung(std::string reason);
     void become_ready();
+    void be_ready();
+    void on_notification(const Notification& notification);
 
     void on_online() override;
     void on_ready() override;
@@ -142,6 +148,7 @@ private:
     std::shared_ptr<const PoolConfig> config_;
     EventBus& events_;
     std::shared_ptr<WorkerLink> link_;
+    std::shared_ptr<NotifyInbox> notify_;  ///< null: its dialect has a way of its own
     std::shared_ptr<OutputReader> output_; ///< null: it has our descriptors
     std::string cgroup_trouble_;           ///< why it has none of its own although it should
     ChildProcess child_;
@@ -153,6 +160,8 @@ private:
 
     Clock::time_point started_ = Clock::now();
     Clock::time_point ready_at_{};
+    Clock::time_point watchdog_at_{}; ///< when it last sent WATCHDOG=1
+    std::string says_;
     std::uint64_t memory_ = 0; ///< bytes, as last sampled
     bool was_ready_ = false;
     bool has_shown_its_end_ = false; ///< on its pidfd

@@ -41,15 +41,15 @@ NativeLink::NativeLink(const asio::any_io_executor& executor, WorkerIdentity ide
     worker_control_ = std::move(pair.child);
 }
 
-std::vector<int> NativeLink::equip(std::map<std::string, std::string>& environment,
-                                   int first_number) const
+WorkerLink::Equipment NativeLink::equip(std::map<std::string, std::string>& environment,
+                                        int first_number) const
 {
     namespace env = wire::env;
     environment[env::protocol] = std::to_string(env::protocol_version);
     environment[env::handoff_fd] = std::to_string(first_number);
     environment[env::control_fd] = std::to_string(first_number + 1);
     environment[env::scoreboard_fd] = std::to_string(first_number + 2);
-    return {handoff_->worker_fd(), worker_control(), handoff_->scoreboard_fd()};
+    return {.descriptors = {handoff_->worker_fd(), worker_control(), handoff_->scoreboard_fd()}};
 }
 
 void NativeLink::start(pid_t process, Observer& observer)
@@ -70,10 +70,11 @@ void NativeLink::detach() noexcept
     dispatcher_.detach(identity_.slot - 1, *handoff_);
 }
 
-void NativeLink::drain(std::chrono::milliseconds timeout)
+bool NativeLink::drain(std::chrono::milliseconds timeout)
 {
     control_->send(wire::encode(wire::Drain{.timeout = timeout}));
     handoff_->shut_down();
+    return false;
 }
 
 void NativeLink::give_back()

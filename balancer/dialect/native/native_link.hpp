@@ -25,12 +25,12 @@ public:
     NativeLink(const boost::asio::any_io_executor& executor, WorkerIdentity identity,
                Dispatcher& dispatcher, std::unique_ptr<HandoffChannel> handoff);
 
-    [[nodiscard]] std::vector<int> equip(std::map<std::string, std::string>& environment,
-                                         int first_number) const override;
+    [[nodiscard]] Equipment equip(std::map<std::string, std::string>& environment,
+                                  int first_number) const override;
     void start(pid_t process, Observer& observer) override;
     void attach() override;
     void detach() noexcept override;
-    void drain(std::chrono::milliseconds timeout) override;
+    [[nodiscard]] bool drain(std::chrono::milliseconds timeout) override;
     void cut_off() override;
     void finish() override;
     [[nodiscard]] std::error_code send_probe(int fd) noexcept override

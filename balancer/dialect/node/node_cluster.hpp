@@ -48,6 +48,10 @@ public:
                                                       const WorkerIdentity& identity) override;
     [[nodiscard]] bool has(const ListenConfig&) const override { return false; }
     [[nodiscard]] std::vector<std::string> names() const override;
+    [[nodiscard]] bool sees_connections() const noexcept override
+    {
+        return policy_ == NodeConfig::Policy::round_robin;
+    }
     [[nodiscard]] DispatchCounters counters() const noexcept override { return counters_; }
 
     /// Answers a worker's request for a server.

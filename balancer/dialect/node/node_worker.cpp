@@ -23,13 +23,13 @@ NodeWorker::NodeWorker(const asio::any_io_executor& executor, NodeCluster& clust
     worker_end_ = std::move(pair.child);
 }
 
-std::vector<int> NodeWorker::equip(std::map<std::string, std::string>& environment,
-                                   int first_number) const
+WorkerLink::Equipment NodeWorker::equip(std::map<std::string, std::string>& environment,
+                                        int first_number) const
 {
     environment["NODE_CHANNEL_FD"] = std::to_string(first_number);
     environment["NODE_CHANNEL_SERIALIZATION_MODE"] = "json";
     environment["NODE_UNIQUE_ID"] = std::to_string(id_);
-    return {worker_end_.get()};
+    return {.descriptors = {worker_end_.get()}};
 }
 
 void NodeWorker::start(pid_t, WorkerLink::Observer& observer)
@@ -52,10 +52,11 @@ void NodeWorker::detach() noexcept
     cluster_.detach(*this);
 }
 
-void NodeWorker::drain(std::chrono::milliseconds)
+bool NodeWorker::drain(std::chrono::milliseconds)
 {
     if (!std::exchange(leaving_, true)) // else it knows
         send(node::encode_disconnect());
+    return false;
 }
 
 void NodeWorker::answer(const std::string& line, int fd)
@@ -98,6 +99,11 @@ void NodeWorker::notify_at(std::uint64_t count, std::function<void()> handler)
 {
     notify_at_ = count;
     on_count_ = std::move(handler);
+}
+
+bool NodeWorker::sees_connections() const noexcept
+{
+    return cluster_.sees_connections();
 }
 
 std::uint64_t NodeWorker::queued() const noexcept

@@ -36,12 +36,12 @@ public:
     NodeWorker(const boost::asio::any_io_executor& executor, NodeCluster& cluster,
                std::shared_ptr<const PoolConfig> config, const WorkerIdentity& identity);
 
-    [[nodiscard]] std::vector<int> equip(std::map<std::string, std::string>& environment,
-                                         int first_number) const override;
+    [[nodiscard]] Equipment equip(std::map<std::string, std::string>& environment,
+                                  int first_number) const override;
     void start(pid_t process, WorkerLink::Observer& observer) override;
     void attach() override;
     void detach() noexcept override;
-    void drain(std::chrono::milliseconds timeout) override;
+    [[nodiscard]] bool drain(std::chrono::milliseconds timeout) override;
 
     /// What it has not accepted is still the cluster's, and goes to others when it has ended.
     void cut_off() override {}
@@ -67,6 +67,7 @@ public:
 
     void set_max_queue(std::size_t) noexcept override {} // the cluster's window is the limit
     void notify_at(std::uint64_t count, std::function<void()> handler) override;
+    [[nodiscard]] bool sees_connections() const noexcept override;
     [[nodiscard]] std::uint64_t handed_off() const noexcept override;
     [[nodiscard]] std::uint64_t queued() const noexcept override;
     [[nodiscard]] std::optional<std::uint64_t> open() const noexcept override { return {}; }

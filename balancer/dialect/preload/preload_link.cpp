@@ -26,8 +26,8 @@ PreloadLink::PreloadLink(const asio::any_io_executor& executor,
 {
 }
 
-std::vector<int> PreloadLink::equip(std::map<std::string, std::string>& environment,
-                                    int first_number) const
+WorkerLink::Equipment PreloadLink::equip(std::map<std::string, std::string>& environment,
+                                         int first_number) const
 {
     auto descriptors = handoff().worker_fds();
     add_preload(environment, *config_, listeners_,
@@ -36,13 +36,14 @@ std::vector<int> PreloadLink::equip(std::map<std::string, std::string>& environm
                  .scoreboard = handoff().scoreboard_fd(),
                  .first_number = first_number});
     descriptors.insert(descriptors.end(), {worker_control(), handoff().scoreboard_fd()});
-    return descriptors;
+    return {.descriptors = std::move(descriptors)};
 }
 
-void PreloadLink::drain(std::chrono::milliseconds)
+bool PreloadLink::drain(std::chrono::milliseconds)
 {
     drain_watch_.emplace(DrainWatch::Clock::now());
     watch();
+    return false;
 }
 
 void PreloadLink::watch()

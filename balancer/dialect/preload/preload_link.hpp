@@ -2,9 +2,9 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
+#include "balancer/dialect/drain_watch.hpp"
 #include "balancer/dialect/native/native_link.hpp"
-#include "balancer/dialect/preload/drain_watch.hpp"
-#include "balancer/dialect/preload/open_connections.hpp"
+#include "balancer/dialect/open_connections.hpp"
 #include "common/sys/socket_address.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -23,12 +23,12 @@ public:
                 std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
                 Dispatcher& dispatcher, std::vector<sys::SocketAddress> listeners);
 
-    [[nodiscard]] std::vector<int> equip(std::map<std::string, std::string>& environment,
-                                         int first_number) const override;
+    [[nodiscard]] Equipment equip(std::map<std::string, std::string>& environment,
+                                  int first_number) const override;
 
     /// Only watches: a program that knows nothing of us does not know end-of-file on its listening
     /// socket.  Nothing comes any more, and Observer::on_idle() when it has finished.
-    void drain(std::chrono::milliseconds timeout) override;
+    [[nodiscard]] bool drain(std::chrono::milliseconds timeout) override;
 
     void cut_off() override;
     void finish() override;

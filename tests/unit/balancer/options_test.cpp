@@ -98,7 +98,8 @@ TEST_CASE("a dialect is one of those there are, and the flag replaces what the f
               .pools.at(0)
               .dialect == Dialect::preload);
     CHECK(usage_error({"run", "--listen", "0", "--dialect", "telnet", "--", "a"}) ==
-          "--dialect: is \"telnet\", but must be \"auto\", \"native\", \"preload\" or \"node\"");
+          "--dialect: is \"telnet\", but must be \"auto\", \"native\", \"preload\", \"node\" or "
+          "\"listen-fds\"");
 
     const ScopedFile file{
         R"({"pools": [{"command": ["./a"], "listen": "80", "dialect": "preload"}]})"};

@@ -97,16 +97,33 @@ TEST_CASE("a zero byte is refused wherever a string may stand")
           "f: /pools/0/start_timeout: has a zero byte (\\u0000); remove it");
 }
 
+TEST_CASE("how a worker shows that it is ready, and what is shared")
+{
+    CHECK(pool_of("").ready == Readiness::automatic);
+    CHECK(pool_of(R"("ready": "auto")").ready == Readiness::automatic);
+    CHECK(pool_of(R"("ready": "notify")").ready == Readiness::notify);
+    CHECK(pool_error(R"("ready": "soon")") ==
+          "f: /pools/0/ready: is \"soon\", but must be \"auto\" or \"notify\"");
+    CHECK_FALSE(pool_of("").start_delay);
+    CHECK(pool_of(R"("start_delay": "5s")").start_delay == 5s);
+    CHECK(pool_of(R"("start_delay": "0s")").start_delay == 0s);
+    CHECK_FALSE(pool_of("").share);
+    CHECK(pool_of(R"("share": true)").share);
+    CHECK(pool_error(R"("share": 1)") == "f: /pools/0/share: is 1, but must be true or false");
+}
+
 TEST_CASE("a dialect is one of those there are")
 {
     CHECK(pool_of(R"("dialect": "auto")").dialect == Dialect::automatic);
     CHECK(pool_of(R"("dialect": "native")").dialect == Dialect::native);
     CHECK(pool_of(R"("dialect": "preload")").dialect == Dialect::preload);
     CHECK(pool_of(R"("dialect": "node")").dialect == Dialect::node);
-    CHECK(pool_error(R"("dialect": "Native")") == "f: /pools/0/dialect: is \"Native\", but must be "
-                                                  "\"auto\", \"native\", \"preload\" or \"node\"");
-    CHECK(pool_error(R"("dialect": 1)") ==
-          "f: /pools/0/dialect: is 1, but must be \"auto\", \"native\", \"preload\" or \"node\"");
+    CHECK(pool_of(R"("dialect": "listen-fds")").dialect == Dialect::listen_fds);
+    CHECK(pool_error(R"("dialect": "Native")") ==
+          "f: /pools/0/dialect: is \"Native\", but must be "
+          "\"auto\", \"native\", \"preload\", \"node\" or \"listen-fds\"");
+    CHECK(pool_error(R"("dialect": 1)") == "f: /pools/0/dialect: is 1, but must be \"auto\", "
+                                           "\"native\", \"preload\", \"node\" or \"listen-fds\"");
 }
 
 TEST_CASE("what only Node workers have is an object of its own")

@@ -30,6 +30,7 @@ TEST_CASE("the defaults are written out")
         "window": 1,
         "ready": "listening"
       },
+      "share": false,
       "workers": "auto",
       "listen": [
         {
@@ -46,6 +47,7 @@ TEST_CASE("the defaults are written out")
       "clear_env": false,
       "max_queue": 64,
       "start_timeout": "30s",
+      "ready": "auto",
       "start_attempts": 3,
       "drain_timeout": "30s",
       "stop_grace": "5s",
@@ -85,6 +87,7 @@ TEST_CASE("what is written is read back equal")
                  .node = {.policy = NodeConfig::Policy::reuseport,
                           .window = 2,
                           .ready = NodeConfig::Ready::online},
+                 .share = true,
                  .workers = 7,
                  .listen = {{.address = "[::]:80", .name = "web", .v6only = true},
                             {.address = "unix:/x", .mode = 0600},
@@ -105,6 +108,8 @@ TEST_CASE("what is written is read back equal")
                             .clear_env = true},
                  .max_queue = 2,
                  .start_timeout = 1'001ms,
+                 .ready = Readiness::notify,
+                 .start_delay = 0s,
                  .probe = ProbeConfig{.path = "/a?b", .expect = 204, .timeout = 3ms},
                  .start_attempts = 4,
                  .drain_timeout = 0s,

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <string>
 
 using namespace usher;
@@ -51,6 +52,52 @@ TEST_CASE("a pool, a command and a listener must be there")
 TEST_CASE("workers of dialect node say themselves where the pool listens")
 {
     CHECK(error_of({.pools = {{.command = {"node"}, .dialect = Dialect::node}}}) == "no error");
+}
+
+TEST_CASE("a key that would have no effect on the pool's dialect is refused")
+{
+    const auto error_with = [](Dialect dialect, auto change) {
+        auto pool = pool_on({"80"});
+        pool.dialect = dialect;
+        change(pool);
+        return error_of({.pools = {pool}});
+    };
+    const auto share = [](PoolConfig& pool) { pool.share = true; };
+    const auto delay = [](PoolConfig& pool) { pool.start_delay = std::chrono::milliseconds{0}; };
+    const auto notify = [](PoolConfig& pool) { pool.ready = Readiness::notify; };
+    const auto probe = [](PoolConfig& pool) { pool.probe = ProbeConfig{.path = "/"}; };
+    const auto count = [](PoolConfig& pool) { pool.recycle.max_connections = 1; };
+    const auto no_policy = [](PoolConfig& pool) { pool.node.policy = NodeConfig::Policy::none; };
+
+    CHECK(error_with(Dialect::preload, share) ==
+          "f: /pools/0/share: is for dialect \"listen-fds\" alone; remove it");
+    CHECK(error_with(Dialect::node, delay) ==
+          "f: /pools/0/start_delay: is for dialect \"listen-fds\" alone; remove it");
+    CHECK(error_with(Dialect::automatic, notify) ==
+          "f: /pools/0/ready: cannot be \"notify\" for dialect \"native\", whose workers say "
+          "themselves when they are ready; remove it");
+    CHECK(
+        error_with(Dialect::listen_fds, probe) ==
+        "f: /pools/0/probe: cannot be had with dialect \"listen-fds\", because the workers accept "
+        "themselves; remove it");
+    CHECK(error_with(Dialect::listen_fds, count) ==
+          "f: /pools/0/max_connections: cannot be counted with dialect \"listen-fds\", because the "
+          "workers accept themselves; use max_age or max_memory");
+    CHECK(error_with(Dialect::node,
+                     [&](PoolConfig& pool) {
+                         no_policy(pool);
+                         probe(pool);
+                     }) ==
+          "f: /pools/0/probe: cannot be had with node policy \"none\", because the workers "
+          "accept themselves; remove it");
+
+    for (const auto dialect : {Dialect::preload, Dialect::node, Dialect::listen_fds})
+        CHECK(error_with(dialect, notify) == "no error");
+    CHECK(error_with(Dialect::node, probe) == "no error");
+    CHECK(error_with(Dialect::listen_fds, [&](PoolConfig& pool) {
+              share(pool);
+              delay(pool);
+          }) == "no error");
 }
 
 TEST_CASE("no address is listened on twice, however it is written and in whichever pool")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/dialect/preload/drain_watch.hpp"
+#include "balancer/dialect/drain_watch.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/dialect/preload/open_connections.hpp"
+#include "balancer/dialect/open_connections.hpp"
 
 #include "common/sys/accept.hpp"
 #include "tests/support/fds.hpp"

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/dialect/preload/open_connections.hpp"
+#include "balancer/dialect/open_connections.hpp"
+
+#include "balancer/dialect/process_family.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -29,21 +31,6 @@ Number to_number(std::string_view text, int base = 10)
     Number number{};
     std::from_chars(text.data(), text.data() + text.size(), number, base);
     return number;
-}
-
-/// `process` and all that descend from it.
-std::vector<pid_t> family_of(pid_t process)
-{
-    std::vector<pid_t> family{process};
-    for (std::size_t i = 0; i < family.size(); ++i) {
-        std::error_code error;
-        for (const auto& task : fs::directory_iterator{proc(family[i], "task"), error}) {
-            std::ifstream children{task.path() / "children"};
-            for (pid_t child = 0; children >> child;)
-                family.push_back(child);
-        }
-    }
-    return family;
 }
 
 /// Adds the sockets a process has open; false if we may not look.

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/listen_fds/accept_watch.hpp"
+
+#include "balancer/dialect/process_family.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <ios>
+#include <string>
+#include <system_error>
+
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+namespace usher {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path proc(pid_t process)
+{
+    return fs::path{"/proc"} / std::to_string(process);
+}
+
+} // namespace
+
+AcceptWatch::AcceptWatch(const std::vector<int>& sockets)
+{
+    for (const int fd : sockets)
+        if (struct stat status{}; ::fstat(fd, &status) == 0)
+            inodes_.insert(status.st_ino);
+}
+
+bool AcceptWatch::sees(pid_t process) const
+{
+    return std::ranges::any_of(family_of(process), [this](pid_t member) {
+        return has_registered(member) || is_in_accept(member);
+    });
+}
+
+/// An epoll's fdinfo has a line for each registration: `tfd: 5 events: ... ino:1c8b sdev:8`.
+bool AcceptWatch::has_registered(pid_t process) const
+{
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator{proc(process) / "fd", error}) {
+        if (fs::read_symlink(entry.path(), error) != "anon_inode:[eventpoll]")
+            continue;
+        std::ifstream info{proc(process) / "fdinfo" / entry.path().filename()};
+        for (std::string word; info >> word;) {
+            constexpr std::string_view key = "ino:";
+            if (word.starts_with(key) &&
+                inodes_.contains(std::stoul("0" + word.substr(key.size()), nullptr, 16)))
+                return true;
+        }
+    }
+    return false;
+}
+
+/// A blocked thread's `syscall` begins with the number of the call and its first argument.
+bool AcceptWatch::is_in_accept(pid_t process) const
+{
+    std::error_code error;
+    for (const auto& task : fs::directory_iterator{proc(process) / "task", error}) {
+        std::ifstream file{task.path() / "syscall"};
+        long number = -1;
+        unsigned long fd = 0;
+        if (!(file >> number >> std::hex >> fd))
+            continue;
+        bool is_accept = number == SYS_accept4;
+#ifdef SYS_accept
+        is_accept = is_accept || number == SYS_accept;
+#endif
+        struct stat status {};
+        if (is_accept &&
+            ::stat((proc(process) / "fd" / std::to_string(fd)).c_str(), &status) == 0 &&
+            inodes_.contains(status.st_ino))
+            return true;
+    }
+    return false;
+}
+
+} // namespace usher

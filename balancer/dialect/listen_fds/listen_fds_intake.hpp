@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/dialect/intake.hpp"
+#include "balancer/dialect/listen_fds/reuseport_group.hpp"
+#include "balancer/events/event_bus.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace usher {
+
+/// How many connections wait for somebody to accept them from a TCP socket that listens.
+[[nodiscard]] std::size_t waiting_in_backlog(int socket) noexcept;
+
+/// Listening sockets that workers accept from themselves: each from its own, or all from one.
+///
+/// The sockets outlive the workers: what waits in the backlog of a dead one is for the next that
+/// gets its socket.
+class ListenFdsIntake final : public Intake {
+public:
+    /// The sockets of one worker, one for each address.
+    struct Seat {
+        std::vector<int> sockets; ///< the intake's
+        bool own = true;          ///< all of them are nobody else's
+        bool taken = false;       ///< a worker that has not ended has it
+        bool active = false;      ///< new connections go there
+    };
+
+    /// As many as a child can be given.
+    static constexpr std::size_t most_sockets = 64;
+
+    ListenFdsIntake(boost::asio::any_io_executor executor, const PoolConfig& config,
+                    EventBus& events);
+
+    [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
+                                         InheritedSockets* inherited) const override;
+    void commit(const PoolConfig& next, ListenerChange change) override;
+    void start() override {} // its workers do
+    void close() override;
+    std::size_t drop_waiting() override { return 0; } // nothing waits here
+    void give_up_slot(unsigned) override {}           // its sockets are for whoever comes next
+    [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
+                                                      const WorkerIdentity& identity) override;
+    [[nodiscard]] bool has(const ListenConfig& config) const override;
+    [[nodiscard]] std::vector<std::string> names() const override;
+    [[nodiscard]] bool sees_connections() const noexcept override { return false; }
+    [[nodiscard]] DispatchCounters counters() const noexcept override { return {}; }
+
+    /// New connections come to `seat` or not.
+    void set_active(Seat& seat, bool active) noexcept;
+
+    /// Its worker has ended.
+    void release(Seat& seat) noexcept;
+
+    /// No connection comes to any worker by us any more.
+    [[nodiscard]] bool is_closed() const noexcept { return closed_; }
+
+    /// What LISTEN_FDNAMES says, sd_listen_fds_with_names(3).
+    [[nodiscard]] std::string socket_names() const;
+
+    [[nodiscard]] std::vector<sys::SocketAddress> addresses() const;
+
+private:
+    struct Place {
+        ListenConfig config;
+        ListeningSocket socket;              ///< without its descriptor if there is a group
+        std::optional<ReuseportGroup> group; ///< unless all share `socket`
+    };
+
+    [[nodiscard]] Seat& take_seat();
+    void steer() noexcept;
+
+    boost::asio::any_io_executor executor_;
+    std::string pool_;
+    bool share_;
+    EventBus& events_;
+    std::vector<Place> places_;
+    std::vector<std::unique_ptr<Seat>> seats_;
+    bool said_not_steered_ = false;
+    bool closed_ = false;
+};
+
+} // namespace usher

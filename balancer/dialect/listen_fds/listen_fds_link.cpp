@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/listen_fds/listen_fds_link.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+namespace {
+
+constexpr std::chrono::milliseconds default_start_delay{1'000};
+
+/// What a handshake may take that had begun when connections were led elsewhere.
+constexpr std::chrono::milliseconds handshake_time{500};
+
+} // namespace
+
+ListenFdsLink::ListenFdsLink(const asio::any_io_executor& executor,
+                             std::shared_ptr<const PoolConfig> config, ListenFdsIntake& intake,
+                             ListenFdsIntake::Seat& seat)
+    : config_{std::move(config)},
+      intake_{intake},
+      seat_{seat},
+      accept_watch_{seat.sockets},
+      open_connections_{intake.addresses(), seat.sockets},
+      timer_{executor}
+{
+}
+
+ListenFdsLink::~ListenFdsLink()
+{
+    if (!released_) // its process was never started
+        intake_.release(seat_);
+}
+
+WorkerLink::Equipment ListenFdsLink::equip(std::map<std::string, std::string>& environment,
+                                           int) const
+{
+    environment["LISTEN_FDS"] = std::to_string(seat_.sockets.size());
+    environment["LISTEN_FDNAMES"] = intake_.socket_names();
+    return {.descriptors = seat_.sockets, .pid_variables = {"LISTEN_PID"}, .outlives_master = true};
+}
+
+void ListenFdsLink::start(pid_t process, Observer& observer)
+{
+    process_ = process;
+    observer_ = &observer;
+    observer.on_online();
+    if (config_->ready == Readiness::notify)
+        return;
+    const auto now = Clock::now();
+    schedule_.emplace(now);
+    look_for_accept(now + config_->start_delay.value_or(default_start_delay));
+}
+
+void ListenFdsLink::look_for_accept(Clock::time_point latest)
+{
+    const auto start = Clock::now();
+    if (start >= latest || accept_watch_.sees(process_)) {
+        stop_looking();
+        return observer_->on_ready();
+    }
+    schedule_->on_look(start, Clock::now());
+    timer_.expires_at(std::min(schedule_->next(), latest));
+    timer_.async_wait(
+        [this, latest, self = shared_from_this()](const boost::system::error_code& error) {
+            if (!error && schedule_)
+                look_for_accept(latest);
+        });
+}
+
+bool ListenFdsLink::drain(std::chrono::milliseconds)
+{
+    stop_looking();
+    if (!seat_.own || intake_.is_closed()) // it cannot be kept from accepting
+        return true;
+    const auto now = Clock::now();
+    earliest_end_ = now + handshake_time;
+    schedule_.emplace(now);
+    look_for_idle();
+    return false;
+}
+
+void ListenFdsLink::look_for_idle()
+{
+    timer_.expires_at(std::max(schedule_->next(), earliest_end_));
+    timer_.async_wait([this, self = shared_from_this()](const boost::system::error_code& error) {
+        if (error || !schedule_)
+            return;
+        const auto start = Clock::now();
+        if (intake_.is_closed() || is_idle()) {
+            stop_looking();
+            return observer_->on_idle();
+        }
+        schedule_->on_look(start, Clock::now());
+        look_for_idle();
+    });
+}
+
+bool ListenFdsLink::is_idle() const
+{
+    return std::ranges::all_of(seat_.sockets,
+                               [](int socket) { return waiting_in_backlog(socket) == 0; }) &&
+           count_open() == 0U;
+}
+
+void ListenFdsLink::stop_looking() noexcept
+{
+    schedule_.reset();
+    timer_.cancel();
+}
+
+void ListenFdsLink::cut_off()
+{
+    stop_looking();
+}
+
+void ListenFdsLink::finish()
+{
+    stop_looking();
+    intake_.release(seat_);
+    released_ = true;
+}
+
+std::error_code ListenFdsLink::send_probe(int) noexcept
+{
+    return std::make_error_code(std::errc::operation_not_supported);
+}
+
+std::optional<std::uint64_t> ListenFdsLink::count_open() const
+{
+    return open_connections_.count(process_);
+}
+
+} // namespace usher

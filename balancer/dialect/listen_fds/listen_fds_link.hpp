@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/dialect/drain_watch.hpp"
+#include "balancer/dialect/listen_fds/accept_watch.hpp"
+#include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
+#include "balancer/dialect/open_connections.hpp"
+#include "balancer/dialect/worker_link.hpp"
+#include "balancer/dispatch/worker_feed.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+namespace usher {
+
+/// A worker that takes its listening sockets as a service of systemd does, sd_listen_fds(3).
+class ListenFdsLink final : public WorkerLink,
+                            public WorkerFeed,
+                            public std::enable_shared_from_this<ListenFdsLink> {
+public:
+    ListenFdsLink(const boost::asio::any_io_executor& executor,
+                  std::shared_ptr<const PoolConfig> config, ListenFdsIntake& intake,
+                  ListenFdsIntake::Seat& seat);
+    ~ListenFdsLink() override;
+    ListenFdsLink(const ListenFdsLink&) = delete;
+    ListenFdsLink& operator=(const ListenFdsLink&) = delete;
+
+    [[nodiscard]] Equipment equip(std::map<std::string, std::string>& environment,
+                                  int first_number) const override;
+    void start(pid_t process, Observer& observer) override;
+    void attach() override { intake_.set_active(seat_, true); }
+    void detach() noexcept override { intake_.set_active(seat_, false); }
+
+    /// Where its sockets are its own, nothing comes to it any more, and it is watched until it has
+    /// nothing left.
+    [[nodiscard]] bool drain(std::chrono::milliseconds timeout) override;
+
+    void cut_off() override;
+    void finish() override;
+    [[nodiscard]] std::error_code send_probe(int fd) noexcept override;
+    using WorkerLink::feed;
+    [[nodiscard]] WorkerFeed& feed() noexcept override { return *this; }
+    [[nodiscard]] std::optional<std::uint64_t> count_open() const override;
+
+    void set_max_queue(std::size_t) noexcept override {}             // the backlog is the limit
+    void notify_at(std::uint64_t, std::function<void()>) override {} // nobody counts
+    [[nodiscard]] bool sees_connections() const noexcept override { return false; }
+    [[nodiscard]] std::uint64_t handed_off() const noexcept override { return 0; }
+    [[nodiscard]] std::uint64_t queued() const noexcept override { return 0; }
+    [[nodiscard]] std::optional<std::uint64_t> open() const noexcept override { return {}; }
+    [[nodiscard]] std::chrono::steady_clock::time_point heartbeat() const noexcept override
+    {
+        return {};
+    }
+    [[nodiscard]] std::string_view audit() noexcept override { return {}; }
+
+private:
+    using Clock = std::chrono::steady_clock;
+
+    void look_for_accept(Clock::time_point latest);
+    void look_for_idle();
+    [[nodiscard]] bool is_idle() const;
+    void stop_looking() noexcept;
+
+    std::shared_ptr<const PoolConfig> config_;
+    ListenFdsIntake& intake_;
+    ListenFdsIntake::Seat& seat_;
+    AcceptWatch accept_watch_;
+    OpenConnections open_connections_;
+    std::optional<DrainWatch> schedule_; ///< while we look into /proc
+    Clock::time_point earliest_end_{};   ///< of draining
+    boost::asio::steady_timer timer_;
+    pid_t process_ = 0;
+    Observer* observer_ = nullptr;
+    bool released_ = false;
+};
+
+} // namespace usher

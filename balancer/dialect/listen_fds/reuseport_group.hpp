@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/sys/socket_address.hpp"
+#include "common/sys/unique_fd.hpp"
+
+#include <set>
+#include <system_error>
+#include <vector>
+
+namespace usher {
+
+/// Listening sockets at one address, between which the kernel deals the connections: a group of
+/// SO_REUSEPORT (socket(7)).
+///
+/// Left to itself the kernel sends connections to every socket that listens, also to one whose
+/// worker does not take any yet, or no longer.  steer() says which are meant.
+class ReuseportGroup {
+public:
+    /// `holder` is bound to `address` with SO_REUSEPORT and does not listen.
+    ReuseportGroup(sys::UniqueFd holder, const sys::SocketAddress& address, bool v6only,
+                   unsigned backlog);
+
+    /// Another socket that listens; it stays the group's.  Throws AddressInUse, std::system_error.
+    [[nodiscard]] int add();
+
+    /// New connections go to these of its sockets, each as likely as the other; to all of them if
+    /// there are none.  What waits elsewhere stays there.
+    ///
+    /// After an error they go to all of its sockets.
+    [[nodiscard]] std::error_code steer(const std::set<int>& sockets) noexcept;
+
+    /// Closes all sockets, ours only: those who have been given one go on listening.
+    void close() noexcept;
+
+private:
+    sys::UniqueFd holder_;
+    sys::SocketAddress address_;
+    bool v6only_;
+    unsigned backlog_;
+    std::vector<sys::UniqueFd> sockets_; ///< in the order in which they began to listen
+};
+
+} // namespace usher

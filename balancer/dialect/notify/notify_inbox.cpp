@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/notify/notify_inbox.hpp"
+
+#include "common/sys/credential_message.hpp"
+#include "common/sys/syscall.hpp"
+#include "common/sys/unique_fd.hpp"
+
+#include <array>
+#include <cstddef>
+#include <utility>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+namespace {
+
+/// As systemd has it; sd_notify(3) promises no more.
+constexpr std::size_t longest_message = 4096;
+
+} // namespace
+
+NotifyInbox::NotifyInbox(const asio::any_io_executor& executor) : socket_{executor}
+{
+    sys::UniqueFd fd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    if (!fd)
+        sys::throw_last_error("socket");
+    const int on = 1;
+    if (::setsockopt(fd.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0)
+        sys::throw_last_error("SO_PASSCRED");
+
+    // Nothing but the family: the kernel chooses a name that nobody has.
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    socklen_t size = sizeof address.sun_family;
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) < 0)
+        sys::throw_last_error("bind");
+    size = sizeof address;
+    if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) < 0)
+        sys::throw_last_error("getsockname");
+    address_.assign(address.sun_path, size - offsetof(sockaddr_un, sun_path));
+    address_.front() = '@'; // for the zero byte that such names begin with
+    socket_.assign(fd.get());
+    std::ignore = fd.release();
+}
+
+void NotifyInbox::start(uid_t user, Handler handler)
+{
+    user_ = user;
+    handler_ = std::move(handler);
+    wait();
+}
+
+void NotifyInbox::wait()
+{
+    socket_.async_wait(asio::posix::stream_descriptor::wait_read,
+                       [self = shared_from_this()](const boost::system::error_code& error) {
+                           if (error || !self->socket_.is_open())
+                               return;
+                           self->read_one();
+                           if (self->socket_.is_open())
+                               self->wait();
+                       });
+}
+
+void NotifyInbox::read_one()
+{
+    std::array<char, longest_message> buffer;
+    std::size_t size = 0;
+    ucred sender{};
+    if (sys::recv_with_credentials(socket_.native_handle(), buffer, size, sender))
+        return;
+    if (sender.uid == 0 || sender.uid == ::geteuid() || sender.uid == user_)
+        handler_(parse_notification({buffer.data(), size}));
+}
+
+void NotifyInbox::close() noexcept
+{
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+}
+
+} // namespace usher
