@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/notify/notify_inbox.hpp"
+
+#include "common/sys/unique_fd.hpp"
+#include "tests/support/no_fd_leak.hpp"
+#include "tests/support/nobody.hpp"
+#include "tests/support/run_until.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <pwd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace usher;
+using namespace usher::test;
+
+namespace {
+
+/// Async-signal-safe apart from what `fd` takes.
+bool send_to(const std::string& address, std::string_view text, int fd = -1)
+{
+    sockaddr_un to{};
+    to.sun_family = AF_UNIX;
+    address.copy(to.sun_path, sizeof to.sun_path);
+    to.sun_path[0] = '\0';
+    iovec part{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};
+    msghdr header{};
+    header.msg_name = &to;
+    header.msg_namelen = static_cast<socklen_t>(sizeof to.sun_family + address.size());
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+    if (fd >= 0) {
+        header.msg_control = control;
+        header.msg_controllen = sizeof control;
+        auto* const message = CMSG_FIRSTHDR(&header);
+        message->cmsg_level = SOL_SOCKET;
+        message->cmsg_type = SCM_RIGHTS;
+        message->cmsg_len = CMSG_LEN(sizeof(int));
+        *reinterpret_cast<int*>(CMSG_DATA(message)) = fd;
+    }
+    const sys::UniqueFd out{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    return ::sendmsg(out.get(), &header, 0) == static_cast<ssize_t>(text.size());
+}
+
+struct Fixture : NoFdLeak {
+    boost::asio::io_context io;
+    std::shared_ptr<NotifyInbox> inbox = std::make_shared<NotifyInbox>(io.get_executor());
+    std::vector<Notification> heard;
+
+    void start(uid_t user)
+    {
+        inbox->start(user, [this](const Notification& message) { heard.push_back(message); });
+    }
+};
+
+} // namespace
+
+TEST_SUITE_BEGIN("notify_inbox");
+
+TEST_CASE_FIXTURE(Fixture, "each message is heard, whatever came with it")
+{
+    CHECK(inbox->address().starts_with("@"));
+    start(::getuid());
+    REQUIRE(send_to(inbox->address(), "READY=1"));
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    REQUIRE(send_to(inbox->address(), "BARRIER=1", ends[1])); // sd_notify_barrier(3)
+    ::close(ends[1]);
+    REQUIRE(send_to(inbox->address(), std::string(6000, 'x')));
+    REQUIRE(send_to(inbox->address(), "STATUS=done"));
+    REQUIRE(run_until(io, [this] { return heard.size() == 4; }));
+    CHECK(heard[0].ready);
+    CHECK(heard[3].status == "done");
+    char c = 0;
+    CHECK(::read(ends[0], &c, 1) == 0); // the barrier is passed
+    ::close(ends[0]);
+    inbox->close();
+}
+
+TEST_CASE_FIXTURE(Fixture, "strangers are not heard")
+{
+    if (!can_run_as_nobody({}))
+        return;
+    start(::getuid());
+    const auto send_as_nobody = [&] {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            become_nobody();
+            ::_exit(send_to(inbox->address(), "READY=1") ? 0 : 1);
+        }
+        int status = -1;
+        REQUIRE(::waitpid(child, &status, 0) == child);
+        REQUIRE(status == 0);
+    };
+    send_as_nobody();
+    REQUIRE(send_to(inbox->address(), "STATUS=ours"));
+    REQUIRE(run_until(io, [this] { return !heard.empty(); }));
+    CHECK(heard.front().status == "ours");
+    inbox->close();
+
+    heard.clear();
+    inbox = std::make_shared<NotifyInbox>(io.get_executor());
+    start(::getpwnam("nobody")->pw_uid);
+    send_as_nobody();
+    REQUIRE(run_until(io, [this] { return !heard.empty(); }));
+    CHECK(heard.front().ready);
+    inbox->close();
+}
+
+TEST_SUITE_END();
