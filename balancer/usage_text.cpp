@@ -100,7 +100,8 @@ Options:
                       may use (default auto)
   --dialect NAME      how the workers receive connections: native, by the worker protocol;
                       preload, an unmodified program that listens on a port of its own;
-                      node, a Node program that uses cluster, unmodified; auto, at
+                      node, a Node program that uses cluster, unmodified; listen-fds, a
+                      program that takes listening sockets as from systemd; auto, at
                       present native (default auto)
   --backlog N         how many connections the kernel keeps waiting, 1 to 65535
                       (default 4096)
