@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Node workers that accept themselves, datagrams, and what TLS servers share.
-#include "tests/support/eventually.hpp"
+#include "tests/support/certificate.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/load.hpp"
 #include "tests/support/node_site.hpp"
@@ -9,11 +9,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include <array>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <memory>
 #include <set>
 #include <string>
 
@@ -25,18 +21,6 @@ using namespace std::chrono_literals;
 using nlohmann::json;
 
 namespace {
-
-/// What a shell command writes.
-std::string output_of(const std::string& command)
-{
-    const std::unique_ptr<FILE, int (*)(FILE*)> pipe{::popen(command.c_str(), "r"), ::pclose};
-    REQUIRE(pipe);
-    std::string text;
-    std::array<char, 256> buffer{};
-    while (std::fgets(buffer.data(), buffer.size(), pipe.get()) != nullptr)
-        text += buffer.data();
-    return text;
-}
 
 /// Sends a datagram to a port of this machine and returns the answer.
 std::string ask_datagram(std::uint16_t port)
@@ -140,13 +124,10 @@ TEST_CASE("a server that is exclusive is the worker's own")
 TEST_CASE("TLS servers share their ticket keys, so a session goes on with another worker")
 {
     const TempDir folder;
-    const auto path = folder.path().string();
-    std::ignore = output_of("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
-                            "-nodes -days 1 -subj /CN=localhost -keyout " +
-                            path + "/key.pem -out " + path + "/cert.pem 2>/dev/null");
-    auto site = NodeSite::of(3, {"https"}, {{"env", {{"CERTIFICATES", path}}}});
+    make_certificate(folder);
+    auto site = NodeSite::of(3, {"https"}, {{"env", {{"CERTIFICATES", folder.path()}}}});
     site.usher.wait_until_ready(3);
-    CHECK(output_of("node " + source_folder() + "/tests/node/tls_client.js " +
+    CHECK(output_of(node_program() + " " + NodeSite::script("tls_client.js") + " " +
                     std::to_string(site.usher.port()) + " 7") == "resumed 6, workers 3\n");
 }
 

@@ -4,13 +4,18 @@
 //     refuse          takes no connection more while it serves one
 //     net:PORT        a plain server, which sends its slot
 //     unix:PATH       HTTP on a Unix socket
+//     abstract:NAME   HTTP on a Unix socket without a file
 //     https           as http
 //     udp             answers each datagram with its slot
 //     exclusive       a server that usher knows nothing of
+//     fd:NUMBER       HTTP on a socket of usher's
 //     hold-fds:N      opens so many descriptors that N are left
+//     tell            says `PID takes PORT` for each connection, and at its end what it thinks
+//                     of that
 //
 // Problems go to the standard output: `error CODE CALL`.
 'use strict';
+const cluster = require('cluster');
 const dgram = require('dgram');
 const fs = require('fs');
 const http = require('http');
@@ -23,6 +28,7 @@ const slot = process.env.USHER_SLOT;
 function answer(request, response) {
   response.setHeader('X-Slot', slot);
   response.setHeader('X-Pid', process.pid);
+  response.setHeader('X-Version', process.version);
   if (request.url === '/echo') {
     const parts = [];
     request.on('data', (part) => parts.push(part));
@@ -32,9 +38,16 @@ function answer(request, response) {
     const end = Date.now() + 5000;
     while (Date.now() < end);
     response.end('hello\n');
+  } else if (request.url === '/close') {
+    request.socket.server.close();
+    response.end('hello\n');
+  } else if (request.url === '/handles') {
+    response.end(`${process.getActiveResourcesInfo().length}\n`);
   } else if (request.url === '/leave') {
     response.end('hello\n');
-    require('cluster').worker.disconnect();
+    cluster.worker.disconnect();
+  } else if (request.url === '/kill') {
+    response.end('hello\n', () => cluster.worker.kill());
   } else if (request.url === '/cut') {
     response.end('hello\n', () => process.disconnect());
   } else {
@@ -48,6 +61,14 @@ function report(server) {
 }
 
 let refuse = false;
+
+function create_server() {
+  const server = report(http.createServer(answer));
+  if (refuse)
+    server.maxConnections = 1;
+  return server;
+}
+
 for (const what of process.argv.slice(2)) {
   const at = what.indexOf(':');
   const name = at < 0 ? what : what.slice(0, at);
@@ -56,21 +77,30 @@ for (const what of process.argv.slice(2)) {
   case 'refuse':
     refuse = true;
     break;
-  case 'http': {
-    const server = report(http.createServer(answer));
-    if (refuse)
-      server.maxConnections = 1;
-    server.listen(Number(value), '127.0.0.1');
+  case 'tell':
+    // Before the cluster answers that it has it, and written at once: it is a pipe.
+    process.prependListener('internalMessage', (message, handle) => {
+      const peer = {};
+      if (message.act === 'newconn' && handle.getpeername(peer) === 0)
+        console.log(`${process.pid} takes ${peer.port}`);
+    });
+    process.on('exit', (code) => console.log(
+        `ends with ${code}, exitedAfterDisconnect ${cluster.worker.exitedAfterDisconnect}`));
     break;
-  }
+  case 'http':
+    create_server().listen(Number(value), '127.0.0.1');
+    break;
+  case 'fd':
+    create_server().listen({fd: Number(value)});
+    break;
   case 'anywhere':
-    report(http.createServer(answer)).listen({port: Number(value), backlog: 64});
+    create_server().listen({port: Number(value), backlog: 64});
     break;
   case 'net':
     report(net.createServer((socket) => socket.end(`${slot}\n`))).listen(Number(value));
     break;
   case 'unix':
-    report(http.createServer(answer)).listen({path: value, readableAll: true, writableAll: true});
+    create_server().listen({path: value, readableAll: true, writableAll: true});
     break;
   case 'https': {
     const options = {
@@ -86,6 +116,9 @@ for (const what of process.argv.slice(2)) {
     socket.bind(Number(value), '127.0.0.1');
     break;
   }
+  case 'abstract':
+    create_server().listen(`\0${value}`);
+    break;
   case 'exclusive':
     report(net.createServer((socket) => socket.end(`${slot}\n`)))
         .listen({port: 0, host: '127.0.0.1', exclusive: true},

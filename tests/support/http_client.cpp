@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/http_client.hpp"
 
-#include "common/sys/socket_address.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <array>
@@ -45,12 +44,14 @@ std::string HttpAnswer::header(std::string_view name) const
     return head.substr(start, head.find("\r\n", start) - start);
 }
 
-HttpClient::HttpClient(std::uint16_t port) : socket_{connect_to(loopback(port))} {}
+HttpClient::HttpClient(std::uint16_t port) : HttpClient{loopback(port)} {}
 
 HttpClient::HttpClient(const std::string& unix_path)
-    : socket_{connect_to(sys::SocketAddress::unix_path(unix_path))}
+    : HttpClient{sys::SocketAddress::unix_path(unix_path)}
 {
 }
+
+HttpClient::HttpClient(const sys::SocketAddress& address) : socket_{connect_to(address)} {}
 
 void HttpClient::send(std::string_view bytes) const
 {

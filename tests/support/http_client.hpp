@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/sys/socket_address.hpp"
 #include "common/sys/unique_fd.hpp"
 
 #include <chrono>
@@ -32,6 +33,7 @@ public:
 
     explicit HttpClient(std::uint16_t port);           ///< connects to 127.0.0.1
     explicit HttpClient(const std::string& unix_path); ///< connects to a Unix socket
+    explicit HttpClient(const sys::SocketAddress& address);
 
     void send(std::string_view bytes) const;
 
