@@ -222,6 +222,7 @@ TEST_CASE("a worker that breaks the protocol is retired, and the master serves o
         {"wrong-ack", "answered a message 4711 that it was not sent"},
         {"stray-handle-ack", "acknowledged a descriptor that it was not sent"},
         {"descriptors", "sent descriptors without the messages"},
+        {"handle-for-a-closed-server", "it hands out a connection, as only a primary does"},
         {"bad-number", "cannot be read: "},
     };
     for (const auto& [fault, reason] : faults) {

@@ -49,16 +49,19 @@ TEST_SUITE_BEGIN("node_policies");
 
 TEST_CASE("with policy none all workers accept from one socket, and none is lost with a restart")
 {
-    auto site = NodeSite::of(2, {"http"}, policy("none"));
-    site.usher.wait_until_ready(2);
-    Load load{site.usher.port(), 4};
-    load.wait_for(200);
-    CHECK(site.usher.command({"restart", "all"}).code == 0);
-    load.wait_for(200);
-    load.stop();
-    CHECK(load.first_problem() == "");
-    const auto status = json::parse(site.usher.command({"status", "--json"}).output);
-    CHECK(status.at("pools").at(0).at("handed_off") == 0); // usher accepts nothing itself
+    for (const int version : node_versions) {
+        CAPTURE(version);
+        auto site = NodeSite::of_version(version, 2, {"http"}, policy("none"));
+        site.usher.wait_until_ready(2);
+        Load load{site.usher.port(), 4};
+        load.wait_for(200);
+        CHECK(site.usher.command({"restart", "all"}).code == 0);
+        load.wait_for(200);
+        load.stop();
+        CHECK(load.first_problem() == "");
+        const auto status = json::parse(site.usher.command({"status", "--json"}).output);
+        CHECK(status.at("pools").at(0).at("handed_off") == 0); // usher accepts nothing itself
+    }
 }
 
 TEST_CASE("NODE_CLUSTER_SCHED_POLICY says the policy, where the configuration does not")
@@ -77,19 +80,22 @@ TEST_CASE("NODE_CLUSTER_SCHED_POLICY says the policy, where the configuration do
 
 TEST_CASE("with policy reuseport each worker accepts from a socket of its own")
 {
-    auto site = NodeSite::of(2, {"http"}, policy("reuseport"));
-    site.usher.wait_until_ready(2);
-    std::set<int> slots;
-    for (int i = 0; i < 100; ++i)
-        slots.insert(get(site.usher.port(), "/").slot());
-    CHECK(slots == std::set<int>{1, 2});
+    for (const int version : node_versions) {
+        CAPTURE(version);
+        auto site = NodeSite::of_version(version, 2, {"http"}, policy("reuseport"));
+        site.usher.wait_until_ready(2);
+        std::set<int> slots;
+        for (int i = 0; i < 100; ++i)
+            slots.insert(get(site.usher.port(), "/").slot());
+        CHECK(slots == std::set<int>{1, 2});
 
-    Load load{site.usher.port(), 4};
-    load.wait_for(100);
-    CHECK(site.usher.command({"restart", "all"}).code == 0);
-    load.wait_for(100);
-    load.stop();
-    CHECK(load.first_problem() == "");
+        Load load{site.usher.port(), 4};
+        load.wait_for(100);
+        CHECK(site.usher.command({"restart", "all"}).code == 0);
+        load.wait_for(100);
+        load.stop();
+        CHECK(load.first_problem() == "");
+    }
 }
 
 TEST_CASE("with policy reuseport a slot that is given up takes no connection with it")
@@ -104,11 +110,14 @@ TEST_CASE("with policy reuseport a slot that is given up takes no connection wit
 
 TEST_CASE("all workers receive from one UDP socket, whatever the policy")
 {
-    auto site = NodeSite::of(2, {"http", "udp"});
-    site.usher.wait_until_ready(2);
-    const auto line = site.usher.wait_for(" (UDP)");
-    const auto answer = ask_datagram(port_in(line, "listening on 127.0.0.1:"));
-    CHECK((answer == "1" || answer == "2"));
+    for (const int version : node_versions) {
+        CAPTURE(version);
+        auto site = NodeSite::of_version(version, 2, {"http", "udp"});
+        site.usher.wait_until_ready(2);
+        const auto line = site.usher.wait_for(" (UDP)");
+        const auto answer = ask_datagram(port_in(line, "listening on 127.0.0.1:"));
+        CHECK((answer == "1" || answer == "2"));
+    }
 }
 
 TEST_CASE("a server that is exclusive is the worker's own")
@@ -125,10 +134,14 @@ TEST_CASE("TLS servers share their ticket keys, so a session goes on with anothe
 {
     const TempDir folder;
     make_certificate(folder);
-    auto site = NodeSite::of(3, {"https"}, {{"env", {{"CERTIFICATES", folder.path()}}}});
-    site.usher.wait_until_ready(3);
-    CHECK(output_of(node_program() + " " + NodeSite::script("tls_client.js") + " " +
-                    std::to_string(site.usher.port()) + " 7") == "resumed 6, workers 3\n");
+    for (const int version : node_versions) {
+        CAPTURE(version);
+        auto site = NodeSite::of_version(version, 3, {"https"},
+                                         {{"env", {{"CERTIFICATES", folder.path()}}}});
+        site.usher.wait_until_ready(3);
+        CHECK(output_of(node_program() + " " + NodeSite::script("tls_client.js") + " " +
+                        std::to_string(site.usher.port()) + " 7") == "resumed 6, workers 3\n");
+    }
 }
 
 TEST_SUITE_END();

@@ -53,7 +53,7 @@ def serve(connection):
     connection.close()
 
 
-def misbehave():
+def misbehave(key):
     if FAULT == "malformed":
         CHANNEL.sendall(b'{"cmd":"NODE_CLUSTER",\n')
     elif FAULT == "empty-line":
@@ -74,6 +74,11 @@ def misbehave():
     elif FAULT == "descriptors":
         for _ in range(100):
             socket.send_fds(CHANNEL, [b'"x"\n'], [0])
+    elif FAULT == "handle-for-a-closed-server":
+        send({"cmd": "NODE_CLUSTER", "act": "close", "key": key})
+        text = {"cmd": "NODE_HANDLE", "type": "net.Native",
+                "msg": {"cmd": "NODE_CLUSTER", "act": "newconn", "key": key, "seq": 1}}
+        socket.send_fds(CHANNEL, [json.dumps(text).encode() + b"\n"], [0])
     elif FAULT == "bad-number":
         send({"cmd": "NODE_CLUSTER", "act": "queryServer", "port": 70000, "addressType": 4})
     elif FAULT == "silent":
@@ -99,7 +104,7 @@ for message, connection in messages():
               "address": "127.0.0.1", "port": message["sockname"]["port"], "addressType": 4})
         # The first worker has the fault, the others are there to serve on.
         if os.environ["USHER_SLOT"] == "1" and os.environ["USHER_WORKER_ID"] == "1" and FAULT != "hold":
-            misbehave()
+            misbehave(message["key"])
         if os.environ["USHER_WORKER_ID"] != "1":
             FAULT = ""
     elif message.get("act") == "disconnect":

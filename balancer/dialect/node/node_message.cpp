@@ -146,8 +146,12 @@ node::Message decode_internal(const Json& json, const std::string& command)
         return node::HandleAck{};
     if (command == "NODE_HANDLE_NACK")
         return node::HandleNack{};
-    if (command == "NODE_HANDLE")
+    if (command == "NODE_HANDLE") {
+        const auto& inner = member(json, "msg");
+        if (inner.is_object() && member(inner, "cmd") == "NODE_CLUSTER")
+            throw Refused{"it hands out a connection, as only a primary does"};
         return node::Handle{};
+    }
     if (command == "NODE_SOCKET_NOTIFY_CLOSE")
         return node::SocketNotifyClose{text_of(member(json, "key"))};
     if (command == "NODE_SOCKET_GET_COUNT")

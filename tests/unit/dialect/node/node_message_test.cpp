@@ -60,6 +60,16 @@ TEST_CASE("what begins like the common answer and is not JSON is malformed")
         CHECK(is<Malformed>(line));
 }
 
+TEST_CASE("a worker may send sockets of its program's, but no connection for a server")
+{
+    CHECK(is<Handle>(R"({"cmd":"NODE_HANDLE","type":"net.Socket","msg":{"got":1},"key":"k"})"));
+    // Node wraps what it sends a second time once more.
+    CHECK(is<Handle>(R"({"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_HANDLE",)"
+                     R"("type":"net.Socket","msg":{"cmd":"NODE_CLUSTER"}}})"));
+    CHECK(is<Malformed>(R"({"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER",)"
+                        R"("act":"newconn","key":"1","seq":1}})"));
+}
+
 TEST_CASE("a request for a port has no address, and that is every one")
 {
     const auto request = request_of(R"("index":0,"data":null,"address":null,"port":8123,)"
