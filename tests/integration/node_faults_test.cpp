@@ -225,7 +225,9 @@ TEST_CASE("a worker that breaks the protocol is retired, and the master serves o
         {"handle-for-a-closed-server", "it hands out a connection, as only a primary does"},
         {"bad-number", "cannot be read: "},
     };
-    for (const auto& [fault, reason] : faults) {
+    for (const auto& entry : faults) {
+        const auto& fault = entry.first;
+        const auto& reason = entry.second;
         CAPTURE(fault);
         auto site = NodeSite::of_fakes(2, fault, {{"stop_grace", "200ms"}});
         CHECK(site.usher.wait_for("retired, because it").find(reason) != std::string::npos);

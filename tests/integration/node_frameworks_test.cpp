@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What workers are written with, in every version of Node; and Deno.
 #include "tests/support/certificate.hpp"
-#include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/load.hpp"
 #include "tests/support/node_site.hpp"

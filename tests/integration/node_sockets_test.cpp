@@ -107,4 +107,17 @@ TEST_CASE("a Unix socket may have a name that is no file")
     }
 }
 
+TEST_CASE("a server with reusePort is the worker's own since Node 22, and one like others before")
+{
+    for (const int version : node_versions) {
+        CAPTURE(version);
+        auto site = NodeSite::of_version(version, 1, {"http", "reuse-port"});
+        site.usher.wait_until_ready(1);
+        const auto line = site.usher.wait_for("reuse-port ");
+        const auto port = std::stoi(line.substr(line.rfind(' ')));
+        CHECK(get(static_cast<std::uint16_t>(port), "/").ok());
+        CHECK(site.usher.count("listening on") == (version >= 22 ? 1 : 2));
+    }
+}
+
 TEST_SUITE_END();

@@ -2,12 +2,10 @@
 // What every version of Node must do as a worker.
 #include "tests/support/http_client.hpp"
 #include "tests/support/node_site.hpp"
-#include "tests/support/process_facts.hpp"
 #include "tests/support/sockets.hpp"
 
 #include <doctest/doctest.h>
 
-#include <csignal>
 #include <set>
 #include <string>
 #include <vector>

@@ -9,6 +9,7 @@
 //     udp             answers each datagram with its slot
 //     exclusive       a server that usher knows nothing of
 //     fd:NUMBER       HTTP on a socket of usher's
+//     reuse-port      HTTP on a port that each worker opens for itself, if its Node can do that
 //     hold-fds:N      opens so many descriptors that N are left
 //     tell            says `PID takes PORT` for each connection, and at its end what it thinks
 //                     of that
@@ -123,6 +124,10 @@ for (const what of process.argv.slice(2)) {
     report(net.createServer((socket) => socket.end(`${slot}\n`)))
         .listen({port: 0, host: '127.0.0.1', exclusive: true},
                 function() { console.log(`exclusive ${this.address().port}`); });
+    break;
+  case 'reuse-port':
+    create_server().listen({port: 0, host: '127.0.0.1', reusePort: true},
+                           function() { console.log(`reuse-port ${this.address().port}`); });
     break;
   case 'hold-fds': {
     const held = [];
