@@ -5,6 +5,7 @@
 #include "tests/support/load.hpp"
 #include "tests/support/node_site.hpp"
 #include "tests/support/process_facts.hpp"
+#include "tests/support/shell.hpp"
 
 #include <doctest/doctest.h>
 

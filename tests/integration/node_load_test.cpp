@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Every version of Node with many clients.
+#include "tests/support/bombard.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/load.hpp"
@@ -21,19 +22,6 @@
 using namespace usher::test;
 
 namespace {
-
-/// Runs ab, each request on a connection of its own, and checks that none has failed.
-void bombard(std::uint16_t port, int requests, int clients)
-{
-    const auto count = std::to_string(requests);
-    const auto report =
-        output_of("ulimit -n 4096 && ab -q -n " + count + " -c " + std::to_string(clients) +
-                  " http://127.0.0.1:" + std::to_string(port) + "/ 2>&1");
-    CAPTURE(report);
-    CHECK(report.find("Complete requests:      " + count + "\n") != std::string::npos);
-    CHECK(report.find("Failed requests:        0\n") != std::string::npos);
-    CHECK(report.find("Non-2xx responses") == std::string::npos);
-}
 
 /// Clients that ask again and again, and remember from which port they had no answer.
 class Askers {

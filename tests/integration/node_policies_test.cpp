@@ -4,6 +4,7 @@
 #include "tests/support/http_client.hpp"
 #include "tests/support/load.hpp"
 #include "tests/support/node_site.hpp"
+#include "tests/support/shell.hpp"
 #include "tests/support/sockets.hpp"
 
 #include <doctest/doctest.h>

@@ -3,6 +3,7 @@
 #include "tests/support/fds.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/node_site.hpp"
+#include "tests/support/shell.hpp"
 #include "tests/support/sockets.hpp"
 
 #include <doctest/doctest.h>

@@ -135,6 +135,23 @@ TEST_CASE("2,000 connections in a row go to the four workers strictly in turn, a
     });
 }
 
+TEST_CASE("2,000 connections, eight at a time, are dealt evenly, and none fails")
+{
+    for_each_program([](const RealProgram& program) {
+        Site site{program, 4};
+        program.bombard(site.port, 2'000, 8);
+        const auto status =
+            nlohmann::json::parse(site.usher.command({"status", "--json"}).output).at("pools")[0];
+        const auto total = status.at("handed_off").get<unsigned>();
+        CHECK(total >= 2'000);
+        for (const auto& worker : status.at("workers")) {
+            CHECK(worker.at("handed_off") >= total / 4);
+            CHECK(worker.at("handed_off") <= (total + 3) / 4);
+        }
+        CHECK(site.usher.stop() == usher::sys::ExitStatus{});
+    });
+}
+
 TEST_CASE("kill -9 of a worker under load loses at most what it had taken")
 {
     for_each_program([](const RealProgram& program) {

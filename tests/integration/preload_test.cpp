@@ -5,6 +5,7 @@
 #include "tests/support/preload_worker.hpp"
 #include "tests/support/printing.hpp"
 #include "tests/support/process_facts.hpp"
+#include "tests/support/shell.hpp"
 #include "tests/support/sockets.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/usher_process.hpp"
@@ -62,18 +63,6 @@ struct Fixture {
 std::string client_name(const sys::UniqueFd& client)
 {
     return address_of(client.get()).to_string();
-}
-
-/// What a command prints.
-std::string output_of(const std::string& command)
-{
-    const std::unique_ptr<FILE, int (*)(FILE*)> pipe{::popen(command.c_str(), "r"), ::pclose};
-    REQUIRE(pipe);
-    std::string text;
-    std::array<char, 4096> buffer;
-    while (const auto size = std::fread(buffer.data(), 1, buffer.size(), pipe.get()))
-        text.append(buffer.data(), size);
-    return text;
 }
 
 } // namespace

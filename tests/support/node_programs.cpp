@@ -3,9 +3,7 @@
 
 #include "tests/support/usher_process.hpp"
 
-#include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <stdexcept>
 
 namespace usher::test {
@@ -35,19 +33,6 @@ std::string node_program(int version)
 std::string deno_program()
 {
     return find_package("@deno", "linux-", "deno");
-}
-
-std::string output_of(const std::string& command)
-{
-    std::unique_ptr<FILE, int (*)(FILE*)> pipe{::popen(command.c_str(), "re"), ::pclose};
-    if (!pipe)
-        throw std::runtime_error{"cannot run " + command};
-    std::string text;
-    for (int c = std::fgetc(pipe.get()); c != EOF; c = std::fgetc(pipe.get()))
-        text += static_cast<char>(c);
-    if (const int status = ::pclose(pipe.release()); status != 0)
-        throw std::runtime_error{command + " failed: " + text};
-    return text;
 }
 
 } // namespace usher::test

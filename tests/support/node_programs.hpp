@@ -13,8 +13,6 @@ inline constexpr std::array node_versions{18, 20, 22, 24};
 /// not bring it.
 [[nodiscard]] std::string node_program(int version = 20);
 [[nodiscard]] std::string deno_program();
-
-/// Runs a command of the shell and returns what it writes to its standard output; throws
 /// std::runtime_error if it fails.
 [[nodiscard]] std::string output_of(const std::string& command);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/real_program.hpp"
 
+#include "tests/support/bombard.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/sockets.hpp"
 
@@ -174,23 +175,34 @@ Words redis(const TempDir& folder)
 const std::vector<RealProgram>& real_programs()
 {
     static const std::vector<RealProgram> programs{
-        {.name = "node", .command = node, .ask = ask_header, .begin = request("/slow", 6)},
+        {.name = "node",
+         .command = node,
+         .ask = ask_header,
+         .begin = request("/slow", 6),
+         .bombard = bombard},
         {.name = "python3 -m http.server",
          .command = python,
          .ask = ask_file,
-         .begin = request("/large", large_size)},
-        {.name = "gunicorn", .command = gunicorn, .ask = ask_header, .begin = request("/slow", 6)},
+         .begin = request("/large", large_size),
+         .bombard = bombard},
+        {.name = "gunicorn",
+         .command = gunicorn,
+         .ask = ask_header,
+         .begin = request("/slow", 6),
+         .bombard = bombard},
         {.name = "nginx",
          .command = nginx,
          .ask = ask_header,
          .begin = request("/large", large_size),
+         .bombard = bombard,
          .stop_signal = "QUIT"},
         {.name = "redis-server",
          .command = redis,
          .ask = ask_redis,
          .begin = [](std::uint16_t port) -> std::unique_ptr<InFlight> {
              return std::make_unique<OpenSession>(port);
-         }},
+         },
+         .bombard = bombard_redis},
     };
     return programs;
 }

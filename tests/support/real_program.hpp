@@ -35,6 +35,9 @@ struct RealProgram {
     /// Begins something that its worker cannot finish before finish() is called or time has passed.
     std::function<std::unique_ptr<InFlight>(std::uint16_t port)> begin;
 
+    /// Has somebody else's client make so many connections, so many at a time.
+    std::function<void(std::uint16_t port, int connections, int clients)> bombard;
+
     std::string stop_signal = "TERM";
 };
 
