@@ -68,6 +68,22 @@ bool flag(const Json& json, const char* key)
     return value.is_boolean() && value.get<bool>();
 }
 
+/// What the program wishes, as it came to Node: a fraction, a text, and `false` of every
+/// `listen(port, host, callback)`.  0 if it is no number.
+int backlog_of(const Json& json)
+{
+    constexpr double most = 65'535; // the kernel's own limit is lower
+    const auto& value = member(json, "backlog");
+    double wish = 0;
+    if (value.is_number()) {
+        wish = value.get<double>();
+    } else if (value.is_string()) {
+        const auto& text = value.get_ref<const std::string&>();
+        std::from_chars(text.data(), text.data() + text.size(), wish);
+    }
+    return wish > 0 ? static_cast<int>(std::min(wish, most)) : 0;
+}
+
 std::uint64_t sequence(const Json& json, const char* key)
 {
     constexpr auto most = std::numeric_limits<std::int64_t>::max();
@@ -89,7 +105,7 @@ ServerRequest decode_request(const Json& json)
                           .index = number(json, "index", 0, most, 0),
                           .port = static_cast<int>(number(json, "port", -1, 65'535, 0)),
                           .fd = static_cast<int>(number(json, "fd", -1, most, -1)),
-                          .backlog = static_cast<int>(number(json, "backlog", -1, most, 0)),
+                          .backlog = backlog_of(json),
                           .readable_all = flag(json, "readableAll"),
                           .writable_all = flag(json, "writableAll"),
                           .data = text_of(member(json, "data"))};

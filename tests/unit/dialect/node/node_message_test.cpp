@@ -70,6 +70,19 @@ TEST_CASE("a worker may send sockets of its program's, but no connection for a s
                         R"("act":"newconn","key":"1","seq":1}})"));
 }
 
+TEST_CASE("a backlog is whatever the program gave for it")
+{
+    const auto backlog = [](const std::string& text) {
+        return request_of(R"("port":1,"addressType":4,"seq":1,"backlog":)" + text).backlog;
+    };
+    CHECK(backlog("false") == 0); // listen(port, host, callback)
+    for (const char* const nothing : {"null", "true", "{}", "-1", "\"\"", "\"x\"", "\"nan\""})
+        CHECK(backlog(nothing) == 0);
+    CHECK(backlog("3.5") == 3);
+    CHECK(backlog("\"5\"") == 5);
+    CHECK(backlog("1e300") == 65'535);
+}
+
 TEST_CASE("a request for a port has no address, and that is every one")
 {
     const auto request = request_of(R"("index":0,"data":null,"address":null,"port":8123,)"
