@@ -27,6 +27,17 @@ NodeConfig::Ready decode_ready(const JsonValue& value)
     value.refuse(must);
 }
 
+NodeConfig::Serialization decode_serialization(const JsonValue& value)
+{
+    constexpr std::string_view must = "\"json\" or \"advanced\"";
+    const auto text = value.text(must);
+    if (text == "json")
+        return NodeConfig::Serialization::json;
+    if (text == "advanced")
+        return NodeConfig::Serialization::advanced;
+    value.refuse(must);
+}
+
 unsigned decode_window(const JsonValue& value)
 {
     return value.number(node_window_range);
@@ -42,6 +53,7 @@ NodeConfig decode_node(const JsonValue& value)
             {"policy", into(node.policy, decode_policy)},
             {"window", into(node.window, decode_window)},
             {"ready", into(node.ready, decode_ready)},
+            {"serialization", into(node.serialization, decode_serialization)},
         },
         "an object");
     return node;

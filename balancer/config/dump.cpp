@@ -118,6 +118,7 @@ Json encode(const NodeConfig& node)
         {"policy", name_of(node.policy)},
         {"window", node.window},
         {"ready", node.ready == NodeConfig::Ready::listening ? "listening" : "online"},
+        {"serialization", name_of(node.serialization)},
     };
 }
 

@@ -23,9 +23,16 @@ struct NodeConfig {
         online,    ///< as soon as Node runs: for workers that have no server of the cluster's
     };
 
+    /// How messages are written, as cluster.settings.serialization has it.
+    enum class Serialization {
+        json,
+        advanced, ///< as V8 clones values: Buffer, Map, BigInt and cycles survive
+    };
+
     Policy policy = Policy::automatic;
     unsigned window = 1; ///< most connections of a server that a worker has not replied to yet
     Ready ready = Ready::listening;
+    Serialization serialization = Serialization::json;
 
     friend bool operator==(const NodeConfig&, const NodeConfig&) = default;
 };
@@ -58,6 +65,11 @@ node_policy_from(std::string_view name) noexcept
         if (entry.policy == policy)
             return entry.name;
     return {};
+}
+
+[[nodiscard]] constexpr std::string_view name_of(NodeConfig::Serialization serialization) noexcept
+{
+    return serialization == NodeConfig::Serialization::json ? "json" : "advanced";
 }
 
 } // namespace usher

@@ -45,8 +45,8 @@ public:
         /// Something to know: one clause that goes on after the worker's name.
         virtual void on_note(std::string text) = 0;
 
-        /// Its program has sent a message: JSON.
-        virtual void on_message(std::string_view json) = 0;
+        /// Its program has sent a message; this is how it is shown to people: not too long.
+        virtual void on_message(std::string_view text) = 0;
 
     protected:
         ~Observer() = default;

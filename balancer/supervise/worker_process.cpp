@@ -397,11 +397,9 @@ void WorkerProcess::on_note(std::string text)
     publish(EventKind::note, log::Level::info, std::move(text));
 }
 
-void WorkerProcess::on_message(std::string_view json)
+void WorkerProcess::on_message(std::string_view text)
 {
-    constexpr std::size_t longest = 4096;
-    publish(EventKind::message, log::Level::debug,
-            fmt::format("message {}", json.substr(0, longest)));
+    publish(EventKind::message, log::Level::debug, fmt::format("message {}", text));
 }
 
 } // namespace usher

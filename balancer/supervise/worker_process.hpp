@@ -141,7 +141,7 @@ private:
     void on_idle() override;
     void on_fault(std::string reason) override;
     void on_note(std::string text) override;
-    void on_message(std::string_view json) override;
+    void on_message(std::string_view text) override;
 
     WorkerIdentity identity_;
     Observer& observer_;

@@ -36,8 +36,12 @@ bool is_back_pressure(std::error_code error)
 
 } // namespace
 
-NodeChannel::NodeChannel(const asio::any_io_executor& executor, sys::UniqueFd socket)
-    : socket_{executor, socket.release()}, retry_{executor}, buffer_(read_size)
+NodeChannel::NodeChannel(const asio::any_io_executor& executor, sys::UniqueFd socket,
+                         NodeFrames frames)
+    : socket_{executor, socket.release()},
+      retry_{executor},
+      buffer_(read_size),
+      frames_{std::move(frames)}
 {
 }
 
@@ -81,33 +85,23 @@ bool NodeChannel::read_some()
 bool NodeChannel::take_in(std::string_view bytes)
 {
     while (is_open()) {
-        const auto end_of_line = bytes.find('\n');
-        if (end_of_line == std::string_view::npos)
+        const auto message = frames_.next(bytes);
+        if (!message)
             break;
-        auto line = bytes.substr(0, end_of_line);
-        bytes.remove_prefix(end_of_line + 1);
-        std::string whole;
-        if (!partial_.empty()) {
-            whole = std::exchange(partial_, {});
-            whole += line;
-            line = whole;
-        }
-        observer_->on_line(line);
+        observer_->on_frame(*message);
     }
     if (!is_open())
         return false;
-    partial_ += bytes;
-    if (partial_.size() <= longest_line)
+    if (!frames_.is_too_long())
         return true;
-    partial_ = {};
     observer_->on_broken(
-        fmt::format("sent a message longer than {} MiB", longest_line / (1024UL * 1024)));
+        fmt::format("sent a message longer than {} MiB", NodeFrames::longest / (1024UL * 1024)));
     return false;
 }
 
 void NodeChannel::end(bool cleanly)
 {
-    if (cleanly && !partial_.empty())
+    if (cleanly && frames_.is_in_message())
         observer_->on_broken("closed its channel in the middle of a message");
     else
         observer_->on_end();
@@ -137,28 +131,28 @@ sys::UniqueFd NodeChannel::take_handle() noexcept
     return result;
 }
 
-bool NodeChannel::send(std::string_view line, int fd)
+bool NodeChannel::send(std::string_view message, int fd)
 {
     if (!is_open())
         return true; // its end is noticed elsewhere
     std::size_t sent = 0;
     std::error_code error;
     if (unsent_.empty()) {
-        error = sys::send_stream(socket_.native_handle(), bytes_of(line), fd, sent);
-        if (sent == line.size() || (error && !is_back_pressure(error)))
+        error = sys::send_stream(socket_.native_handle(), bytes_of(message), fd, sent);
+        if (sent == message.size() || (error && !is_back_pressure(error)))
             return true;
     }
-    if (unsent_bytes_ + line.size() > most_unsent)
+    if (unsent_bytes_ + message.size() > most_unsent)
         return false;
 
     // The descriptor goes with the first byte, so once some went it is there.
-    Unsent rest{.line = std::string{line}, .done = sent, .fd = {}};
+    Unsent rest{.message = std::string{message}, .done = sent, .fd = {}};
     if (fd >= 0 && sent == 0) {
         rest.fd = sys::UniqueFd{::fcntl(fd, F_DUPFD_CLOEXEC, 0)};
         if (!rest.fd)
             return false;
     }
-    unsent_bytes_ += line.size();
+    unsent_bytes_ += message.size();
     unsent_.push_back(std::move(rest));
     wait_to_write(error);
     return true;
@@ -185,7 +179,7 @@ void NodeChannel::write_more()
         auto& first = unsent_.front();
         std::size_t sent = 0;
         const auto error = sys::send_stream(
-            socket_.native_handle(), bytes_of(std::string_view{first.line}.substr(first.done)),
+            socket_.native_handle(), bytes_of(std::string_view{first.message}.substr(first.done)),
             first.fd.get(), sent);
         if (error && !is_back_pressure(error))
             return; // its end is noticed by whoever reads
@@ -193,9 +187,9 @@ void NodeChannel::write_more()
             return wait_to_write(error);
         first.fd.reset();
         first.done += sent;
-        if (first.done < first.line.size())
+        if (first.done < first.message.size())
             continue;
-        unsent_bytes_ -= first.line.size();
+        unsent_bytes_ -= first.message.size();
         unsent_.pop_front();
     }
 }

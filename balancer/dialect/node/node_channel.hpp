@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/dialect/node/node_frames.hpp"
 #include "common/sys/stream_message.hpp"
 #include "common/sys/unique_fd.hpp"
 
@@ -17,7 +18,7 @@
 
 namespace usher {
 
-/// The master's end of the channel to one Node worker: lines both ways, and descriptors.
+/// The master's end of the channel to one Node worker: messages both ways, and descriptors.
 ///
 /// Lives as a shared pointer: a wait that is under way keeps it until close().
 class NodeChannel final : public std::enable_shared_from_this<NodeChannel> {
@@ -25,8 +26,8 @@ public:
     /// Whoever hears it may close the channel in every call.
     class Observer {
     public:
-        /// One line, without its end; the view is good during the call.
-        virtual void on_line(std::string_view line) = 0;
+        /// One message, as NodeFrames cuts it out; the view is good during the call.
+        virtual void on_frame(std::string_view message) = 0;
 
         /// The worker has closed its end.
         virtual void on_end() = 0;
@@ -38,19 +39,17 @@ public:
         ~Observer() = default;
     };
 
-    /// No line is longer, in either direction.
-    static constexpr std::size_t longest_line = 16UL * 1024 * 1024;
-
     /// Most bytes that may wait for a worker that does not read.
     static constexpr std::size_t most_unsent = 64UL * 1024 * 1024;
 
-    NodeChannel(const boost::asio::any_io_executor& executor, sys::UniqueFd socket);
+    NodeChannel(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
+                NodeFrames frames);
 
     void start(Observer& observer);
 
-    /// Sends `line`, which ends with a line end, and `fd` with it unless it is -1; `fd` stays the
-    /// caller's.  What cannot be sent now is sent later, in order; false if too much waits already.
-    bool send(std::string_view line, int fd = -1);
+    /// Sends `message`, encoded, and `fd` with it unless it is -1; `fd` stays the caller's.  What
+    /// cannot be sent now is sent later, in order; false if too much waits already.
+    bool send(std::string_view message, int fd = -1);
 
     /// The next descriptor that has come and was not taken yet; empty if there is none.
     [[nodiscard]] sys::UniqueFd take_handle() noexcept;
@@ -63,7 +62,7 @@ public:
 
 private:
     struct Unsent {
-        std::string line;
+        std::string message;
         std::size_t done = 0; ///< bytes that went
         sys::UniqueFd fd;
     };
@@ -83,7 +82,7 @@ private:
     Observer* observer_ = nullptr;
     std::vector<std::byte> buffer_;
     sys::StreamChunk chunk_;
-    std::string partial_; ///< the beginning of a line
+    NodeFrames frames_;
     std::deque<sys::UniqueFd> handles_;
     std::deque<Unsent> unsent_;
     std::size_t unsent_bytes_ = 0;

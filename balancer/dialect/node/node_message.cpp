@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/node/node_message.hpp"
 
+#include "balancer/dialect/node/lone_surrogates.hpp"
+
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
@@ -14,9 +16,12 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view internal_prefix = "NODE_";
 constexpr std::int64_t v6only_flag = 1;
 constexpr std::int64_t reuse_address_flag = 4;
+
+/// No array or object of a message of Node's own is nested deeper: what we look at is plain, and
+/// what would be nested without end must not use up the stack.
+constexpr int deepest = 64;
 
 /// Something in a message that is not what it must be.
 struct Refused {
@@ -98,6 +103,12 @@ std::string text_of(const Json& json)
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+node::UserMessage user_message(std::string_view json)
+{
+    return {json.size() <= node::UserMessage::most_shown ? std::string{json}
+                                                         : node::cut_short(json, json.size())};
+}
+
 ServerRequest decode_request(const Json& json)
 {
     constexpr int most = std::numeric_limits<int>::max();
@@ -165,8 +176,8 @@ node::Message decode_internal(const Json& json, const std::string& command)
     if (command == "NODE_HANDLE") {
         const auto& inner = member(json, "msg");
         if (inner.is_object() && member(inner, "cmd") == "NODE_CLUSTER")
-            throw Refused{"it hands out a connection, as only a primary does"};
-        return node::Handle{};
+            throw Refused{std::string{node::hands_out_reason}};
+        return node::Handle{user_message(text_of(inner))};
     }
     if (command == "NODE_SOCKET_NOTIFY_CLOSE")
         return node::SocketNotifyClose{text_of(member(json, "key"))};
@@ -201,6 +212,42 @@ std::optional<node::Message> decode_common(std::string_view line)
     return node::ConnectionReply{.ack = ack, .accepted = true};
 }
 
+/// Nothing if it is not JSON, or nested too deeply.
+std::optional<Json> parse(std::string_view text)
+{
+    bool too_deep = false;
+    auto json = Json::parse(
+        text,
+        [&](int depth, Json::parse_event_t, const Json&) {
+            too_deep = too_deep || depth > deepest;
+            return !too_deep;
+        },
+        false);
+    return too_deep || json.is_discarded() ? std::nullopt : std::optional{std::move(json)};
+}
+
+node::Message decode_valid(std::string_view text)
+{
+    // Programs may send much, and none of it concerns us.
+    const bool may_be_internal = text.find(node::internal_prefix) != std::string_view::npos;
+    const auto json = may_be_internal ? parse(text) : std::nullopt;
+    if (!json)
+        return Json::accept(text) ? node::Message{user_message(text)}
+                                  : node::Message{node::Malformed{"it is not JSON"}};
+
+    const auto& command = json->is_object() ? member(*json, "cmd") : *json;
+    if (!json->is_object() || !command.is_string())
+        return user_message(text);
+    const auto& name = command.get_ref<const std::string&>();
+    if (!node::is_internal(name))
+        return user_message(text);
+    try {
+        return decode_internal(*json, name);
+    } catch (const Refused& refused) {
+        return node::Malformed{refused.reason};
+    }
+}
+
 std::string json_text(std::string_view text)
 {
     return text_of(Json(text));
@@ -219,30 +266,31 @@ std::string ServerRequest::identity() const
 
 namespace node {
 
-Message decode(std::string_view line)
+Message decode(std::string_view text)
 {
-    if (auto common = decode_common(line))
+    if (auto common = decode_common(text))
         return *common;
+    auto message = decode_valid(text);
+    if (std::holds_alternative<Malformed>(message) && text.find("\\u") != std::string_view::npos)
+        message = decode_valid(replace_lone_surrogates(text));
+    return message;
+}
 
-    // Programs may send much, and none of it concerns us.
-    if (line.find(internal_prefix) == std::string_view::npos)
-        return Json::accept(line) ? Message{UserMessage{line}}
-                                  : Message{Malformed{"it is not JSON"}};
-    const auto json = Json::parse(line, nullptr, false);
-    if (json.is_discarded())
-        return Malformed{"it is not JSON"};
+std::string size_note(std::size_t size)
+{
+    return fmt::format("(a message of {} bytes)", size);
+}
 
-    const auto& command = json.is_object() ? member(json, "cmd") : json;
-    if (!json.is_object() || !command.is_string())
-        return UserMessage{line};
-    const auto& name = command.get_ref<const std::string&>();
-    if (!name.starts_with(internal_prefix) || name.size() == internal_prefix.size())
-        return UserMessage{line};
-    try {
-        return decode_internal(json, name);
-    } catch (const Refused& refused) {
-        return Malformed{refused.reason};
-    }
+std::string cut_short(std::string_view text, std::size_t size)
+{
+    text = text.substr(0, UserMessage::most_shown);
+    // Not within a character: those bytes of one that are not its first are 10xxxxxx.
+    const auto is_first = [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; };
+    while (!text.empty() && !is_first(text.back()))
+        text.remove_suffix(1);
+    if (!text.empty())
+        text.remove_suffix(1); // the last character, which may be cut
+    return fmt::format("{}... {}", text, size_note(size));
 }
 
 std::string encode_answer(std::uint64_t ack, std::string_view key, int error, std::string_view data,
@@ -254,7 +302,7 @@ std::string encode_answer(std::uint64_t ack, std::string_view key, int error, st
     if (name)
         line += fmt::format(R"(,"sockname":{{"address":{},"family":"{}","port":{}}})",
                             json_text(name->address), name->v6 ? "IPv6" : "IPv4", name->port);
-    return line + ",\"seq\":0}\n";
+    return line + ",\"seq\":0}";
 }
 
 std::string encode_shared_answer(std::uint64_t ack, std::string_view key, std::string_view data,
@@ -262,42 +310,40 @@ std::string encode_shared_answer(std::uint64_t ack, std::string_view key, std::s
 {
     return fmt::format(
         R"({{"cmd":"NODE_HANDLE","type":"{}","msg":{{"cmd":"NODE_CLUSTER","errno":0,"key":{},)"
-        R"("ack":{},"data":{},"seq":0}}}})"
-        "\n",
+        R"("ack":{},"data":{},"seq":0}}}})",
         datagram ? "dgram.Native" : "net.Native", json_text(key), ack, data);
 }
 
 std::string encode_connection(std::string_view key, std::uint64_t seq)
 {
     return fmt::format(R"({{"cmd":"NODE_HANDLE","type":"net.Native","msg":{{"cmd":"NODE_CLUSTER",)"
-                       R"("act":"newconn","key":"{}","seq":{}}}}})"
-                       "\n",
+                       R"("act":"newconn","key":"{}","seq":{}}}}})",
                        key, seq);
 }
 
 std::string encode_disconnect()
 {
-    return "{\"cmd\":\"NODE_CLUSTER\",\"act\":\"disconnect\",\"seq\":0}\n";
+    return R"({"cmd":"NODE_CLUSTER","act":"disconnect","seq":0})";
 }
 
 std::string encode_ack(std::uint64_t ack)
 {
-    return fmt::format("{{\"cmd\":\"NODE_CLUSTER\",\"ack\":{},\"seq\":0}}\n", ack);
+    return fmt::format(R"({{"cmd":"NODE_CLUSTER","ack":{},"seq":0}})", ack);
 }
 
 std::string encode_handle_ack(bool arrived)
 {
-    return fmt::format("{{\"cmd\":\"NODE_HANDLE_{}\"}}\n", arrived ? "ACK" : "NACK");
+    return fmt::format(R"({{"cmd":"NODE_HANDLE_{}"}})", arrived ? "ACK" : "NACK");
 }
 
 std::string encode_all_closed(std::string_view key)
 {
-    return fmt::format("{{\"cmd\":\"NODE_SOCKET_ALL_CLOSED\",\"key\":{}}}\n", key);
+    return fmt::format(R"({{"cmd":"NODE_SOCKET_ALL_CLOSED","key":{}}})", key);
 }
 
 std::string encode_count(std::string_view key)
 {
-    return fmt::format("{{\"cmd\":\"NODE_SOCKET_COUNT\",\"key\":{},\"count\":0}}\n", key);
+    return fmt::format(R"({{"cmd":"NODE_SOCKET_COUNT","key":{},"count":0}})", key);
 }
 
 } // namespace node

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 
-/// What goes over the channel between Node's `cluster` and its workers: one JSON value a line.
+/// What goes over the channel between Node's `cluster` and its workers: JSON values.
 ///
 ///     worker                          usher
 ///        online ─────────────────────▶            Node runs
@@ -62,16 +63,23 @@ struct ExitedAfterDisconnect {
 };
 struct HandleAck {};  ///< the descriptor arrived
 struct HandleNack {}; ///< it did not
-struct Handle {};     ///< a descriptor of the worker's comes with it
+/// What the program itself has sent; any value.
+struct UserMessage {
+    /// No more of its bytes are shown to people.
+    static constexpr std::size_t most_shown = 4096;
+
+    /// As JSON; if it is long, the beginning and a note; a note alone if JSON cannot say it.
+    std::string text;
+};
+/// A descriptor of the worker's comes with it.
+struct Handle {
+    UserMessage message; ///< that its program sent with it
+};
 struct SocketNotifyClose {
     std::string key; ///< JSON
 };
 struct SocketGetCount {
     std::string key; ///< JSON
-};
-/// What the program itself has sent; any JSON value.
-struct UserMessage {
-    std::string_view text;
 };
 /// Node's own, and of no interest.
 struct Ignored {};
@@ -83,8 +91,28 @@ using Message = std::variant<Online, QueryServer, Listening, ConnectionReply, Cl
                              ExitedAfterDisconnect, HandleAck, HandleNack, Handle,
                              SocketNotifyClose, SocketGetCount, UserMessage, Ignored, Malformed>;
 
-/// Reads one line, without its end.  Never throws for what is in it: that is Malformed.
-[[nodiscard]] Message decode(std::string_view line);
+/// Names of Node's own commands begin so, and are longer.
+inline constexpr std::string_view internal_prefix = "NODE_";
+
+[[nodiscard]] constexpr bool is_internal(std::string_view command) noexcept
+{
+    return command.starts_with(internal_prefix) && command.size() > internal_prefix.size();
+}
+
+/// Why a worker must not send what its own primary would.
+inline constexpr std::string_view hands_out_reason =
+    "it hands out a connection, as only a primary does";
+
+/// Reads one message.  Never throws for what is in it: that is Malformed.
+[[nodiscard]] Message decode(std::string_view json);
+
+/// What stands for a message of `size` bytes that is not shown.
+[[nodiscard]] std::string size_note(std::size_t size);
+
+/// The beginning of `text`, which is UTF-8, and the note that the whole has `size` bytes.
+[[nodiscard]] std::string cut_short(std::string_view text, std::size_t size);
+
+// All that follow are JSON on one line, without its end.
 
 /// Where a server listens, as the worker shall see it.
 struct SocketName {

@@ -16,10 +16,15 @@ namespace usher {
 
 NodeWorker::NodeWorker(const asio::any_io_executor& executor, NodeCluster& cluster,
                        std::shared_ptr<const PoolConfig> config, const WorkerIdentity& identity)
-    : cluster_{cluster}, config_{std::move(config)}, id_{identity.id}, slot_{identity.slot}
+    : cluster_{cluster},
+      config_{std::move(config)},
+      id_{identity.id},
+      slot_{identity.slot},
+      codec_{config_->node.serialization}
 {
     auto pair = sys::make_stream_pair();
-    channel_ = std::make_shared<NodeChannel>(executor, std::move(pair.parent));
+    channel_ = std::make_shared<NodeChannel>(executor, std::move(pair.parent),
+                                             NodeFrames{codec_.serialization()});
     worker_end_ = std::move(pair.child);
 }
 
@@ -27,7 +32,7 @@ WorkerLink::Equipment NodeWorker::equip(std::map<std::string, std::string>& envi
                                         int first_number) const
 {
     environment["NODE_CHANNEL_FD"] = std::to_string(first_number);
-    environment["NODE_CHANNEL_SERIALIZATION_MODE"] = "json";
+    environment["NODE_CHANNEL_SERIALIZATION_MODE"] = name_of(codec_.serialization());
     environment["NODE_UNIQUE_ID"] = std::to_string(id_);
     return {.descriptors = {worker_end_.get()}};
 }
@@ -59,11 +64,11 @@ bool NodeWorker::drain(std::chrono::milliseconds)
     return false;
 }
 
-void NodeWorker::answer(const std::string& line, int fd)
+void NodeWorker::answer(std::string json, int fd)
 {
     if (fd >= 0)
         unacknowledged_.push_back(0);
-    send(line, fd);
+    send(std::move(json), fd);
 }
 
 void NodeWorker::finish()
@@ -85,14 +90,14 @@ void NodeWorker::give_back()
     cluster_.lose(*this);
 }
 
-bool NodeWorker::send(std::string_view line, int fd)
+bool NodeWorker::send(std::string json, int fd)
 {
-    return channel_->send(line, fd);
+    return channel_->send(codec_.encode(std::move(json)), fd);
 }
 
 bool NodeWorker::send_message(std::string_view json)
 {
-    return send(std::string{json} + "\n");
+    return send(std::string{json});
 }
 
 void NodeWorker::notify_at(std::uint64_t count, std::function<void()> handler)
@@ -128,13 +133,13 @@ void NodeWorker::offer(const std::shared_ptr<NodeListener>& listener,
 {
     offers_.push_back({.seq = ++last_seq_, .listener = listener, .connection = connection});
     unacknowledged_.push_back(last_seq_);
-    send(node::encode_connection(key, last_seq_), fd);
+    channel_->send(codec_.encode_connection(key, last_seq_), fd);
 }
 
-void NodeWorker::on_line(std::string_view line)
+void NodeWorker::on_frame(std::string_view message)
 {
     const auto self = shared_from_this();
-    std::visit([this](const auto& message) { on_message(message); }, node::decode(line));
+    std::visit([this](const auto& decoded) { on_message(decoded); }, codec_.decode(message));
 }
 
 void NodeWorker::on_end()
@@ -248,11 +253,13 @@ void NodeWorker::on_message(const node::HandleNack&)
     undelivered.listener->on_undelivered(id_, undelivered.connection);
 }
 
-void NodeWorker::on_message(const node::Handle&)
+void NodeWorker::on_message(const node::Handle& handle)
 {
     // Nobody here wants it; without an answer the worker would say nothing more.
     const bool arrived{channel_->take_handle()};
     send(node::encode_handle_ack(arrived));
+    if (arrived && !finished_) // else the worker sends it again
+        observer_->on_message(handle.message.text + ", with a descriptor, which was closed");
 }
 
 void NodeWorker::on_message(const node::SocketNotifyClose& notice)

@@ -3,6 +3,7 @@
 
 #include "balancer/config/config.hpp"
 #include "balancer/dialect/node/node_channel.hpp"
+#include "balancer/dialect/node/node_codec.hpp"
 #include "balancer/dialect/node/node_listener.hpp"
 #include "balancer/dialect/node/node_message.hpp"
 #include "balancer/dialect/worker_identity.hpp"
@@ -52,8 +53,8 @@ public:
     [[nodiscard]] WorkerFeed& feed() noexcept override { return *this; }
     [[nodiscard]] std::string explain_not_ready() const override;
 
-    /// Answers a request for a server, with a socket or -1; see NodeCluster.
-    void answer(const std::string& line, int fd = -1);
+    /// Answers a request for a server in JSON, with a socket or -1; see NodeCluster.
+    void answer(std::string json, int fd = -1);
 
     /// Sends one JSON value to its program.  False if too much waits for it already.
     bool send_message(std::string_view json);
@@ -92,7 +93,7 @@ private:
     void offer(const std::shared_ptr<NodeListener>& listener, NodeListener::Connection connection,
                std::string_view key, int fd);
 
-    void on_line(std::string_view line) override;
+    void on_frame(std::string_view message) override;
     void on_end() override;
     void on_broken(std::string reason) override;
 
@@ -104,14 +105,14 @@ private:
     void on_message(const node::ExitedAfterDisconnect& exit);
     void on_message(const node::HandleAck&);
     void on_message(const node::HandleNack&);
-    void on_message(const node::Handle&);
+    void on_message(const node::Handle& handle);
     void on_message(const node::SocketNotifyClose& notice);
     void on_message(const node::SocketGetCount& question);
     void on_message(const node::UserMessage& message);
     void on_message(const node::Ignored&) {}
     void on_message(const node::Malformed& bad);
 
-    bool send(std::string_view line, int fd = -1);
+    bool send(std::string json, int fd = -1);
     [[nodiscard]] std::deque<Offer>::iterator next_unacknowledged();
     void give_back();
     void leave(std::string reason);
@@ -120,6 +121,7 @@ private:
     std::shared_ptr<const PoolConfig> config_;
     std::uint64_t id_;
     unsigned slot_;
+    NodeCodec codec_;
     sys::UniqueFd worker_end_;
     std::shared_ptr<NodeChannel> channel_;
     WorkerLink::Observer* observer_ = nullptr;

@@ -141,6 +141,13 @@ TEST_CASE_FIXTURE(Fixture, "a Node worker gets its channel and number, and no wo
     }));
 }
 
+TEST_CASE_FIXTURE(Fixture, "a Node worker is told how messages are written")
+{
+    config.dialect = Dialect::node;
+    config.node.serialization = NodeConfig::Serialization::advanced;
+    CHECK(has("NODE_CHANNEL_SERIALIZATION_MODE", "advanced"));
+}
+
 TEST_CASE_FIXTURE(Fixture, "what Node above us gave to us is not passed on")
 {
     const ScopedVariable channel{"NODE_CHANNEL_FD", "17"};

@@ -141,6 +141,11 @@ TEST_CASE("what only Node workers have is an object of its own")
           "\"reuseport\"");
     CHECK(pool_error(R"("node": {"ready": "soon"})") ==
           "f: /pools/0/node/ready: is \"soon\", but must be \"listening\" or \"online\"");
+    CHECK(pool_of(R"("node": {"serialization": "advanced"})").node.serialization ==
+          NodeConfig::Serialization::advanced);
+    CHECK(pool_of(R"("node": {"serialization": "json"})").node == NodeConfig{});
+    CHECK(pool_error(R"("node": {"serialization": "xml"})") ==
+          "f: /pools/0/node/serialization: is \"xml\", but must be \"json\" or \"advanced\"");
 }
 
 TEST_CASE("workers are a number or auto")

@@ -28,7 +28,8 @@ TEST_CASE("the defaults are written out")
       "node": {
         "policy": "auto",
         "window": 1,
-        "ready": "listening"
+        "ready": "listening",
+        "serialization": "json"
       },
       "share": false,
       "workers": "auto",

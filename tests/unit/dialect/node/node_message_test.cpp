@@ -138,10 +138,49 @@ TEST_CASE("what is no message of Node's own is the program's")
     CHECK(is<Ignored>(R"({"cmd":"NODE_CLUSTER","act":"unheard of"})"));
 }
 
+TEST_CASE("half a character, which JavaScript may leave of a text, is no fault")
+{
+    CHECK(as<UserMessage>(R"({"a":"x\ud83d"})").text == R"({"a":"x\ufffd"})");
+    CHECK(as<UserMessage>(R"(["\\ud83d","\uD83D\ude00","\ude00"])").text ==
+          R"(["\\ud83d","\uD83D\ude00","\ufffd"])");
+    CHECK(is<Handle>(R"({"cmd":"NODE_HANDLE","type":"net.Socket","msg":"\ud83d"})"));
+    CHECK(is<Malformed>(R"({"a":"\ud83d)"));
+}
+
+TEST_CASE("a long message is shown in part, cut between two characters, with its size")
+{
+    const auto shown = [](const std::string& json) { return as<UserMessage>(json).text; };
+    const auto quoted = [](std::size_t size) { return '"' + std::string(size - 2, 'x') + '"'; };
+    CHECK(shown(quoted(UserMessage::most_shown)) == quoted(UserMessage::most_shown));
+
+    const auto cut = shown(quoted(1'048'576));
+    CHECK(cut.starts_with("\"xxx"));
+    CHECK(cut.ends_with("x... (a message of 1048576 bytes)"));
+    CHECK(cut.size() < UserMessage::most_shown + 40);
+
+    for (std::size_t before = 0; before < 4; ++before) {
+        std::string text{"\"" + std::string(before, 'x')};
+        while (text.size() < 5000)
+            text += "\xe2\x82\xac"; // the euro sign
+        const auto end = shown(text + "\"").find("...");
+        CHECK((end - 1 - before) % 3 == 0);
+    }
+}
+
+TEST_CASE("nesting without end does not use up the stack")
+{
+    const std::string deep(1'000'000, '[');
+    CHECK(is<Malformed>(R"({"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"data":)" + deep));
+    const auto whole = deep + std::string(deep.size(), ']');
+    CHECK(is<UserMessage>(R"({"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"data":)" + whole +
+                          "}"));
+    CHECK(is<UserMessage>(whole));
+}
+
 TEST_CASE("what cannot be read is malformed, and nothing throws")
 {
     for (const char* const line :
-         {"", " ", "{", "x", "{\"cmd\":\"NODE_CLUSTER\",", "\xff", R"({"a":"\ud800"})",
+         {"", " ", "{", "x", "{\"cmd\":\"NODE_CLUSTER\",", "\xff",
           R"({"cmd":"NODE_CLUSTER","act":"queryServer"})",
           R"({"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"port":65536})",
           R"({"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"port":"80x"})",
@@ -158,19 +197,16 @@ TEST_CASE("answers are one line each, and errors are negative numbers")
 {
     CHECK(encode_answer(7, "1", 0, "null", SocketName{.address = "::", .v6 = true, .port = 80}) ==
           R"({"cmd":"NODE_CLUSTER","errno":null,"key":"1","ack":7,"data":null,)"
-          R"("sockname":{"address":"::","family":"IPv6","port":80},"seq":0})"
-          "\n");
+          R"("sockname":{"address":"::","family":"IPv6","port":80},"seq":0})");
     CHECK(encode_answer(7, "", EADDRINUSE, "null", std::nullopt) ==
           "{\"cmd\":\"NODE_CLUSTER\",\"errno\":-98,\"key\":\"\",\"ack\":7,\"data\":null,"
-          "\"seq\":0}\n");
+          "\"seq\":0}");
     CHECK(encode_connection("1", 3) ==
           R"({"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER",)"
-          R"("act":"newconn","key":"1","seq":3}})"
-          "\n");
+          R"("act":"newconn","key":"1","seq":3}})");
     CHECK(encode_shared_answer(7, "1", "null", true) ==
           R"({"cmd":"NODE_HANDLE","type":"dgram.Native","msg":{"cmd":"NODE_CLUSTER","errno":0,)"
-          R"("key":"1","ack":7,"data":null,"seq":0}})"
-          "\n");
+          R"("key":"1","ack":7,"data":null,"seq":0}})");
 }
 
 TEST_SUITE_END();

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The bytes of V8's serializer, as far as plain data needs them.
+///
+/// A value is `ff`, a version and one tagged value; numbers are varints, seven bits a byte with the
+/// lowest first, and signed ones are zig-zag.  Other tags (maps, dates, buffers, references, arrays
+/// with gaps...) are for the programs alone.
+namespace usher::node::v8 {
+
+inline constexpr char header = '\xff';
+
+/// What Node 16 reads, and so what we write; what we write looks the same in all later ones.
+inline constexpr char version = '\x0d';
+
+inline constexpr char padding = '\0'; ///< before any tag; stands for nothing
+inline constexpr char undefined = '_';
+inline constexpr char null = '0';
+inline constexpr char yes = 'T';
+inline constexpr char no = 'F';
+inline constexpr char int32 = 'I';
+inline constexpr char uint32 = 'U';
+inline constexpr char number = 'N';        ///< eight bytes as the CPU has them
+inline constexpr char one_byte_text = '"'; ///< Latin-1, its length before it
+inline constexpr char two_byte_text = 'c'; ///< UTF-16, its length in bytes before it
+inline constexpr char object = 'o';        ///< keys and values, then:
+inline constexpr char end_of_object = '{'; ///< how many keys
+inline constexpr char dense_array = 'A';   ///< its length, the elements, then:
+inline constexpr char end_of_dense = '$';  ///< how many keys beside them, and the length again
+
+} // namespace usher::node::v8

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+//
+// Whatever a Node worker sends in V8's format, it is cut into messages and each gives one; what is
+// plain is the same value when it is written and read again.
+#include "balancer/dialect/node/node_advanced.hpp"
+#include "balancer/dialect/node/node_frames.hpp"
+#include "balancer/dialect/node/v8_reader.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <variant>
+
+using namespace usher;
+
+namespace {
+
+void require(bool condition)
+{
+    if (!condition)
+        std::abort();
+}
+
+/// The payload as JSON; empty if it is not plain.
+std::string json_of(std::string_view payload)
+{
+    node::V8Reader reader{payload};
+    std::string json;
+    if (reader.read_header() &&
+        reader.read_json(json, payload.size() * 8) == node::V8Reader::Result::done)
+        return json;
+    return {};
+}
+
+void check(std::string_view payload)
+{
+    const auto message = node::decode_advanced(payload);
+    if (const auto* const bad = std::get_if<node::Malformed>(&message))
+        require(!bad->reason.empty());
+    if (const auto* const user = std::get_if<node::UserMessage>(&message))
+        require(user->text.size() < node::UserMessage::most_shown + 64);
+
+    // In what V8 writes no key is there twice, but here it may be.
+    const auto json = json_of(payload);
+    if (!json.empty() && json.find('{') == std::string::npos)
+        require(json_of(node::to_advanced(json)) == json);
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
+{
+    const std::string_view all{reinterpret_cast<const char*>(data), size};
+    check(all);
+
+    // The first byte says in how large pieces the rest comes.
+    NodeFrames frames{NodeConfig::Serialization::advanced};
+    const std::size_t step = all.empty() ? 1 : static_cast<unsigned char>(all.front()) + 1U;
+    for (std::size_t at = 1; at < all.size(); at += step) {
+        auto piece = all.substr(at, step);
+        while (const auto message = frames.next(piece))
+            check(*message);
+    }
+    return 0;
+}
