@@ -2,10 +2,12 @@
 #include "balancer/flags.hpp"
 
 #include "balancer/config/accounts.hpp"
+#include "balancer/config/config_error.hpp"
 #include "balancer/config/duration.hpp"
 #include "balancer/config/limits.hpp"
 #include "balancer/config/listen_address.hpp"
 #include "balancer/config/load.hpp"
+#include "balancer/config/message_text.hpp"
 #include "balancer/config/quote.hpp"
 #include "balancer/config/validate.hpp"
 #include "balancer/usage_text.hpp"
@@ -13,6 +15,7 @@
 #include <fmt/core.h>
 
 #include <charconv>
+#include <cstdio>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -144,6 +147,36 @@ RunCommand finish(const Flags& flags, Config config)
                       .control = only("--control", flags.control).value_or(std::string{})};
 }
 
+/// The standard input, but no more than needed to see that it is too long.
+std::string read_input()
+{
+    std::string text(longest_message + 1, '\0');
+    text.resize(std::fread(text.data(), 1, text.size(), stdin));
+    return text;
+}
+
+SendRequest make_send_request(const Flags& flags, const std::string& pool)
+{
+    if (flags.subject.empty())
+        refuse("send needs a message in JSON, or - to read it from the standard input; write e.g. "
+               "usher send '{{\"refresh\": true}}'");
+    unsigned slot = 0;
+    if (const auto text = only("--worker", flags.worker)) {
+        const auto number = to_number(*text, workers_range);
+        if (!number)
+            refuse("--worker: is {}, but must be a slot, from {} to {}", quote(*text),
+                   workers_range.least, workers_range.most);
+        slot = *number;
+    }
+    try {
+        return {.pool = pool,
+                .slot = slot,
+                .message = message_text(flags.subject == "-" ? read_input() : flags.subject)};
+    } catch (const ConfigError& e) {
+        throw UsageError{e.what()};
+    }
+}
+
 } // namespace
 
 RunCommand make_run_command(const Flags& flags)
@@ -205,6 +238,8 @@ ControlCommand make_control_command(std::string_view name, const Flags& flags)
         if (flags.subject.empty())
             refuse("scale needs a number; write e.g. usher scale 4, usher scale +1");
         command.request = ScaleRequest{.pool = pool, .workers = flags.subject};
+    } else if (name == "send") {
+        command.request = make_send_request(flags, pool);
     } else if (name == "drain") {
         const auto slot = to_number(flags.subject, workers_range);
         if (!slot)

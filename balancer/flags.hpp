@@ -19,7 +19,8 @@ struct Flags {
     std::vector<std::string> control;
     std::vector<std::string> command; ///< behind `--`
     std::vector<std::string> pool;
-    std::string subject; ///< of `restart` (a slot or `all`) and `scale` (a number)
+    std::vector<std::string> worker;
+    std::string subject; ///< of `restart` (a slot or `all`), `scale` (a number), `send` (JSON)
     std::vector<std::string> timeout;
     bool json = false;
     bool follow = false;

@@ -307,6 +307,36 @@ asio::awaitable<Reply> Master::scale(std::string pool, std::string workers)
     co_return to_reply(outcome, fmt::format("{} workers", *wanted));
 }
 
+Reply Master::send(const std::string& pool, unsigned slot, std::string message)
+{
+    // Without a name all are meant, but slots are those of one pool.
+    std::vector<PoolSet::Handle> pools;
+    if (pool.empty() && slot == 0)
+        pools = pools_.all();
+    else if (auto refusal = refuse_slot(pool, slot))
+        return *refusal;
+    else
+        pools.push_back(find_pool(pool));
+
+    const auto shared = std::make_shared<const ProgramMessage>(std::move(message));
+    Broadcast broadcast;
+    bool takes_messages = false;
+    for (const auto& each : pools) {
+        if (!each->takes_messages())
+            continue;
+        takes_messages = true;
+        each->send_message(slot, shared, broadcast);
+    }
+    if (!takes_messages)
+        return {.code = ExitCode::failed,
+                .message = pool.empty() ? "no pool takes messages, only those of dialect node do"
+                                        : fmt::format("pool \"{}\" takes no messages, only those "
+                                                      "of dialect node do",
+                                                      pool)};
+    return {.code = broadcast.is_complete() ? ExitCode::done : ExitCode::failed,
+            .message = broadcast.text()};
+}
+
 std::string Master::unknown_pool(std::string_view name) const
 {
     if (name.empty())

@@ -40,6 +40,7 @@ private:
     boost::asio::awaitable<Reply> restart(std::string pool, unsigned slot) override;
     boost::asio::awaitable<Reply> drain(std::string pool, unsigned slot) override;
     boost::asio::awaitable<Reply> scale(std::string pool, std::string workers) override;
+    Reply send(const std::string& pool, unsigned slot, std::string message) override;
     Reply stop(bool fast) override;
     std::string status() const override;
     EventBus& events() override { return events_; }

@@ -19,8 +19,8 @@ namespace usher {
 
 namespace {
 
-constexpr std::array<std::string_view, 9> command_names{
-    "run", "check", "status", "reload", "restart", "drain", "scale", "stop", "events"};
+constexpr std::array<std::string_view, 10> command_names{
+    "run", "check", "status", "reload", "restart", "drain", "scale", "send", "stop", "events"};
 
 template <typename... Args>
 [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args)
@@ -144,10 +144,12 @@ Command parse_options(std::span<const char* const> arguments)
         }
         if (name == "reload")
             command.add_flag("--dry-run", flags.dry_run);
-        if (name == "restart" || name == "drain" || name == "scale") {
+        if (name == "restart" || name == "drain" || name == "scale" || name == "send") {
             add_values(command, "--pool", flags.pool);
             command.add_option("subject", flags.subject);
         }
+        if (name == "send")
+            add_values(command, "--worker", flags.worker);
         parts.push_back(&command);
     }
 

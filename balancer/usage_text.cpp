@@ -16,7 +16,7 @@ Usage:
   usher run [--config FILE] [--listen ADDR]... [--workers N|auto]
             [--dialect NAME] [--backlog N] [--control PATH] [-- COMMAND ARG...]
   usher check --config FILE [--dump]
-  usher status | reload | restart | drain | scale | stop | events
+  usher status | reload | restart | drain | scale | send | stop | events
   usher --version | --help
 
 Commands:
@@ -27,6 +27,7 @@ Commands:
   restart  replace one worker or all
   drain    let one worker finish and leave its slot empty
   scale    change the number of workers
+  send     send a message to the programs of workers of dialect node
   stop     drain and end everything
   events   show what has happened last, and with -f what happens
 
@@ -49,7 +50,7 @@ Exit codes:
 
 std::string_view control_help_text() noexcept
 {
-    return R"(usher status, reload, restart, drain, scale, stop, events: speak to a running usher
+    return R"(usher status, reload, restart, drain, scale, send, stop, events: speak to a running usher
 
 Usage:
   usher status [--json]
@@ -57,13 +58,15 @@ Usage:
   usher restart SLOT|all [--pool NAME]
   usher drain SLOT [--pool NAME]
   usher scale N|+N|-N [--pool NAME]
+  usher send JSON|- [--worker SLOT] [--pool NAME]
   usher stop [--now] [--no-wait]
   usher events [-f] [--json]
 
 Options:
   --control PATH   its control socket (default $XDG_RUNTIME_DIR/usher.sock, or
                    /run/usher.sock)
-  --pool NAME      which pool, where there are several
+  --pool NAME      which pool, where there are several; send without it: all
+  --worker SLOT    which worker; without it: all
   --timeout TIME   for all but events: how long to wait for the result, e.g. 30s or
                    500ms; the master goes on with what it was asked
   --json           as JSON, one object a line

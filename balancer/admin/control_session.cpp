@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/control_session.hpp"
 
+#include "balancer/config/limits.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -8,6 +9,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/read_until.hpp>
+#include <fmt/core.h>
 
 #include <exception>
 #include <string_view>
@@ -22,7 +24,9 @@ namespace usher {
 namespace {
 
 constexpr auto result = asio::as_tuple(asio::deferred);
-constexpr std::size_t longest_request = 64UL * 1024;
+
+/// In the longest message every second byte may have to be escaped once more.
+constexpr std::size_t longest_request = 2 * longest_message + 1024UL * 1024;
 constexpr std::size_t most_queued_bytes =
     1024UL * 1024; ///< a client that does not read misses the rest
 
@@ -139,7 +143,8 @@ asio::awaitable<std::optional<Request>> ControlSession::read_request()
         socket_, asio::dynamic_buffer(line, longest_request), '\n', result);
     limit_.cancel();
     if (error == asio::error::not_found)
-        co_return BadRequest{.reason = "a request has at most 64 KiB"};
+        co_return BadRequest{.reason = fmt::format("a request has at most {} MiB",
+                                                   longest_request / (1024UL * 1024))};
     if (error)
         co_return std::nullopt;
     co_return decode_request(std::string_view{line}.substr(0, size));
@@ -214,6 +219,8 @@ asio::awaitable<Reply> ControlSession::carry_out(Request request)
         co_return co_await operations_.restart(restart->pool, restart->slot);
     if (const auto* const scale = std::get_if<ScaleRequest>(&request))
         co_return co_await operations_.scale(scale->pool, scale->workers);
+    if (auto* const send = std::get_if<SendRequest>(&request))
+        co_return operations_.send(send->pool, send->slot, std::move(send->message));
     if (const auto* const stop = std::get_if<StopRequest>(&request)) {
         const auto reply = operations_.stop(stop->fast);
         while (stop->wait && !closed_)

@@ -46,6 +46,10 @@ public:
     [[nodiscard]] virtual boost::asio::awaitable<Reply> scale(std::string pool,
                                                               std::string workers) = 0;
 
+    /// Sends `message`, JSON as message_text() makes it, to the program of the worker in `slot`, or
+    /// to all if it is 0.  An empty `pool` then means all pools whose workers take messages.
+    virtual Reply send(const std::string& pool, unsigned slot, std::string message) = 0;
+
     /// Drains and ends everything; with `fast`, without waiting for open connections.
     virtual Reply stop(bool fast) = 0;
 

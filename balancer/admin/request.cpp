@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/request.hpp"
 
+#include "balancer/config/config_error.hpp"
 #include "balancer/config/limits.hpp"
+#include "balancer/config/message_text.hpp"
 #include "balancer/events/time_text.hpp"
 
 #include <nlohmann/json.hpp>
@@ -75,6 +77,11 @@ struct Encoder {
     {
         return {{"command", "scale"}, {"pool", r.pool}, {"workers", r.workers}};
     }
+    Json operator()(const SendRequest& r) const
+    {
+        // As a text, or what is to arrive as it is would be taken apart on its way.
+        return {{"command", "send"}, {"pool", r.pool}, {"slot", r.slot}, {"message", r.message}};
+    }
     Json operator()(const StopRequest& r) const
     {
         return {{"command", "stop"}, {"fast", r.fast}, {"wait", r.wait}};
@@ -85,6 +92,20 @@ struct Encoder {
     }
     Json operator()(const BadRequest&) const { return Json::object(); }
 };
+
+Request decode_send(const Json& json)
+{
+    const auto slot = slot_of(json);
+    if (!slot)
+        return BadRequest{.reason = "\"slot\" must be a number from 0 (all) to 1024"};
+    try {
+        return SendRequest{.pool = text_of(json, "pool"),
+                           .slot = *slot,
+                           .message = message_text(text_of(json, "message"))};
+    } catch (const ConfigError& e) {
+        return BadRequest{.reason = e.what()};
+    }
+}
 
 } // namespace
 
@@ -105,6 +126,8 @@ Request decode_request(std::string_view line)
         return StopRequest{.fast = flag_of(*json, "fast"), .wait = flag_of(*json, "wait")};
     if (command == "scale")
         return ScaleRequest{.pool = text_of(*json, "pool"), .workers = text_of(*json, "workers")};
+    if (command == "send")
+        return decode_send(*json);
     if (command == "restart") {
         const auto slot = slot_of(*json);
         if (!slot)
@@ -118,7 +141,7 @@ Request decode_request(std::string_view line)
         return DrainRequest{.pool = text_of(*json, "pool"), .slot = *slot};
     }
     return BadRequest{.reason = fmt::format("\"{}\" is no command; use status, reload, restart, "
-                                            "drain, scale, stop or events",
+                                            "drain, scale, send, stop or events",
                                             command)};
 }
 

@@ -28,6 +28,11 @@ struct ScaleRequest {
     std::string pool;
     std::string workers; ///< "4", "+1", "-1"
 };
+struct SendRequest {
+    std::string pool;
+    unsigned slot = 0;   ///< 0: all
+    std::string message; ///< JSON
+};
 struct StopRequest {
     bool fast = false;
     bool wait = false; ///< no answer but the master's end
@@ -40,7 +45,7 @@ struct BadRequest {
 };
 
 using Request = std::variant<StatusRequest, ReloadRequest, RestartRequest, DrainRequest,
-                             ScaleRequest, StopRequest, EventsRequest, BadRequest>;
+                             ScaleRequest, SendRequest, StopRequest, EventsRequest, BadRequest>;
 
 /// Never throws for what is in `line`: that is BadRequest.
 [[nodiscard]] Request decode_request(std::string_view line);

@@ -56,6 +56,7 @@ inline constexpr std::size_t longest_pool_name = 64;
 inline constexpr std::size_t longest_listener_name = 255;  ///< as systemd has it
 inline constexpr std::size_t deepest_nesting = 64;         ///< of arrays and objects in a file
 inline constexpr std::size_t largest_file = 1024UL * 1024; ///< bytes
+inline constexpr std::size_t longest_message = 4UL * 1024 * 1024; ///< to a program, in bytes
 
 /// Names of environment variables that begin so belong to usher.
 inline constexpr std::string_view reserved_env_prefix = "USHER_";

@@ -53,6 +53,9 @@ public:
     [[nodiscard]] virtual std::shared_ptr<WorkerLink>
     connect(std::shared_ptr<const PoolConfig> config, const WorkerIdentity& identity) = 0;
 
+    /// True if the programs of its workers can be sent messages.
+    [[nodiscard]] virtual bool takes_messages() const noexcept { return false; }
+
     /// True if what `config` asks for is open already and can be no second time.
     [[nodiscard]] virtual bool has(const ListenConfig& config) const = 0;
 

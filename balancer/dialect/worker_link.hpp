@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/dialect/program_message.hpp"
 #include "balancer/dispatch/worker_feed.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -95,6 +97,13 @@ public:
 
     /// Hands over a connection of the master's own; `fd` stays the caller's.
     [[nodiscard]] virtual std::error_code send_probe(int fd) noexcept = 0;
+
+    /// Sends `message` to its program, or keeps it until that can hear it.
+    [[nodiscard]] virtual Delivery
+    send_message(const std::shared_ptr<const ProgramMessage>& /*message*/)
+    {
+        return Delivery::none;
+    }
 
     /// What flows to it.
     [[nodiscard]] virtual WorkerFeed& feed() noexcept = 0;

@@ -4,6 +4,7 @@
 #include "balancer/config/config.hpp"
 #include "balancer/dialect/intake.hpp"
 #include "balancer/events/event_bus.hpp"
+#include "balancer/supervise/broadcast.hpp"
 #include "balancer/supervise/worker_slot.hpp"
 #include "common/async/condition.hpp"
 
@@ -89,6 +90,14 @@ public:
 
     /// Has `workers` from now on; surplus ones drain.
     [[nodiscard]] boost::asio::awaitable<Outcome> scale(unsigned workers);
+
+    /// Sends `message` to the program of the worker in `slot`, or to those of all workers if it is
+    /// 0, also of those that a reload is bringing in; `broadcast` is told how that went.
+    void send_message(unsigned slot, const std::shared_ptr<const ProgramMessage>& message,
+                      Broadcast& broadcast);
+
+    /// True if the programs of its workers can be sent messages.
+    [[nodiscard]] bool takes_messages() const noexcept { return intake_->takes_messages(); }
 
     /// Why no worker is left although nobody stopped it: none was ever ready.  Empty otherwise.
     [[nodiscard]] std::string failure() const;

@@ -160,6 +160,16 @@ asio::awaitable<Outcome> Pool::drain_all()
     co_return Outcome{};
 }
 
+void Pool::send_message(unsigned slot, const std::shared_ptr<const ProgramMessage>& message,
+                        Broadcast& broadcast)
+{
+    for (const auto* const places : {&slots_, &leaving_})
+        for (const auto& place : *places)
+            if (auto* const worker = place->worker();
+                worker != nullptr && (slot == 0 || slot == place->place().slot))
+                broadcast.add(place->place().label, worker->send_message(message));
+}
+
 /// `config` is the pool's from now on, also for workers that are not replaced.
 void Pool::adopt(std::shared_ptr<const PoolConfig> config)
 {

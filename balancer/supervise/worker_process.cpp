@@ -155,6 +155,12 @@ void WorkerProcess::stop()
     wake();
 }
 
+Delivery WorkerProcess::send_message(const std::shared_ptr<const ProgramMessage>& message)
+{
+    return lifecycle_.state() > WorkerLifecycle::State::ready ? Delivery::none
+                                                              : link_->send_message(message);
+}
+
 void WorkerProcess::hurry()
 {
     lifecycle_.hurry(Clock::now());

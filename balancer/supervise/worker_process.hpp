@@ -66,6 +66,9 @@ public:
     void attach() { link_->attach(); }
     void detach() noexcept { link_->detach(); }
 
+    /// Sends `message` to its program, unless it is being ended; see WorkerLink.
+    [[nodiscard]] Delivery send_message(const std::shared_ptr<const ProgramMessage>& message);
+
     /// Lets it finish what it has, then ends it; see WorkerLifecycle.
     void stop();
     void hurry();

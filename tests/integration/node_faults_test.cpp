@@ -238,4 +238,29 @@ TEST_CASE("a worker that breaks the protocol is retired, and the master serves o
     }
 }
 
+TEST_CASE("with V8's format a worker that breaks it is retired, and the master serves on")
+{
+    const std::map<std::string, std::string> faults{
+        {"cut-payload", "cannot be read: it is not what V8 writes"},
+        {"no-header", "cannot be read: it does not begin as V8 begins"},
+        {"empty-payload", "cannot be read: it does not begin as V8 begins"},
+        {"not-plain", "cannot be read: it is not what V8 writes"},
+        {"huge-length", "sent a message longer than 16 MiB"},
+        {"half-a-length", "closed its channel in the middle of a message"},
+        {"wrong-ack", "answered a message 4711 that it was not sent"},
+        {"stray-handle-ack", "acknowledged a descriptor that it was not sent"},
+        {"bad-number", "cannot be read: \"port\" is 70000"},
+    };
+    for (const auto& [fault, reason] : faults) {
+        CAPTURE(fault);
+        auto site = NodeSite::of_fakes(
+            2, fault, {{"stop_grace", "200ms"}, {"node", {{"serialization", "advanced"}}}});
+        CHECK(site.usher.wait_for("retired, because it").find(reason) != std::string::npos);
+        for (int i = 0; i < 5; ++i)
+            CHECK(get(site.usher.port(), "/").ok());
+        site.usher.wait_until_ready(2);
+        CHECK(site.usher.stop() == usher::sys::ExitStatus{});
+    }
+}
+
 TEST_SUITE_END();

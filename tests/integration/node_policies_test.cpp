@@ -137,11 +137,15 @@ TEST_CASE("TLS servers share their ticket keys, so a session goes on with anothe
     make_certificate(folder);
     for (const int version : node_versions) {
         CAPTURE(version);
-        auto site = NodeSite::of_version(version, 3, {"https"},
-                                         {{"env", {{"CERTIFICATES", folder.path()}}}});
-        site.usher.wait_until_ready(3);
-        CHECK(output_of(node_program() + " " + NodeSite::script("tls_client.js") + " " +
-                        std::to_string(site.usher.port()) + " 7") == "resumed 6, workers 3\n");
+        for (const char* const serialization : {"json", "advanced"}) {
+            CAPTURE(serialization);
+            auto site = NodeSite::of_version(version, 3, {"https"},
+                                             {{"env", {{"CERTIFICATES", folder.path()}}},
+                                              {"node", {{"serialization", serialization}}}});
+            site.usher.wait_until_ready(3);
+            CHECK(output_of(node_program() + " " + NodeSite::script("tls_client.js") + " " +
+                            std::to_string(site.usher.port()) + " 7") == "resumed 6, workers 3\n");
+        }
     }
 }
 

@@ -6,19 +6,92 @@ import array
 import json
 import os
 import socket
+import struct
 import sys
 import time
 
 FAULT = sys.argv[1]
 CHANNEL = socket.socket(fileno=int(os.environ["NODE_CHANNEL_FD"]))
 CHANNEL.setblocking(True)
+ADVANCED = os.environ["NODE_CHANNEL_SERIALIZATION_MODE"] == "advanced"
+
+
+def varint(number):
+    result = b""
+    while number >= 0x80:
+        result += bytes([0x80 | number & 0x7F])
+        number >>= 7
+    return result + bytes([number])
+
+
+def v8_encode(value):
+    """A value as V8's serializer writes it, without the header."""
+    if value is None:
+        return b"0"
+    if value is True or value is False:
+        return b"T" if value else b"F"
+    if isinstance(value, int):
+        return b"I" + varint(value * 2 if value >= 0 else -value * 2 - 1)
+    if isinstance(value, str):
+        return b'"' + varint(len(value)) + value.encode("latin-1")
+    pairs = b"".join(v8_encode(key) + v8_encode(item) for key, item in value.items())
+    return b"o" + pairs + b"{" + varint(len(value))
+
+
+def v8_decode(data):
+    """The value at the beginning of `data`, and what follows it."""
+    tag, data = data[:1], data[1:]
+
+    def take_varint(data):
+        number = shift = 0
+        while True:
+            number |= (data[0] & 0x7F) << shift
+            shift += 7
+            if data[0] < 0x80:
+                return number, data[1:]
+            data = data[1:]
+
+    if tag in b"0TF":
+        return {b"0": None, b"T": True, b"F": False}[tag], data
+    if tag == b"I":
+        number, data = take_varint(data)
+        return (number >> 1) ^ -(number & 1), data
+    if tag == b'"':
+        size, data = take_varint(data)
+        return data[:size].decode("latin-1"), data[size:]
+    assert tag == b"o", tag
+    result = {}
+    while data[:1] != b"{":
+        key, data = v8_decode(data)
+        result[key], data = v8_decode(data)
+    count, data = take_varint(data[1:])
+    assert count == len(result)
+    return result, data
+
+
+def frame(payload):
+    return struct.pack(">I", len(payload)) + payload
 
 
 def send(message, seq=[0]):
     if message.get("cmd") == "NODE_CLUSTER":
         message["seq"] = seq[0]
         seq[0] += 1
-    CHANNEL.sendall(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+    if ADVANCED:
+        CHANNEL.sendall(frame(b"\xff\x0f" + v8_encode(message)))
+    else:
+        CHANNEL.sendall(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+
+
+def take_message(buffer):
+    """The first message in `buffer`, or None, and what follows it."""
+    if not ADVANCED:
+        line, end, rest = buffer.partition(b"\n")
+        return (json.loads(line), rest) if end else (None, buffer)
+    size = struct.unpack(">I", buffer[:4])[0] if len(buffer) >= 4 else 0
+    if len(buffer) < 4 + size or size == 0:
+        return None, buffer
+    return v8_decode(buffer[6:4 + size])[0], buffer[4 + size:]
 
 
 def messages():
@@ -35,9 +108,10 @@ def messages():
         if not data:
             return
         buffer += data
-        while b"\n" in buffer:
-            line, buffer = buffer.split(b"\n", 1)
-            message = json.loads(line)
+        while True:
+            message, buffer = take_message(buffer)
+            if message is None:
+                break
             if message.get("cmd") == "NODE_HANDLE":
                 yield message["msg"], socket.socket(fileno=handles.pop(0))
             else:
@@ -83,6 +157,19 @@ def misbehave(key):
         send({"cmd": "NODE_CLUSTER", "act": "queryServer", "port": 70000, "addressType": 4})
     elif FAULT == "silent":
         pass
+    elif FAULT == "cut-payload":
+        CHANNEL.sendall(frame(b'\xff\x0fo"\x03cmd"\x0cNODE_CLUSTER"\x03act"\x7fonline'))
+    elif FAULT == "no-header":
+        CHANNEL.sendall(frame(b'{"cmd":"NODE_CLUSTER","act":"online","seq":0}'))
+    elif FAULT == "empty-payload":
+        CHANNEL.sendall(frame(b""))
+    elif FAULT == "not-plain":
+        CHANNEL.sendall(frame(b'\xff\x0fo"\x03cmd"\x0cNODE_CLUSTER"\x03act;:\x00{\x02'))
+    elif FAULT == "huge-length":
+        CHANNEL.sendall(b"\xff\xff\xff\xffx")
+    elif FAULT == "half-a-length":
+        CHANNEL.sendall(b"\x00\x00")
+        CHANNEL.close()
     time.sleep(60)
 
 

@@ -10,6 +10,12 @@
 //     exclusive       a server that usher knows nothing of
 //     fd:NUMBER       HTTP on a socket of usher's
 //     reuse-port      HTTP on a port that each worker opens for itself, if its Node can do that
+//     send:JSON       sends that message
+//     send-large:N    sends N messages of 1 MiB, numbered, as soon as it gets a message
+//     send-rich       sends what JSON cannot say
+//     send-half       sends a text that ends within a character
+//     send-socket     sends a message with a socket, and says when that was closed by the other end
+//     listen-to-messages  writes down every message, or the length of a long one
 //     hold-fds:N      opens so many descriptors that N are left
 //     tell            says `PID takes PORT` for each connection, and at its end what it thinks
 //                     of that
@@ -148,8 +154,37 @@ for (const what of process.argv.slice(2)) {
   case 'send':
     process.send(JSON.parse(value));
     break;
+  case 'send-large':
+    process.once('message', () => {
+      for (let number = 0; number < Number(value); ++number)
+        process.send({number, text: 'x'.repeat(1024 * 1024)});
+    });
+    break;
+  case 'send-rich': {
+    const cycle = {name: 'cycle'};
+    cycle.self = cycle;
+    for (const rich of [Buffer.from('buffer'), new Map([[1, 2]]), {big: 10n}, cycle, {plain: '\u00e9'}])
+      process.send(rich);
+    break;
+  }
+  case 'send-half':
+    process.send({half: '\ud83d\ude00'.slice(0, 1)});
+    break;
+  case 'send-socket': {
+    const server = net.createServer();
+    server.listen({port: 0, host: '127.0.0.1', exclusive: true}, () => {
+      const peer = net.connect(server.address().port, '127.0.0.1');
+      peer.on('close', () => console.log('peer closed'));
+      server.once('connection', (socket) => process.send(
+          {socket: true}, socket, (error) => console.log(`socket sent: ${error}`)));
+    });
+    break;
+  }
   case 'listen-to-messages':
-    process.on('message', (message) => console.log(`got ${JSON.stringify(message)}`));
+    process.on('message', (message) => {
+      const text = JSON.stringify(message);
+      console.log(text.length < 100 ? `got ${text}` : `got number ${message.number}, ${text.length}`);
+    });
     break;
   default:
     throw new Error(`unknown: ${what}`);

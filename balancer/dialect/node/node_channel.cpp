@@ -142,7 +142,7 @@ bool NodeChannel::send(std::string_view message, int fd)
         if (sent == message.size() || (error && !is_back_pressure(error)))
             return true;
     }
-    if (unsent_bytes_ + message.size() > most_unsent)
+    if (unsent_bytes_ + message.size() > most_unsent + reserve)
         return false;
 
     // The descriptor goes with the first byte, so once some went it is there.

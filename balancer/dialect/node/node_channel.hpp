@@ -39,8 +39,11 @@ public:
         ~Observer() = default;
     };
 
-    /// Most bytes that may wait for a worker that does not read.
+    /// Most bytes of programs' messages that may wait for a worker that does not read...
     static constexpr std::size_t most_unsent = 64UL * 1024 * 1024;
+
+    /// ... and of our own in addition, which must not be lost to those.
+    static constexpr std::size_t reserve = 16UL * 1024 * 1024;
 
     NodeChannel(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
                 NodeFrames frames);
@@ -50,6 +53,9 @@ public:
     /// Sends `message`, encoded, and `fd` with it unless it is -1; `fd` stays the caller's.  What
     /// cannot be sent now is sent later, in order; false if too much waits already.
     bool send(std::string_view message, int fd = -1);
+
+    /// How many bytes wait to be sent.
+    [[nodiscard]] std::size_t unsent() const noexcept { return unsent_bytes_; }
 
     /// The next descriptor that has come and was not taken yet; empty if there is none.
     [[nodiscard]] sys::UniqueFd take_handle() noexcept;

@@ -46,6 +46,7 @@ public:
     void give_up_slot(unsigned slot) override;
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
                                                       const WorkerIdentity& identity) override;
+    [[nodiscard]] bool takes_messages() const noexcept override { return true; }
     [[nodiscard]] bool has(const ListenConfig&) const override { return false; }
     [[nodiscard]] std::vector<std::string> names() const override;
     [[nodiscard]] bool sees_connections() const noexcept override

@@ -49,6 +49,7 @@ void NodeWorker::attach()
 {
     attached_ = true;
     cluster_.attach(*this);
+    hear(); // it may be ready by other means than the channel
 }
 
 void NodeWorker::detach() noexcept
@@ -95,9 +96,36 @@ bool NodeWorker::send(std::string json, int fd)
     return channel_->send(codec_.encode(std::move(json)), fd);
 }
 
-bool NodeWorker::send_message(std::string_view json)
+/// Workers with the same serialization get the same bytes.
+const std::string& NodeWorker::encoded(const ProgramMessage& message) const
 {
-    return send(std::string{json});
+    return message.as(static_cast<int>(codec_.serialization()),
+                      [this](const std::string& json) { return codec_.encode(json); });
+}
+
+Delivery NodeWorker::send_message(const std::shared_ptr<const ProgramMessage>& message)
+{
+    if (leaving_ || broken_)
+        return Delivery::none;
+    const auto size = encoded(*message).size();
+    if (held_bytes_ + channel_->unsent() + size > NodeChannel::most_unsent)
+        return Delivery::full;
+    if (!hears_) {
+        held_bytes_ += size;
+        held_.push_back(message);
+        return Delivery::held;
+    }
+    return channel_->send(encoded(*message)) ? Delivery::sent : Delivery::full;
+}
+
+/// Its program runs, so what was kept for it can go.
+void NodeWorker::hear()
+{
+    if (std::exchange(hears_, true))
+        return;
+    held_bytes_ = 0;
+    for (const auto& message : std::exchange(held_, {}))
+        channel_->send(encoded(*message));
 }
 
 void NodeWorker::notify_at(std::uint64_t count, std::function<void()> handler)
@@ -169,8 +197,10 @@ void NodeWorker::on_message(const node::Online&)
     if (finished_)
         return;
     observer_->on_online();
-    if (config_->node.ready == NodeConfig::Ready::online)
-        observer_->on_ready();
+    if (config_->node.ready != NodeConfig::Ready::online)
+        return;
+    hear();
+    observer_->on_ready();
 }
 
 void NodeWorker::on_message(const node::QueryServer& query)
@@ -182,8 +212,10 @@ void NodeWorker::on_message(const node::QueryServer& query)
 
 void NodeWorker::on_message(const node::Listening&)
 {
-    if (!finished_)
-        observer_->on_ready();
+    if (finished_)
+        return;
+    hear();
+    observer_->on_ready();
 }
 
 void NodeWorker::on_message(const node::ConnectionReply& reply)
@@ -276,6 +308,7 @@ void NodeWorker::on_message(const node::UserMessage& message)
 {
     if (finished_)
         return;
+    hear();
     observer_->on_message(message.text);
     if (message.text == "\"ready\"")
         observer_->on_ready();

@@ -20,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace usher {
 
@@ -56,8 +57,10 @@ public:
     /// Answers a request for a server in JSON, with a socket or -1; see NodeCluster.
     void answer(std::string json, int fd = -1);
 
-    /// Sends one JSON value to its program.  False if too much waits for it already.
-    bool send_message(std::string_view json);
+    /// Node gives messages to nobody while its program does not listen to them yet, and forgets
+    /// them; so they wait for the first sign of the program.
+    [[nodiscard]] Delivery
+    send_message(const std::shared_ptr<const ProgramMessage>& message) override;
 
     [[nodiscard]] std::uint64_t id() const noexcept override { return id_; }
     [[nodiscard]] unsigned slot() const noexcept { return slot_; }
@@ -113,6 +116,8 @@ private:
     void on_message(const node::Malformed& bad);
 
     bool send(std::string json, int fd = -1);
+    [[nodiscard]] const std::string& encoded(const ProgramMessage& message) const;
+    void hear();
     [[nodiscard]] std::deque<Offer>::iterator next_unacknowledged();
     void give_back();
     void leave(std::string reason);
@@ -129,10 +134,13 @@ private:
     std::deque<Offer> offers_;
     std::uint64_t last_seq_ = 0;
     std::deque<std::uint64_t> unacknowledged_; ///< of what was sent with a descriptor; 0: a socket
+    std::vector<std::shared_ptr<const ProgramMessage>> held_; ///< until its program hears
+    std::size_t held_bytes_ = 0;
     std::uint64_t accepted_ = 0;
     std::uint64_t notify_at_ = 0;
     std::function<void()> on_count_;
     bool attached_ = false;
+    bool hears_ = false; ///< its program has shown that it runs
     bool leaving_ = false;
     bool broken_ = false;
     bool finished_ = false;

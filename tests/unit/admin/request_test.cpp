@@ -22,6 +22,11 @@ TEST_CASE("a request arrives as it was made")
     CHECK(std::get<DrainRequest>(again(DrainRequest{.pool = "a", .slot = 7})).pool == "a");
     CHECK(std::get<ScaleRequest>(again(ScaleRequest{.pool = "a", .workers = "+1"})).workers ==
           "+1");
+    const auto send = std::get<SendRequest>(
+        again(SendRequest{.pool = "a", .slot = 7, .message = R"({"b":1.0,"a":"\""})"}));
+    CHECK(send.pool == "a");
+    CHECK(send.slot == 7);
+    CHECK(send.message == R"({"b":1.0,"a":"\""})");
     CHECK(std::holds_alternative<StatusRequest>(again(StatusRequest{})));
 }
 
@@ -29,6 +34,19 @@ TEST_CASE("what a request leaves out is what it would be by hand: no waiting, no
 {
     CHECK_FALSE(std::get<StopRequest>(decode_request(R"({"command":"stop"})")).wait);
     CHECK_FALSE(std::get<EventsRequest>(decode_request(R"({"command":"events"})")).follow);
+}
+
+TEST_CASE("a message that is not JSON goes no further than the control socket")
+{
+    for (const char* const line :
+         {R"({"command":"send","slot":0})", R"({"command":"send","slot":0,"message":"{"})",
+          R"({"command":"send","slot":0,"message":{}})", R"({"command":"send","message":"1"})",
+          R"({"command":"send","slot":1025,"message":"1"})"}) {
+        CAPTURE(line);
+        CHECK(std::holds_alternative<BadRequest>(decode_request(line)));
+    }
+    CHECK(std::get<SendRequest>(decode_request(R"({"command":"send","slot":0,"message":"[\n1 ]"})"))
+              .message == "[1]");
 }
 
 TEST_CASE("a line of a master says what it is")
