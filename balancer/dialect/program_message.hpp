@@ -22,8 +22,6 @@ public:
     /// `json` as message_text() makes it.
     explicit ProgramMessage(std::string json) : json_{std::move(json)} {}
 
-    [[nodiscard]] const std::string& json() const noexcept { return json_; }
-
     /// The form that the link calls `number`; `encode(json)` makes it.
     template <typename Encode>
     [[nodiscard]] const std::string& as(int number, Encode encode) const

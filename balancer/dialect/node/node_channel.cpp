@@ -142,7 +142,7 @@ bool NodeChannel::send(std::string_view message, int fd)
         if (sent == message.size() || (error && !is_back_pressure(error)))
             return true;
     }
-    if (unsent_bytes_ + message.size() > most_unsent + reserve)
+    if (unsent_bytes_ + cost_of(message) > most_unsent + reserve)
         return false;
 
     // The descriptor goes with the first byte, so once some went it is there.
@@ -152,7 +152,7 @@ bool NodeChannel::send(std::string_view message, int fd)
         if (!rest.fd)
             return false;
     }
-    unsent_bytes_ += message.size();
+    unsent_bytes_ += cost_of(message);
     unsent_.push_back(std::move(rest));
     wait_to_write(error);
     return true;
@@ -189,7 +189,7 @@ void NodeChannel::write_more()
         first.done += sent;
         if (first.done < first.message.size())
             continue;
-        unsent_bytes_ -= first.message.size();
+        unsent_bytes_ -= cost_of(first.message);
         unsent_.pop_front();
     }
 }

@@ -54,7 +54,13 @@ public:
     /// cannot be sent now is sent later, in order; false if too much waits already.
     bool send(std::string_view message, int fd = -1);
 
-    /// How many bytes wait to be sent.
+    /// What a message that waits takes of the limits, however short it is.
+    [[nodiscard]] static constexpr std::size_t cost_of(std::string_view message) noexcept
+    {
+        return message.size() + sizeof(Unsent);
+    }
+
+    /// What waits to be sent costs.
     [[nodiscard]] std::size_t unsent() const noexcept { return unsent_bytes_; }
 
     /// The next descriptor that has come and was not taken yet; empty if there is none.

@@ -107,11 +107,11 @@ Delivery NodeWorker::send_message(const std::shared_ptr<const ProgramMessage>& m
 {
     if (leaving_ || broken_)
         return Delivery::none;
-    const auto size = encoded(*message).size();
-    if (held_bytes_ + channel_->unsent() + size > NodeChannel::most_unsent)
+    const auto cost = NodeChannel::cost_of(encoded(*message));
+    if (held_bytes_ + channel_->unsent() + cost > NodeChannel::most_unsent)
         return Delivery::full;
     if (!hears_) {
-        held_bytes_ += size;
+        held_bytes_ += cost;
         held_.push_back(message);
         return Delivery::held;
     }
@@ -290,8 +290,10 @@ void NodeWorker::on_message(const node::Handle& handle)
     // Nobody here wants it; without an answer the worker would say nothing more.
     const bool arrived{channel_->take_handle()};
     send(node::encode_handle_ack(arrived));
-    if (arrived && !finished_) // else the worker sends it again
-        observer_->on_message(handle.message.text + ", with a descriptor, which was closed");
+    if (!arrived || finished_) // not arrived: the worker sends it again
+        return;
+    hear();
+    observer_->on_message(handle.message.text + ", with a descriptor, which was closed");
 }
 
 void NodeWorker::on_message(const node::SocketNotifyClose& notice)
