@@ -283,6 +283,21 @@ TEST_CASE("the commands that speak to a master take their options and no others"
     CHECK(std::get<StopRequest>(command({"stop"}).request).wait);
     CHECK_FALSE(std::get<StopRequest>(command({"stop", "--no-wait"}).request).wait);
 
+    const auto send = [&](const Arguments& arguments) {
+        return std::get<SendRequest>(command(arguments).request);
+    };
+    CHECK(send({"send", "{ }"}).message == "{}");
+    CHECK(send({"send", "{ }"}).slot == 0);
+    CHECK(send({"send", "-1", "--worker", "3", "--pool", "a"}).message == "-1");
+    CHECK(send({"send", "[1, 2]", "--worker", "3", "--pool", "a"}).slot == 3);
+    CHECK(send({"send", "--worker=3", "--pool=a", "true"}).pool == "a");
+    CHECK(usage_error({"send"}).starts_with("send needs a message in JSON"));
+    CHECK(usage_error({"send", "hello"}).starts_with("the message: line 1, column 1: is not JSON"));
+    CHECK(usage_error({"send", "1", "2"}) ==
+          "\"2\" is too much for usher send; see usher send --help");
+    CHECK(usage_error({"send", "1", "--worker", "all"}) ==
+          "--worker: is \"all\", but must be a slot, from 1 to 1024");
+
     CHECK(usage_error({"reload", "--timeout", "soon"}).starts_with("--timeout: \"soon\" is no "));
     CHECK(usage_error({"stop", "--timeout", "0s"}) ==
           "--timeout: is \"0s\", but must be longer than 0");
