@@ -52,6 +52,9 @@ private:
             refuse("ready", "cannot be \"notify\" for dialect \"native\", whose workers say "
                             "themselves when they are ready; remove it");
 
+        if (pool.start_delay && pool.ready == Readiness::notify)
+            refuse("start_delay", "has no effect with \"ready\": \"notify\"; remove one of them");
+
         const bool accept_themselves =
             dialect == Dialect::listen_fds ||
             (dialect == Dialect::node && (pool.node.policy == NodeConfig::Policy::none ||

@@ -78,8 +78,8 @@ asio::awaitable<Outcome> Pool::replace_batch(const std::vector<unsigned>& number
     for (const auto& trial : trials) {
         auto& place = slots_[trial->place().slot - 1];
         std::erase(leaving_, trial);
+        trial->route(); // first, so that somebody is always routed
         place->unroute();
-        trial->route();
         replaced.push_back(std::exchange(place, trial));
         if (!replaced.back()->has_ended())
             leaving_.push_back(replaced.back());

@@ -45,6 +45,20 @@ std::map<std::string, std::string> own_environment(bool only_path)
     return result;
 }
 
+/// What a program needs to tell us what it would tell systemd: sd_notify(3), and
+/// sd_watchdog_enabled(3) if the pool listens to that.
+void add_notify(std::map<std::string, std::string>& environment, WorkerLink::Equipment& equipment,
+                const PoolConfig& config, const std::string& socket)
+{
+    environment["NOTIFY_SOCKET"] = socket;
+    if (config.ready != Readiness::notify || config.stall_timeout == config.stall_timeout.zero())
+        return;
+    const auto limit = std::max<std::chrono::microseconds>(config.stall_timeout,
+                                                           HangDetector::shortest_heartbeat_limit);
+    environment["WATCHDOG_USEC"] = std::to_string(limit.count());
+    equipment.pid_variables.emplace_back("WATCHDOG_PID");
+}
+
 void require_preloadable(const PoolConfig& config)
 {
     const auto file = find_program(config.command.front(), config.cwd);
@@ -56,7 +70,7 @@ void require_preloadable(const PoolConfig& config)
 } // namespace
 
 ChildProcess::Command make_worker_command(const PoolConfig& config, const WorkerIdentity& identity,
-                                          const WorkerLink& link)
+                                          const WorkerLink& link, const std::string& notify_socket)
 {
     namespace env = wire::env;
     if (config.dialect == Dialect::preload)
@@ -71,6 +85,10 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
     environment[env::pool] = identity.pool;
 
     auto equipment = link.equip(environment, ChildProcess::first_descriptor);
+    if (!notify_socket.empty())
+        add_notify(environment, equipment, config, notify_socket);
+    for (const auto& name : equipment.pid_variables) // the process's own, whatever `env` says
+        environment.erase(name);
     ChildProcess::Command command{
         .program = config.command.front(),
         .arguments = {config.command.begin() + 1, config.command.end()},
@@ -84,18 +102,6 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
     for (const auto& [name, value] : environment)
         command.environment.push_back(name + "=" + value);
     return command;
-}
-
-void add_notify(ChildProcess::Command& command, const PoolConfig& config,
-                const std::string& address)
-{
-    command.environment.push_back("NOTIFY_SOCKET=" + address);
-    if (config.ready != Readiness::notify || config.stall_timeout == config.stall_timeout.zero())
-        return;
-    const auto limit = std::max<std::chrono::microseconds>(config.stall_timeout,
-                                                           HangDetector::shortest_heartbeat_limit);
-    command.environment.push_back("WATCHDOG_USEC=" + std::to_string(limit.count()));
-    command.pid_variables.emplace_back("WATCHDOG_PID");
 }
 
 } // namespace usher

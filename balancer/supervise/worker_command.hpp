@@ -12,16 +12,13 @@ namespace usher {
 
 /// How the worker `identity` of a pool is started: the pool's command, our environment (or only
 /// PATH) with the pool's `env`, the USHER_ variables and what `link` gives it, and what it runs as.
+/// `notify_socket` is NOTIFY_SOCKET, sd_notify(3); empty: it has none.
 ///
 /// Throws SpawnError, or std::runtime_error, if the program cannot be spoken to as its dialect
 /// wants.
 [[nodiscard]] ChildProcess::Command make_worker_command(const PoolConfig& config,
                                                         const WorkerIdentity& identity,
-                                                        const WorkerLink& link);
-
-/// Adds what a program needs to tell us what it would tell systemd: NOTIFY_SOCKET and, if the pool
-/// listens to it, WATCHDOG_USEC, sd_watchdog_enabled(3).
-void add_notify(ChildProcess::Command& command, const PoolConfig& config,
-                const std::string& address);
+                                                        const WorkerLink& link,
+                                                        const std::string& notify_socket = {});
 
 } // namespace usher

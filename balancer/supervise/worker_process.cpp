@@ -33,9 +33,8 @@ ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& conf
                    const NotifyInbox* notify, const OutputReader* output,
                    std::string& cgroup_trouble)
 {
-    auto command = make_worker_command(config, identity, link);
-    if (notify != nullptr)
-        add_notify(command, config, notify->address());
+    auto command = make_worker_command(config, identity, link,
+                                       notify != nullptr ? notify->address() : std::string{});
     if (output != nullptr) {
         command.output = output->worker_output();
         command.errors = output->worker_errors();
@@ -295,7 +294,7 @@ void WorkerProcess::drain()
             fmt::format("draining, {}{} open, for up to {}", queue, open_text(),
                         format_duration(config_->drain_timeout)));
     detach();
-    if (!link_->drain(config_->drain_timeout))
+    if (!link_->drain(config_->drain_timeout) || ends_by_itself_)
         return;
     publish(EventKind::signalled, log::Level::info,
             fmt::format("SIG{}, to have it drain", signal_text(config_->stop_signal)));
@@ -382,8 +381,9 @@ void WorkerProcess::be_ready()
 
 void WorkerProcess::on_leaving(std::string reason)
 {
-    if (lifecycle_.state() == WorkerLifecycle::State::ready)
+    if (lifecycle_.state() < WorkerLifecycle::State::draining)
         publish(EventKind::note, log::Level::info, std::move(reason));
+    ends_by_itself_ = true;
     stop();
 }
 

@@ -167,6 +167,7 @@ private:
     std::string says_;
     std::uint64_t memory_ = 0; ///< bytes, as last sampled
     bool was_ready_ = false;
+    bool ends_by_itself_ = false;
     bool has_shown_its_end_ = false; ///< on its pidfd
 };
 

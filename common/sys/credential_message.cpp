@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: MIT
 #include "common/sys/credential_message.hpp"
 
-#include "common/sys/fd_message.hpp"
+#include "common/sys/passed_fds.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <cstring>
+#include <vector>
 
 #include <sys/uio.h>
-#include <unistd.h>
 
 namespace usher::sys {
 
 std::error_code recv_with_credentials(int socket, std::span<char> buffer, std::size_t& size,
-                                      ucred& sender) noexcept
+                                      ucred& sender)
 {
-    alignas(cmsghdr) char
-        control[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(max_fds_per_message * sizeof(int))];
+    std::vector<UniqueFd> unwanted;
+    unwanted.reserve(max_fds_per_message);
+
     iovec part{.iov_base = buffer.data(), .iov_len = buffer.size()};
     msghdr header{};
     header.msg_iov = &part;
     header.msg_iovlen = 1;
+    alignas(cmsghdr)
+        std::byte control[CMSG_SPACE(sizeof(ucred)) + control_space(max_fds_per_message)];
     header.msg_control = control;
     header.msg_controllen = sizeof control;
 
@@ -29,22 +32,13 @@ std::error_code recv_with_credentials(int socket, std::span<char> buffer, std::s
         return last_error();
     size = static_cast<std::size_t>(received);
 
+    adopt_fds(header, unwanted);
+    discard_fds(unwanted);
     sender = {.pid = 0, .uid = static_cast<uid_t>(-1), .gid = static_cast<gid_t>(-1)};
-    for (auto* message = CMSG_FIRSTHDR(&header); message != nullptr;
-         message = CMSG_NXTHDR(&header, message)) {
-        if (message->cmsg_level != SOL_SOCKET)
-            continue;
-        const auto* const data = CMSG_DATA(message);
-        const auto length = message->cmsg_len - CMSG_LEN(0);
-        if (message->cmsg_type == SCM_CREDENTIALS && length >= sizeof sender)
-            std::memcpy(&sender, data, sizeof sender);
-        if (message->cmsg_type == SCM_RIGHTS)
-            for (std::size_t at = 0; at + sizeof(int) <= length; at += sizeof(int)) {
-                int fd = -1;
-                std::memcpy(&fd, data + at, sizeof fd);
-                ::close(fd);
-            }
-    }
+    for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c))
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS &&
+            c->cmsg_len >= CMSG_LEN(sizeof sender))
+            std::memcpy(&sender, CMSG_DATA(c), sizeof sender);
     return {};
 }
 

@@ -14,6 +14,6 @@ namespace usher::sys {
 ///
 /// std::errc::operation_would_block: nothing is there.
 [[nodiscard]] std::error_code recv_with_credentials(int socket, std::span<char> buffer,
-                                                    std::size_t& size, ucred& sender) noexcept;
+                                                    std::size_t& size, ucred& sender);
 
 } // namespace usher::sys

@@ -4,35 +4,11 @@
 #include "common/sys/syscall.hpp"
 
 #include <cassert>
-#include <cstring>
 
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 namespace usher::sys {
-
-namespace {
-
-constexpr std::size_t control_size = CMSG_SPACE(max_fds_per_message * sizeof(int));
-
-/// Takes ownership of every descriptor in `header`.  `fds` must have room for all of them:
-/// a descriptor lost to an exception here could never be closed.
-void adopt_fds(msghdr& header, std::vector<UniqueFd>& fds) noexcept
-{
-    for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-
-        const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (std::size_t i = 0; i < count; ++i) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            fds.emplace_back(fd);
-        }
-    }
-}
-
-} // namespace
 
 std::error_code send_with_fds(int socket, std::span<const std::byte> payload,
                               std::span<const int> fds) noexcept
@@ -45,18 +21,8 @@ std::error_code send_with_fds(int socket, std::span<const std::byte> payload,
     header.msg_iov = &iov;
     header.msg_iovlen = 1;
 
-    alignas(cmsghdr) std::byte control[control_size];
-    if (!fds.empty()) {
-        header.msg_control = control;
-        header.msg_controllen = CMSG_SPACE(fds.size_bytes());
-        std::memset(control, 0, header.msg_controllen); // only what is sent: this path is hot
-
-        cmsghdr* const c = CMSG_FIRSTHDR(&header);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(fds.size_bytes());
-        std::memcpy(CMSG_DATA(c), fds.data(), fds.size_bytes());
-    }
+    alignas(cmsghdr) std::byte control[control_space(max_fds_per_message)];
+    attach_fds(header, control, fds);
 
     const auto sent = retry_on_eintr([&] { return ::sendmsg(socket, &header, MSG_NOSIGNAL); });
     return sent < 0 ? last_error() : std::error_code{};
@@ -74,7 +40,7 @@ std::error_code recv_with_fds(int socket, std::span<std::byte> buffer, FdMessage
     header.msg_iovlen = 1;
 
     // Room for the largest message, so only RLIMIT_NOFILE can make the kernel drop one.
-    alignas(cmsghdr) std::byte control[control_size];
+    alignas(cmsghdr) std::byte control[control_space(max_fds_per_message)];
     header.msg_control = control;
     header.msg_controllen = sizeof control;
 
@@ -96,7 +62,7 @@ std::error_code recv_with_fds(int socket, std::span<std::byte> buffer, FdMessage
         error = MessageError::peer_closed;
 
     if (error)
-        message.fds.clear();
+        discard_fds(message.fds);
     else
         message.size = static_cast<std::size_t>(received);
     return error;

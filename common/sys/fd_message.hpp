@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/sys/message_error.hpp"
+#include "common/sys/passed_fds.hpp"
 #include "common/sys/unique_fd.hpp"
 
 #include <cstddef>
@@ -10,9 +11,6 @@
 #include <vector>
 
 namespace usher::sys {
-
-/// The kernel's SCM_MAX_FD: no message carries more descriptors than this.
-inline constexpr std::size_t max_fds_per_message = 253;
 
 /// One received packet.  Reuse the object: its vector keeps its capacity.
 struct FdMessage {

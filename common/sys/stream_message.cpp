@@ -1,36 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "common/sys/stream_message.hpp"
 
-#include "common/sys/fd_message.hpp"
+#include "common/sys/message_error.hpp"
+#include "common/sys/passed_fds.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <cassert>
-#include <cstring>
 
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 namespace usher::sys {
-
-namespace {
-
-constexpr std::size_t most_control = CMSG_SPACE(max_fds_per_message * sizeof(int));
-
-void adopt_fds(msghdr& header, std::vector<UniqueFd>& fds) noexcept
-{
-    for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (std::size_t i = 0; i < count; ++i) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            fds.emplace_back(fd);
-        }
-    }
-}
-
-} // namespace
 
 std::error_code send_stream(int socket, std::span<const std::byte> bytes, int fd,
                             std::size_t& sent) noexcept
@@ -43,16 +23,9 @@ std::error_code send_stream(int socket, std::span<const std::byte> bytes, int fd
     header.msg_iov = &iov;
     header.msg_iovlen = 1;
 
-    alignas(cmsghdr) std::byte control[CMSG_SPACE(sizeof fd)]{};
-    if (fd >= 0) {
-        header.msg_control = control;
-        header.msg_controllen = sizeof control;
-        cmsghdr* const c = CMSG_FIRSTHDR(&header);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof fd);
-        std::memcpy(CMSG_DATA(c), &fd, sizeof fd);
-    }
+    alignas(cmsghdr) std::byte control[control_space(1)];
+    if (fd >= 0)
+        attach_fds(header, control, {&fd, 1});
 
     // Whether the socket blocks is a property of the open file, which the worker shares.
     const auto rc =
@@ -74,7 +47,7 @@ std::error_code recv_stream(int socket, std::span<std::byte> buffer, StreamChunk
     msghdr header{};
     header.msg_iov = &iov;
     header.msg_iovlen = 1;
-    alignas(cmsghdr) std::byte control[most_control];
+    alignas(cmsghdr) std::byte control[control_space(max_fds_per_message)];
     header.msg_control = control;
     header.msg_controllen = sizeof control;
 

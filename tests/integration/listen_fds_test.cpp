@@ -5,6 +5,7 @@
 #include "tests/support/http_client.hpp"
 #include "tests/support/load.hpp"
 #include "tests/support/process_facts.hpp"
+#include "tests/support/shell.hpp"
 #include "tests/support/usher_process.hpp"
 
 #include <doctest/doctest.h>
@@ -142,15 +143,19 @@ TEST_CASE("a worker that is to notify and does not has failed to start, and the 
     CHECK(usher.wait() == usher::sys::ExitStatus{.by_signal = false, .code = 1});
 }
 
-TEST_CASE("one that says that it stops is replaced")
+TEST_CASE("one that says that it stops gets no signal to tell it so, and is replaced")
 {
-    Site site{1, {"epoll", "notify=READY=1", "line", "notify=STOPPING=1"}, {{"ready", "notify"}}};
+    Site site{1,
+              {"epoll", "notify=READY=1", "line", "notify=STOPPING=1"},
+              {{"ready", "notify"}, {"share", true}, {"drain_timeout", "200ms"}}};
     site.pool.erase("start_delay");
     site.write();
     UsherProcess usher{site.run()};
     usher.wait_until_ready(1);
     site.open_gate();
     usher.wait_for("says that it stops");
+    usher.wait_for("SIGTERM, "); // after its drain_timeout
+    CHECK(usher.count("to have it drain") == 0);
     usher.wait_for_count("started", 2);
 }
 
@@ -222,6 +227,69 @@ TEST_CASE("what waits for a worker that is killed is served by the next one in i
         CHECK(answer.pid() != pid);
     }
     CHECK_THROWS(std::ignore = slow.read_answer());
+}
+
+TEST_CASE("while no worker is there, clients wait where the next one serves")
+{
+    Site site{1, {}, {{"restart", {{"first_delay", "300ms"}}}}};
+    UsherProcess usher{site.run()};
+    usher.wait_until_ready(1);
+    CHECK(usher.command({"reload"}).code == 0); // leaves a socket behind that nobody has
+    usher.wait_for("killed by SIGTERM");
+    REQUIRE(::kill(get(usher.port(), "/").pid(), SIGKILL) == 0);
+    usher.wait_for("next start in");
+    std::vector<HttpClient> clients;
+    for (int i = 0; i < 20; ++i) {
+        clients.emplace_back(usher.port());
+        clients.back().send_get("/");
+    }
+    for (auto& client : clients)
+        CHECK(client.read_answer().ok());
+}
+
+TEST_CASE(
+    "who waits for a worker that ends and that nobody follows is refused, and the log says so")
+{
+    Site site{2, {}, {{"restart", {{"first_delay", "10ms"}, {"longest_delay", "10ms"}}}}};
+    UsherProcess usher{site.run()};
+    usher.wait_until_ready(2);
+    const auto pool = pool_status(usher);
+    const auto last = pool.at("workers").at(1).at("pid").get<pid_t>();
+    REQUIRE(::kill(last, SIGSTOP) == 0); // it accepts nothing, and connections come to it
+    std::vector<HttpClient> waiting;
+    for (int i = 0; i < 60; ++i)
+        waiting.emplace_back(usher.port());
+    CHECK(usher.command({"scale", "1"}).code == 0);
+    usher.wait_for("draining,");
+    REQUIRE(::kill(last, SIGKILL) == 0);
+    usher.wait_for("connections are refused, because the worker that they waited for has ended");
+}
+
+TEST_CASE("a worker that shuts its socket down takes nobody else's down with it")
+{
+    Site site{2, {"epoll", "shutdown"}};
+    UsherProcess usher{site.run()};
+    usher.wait_until_ready(2);
+    for (int i = 0; i < 3; ++i)
+        CHECK(usher.command({"reload"}).code == 0);
+    usher.wait_for_count("has shut its listening socket down", 6);
+    CHECK(slots_of(usher.port(), 60) == std::set<int>{1, 2});
+}
+
+TEST_CASE("a reload changes the backlog of the sockets there are")
+{
+    Site site{1, {}, {{"backlog", 100}, {"listen", {"127.0.0.1:0", "127.0.0.1:0"}}}};
+    UsherProcess usher{site.run()};
+    usher.wait_until_ready(1);
+    const auto backlog = [&] {
+        return std::stoi(
+            output_of("ss -ltnH sport = :" + std::to_string(usher.port()) + " | awk '{print $3}'"));
+    };
+    CHECK(backlog() == 100);
+    site.pool["backlog"] = 200;
+    site.write();
+    CHECK(usher.command({"reload"}).code == 0);
+    CHECK(backlog() == 200);
 }
 
 TEST_CASE("a worker that drains finishes what it has before its signal comes")

@@ -6,7 +6,7 @@
 
 WAY is how it waits for connections: `epoll`, `accept` (blocking), or `select`.  Each STEP is
 done in turn before it serves: `notify=TEXT` sends TEXT to NOTIFY_SOCKET, with `|` for line ends;
-`line` waits for a line of the FIFO in $GATE; `quiet` never accepts anything.
+`line` waits for a line of the FIFO in $GATE; `shutdown` has SIGTERM shut the sockets down.
 
 A request for /slow is answered when the FIFO in $GATE has a line; every other request at once,
 with the worker's slot, and what systemd's variables say in its body.
@@ -32,6 +32,12 @@ def notify(text):
     address = os.environ["NOTIFY_SOCKET"]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
         out.sendto(text.replace("|", "\n").encode(), address.replace("@", "\0", 1))
+
+
+def shut_down(listeners):
+    for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+    sys.exit(0)
 
 
 def wait_at_gate():
@@ -74,10 +80,9 @@ def main(way="epoll", *steps):
             notify(step.removeprefix("notify="))
         elif step == "line":
             wait_at_gate()
-        elif step == "quiet":
-            signal.pause()
+        elif step == "shutdown":
+            signal.signal(signal.SIGTERM, lambda *_: shut_down(listeners))
     if way == "accept":
-        listeners[0].setblocking(True)
         while True:
             serve(listeners[0].accept()[0])
     for listener in listeners:

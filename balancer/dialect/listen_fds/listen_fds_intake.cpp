@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -25,6 +26,11 @@ bool listens(int socket)
     int result = 0;
     socklen_t size = sizeof result;
     return ::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &result, &size) == 0 && result != 0;
+}
+
+void make_blocking(int socket) noexcept
+{
+    ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) & ~O_NONBLOCK);
 }
 
 /// Addresses and what their sockets are like; not the mode of a file, which can be changed.
@@ -45,21 +51,38 @@ std::size_t waiting_in_backlog(int socket) noexcept
     return ::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? info.tcpi_unacked : 0;
 }
 
+namespace {
+
+std::size_t waiting_at(const ListenFdsIntake::Seat& seat) noexcept
+{
+    std::size_t result = 0;
+    for (const int socket : seat.sockets)
+        result += waiting_in_backlog(socket);
+    return result;
+}
+
+} // namespace
+
 ListenFdsIntake::ListenFdsIntake(asio::any_io_executor executor, const PoolConfig& config,
                                  EventBus& events)
-    : executor_{std::move(executor)}, pool_{config.name}, share_{config.share}, events_{events}
+    : executor_{std::move(executor)},
+      pool_{config.name},
+      share_{config.share},
+      longest_restart_delay_{config.restart.longest_delay},
+      events_{events}
 {
+}
+
+void ListenFdsIntake::publish(EventKind kind, log::Level level, std::string text) noexcept
+{
+    events_.publish({.kind = kind, .level = level, .message = std::move(text), .pool = pool_});
 }
 
 ListenerChange ListenFdsIntake::prepare(const PoolConfig& next, InheritedSockets* inherited) const
 {
     ListenerChange change;
     if (!places_.empty()) {
-        std::vector<ListenConfig> now;
-        for (const auto& place : places_)
-            if (now.empty() || !(now.back() == place.config)) // a name may have several addresses
-                now.push_back(place.config);
-        if (next.share != share_ || !are_the_same(now, next.listen))
+        if (next.share != share_ || !are_the_same(listen_, next.listen))
             throw std::runtime_error{
                 fmt::format("the listeners of pool \"{}\" cannot change while usher runs, because "
                             "its dialect is listen-fds; restart usher",
@@ -80,52 +103,89 @@ ListenerChange ListenFdsIntake::prepare(const PoolConfig& next, InheritedSockets
 
 void ListenFdsIntake::commit(const PoolConfig& next, ListenerChange change)
 {
+    listen_ = next.listen;
+    longest_restart_delay_ = next.restart.longest_delay;
+    for (auto& place : places_) {
+        if (place.group)
+            place.group->set_backlog(next.backlog);
+        else
+            ::listen(place.socket.fd.get(), static_cast<int>(next.backlog));
+        for (const auto& config : next.listen)
+            if (config.mode && config.address == place.config.address)
+                place.socket.file.set_mode(*config.mode);
+    }
     for (auto& [config, sockets] : change.added) {
         for (auto& socket : sockets) {
-            events_.publish({.kind = EventKind::listening,
-                             .level = log::Level::info,
-                             .message = "listening on " + socket.address.to_string(),
-                             .pool = pool_});
+            publish(EventKind::listening, log::Level::info,
+                    "listening on " + socket.address.to_string());
             places_.push_back({.config = config, .socket = std::move(socket), .group = {}});
             auto& place = places_.back();
-            if (!listens(place.socket.fd.get()))
+            if (listens(place.socket.fd.get()))
+                make_blocking(place.socket.fd.get());
+            else
                 place.group.emplace(std::move(place.socket.fd), place.socket.address, config.v6only,
                                     next.backlog);
         }
     }
-    for (auto& place : places_)
-        for (const auto& config : next.listen)
-            if (config.mode && config.address == place.config.address)
-                place.socket.file.set_mode(*config.mode);
 }
 
-/// One that nobody has, with what waits for it, or a new one.
-ListenFdsIntake::Seat& ListenFdsIntake::take_seat()
+/// The heir's first, then the one where most wait; null if there is none.
+ListenFdsIntake::Seat* ListenFdsIntake::free_seat() noexcept
 {
     Seat* best = nullptr;
     std::size_t most = 0;
     for (const auto& seat : seats_) {
         if (seat->taken)
             continue;
-        std::size_t waiting = 0;
-        for (const int socket : seat->sockets)
-            waiting += waiting_in_backlog(socket);
+        if (seat.get() == heir())
+            return seat.get();
+        const auto waiting = waiting_at(*seat);
         if (best == nullptr || waiting > most) {
             best = seat.get();
             most = waiting;
         }
     }
-    if (best == nullptr) {
-        auto seat = std::make_unique<Seat>();
+    return best;
+}
+
+ListenFdsIntake::Seat& ListenFdsIntake::add_seat()
+{
+    seats_.push_back(std::make_unique<Seat>());
+    auto& seat = *seats_.back();
+    try {
         for (auto& place : places_) {
-            seat->own = seat->own && place.group;
-            seat->sockets.push_back(place.group ? place.group->add() : place.socket.fd.get());
+            seat.own = seat.own && place.group;
+            seat.sockets.push_back(place.group ? place.group->add() : place.socket.fd.get());
         }
-        seats_.push_back(std::move(seat));
-        best = seats_.back().get();
+    } catch (...) {
+        remove(seat);
+        throw;
     }
-    best->taken = true;
-    return *best;
+    return seat;
+}
+
+ListenFdsIntake::Seat& ListenFdsIntake::take_seat()
+{
+    auto* const found = free_seat();
+    auto& seat = found != nullptr ? *found : add_seat();
+    seat.taken = true;
+    seat.abandoned.reset();
+    // As from systemd; whoever had it before may have wanted it otherwise.
+    for (std::size_t i = 0; i < places_.size(); ++i)
+        if (places_[i].group)
+            make_blocking(seat.sockets[i]);
+    steer();
+    return seat;
+}
+
+void ListenFdsIntake::remove(Seat& seat) noexcept
+{
+    for (std::size_t i = 0; i < seat.sockets.size() && i < places_.size(); ++i)
+        if (places_[i].group)
+            places_[i].group->remove(seat.sockets[i]);
+    if (last_active_ == &seat)
+        last_active_ = nullptr;
+    std::erase_if(seats_, [&seat](const auto& other) { return other.get() == &seat; });
 }
 
 std::shared_ptr<WorkerLink> ListenFdsIntake::connect(std::shared_ptr<const PoolConfig> config,
@@ -141,41 +201,86 @@ std::shared_ptr<WorkerLink> ListenFdsIntake::connect(std::shared_ptr<const PoolC
 
 void ListenFdsIntake::set_active(Seat& seat, bool active) noexcept
 {
-    if (std::exchange(seat.active, active) != active)
-        steer();
+    if (std::exchange(seat.active, active) == active)
+        return;
+    if (active)
+        last_active_ = &seat;
+    steer();
 }
 
 void ListenFdsIntake::release(Seat& seat) noexcept
 {
     set_active(seat, false);
     seat.taken = false;
+    if (closed_)
+        return;
+    if (!std::ranges::all_of(seat.sockets, listens)) {
+        publish(EventKind::note, log::Level::warning,
+                "a worker has shut its listening socket down, so that those who waited there were "
+                "refused; let it close the socket instead");
+        remove(seat);
+    } else if (seat.own && waiting_at(seat) > 0) {
+        look_after(seat);
+    }
+    steer();
+}
+
+/// Somebody waits there.  If nobody is started any more who would take it, they are told.
+void ListenFdsIntake::look_after(Seat& seat)
+{
+    seat.abandoned = std::make_unique<boost::asio::steady_timer>(
+        executor_, longest_restart_delay_ + std::chrono::seconds{1});
+    seat.abandoned->async_wait([this, &seat](const boost::system::error_code& cancelled) {
+        if (cancelled || closed_ || seat.taken)
+            return;
+        if (const auto waiting = waiting_at(seat); waiting > 0)
+            publish(EventKind::note, log::Level::warning,
+                    fmt::format("{} connections are refused, because the worker that they waited "
+                                "for has ended and no other was started in its place",
+                                waiting));
+        remove(seat);
+        steer();
+    });
+}
+
+/// Who gets the connections while no worker is ready: one that has been given its socket already,
+/// or else the last that was ready; null if there is nobody.
+const ListenFdsIntake::Seat* ListenFdsIntake::heir() const noexcept
+{
+    const auto taken = std::ranges::find_if(seats_, [](const auto& seat) { return seat->taken; });
+    if (taken != seats_.end())
+        return taken->get();
+    if (last_active_ != nullptr)
+        return last_active_;
+    return seats_.empty() ? nullptr : seats_.front().get();
 }
 
 /// Connections go where somebody takes them.
 void ListenFdsIntake::steer() noexcept
 {
+    const bool nobody = std::ranges::none_of(seats_, [](const auto& seat) { return seat->active; });
+    const auto* const only = nobody ? heir() : nullptr;
     for (std::size_t i = 0; i < places_.size(); ++i) {
         if (!places_[i].group)
             continue;
-        std::set<int> active;
+        std::set<int> meant;
         for (const auto& seat : seats_)
-            if (seat->active)
-                active.insert(seat->sockets[i]);
-        const auto error = places_[i].group->steer(active);
+            if (i < seat->sockets.size() && (seat->active || seat.get() == only))
+                meant.insert(seat->sockets[i]);
+        const auto error = places_[i].group->steer(meant);
         if (error && !std::exchange(said_not_steered_, true))
-            events_.publish({.kind = EventKind::note,
-                             .level = log::Level::warning,
-                             .message = fmt::format(
-                                 "{}: connections go to workers also before they are ready and "
-                                 "while they drain, because the kernel cannot be told which: {}",
-                                 places_[i].socket.address.to_string(), error.message()),
-                             .pool = pool_});
+            publish(EventKind::note, log::Level::warning,
+                    fmt::format("{}: connections go to workers also before they are ready and "
+                                "while they drain, because the kernel cannot be told which: {}",
+                                places_[i].socket.address.to_string(), error.message()));
     }
 }
 
 void ListenFdsIntake::close()
 {
     closed_ = true;
+    for (const auto& seat : seats_)
+        seat->abandoned.reset();
     for (auto& place : places_) {
         place.socket.file = {}; // while it still listens nobody can take it for one left behind
         place.socket.fd.reset();

@@ -6,7 +6,9 @@
 #include "balancer/events/event_bus.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +31,7 @@ public:
         bool own = true;          ///< all of them are nobody else's
         bool taken = false;       ///< a worker that has not ended has it
         bool active = false;      ///< new connections go there
+        std::unique_ptr<boost::asio::steady_timer> abandoned{}; ///< free, and somebody waits
     };
 
     /// As many as a child can be given.
@@ -54,7 +57,7 @@ public:
     /// New connections come to `seat` or not.
     void set_active(Seat& seat, bool active) noexcept;
 
-    /// Its worker has ended.
+    /// Its worker has ended, or was never started.
     void release(Seat& seat) noexcept;
 
     /// No connection comes to any worker by us any more.
@@ -73,14 +76,23 @@ private:
     };
 
     [[nodiscard]] Seat& take_seat();
+    [[nodiscard]] Seat* free_seat() noexcept;
+    [[nodiscard]] Seat& add_seat();
+    void remove(Seat& seat) noexcept;
+    void look_after(Seat& seat);
+    [[nodiscard]] const Seat* heir() const noexcept;
     void steer() noexcept;
+    void publish(EventKind kind, log::Level level, std::string text) noexcept;
 
     boost::asio::any_io_executor executor_;
     std::string pool_;
     bool share_;
+    std::chrono::milliseconds longest_restart_delay_;
     EventBus& events_;
+    std::vector<ListenConfig> listen_; ///< as `places_` are
     std::vector<Place> places_;
     std::vector<std::unique_ptr<Seat>> seats_;
+    const Seat* last_active_ = nullptr; ///< or null
     bool said_not_steered_ = false;
     bool closed_ = false;
 };

@@ -4,7 +4,7 @@
 #include "balancer/dispatch/listening_socket.hpp"
 #include "common/sys/syscall.hpp"
 
-#include <cerrno>
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -68,24 +68,43 @@ int ReuseportGroup::add()
     return sockets_.back().get();
 }
 
-std::error_code ReuseportGroup::steer(const std::set<int>& sockets) noexcept
+void ReuseportGroup::remove(int socket) noexcept
 {
-    if (sockets_.empty())
-        return {};
+    const auto found = std::ranges::find(sockets_, socket, &sys::UniqueFd::get);
+    if (found == sockets_.end())
+        return;
+    ::shutdown(socket, SHUT_RDWR); // others may have it, and would keep it in the group
+    // The kernel puts the last one into the gap (reuseport_detach_sock()).
+    std::swap(*found, sockets_.back());
+    sockets_.pop_back();
+}
+
+std::error_code ReuseportGroup::steer(const std::set<int>& sockets)
+{
     std::vector<std::uint32_t> indices;
     for (std::size_t i = 0; i < sockets_.size(); ++i)
-        if (sockets.empty() || sockets.contains(sockets_[i].get()))
+        if (sockets.contains(sockets_[i].get()))
             indices.push_back(static_cast<std::uint32_t>(i));
+    if (indices.empty())
+        return {};
     auto program = choose_among(indices);
     const sock_fprog attached{.len = static_cast<unsigned short>(program.size()),
                               .filter = program.data()};
-    if (::setsockopt(sockets_.front().get(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &attached,
-                     sizeof attached) == 0)
+    const int any = sockets_.front().get();
+    if (::setsockopt(any, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &attached, sizeof attached) == 0)
         return {};
     const auto error = sys::last_error();
     // Rather to all than to those of a moment ago.
-    ::setsockopt(sockets_.front().get(), SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, nullptr, 0);
+    const int ignored = 0;
+    ::setsockopt(any, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &ignored, sizeof ignored);
     return error;
+}
+
+void ReuseportGroup::set_backlog(unsigned backlog) noexcept
+{
+    backlog_ = backlog;
+    for (const auto& socket : sockets_)
+        ::listen(socket.get(), static_cast<int>(backlog)); // may be called again
 }
 
 void ReuseportGroup::close() noexcept

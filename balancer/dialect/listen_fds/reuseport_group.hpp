@@ -24,11 +24,18 @@ public:
     /// Another socket that listens; it stays the group's.  Throws AddressInUse, std::system_error.
     [[nodiscard]] int add();
 
-    /// New connections go to these of its sockets, each as likely as the other; to all of them if
-    /// there are none.  What waits elsewhere stays there.
+    /// `socket` listens no longer, for whoever has it; what waits there is reset, unless the system
+    /// lets others have it (net.ipv4.tcp_migrate_req).  Steer anew.
+    void remove(int socket) noexcept;
+
+    /// New connections go to these of its sockets, each as likely as the other.  What waits
+    /// elsewhere stays there.
     ///
     /// After an error they go to all of its sockets.
-    [[nodiscard]] std::error_code steer(const std::set<int>& sockets) noexcept;
+    [[nodiscard]] std::error_code steer(const std::set<int>& sockets);
+
+    /// Of all its sockets, and of those that are added.
+    void set_backlog(unsigned backlog) noexcept;
 
     /// Closes all sockets, ours only: those who have been given one go on listening.
     void close() noexcept;
@@ -38,7 +45,7 @@ private:
     sys::SocketAddress address_;
     bool v6only_;
     unsigned backlog_;
-    std::vector<sys::UniqueFd> sockets_; ///< in the order in which they began to listen
+    std::vector<sys::UniqueFd> sockets_; ///< in the kernel's order: see remove()
 };
 
 } // namespace usher

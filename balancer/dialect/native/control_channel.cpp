@@ -45,6 +45,7 @@ bool ControlChannel::read_one()
         return true;
     }
     if (error == sys::MessageError::fds_dropped || !message.fds.empty()) {
+        sys::discard_fds(message.fds);
         handler_(wire::MalformedMessage{.reason = "descriptors do not belong here"});
         return true;
     }

@@ -2,6 +2,7 @@
 #include "balancer/dialect/node/node_channel.hpp"
 
 #include "common/sys/message_error.hpp"
+#include "common/sys/passed_fds.hpp"
 
 #include <fmt/core.h>
 
@@ -67,14 +68,12 @@ bool NodeChannel::read_some()
     const auto error = sys::recv_stream(socket_.native_handle(), buffer_, chunk_);
     if (error == std::errc::operation_would_block)
         return true;
-    for (auto& fd : chunk_.fds)
-        handles_.push_back(std::move(fd));
-    chunk_.fds.clear();
+    take_in_handles();
     if (error) {
         end(error == sys::MessageError::peer_closed);
         return false;
     }
-    if (handles_.size() > most_handles) {
+    if (handles_ > most_handles) {
         observer_->on_broken("sent descriptors without the messages that belong to them");
         return false;
     }
@@ -113,22 +112,26 @@ void NodeChannel::read_rest()
         const auto error = sys::recv_stream(socket_.native_handle(), buffer_, chunk_);
         if (error)
             break;
-        for (auto& fd : chunk_.fds)
-            handles_.push_back(std::move(fd));
-        chunk_.fds.clear();
+        take_in_handles();
         const auto text = std::span{buffer_}.first(chunk_.size);
         if (!take_in({reinterpret_cast<const char*>(text.data()), text.size()}))
             break;
     }
 }
 
-sys::UniqueFd NodeChannel::take_handle() noexcept
+/// Nobody here wants them, but each is to be acknowledged.
+void NodeChannel::take_in_handles() noexcept
 {
-    if (handles_.empty())
-        return {};
-    auto result = std::move(handles_.front());
-    handles_.pop_front();
-    return result;
+    handles_ += chunk_.fds.size();
+    sys::discard_fds(chunk_.fds);
+}
+
+bool NodeChannel::take_handle() noexcept
+{
+    if (handles_ == 0)
+        return false;
+    --handles_;
+    return true;
 }
 
 bool NodeChannel::send(std::string_view message, int fd)
@@ -199,7 +202,7 @@ void NodeChannel::close() noexcept
     boost::system::error_code ignored;
     socket_.close(ignored);
     retry_.cancel();
-    handles_.clear();
+    handles_ = 0;
     unsent_.clear();
     unsent_bytes_ = 0;
 }

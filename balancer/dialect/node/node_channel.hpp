@@ -63,8 +63,8 @@ public:
     /// What waits to be sent costs.
     [[nodiscard]] std::size_t unsent() const noexcept { return unsent_bytes_; }
 
-    /// The next descriptor that has come and was not taken yet; empty if there is none.
-    [[nodiscard]] sys::UniqueFd take_handle() noexcept;
+    /// True if a descriptor has come that was not asked for yet.  It is closed already.
+    [[nodiscard]] bool take_handle() noexcept;
 
     /// Reads all that is there: what the worker wrote before it ended.
     void read_rest();
@@ -83,6 +83,7 @@ private:
     static constexpr std::size_t most_handles = 64;
 
     void wait_to_read();
+    void take_in_handles() noexcept;
     [[nodiscard]] bool read_some();
     [[nodiscard]] bool take_in(std::string_view bytes);
     void end(bool cleanly);
@@ -95,7 +96,7 @@ private:
     std::vector<std::byte> buffer_;
     sys::StreamChunk chunk_;
     NodeFrames frames_;
-    std::deque<sys::UniqueFd> handles_;
+    std::size_t handles_ = 0; ///< descriptors that have come and were not asked for yet
     std::deque<Unsent> unsent_;
     std::size_t unsent_bytes_ = 0;
     bool waiting_to_write_ = false;

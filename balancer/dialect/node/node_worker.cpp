@@ -288,7 +288,7 @@ void NodeWorker::on_message(const node::HandleNack&)
 void NodeWorker::on_message(const node::Handle& handle)
 {
     // Nobody here wants it; without an answer the worker would say nothing more.
-    const bool arrived{channel_->take_handle()};
+    const bool arrived = channel_->take_handle();
     send(node::encode_handle_ack(arrived));
     if (!arrived || finished_) // not arrived: the worker sends it again
         return;

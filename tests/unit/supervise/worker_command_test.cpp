@@ -124,6 +124,30 @@ TEST_CASE_FIXTURE(Fixture, "no pool can pretend to be the master")
     CHECK(has("USHER_HANDOFF_FD", "3"));
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "what systemd's variables say is ours alone, once and whatever the pool says")
+{
+    config.dialect = Dialect::listen_fds;
+    config.ready = Readiness::notify;
+    config.env = {{"LISTEN_PID", "7"}, {"LISTEN_FDS", "9"}, {"NOTIFY_SOCKET", "/x"}};
+    const auto intake = make_intake(io.get_executor(), events, config);
+    const auto link = intake->connect(std::make_shared<PoolConfig>(config), identity);
+    const auto made = make_worker_command(config, identity, *link, "@y");
+    const auto count = [&](std::string_view begin) {
+        return std::ranges::count_if(made.environment, [&](const std::string& variable) {
+            return variable.starts_with(begin);
+        });
+    };
+    CHECK(count("LISTEN_PID=") == 0); // filled in by the child
+    CHECK(count("LISTEN_FDS=") == 1);
+    CHECK(count("LISTEN_FDS=0") == 1); // no address here
+    CHECK(count("NOTIFY_SOCKET=") == 1);
+    CHECK(count("NOTIFY_SOCKET=@y") == 1);
+    CHECK(count("WATCHDOG_USEC=10000000") == 1);
+    CHECK((made.pid_variables == std::vector<std::string>{"LISTEN_PID", "WATCHDOG_PID"}));
+    CHECK(made.end_signal == SIGTERM);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a Node worker gets its channel and number, and no worker protocol")
 {
     config.dialect = Dialect::node;

@@ -91,6 +91,14 @@ TEST_CASE("a key that would have no effect on the pool's dialect is refused")
           "f: /pools/0/probe: cannot be had with node policy \"none\", because the workers "
           "accept themselves; remove it");
 
+    CHECK(error_with(Dialect::listen_fds,
+                     [&](PoolConfig& pool) {
+                         delay(pool);
+                         notify(pool);
+                     }) ==
+          "f: /pools/0/start_delay: has no effect with \"ready\": \"notify\"; remove one of "
+          "them");
+
     for (const auto dialect : {Dialect::preload, Dialect::node, Dialect::listen_fds})
         CHECK(error_with(dialect, notify) == "no error");
     CHECK(error_with(Dialect::node, probe) == "no error");

@@ -12,6 +12,8 @@
 #include <set>
 #include <vector>
 
+#include <fcntl.h>
+
 using namespace usher;
 using namespace usher::test;
 
@@ -71,7 +73,7 @@ TEST_CASE_FIXTURE(Fixture, "connections go where they are steered, and nowhere e
     REQUIRE_FALSE(group->steer({sockets[2]}));
     CHECK(spread(sockets, 10) == std::vector<std::size_t>{0, 0, 10, 0});
 
-    REQUIRE_FALSE(group->steer({}));
+    REQUIRE_FALSE(group->steer({sockets.begin(), sockets.end()}));
     counts = spread(sockets, many);
     for (const auto count : counts)
         CHECK(count > 0);
@@ -85,6 +87,21 @@ TEST_CASE_FIXTURE(Fixture, "a socket that is added later gets nothing before it 
     CHECK(spread({first, second}, 50) == std::vector<std::size_t>{50, 0});
     REQUIRE_FALSE(group->steer({second}));
     CHECK(spread({first, second}, 50) == std::vector<std::size_t>{0, 50});
+}
+
+TEST_CASE_FIXTURE(
+    Fixture, "a socket can be taken out, also while others have it, and the rest is still steered")
+{
+    std::vector sockets{group->add(), group->add(), group->add(), group->add()};
+    const sys::UniqueFd copy{::fcntl(sockets[1], F_DUPFD_CLOEXEC, 0)};
+    group->remove(sockets[1]);
+    sockets.erase(sockets.begin() + 1);
+    for (const int socket : sockets) {
+        REQUIRE_FALSE(group->steer({socket}));
+        const auto counts = spread(sockets, 20);
+        for (std::size_t i = 0; i < sockets.size(); ++i)
+            CHECK(counts[i] == (sockets[i] == socket ? 20 : 0));
+    }
 }
 
 TEST_CASE_FIXTURE(Fixture, "as many sockets as a pool may have workers can be steered to")
