@@ -6,7 +6,8 @@
 #include <optional>
 #include <string_view>
 
-/// The one log of the process: lines on standard error, one write each.
+/// The one log of the process: lines on standard error, one write each.  What nobody reads is lost
+/// and counted: the log never waits.
 ///
 /// Lower layers never log; the actor that decides logs once, with the object's name and numbers.
 /// Never on the path of a connection.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/eventually.hpp"
+#include "tests/support/http_client.hpp"
 #include "tests/support/process_facts.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/usher_process.hpp"
@@ -349,6 +350,21 @@ TEST_CASE("with on_full \"block\" a worker waits for the reader, and nothing is 
     check_all(chatter, check);
     CHECK(usher.stop() == success);
     CHECK(usher.count("lines lost") == 0);
+}
+
+TEST_CASE("a log that nobody reads stops nobody, and says later how much was lost")
+{
+    UsherProcess usher{{"run", "--listen", "127.0.0.1:0", "--workers", "1", "--", demo_program()},
+                       [] { ::fcntl(STDERR_FILENO, F_SETPIPE_SZ, 4096); }};
+    usher.wait_until_ready(1);
+    const auto port = usher.port();
+    for (int i = 0; i < 20; ++i) // which fill it twice over
+        CHECK(usher.command({"restart", "1"}).code == 0);
+    CHECK(get(port, "/").ok());
+    std::ignore = usher.log(); // reads what is there
+    CHECK(usher.command({"restart", "1"}).code == 0);
+    usher.wait_for("lines of the log were lost, because nobody read them");
+    CHECK(usher.stop() == usher::sys::ExitStatus{});
 }
 
 TEST_SUITE_END();
