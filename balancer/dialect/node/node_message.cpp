@@ -212,37 +212,90 @@ std::optional<node::Message> decode_common(std::string_view line)
     return node::ConnectionReply{.ack = ack, .accepted = true};
 }
 
-/// Nothing if it is not JSON, or nested too deeply.
-std::optional<Json> parse(std::string_view text)
-{
-    bool too_deep = false;
-    auto json = Json::parse(
-        text,
-        [&](int depth, Json::parse_event_t, const Json&) {
-            too_deep = too_deep || depth > deepest;
-            return !too_deep;
-        },
-        false);
-    return too_deep || json.is_discarded() ? std::nullopt : std::optional{std::move(json)};
-}
+/// Follows the parser through a message and keeps nothing but its command: most messages are the
+/// program's, and large ones must not cost more than their bytes.  nlohmann's parser with a
+/// callback would do as well, but walks a whole array at the end of every object in it.
+class Scanner final : public nlohmann::json_sax<Json> {
+public:
+    /// The command, if the message has one that is a text.
+    [[nodiscard]] const std::optional<std::string>& command() const noexcept { return command_; }
+
+    [[nodiscard]] bool is_too_deep() const noexcept { return too_deep_; }
+
+    bool null() override { return other(); }
+    bool boolean(bool /*value*/) override { return other(); }
+    bool number_integer(number_integer_t /*value*/) override { return other(); }
+    bool number_unsigned(number_unsigned_t /*value*/) override { return other(); }
+    bool number_float(number_float_t /*value*/, const string_t& /*text*/) override
+    {
+        return other();
+    }
+
+    bool string(string_t& value) override
+    {
+        if (std::exchange(at_command_, false))
+            command_ = value;
+        return true;
+    }
+
+    bool binary(binary_t& /*value*/) override { return false; } // JSON has none
+
+    bool start_object(std::size_t /*size*/) override { return begin(); }
+    bool start_array(std::size_t /*size*/) override { return begin(); }
+
+    bool key(string_t& value) override
+    {
+        at_command_ = depth_ == 1 && value == "cmd";
+        return true;
+    }
+
+    bool end_object() override { return end(); }
+    bool end_array() override { return end(); }
+
+    bool parse_error(std::size_t /*at*/, const std::string& /*token*/,
+                     const nlohmann::detail::exception& /*error*/) override
+    {
+        return false;
+    }
+
+private:
+    /// A value that is no text.  Of several commands the last one counts, as in JavaScript.
+    bool other()
+    {
+        if (std::exchange(at_command_, false))
+            command_.reset();
+        return true;
+    }
+
+    bool begin()
+    {
+        ++depth_;
+        too_deep_ = too_deep_ || depth_ > deepest;
+        return other();
+    }
+
+    bool end()
+    {
+        --depth_;
+        return true;
+    }
+
+    std::optional<std::string> command_;
+    int depth_ = 0;
+    bool at_command_ = false;
+    bool too_deep_ = false;
+};
 
 node::Message decode_valid(std::string_view text)
 {
-    // Programs may send much, and none of it concerns us.
-    const bool may_be_internal = text.find(node::internal_prefix) != std::string_view::npos;
-    const auto json = may_be_internal ? parse(text) : std::nullopt;
-    if (!json)
-        return Json::accept(text) ? node::Message{user_message(text)}
-                                  : node::Message{node::Malformed{"it is not JSON"}};
-
-    const auto& command = json->is_object() ? member(*json, "cmd") : *json;
-    if (!json->is_object() || !command.is_string())
-        return user_message(text);
-    const auto& name = command.get_ref<const std::string&>();
-    if (!node::is_internal(name))
+    Scanner scanner;
+    if (!Json::sax_parse(text, &scanner))
+        return node::Malformed{"it is not JSON"};
+    const auto& command = scanner.command();
+    if (!command || !node::is_internal(*command) || scanner.is_too_deep())
         return user_message(text);
     try {
-        return decode_internal(*json, name);
+        return decode_internal(Json::parse(text), *command);
     } catch (const Refused& refused) {
         return node::Malformed{refused.reason};
     }

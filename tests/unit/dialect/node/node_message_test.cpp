@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/node/node_message.hpp"
 
+#include "tests/support/allocations.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cerrno>
@@ -165,6 +167,32 @@ TEST_CASE("a long message is shown in part, cut between two characters, with its
         const auto end = shown(text + "\"").find("...");
         CHECK((end - 1 - before) % 3 == 0);
     }
+}
+
+TEST_CASE("of several commands the last one counts, and only those of the message itself")
+{
+    CHECK(is<HandleNack>(R"({"cmd":"x","cmd":"NODE_HANDLE_NACK"})"));
+    CHECK(is<UserMessage>(R"({"cmd":"NODE_HANDLE_NACK","cmd":1})"));
+    CHECK(is<UserMessage>(R"({"cmd":"NODE_HANDLE_NACK","cmd":{"cmd":"x"}})"));
+    CHECK(is<UserMessage>(R"({"a":{"cmd":"NODE_HANDLE_NACK"}})"));
+    CHECK(is<UserMessage>(R"([{"cmd":"NODE_HANDLE_NACK"}])"));
+    CHECK(is<HandleNack>(R"({"a":{"cmd":"x"},"cmd":"NODE_HANDLE_NACK"})"));
+    CHECK(is<HandleNack>(R"({"cmd":"\u004eODE_HANDLE_NACK"})")); // Node compares the text
+}
+
+TEST_CASE("a program's message costs its bytes: none of its objects is built, none walked")
+{
+    const auto message = [](int items) {
+        std::string text = R"({"env":{"NODE_ENV":"production"},"items":[{"id":1})";
+        for (int i = 1; i < items; ++i)
+            text += R"(,{"id":1})";
+        return text + "]}";
+    };
+    const auto cost = [](const std::string& text) {
+        return usher::test::allocations_of([&] { CHECK(is<UserMessage>(text)); });
+    };
+    // The large one is shown in part, which costs a few more.
+    CHECK(cost(message(400'000)) < cost(message(400)) + 20);
 }
 
 TEST_CASE("nesting without end does not use up the stack")
