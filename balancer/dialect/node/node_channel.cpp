@@ -6,11 +6,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 #include <span>
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 
 namespace asio = boost::asio;
 
@@ -108,10 +110,18 @@ void NodeChannel::end(bool cleanly)
 
 void NodeChannel::read_rest()
 {
-    while (is_open() && observer_ != nullptr) {
-        const auto error = sys::recv_stream(socket_.native_handle(), buffer_, chunk_);
+    // As much as is there now: whoever else holds the worker's end could write for ever.
+    int left = 0;
+    if (!is_open() || ::ioctl(socket_.native_handle(), FIONREAD, &left) < 0)
+        return;
+    for (auto bytes = static_cast<std::size_t>(std::max(left, 0));
+         bytes > 0 && is_open() && observer_ != nullptr;) {
+        const auto error =
+            sys::recv_stream(socket_.native_handle(),
+                             std::span{buffer_}.first(std::min(bytes, buffer_.size())), chunk_);
         if (error)
             break;
+        bytes -= chunk_.size;
         take_in_handles();
         const auto text = std::span{buffer_}.first(chunk_.size);
         if (!take_in({reinterpret_cast<const char*>(text.data()), text.size()}))

@@ -66,7 +66,7 @@ public:
     /// True if a descriptor has come that was not asked for yet.  It is closed already.
     [[nodiscard]] bool take_handle() noexcept;
 
-    /// Reads all that is there: what the worker wrote before it ended.
+    /// Reads what is there when it is called: what the worker wrote before it ended.
     void read_rest();
 
     void close() noexcept;
