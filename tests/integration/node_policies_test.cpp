@@ -119,6 +119,14 @@ TEST_CASE("all workers receive from one UDP socket, whatever the policy")
         const auto answer = ask_datagram(port_in(line, "listening on 127.0.0.1:"));
         CHECK((answer == "1" || answer == "2"));
     }
+    for (const char* const name : {"rr", "none", "reuseport"}) {
+        CAPTURE(name);
+        auto site = NodeSite::of(2, {"http", "udp"}, policy(name));
+        site.usher.wait_until_ready(2);
+        const auto port = port_in(site.usher.wait_for(" (UDP)"), "listening on 127.0.0.1:");
+        for (int i = 0; i < 20; ++i) // each from a port of its own, so the kernel would spread them
+            CHECK(ask_datagram(port) != "");
+    }
 }
 
 TEST_CASE("a server that is exclusive is the worker's own")

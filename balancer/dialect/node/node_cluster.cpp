@@ -106,9 +106,11 @@ void NodeCluster::publish(EventKind kind, log::Level level, std::string text)
 
 NodeConfig::Policy NodeCluster::policy_for(const ServerRequest& request) const noexcept
 {
-    // Datagrams cannot be dealt, and files cannot be listened on twice.
+    // Datagrams cannot be dealt, and in a group of sockets the kernel would give some of them to
+    // those that nobody reads: the one that holds the port, and a dead worker's.  Files cannot be
+    // listened on twice.
     if (request.kind != ServerRequest::Kind::stream)
-        return policy_ == NodeConfig::Policy::reuseport ? policy_ : NodeConfig::Policy::none;
+        return NodeConfig::Policy::none;
     if (policy_ == NodeConfig::Policy::reuseport && (request.is_path || request.fd >= 0))
         return NodeConfig::Policy::none;
     return policy_;
