@@ -14,6 +14,8 @@
 #include <map>
 #include <string>
 
+#include <sys/resource.h>
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -182,6 +184,39 @@ TEST_CASE("a worker without descriptors is passed over, and serves again once it
         ++slots[get(site.usher.port(), "/").slot()];
     CHECK(slots[1] > 0);
     CHECK(slots[2] > 0);
+}
+
+TEST_CASE("a connection that usher lacks a descriptor to send is no fault of its worker")
+{
+    auto site = NodeSite::of(1, {"http", "listen-to-messages"}, {{"stall_timeout", "500ms"}});
+    site.usher.wait_until_ready(1);
+    const auto master = site.usher.pid();
+    const auto worker = site.usher.worker_pid(1);
+    const auto before = descriptors_of(master).size();
+    ::kill(worker, SIGSTOP);
+    wait_for_state(worker, 'T');
+    const std::string large(100'000, 'x'); // together more than its channel holds
+    for (int i = 0; i < 8; ++i)
+        CHECK(site.usher.command({"send", '"' + large + '"'}).code == 0);
+    REQUIRE(eventually([&] { return descriptors_of(master).size() == before; }));
+
+    // One descriptor more: the connection's own, and none for what has to wait.
+    int number = 0;
+    for (const auto open = descriptors_of(master); open.contains(number);)
+        ++number;
+    rlimit old{};
+    REQUIRE(::prlimit(master, RLIMIT_NOFILE, nullptr, &old) == 0);
+    const rlimit low{.rlim_cur = static_cast<rlim_t>(number) + 1, .rlim_max = old.rlim_max};
+    REQUIRE(::prlimit(master, RLIMIT_NOFILE, &low, nullptr) == 0);
+    HttpClient client{site.usher.port()};
+    client.send_get("/");
+    REQUIRE(eventually([&] { return descriptors_of(master).contains(number); }));
+    REQUIRE(::prlimit(master, RLIMIT_NOFILE, &old, nullptr) == 0);
+
+    ::kill(worker, SIGCONT);
+    CHECK(client.read_answer().ok());
+    CHECK(site.usher.worker_pid(1) == worker);
+    CHECK(site.usher.count("hangs") == 0);
 }
 
 TEST_CASE("when the last worker is gone clients wait for the next one, and nobody is refused")

@@ -214,22 +214,36 @@ void NodeCluster::query(NodeWorker& worker, const ServerRequest& request)
 {
     Server* server = nullptr;
     int error = stopped_ ? ECANCELED : join(worker, request, server);
-    if (error == 0 && server->listener) {
-        worker.answer(node::encode_answer(request.seq, server->key, 0, server->data,
-                                          name_for_worker(server->address)));
-        if (worker.is_attached())
-            server->listener->add(worker);
+    if (error == 0)
+        error = let_in(worker, request, *server);
+    if (error == 0)
         return;
+    if (server != nullptr)
+        leave(*server, worker.id()); // it does not have it
+    // If not even this can be sent, the worker has long stopped to read.
+    std::ignore = worker.answer(node::encode_answer(request.seq, "", error, "null", std::nullopt));
+}
+
+/// Answers a worker that is a member of `server` now; 0 or an errno.
+int NodeCluster::let_in(NodeWorker& worker, const ServerRequest& request, Server& server)
+{
+    if (server.listener) {
+        if (!worker.answer(node::encode_answer(request.seq, server.key, 0, server.data,
+                                               name_for_worker(server.address))))
+            return ENOBUFS;
+        if (worker.is_attached())
+            server.listener->add(worker);
+        return 0;
     }
     int fd = -1;
-    if (error == 0)
-        error = socket_for(*server, worker.slot(), fd);
-    if (error == 0)
-        worker.answer(node::encode_shared_answer(request.seq, server->key, server->data,
-                                                 request.kind != ServerRequest::Kind::stream),
-                      fd);
-    else
-        worker.answer(node::encode_answer(request.seq, "", error, "null", std::nullopt));
+    if (const int error = socket_for(server, worker.slot(), fd))
+        return error;
+    // What has to wait needs a descriptor of ours.
+    return worker.answer(node::encode_shared_answer(request.seq, server.key, server.data,
+                                                    request.kind != ServerRequest::Kind::stream),
+                         fd)
+               ? 0
+               : EMFILE;
 }
 
 void NodeCluster::leave(Server& server, std::uint64_t worker)

@@ -97,6 +97,7 @@ private:
     [[nodiscard]] int open(const ServerRequest& request, Server*& server);
     [[nodiscard]] int socket_for(Server& server, unsigned slot, int& fd);
     [[nodiscard]] int join(NodeWorker& worker, const ServerRequest& request, Server*& server);
+    [[nodiscard]] int let_in(NodeWorker& worker, const ServerRequest& request, Server& server);
     void leave(Server& server, std::uint64_t worker);
     void close_if_abandoned(const std::string& key, std::weak_ptr<NodeWorker> last);
     void on_accept_failure(const NodeListener& listener, std::error_code error,

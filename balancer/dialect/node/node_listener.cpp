@@ -84,9 +84,9 @@ void NodeListener::release(Connection connection) noexcept
     free_.push_back(connection);
 }
 
-void NodeListener::hand_over(const NodeScheduler::Assignment& assignment)
+bool NodeListener::hand_over(const NodeScheduler::Assignment& assignment)
 {
-    carriers_.at(assignment.worker)
+    return carriers_.at(assignment.worker)
         ->carry(shared_from_this(), assignment.connection,
                 connections_[assignment.connection].get());
 }
@@ -94,7 +94,8 @@ void NodeListener::hand_over(const NodeScheduler::Assignment& assignment)
 void NodeListener::deal(Clock::time_point now)
 {
     while (const auto assignment = scheduler_.next(now))
-        hand_over(*assignment);
+        if (!hand_over(*assignment))
+            scheduler_.on_unsent(assignment->worker, assignment->connection, now);
 }
 
 /// Something may have changed that lets connections go on.
@@ -160,6 +161,7 @@ void NodeListener::accept_batch()
         deal(now);
     }
     budget_.on_batch(accepted, drained);
+    look_again(now);
     wait();
 }
 
@@ -195,8 +197,15 @@ void NodeListener::stop()
         ++accepted_;
         scheduler_.offer(keep(std::move(connection)));
     }
-    while (const auto assignment = scheduler_.force())
-        hand_over(*assignment);
+    while (const auto assignment = scheduler_.force()) {
+        if (hand_over(*assignment))
+            continue;
+        // Later, then, if the worker is there for so long.
+        const auto now = Clock::now();
+        scheduler_.on_unsent(assignment->worker, assignment->connection, now);
+        look_again(now);
+        break;
+    }
     boost::system::error_code ignored;
     socket_.close(ignored);
 }

@@ -36,9 +36,10 @@ public:
         [[nodiscard]] virtual std::uint64_t id() const noexcept = 0;
 
         /// Sends `fd`, which stays the listener's.  The worker's answer comes by on_accepted(),
-        /// on_refused() or on_undelivered(), never during the call; or it is lost.
-        virtual void carry(const std::shared_ptr<NodeListener>& listener, Connection connection,
-                           int fd) = 0;
+        /// on_refused() or on_undelivered(), never during the call; or it is lost.  False if it
+        /// cannot be sent now; then there is no answer.
+        [[nodiscard]] virtual bool carry(const std::shared_ptr<NodeListener>& listener,
+                                         Connection connection, int fd) = 0;
 
     protected:
         ~Carrier() = default;
@@ -87,9 +88,9 @@ private:
     void accept_batch();
     void pause(std::error_code error);
     void deal(Clock::time_point now);
+    [[nodiscard]] bool hand_over(const NodeScheduler::Assignment& assignment);
     void go_on();
     void look_again(Clock::time_point now);
-    void hand_over(const NodeScheduler::Assignment& assignment);
     [[nodiscard]] Connection keep(sys::UniqueFd fd);
     void release(Connection connection) noexcept;
 

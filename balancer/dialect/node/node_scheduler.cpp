@@ -188,6 +188,17 @@ void NodeScheduler::on_undelivered(Worker worker, Connection connection, Clock::
     forget_if_done(worker);
 }
 
+void NodeScheduler::on_unsent(Worker worker, Connection connection, Clock::time_point now)
+{
+    auto back = take_back(worker, connection);
+    if (!back)
+        return;
+    auto* const member = find(worker);
+    member->resting_until = std::max(member->resting_until, now + first_rest);
+    waiting_.push_front(std::move(*back));
+    forget_if_done(worker);
+}
+
 std::optional<NodeScheduler::Clock::time_point>
 NodeScheduler::wake_at(Clock::time_point now) const noexcept
 {

@@ -69,6 +69,9 @@ public:
     void on_refused(Worker worker, Connection connection);
     void on_undelivered(Worker worker, Connection connection, Clock::time_point now);
 
+    /// It could not even be sent: `worker` gets none for first_rest, and need not be tried then.
+    void on_unsent(Worker worker, Connection connection, Clock::time_point now);
+
     /// When next() has something to say without anything else happening.
     [[nodiscard]] std::optional<Clock::time_point> wake_at(Clock::time_point now) const noexcept;
 

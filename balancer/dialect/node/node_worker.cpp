@@ -65,11 +65,13 @@ bool NodeWorker::drain(std::chrono::milliseconds)
     return false;
 }
 
-void NodeWorker::answer(std::string json, int fd)
+bool NodeWorker::answer(std::string json, int fd)
 {
+    if (!send(std::move(json), fd))
+        return false;
     if (fd >= 0)
         unacknowledged_.push_back(0);
-    send(std::move(json), fd);
+    return true;
 }
 
 void NodeWorker::finish()
@@ -150,18 +152,21 @@ std::uint64_t NodeWorker::handed_off() const noexcept
     return accepted_ + queued();
 }
 
-void NodeWorker::carry(const std::shared_ptr<NodeListener>& listener,
+bool NodeWorker::carry(const std::shared_ptr<NodeListener>& listener,
                        NodeListener::Connection connection, int fd)
 {
-    offer(listener, connection, listener->key(), fd);
+    return offer(listener, connection, listener->key(), fd);
 }
 
-void NodeWorker::offer(const std::shared_ptr<NodeListener>& listener,
+bool NodeWorker::offer(const std::shared_ptr<NodeListener>& listener,
                        NodeListener::Connection connection, std::string_view key, int fd)
 {
+    // What is not sent gets no answer, for which the worker would be blamed.
+    if (!channel_->send(codec_.encode_connection(key, last_seq_ + 1), fd))
+        return false;
     offers_.push_back({.seq = ++last_seq_, .listener = listener, .connection = connection});
     unacknowledged_.push_back(last_seq_);
-    channel_->send(codec_.encode_connection(key, last_seq_), fd);
+    return true;
 }
 
 void NodeWorker::on_frame(std::string_view message)
@@ -321,8 +326,8 @@ std::error_code NodeWorker::send_probe(int fd) noexcept
     const auto key = cluster_.probe_key(*this);
     if (key.empty())
         return std::make_error_code(std::errc::not_connected);
-    offer(nullptr, {}, key, fd);
-    return {};
+    return offer(nullptr, {}, key, fd) ? std::error_code{}
+                                       : std::make_error_code(std::errc::no_buffer_space);
 }
 
 std::string NodeWorker::explain_not_ready() const

@@ -54,8 +54,9 @@ public:
     [[nodiscard]] WorkerFeed& feed() noexcept override { return *this; }
     [[nodiscard]] std::string explain_not_ready() const override;
 
-    /// Answers a request for a server in JSON, with a socket or -1; see NodeCluster.
-    void answer(std::string json, int fd = -1);
+    /// Answers a request for a server in JSON, with a socket or -1; see NodeCluster.  False if that
+    /// cannot be sent.
+    [[nodiscard]] bool answer(std::string json, int fd = -1);
 
     /// Node gives messages to nobody while its program does not listen to them yet, and forgets
     /// them; so they wait for the first sign of the program.
@@ -90,11 +91,11 @@ private:
         bool arrived = false; ///< acknowledged
     };
 
-    void carry(const std::shared_ptr<NodeListener>& listener, NodeListener::Connection connection,
-               int fd) override;
+    [[nodiscard]] bool carry(const std::shared_ptr<NodeListener>& listener,
+                             NodeListener::Connection connection, int fd) override;
 
-    void offer(const std::shared_ptr<NodeListener>& listener, NodeListener::Connection connection,
-               std::string_view key, int fd);
+    [[nodiscard]] bool offer(const std::shared_ptr<NodeListener>& listener,
+                             NodeListener::Connection connection, std::string_view key, int fd);
 
     void on_frame(std::string_view message) override;
     void on_end() override;

@@ -239,6 +239,28 @@ TEST_CASE_FIXTURE(Fixture, "what one worker has no descriptor for goes to anothe
     CHECK(deal() == Workers{2});
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "what cannot be sent to one goes to another, and to that one a little later")
+{
+    scheduler.set_window(2);
+    scheduler.add(1);
+    const auto connection = offer();
+    CHECK(deal() == Workers{1});
+    scheduler.on_unsent(1, connection, now);
+    CHECK(deal().empty());
+    CHECK_FALSE(scheduler.has_room(now));
+    REQUIRE(scheduler.wake_at(now));
+    CHECK(*scheduler.wake_at(now) - now == NodeScheduler::first_rest);
+    scheduler.add(2);
+    CHECK(deal() == Workers{2});
+
+    now += NodeScheduler::first_rest;
+    scheduler.remove(2);
+    std::ignore = offer();
+    std::ignore = offer();
+    CHECK(deal() == Workers{1, 1}); // its window is as it was: it has done nothing
+}
+
 TEST_CASE_FIXTURE(Fixture, "at the end everything is dealt, evenly, whatever the window")
 {
     scheduler.add(1);
