@@ -73,9 +73,12 @@ bool NodeScheduler::may_take(const Member& member, Clock::time_point now) const 
 
 bool NodeScheduler::has_room(Clock::time_point now) const noexcept
 {
-    return waiting_.empty() && std::ranges::any_of(members_, [&](const Member& member) {
-               return may_take(member, now);
-           });
+    const auto was_refused = [now](const Waiting& waiting) {
+        return !waiting.refused_by.empty() || waiting.not_before > now;
+    };
+    return waiting_.size() < most_refused && std::ranges::all_of(waiting_, was_refused) &&
+           std::ranges::any_of(members_,
+                               [&](const Member& member) { return may_take(member, now); });
 }
 
 bool NodeScheduler::has_workers() const noexcept
@@ -105,6 +108,21 @@ bool NodeScheduler::is_refused_by_all(const Waiting& waiting) const noexcept
     });
 }
 
+/// For a connection that some have refused, and that those who have not cannot take now: they may
+/// never, if they hang, and whoever is full tells nobody when that changes.
+void NodeScheduler::forgive_in_time(Waiting& waiting, Clock::time_point now) const
+{
+    if (waiting.refused_by.empty())
+        return;
+    if (waiting.forgiven_at == Clock::time_point{}) {
+        waiting.forgiven_at =
+            now + doubled(first_refusal_pause, ++waiting.rounds, longest_refusal_pause);
+    } else if (waiting.forgiven_at <= now) {
+        waiting.refused_by.clear();
+        waiting.forgiven_at = {};
+    }
+}
+
 std::optional<NodeScheduler::Assignment> NodeScheduler::next(Clock::time_point now)
 {
     for (auto waiting = waiting_.begin(); waiting != waiting_.end(); ++waiting) {
@@ -113,13 +131,19 @@ std::optional<NodeScheduler::Assignment> NodeScheduler::next(Clock::time_point n
         if (is_refused_by_all(*waiting)) {
             // Whoever is full tells nobody when that changes.
             waiting->refused_by.clear();
+            waiting->forgiven_at = {};
             waiting->not_before =
                 now + doubled(first_refusal_pause, ++waiting->rounds, longest_refusal_pause);
             continue;
         }
-        auto* const member = pick(*waiting, now);
+        auto* member = pick(*waiting, now);
+        if (member == nullptr) {
+            forgive_in_time(*waiting, now);
+            member = pick(*waiting, now);
+        }
         if (member == nullptr)
             continue;
+        waiting->forgiven_at = {};
         const Assignment result{.connection = waiting->connection, .worker = member->worker};
         member->offers.push_back(std::move(*waiting));
         waiting_.erase(waiting);
@@ -207,8 +231,10 @@ NodeScheduler::wake_at(Clock::time_point now) const noexcept
         if (time > now && (!first || time < *first))
             first = time;
     };
-    for (const auto& waiting : waiting_)
+    for (const auto& waiting : waiting_) {
         consider(waiting.not_before);
+        consider(waiting.forgiven_at);
+    }
     for (const auto& member : members_)
         if (member.active)
             consider(member.resting_until);

@@ -27,13 +27,17 @@ public:
     using Connection = std::uint32_t;
 
     /// A connection that everybody has refused is offered again after this long, then after twice
-    /// as long, and so on.
+    /// as long, and so on.  So is one that some have refused, while the others cannot take any.
     static constexpr std::chrono::milliseconds first_refusal_pause{10};
     static constexpr std::chrono::milliseconds longest_refusal_pause{1'000};
 
     /// A worker that had no descriptor for a connection gets none for this long, then one to try.
     static constexpr std::chrono::milliseconds first_rest{100};
     static constexpr std::chrono::milliseconds longest_rest{5'000};
+
+    /// So many connections that were refused may wait while others are accepted: whoever refused
+    /// one, or hangs, keeps the rest from nobody.
+    static constexpr std::size_t most_refused = 64;
 
     struct Assignment {
         Connection connection;
@@ -54,7 +58,8 @@ public:
     /// It is gone: what it has not replied to is for others.  Returns how many those are.
     std::size_t lose(Worker worker);
 
-    /// True if a connection that is offered now goes to a worker at once.
+    /// True if a connection that is offered now goes to a worker at once, and it should be
+    /// accepted.
     [[nodiscard]] bool has_room(Clock::time_point now) const noexcept;
 
     void offer(Connection connection) { waiting_.push_back({.connection = connection}); }
@@ -87,6 +92,7 @@ private:
         std::vector<Worker> refused_by{};
         unsigned rounds = 0; ///< how often everybody has refused it
         Clock::time_point not_before{};
+        Clock::time_point forgiven_at{}; ///< refusals are forgotten then; nothing: not known yet
     };
 
     struct Member {
@@ -101,6 +107,7 @@ private:
     [[nodiscard]] bool may_take(const Member& member, Clock::time_point now) const noexcept;
     [[nodiscard]] Member* pick(const Waiting& waiting, Clock::time_point now) noexcept;
     [[nodiscard]] bool is_refused_by_all(const Waiting& waiting) const noexcept;
+    void forgive_in_time(Waiting& waiting, Clock::time_point now) const;
     [[nodiscard]] Member* find(Worker worker) noexcept;
     [[nodiscard]] std::optional<Waiting> take_back(Worker worker, Connection connection) noexcept;
     void forget_if_done(Worker worker) noexcept;

@@ -203,6 +203,63 @@ TEST_CASE_FIXTURE(Fixture, "while a connection is refused a new worker gets it a
     CHECK(deal() == Workers{2});
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "a connection that one refused and that waits for one who hangs stops nobody")
+{
+    scheduler.add(1);
+    scheduler.add(2);
+    std::ignore = offer(); // with 1, who hangs from now on
+    CHECK(deal() == Workers{1});
+    const auto refused = offer();
+    CHECK(deal() == Workers{2});
+    scheduler.on_refused(2, refused);
+    CHECK(deal().empty());
+
+    CHECK(scheduler.has_room(now)); // 2 is idle, and may have room for others
+    CHECK(serve_one() == 2);
+    CHECK(scheduler.waiting() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "who refused a connection gets it again while nobody else can take it")
+{
+    scheduler.add(1);
+    scheduler.add(2);
+    const auto held = offer();
+    CHECK(deal() == Workers{1});
+    const auto refused = offer();
+    CHECK(deal() == Workers{2});
+    auto pause = NodeScheduler::first_refusal_pause;
+    for (int round = 0; round < 10; ++round) {
+        scheduler.on_refused(2, refused);
+        CHECK(deal().empty());
+        REQUIRE(scheduler.wake_at(now));
+        CHECK(*scheduler.wake_at(now) - now == pause);
+        now = *scheduler.wake_at(now);
+        CHECK(deal() == Workers{2});
+        pause = std::min(2 * pause, NodeScheduler::longest_refusal_pause);
+    }
+    // Within the pause it goes to the other as soon as that can take it.
+    scheduler.on_refused(2, refused);
+    CHECK(deal().empty());
+    scheduler.on_accepted(1, held);
+    CHECK(deal() == Workers{1});
+}
+
+TEST_CASE_FIXTURE(Fixture, "no more than so many that were refused wait")
+{
+    scheduler.add(1);
+    std::size_t count = 0;
+    while (scheduler.has_room(now) && count < 1000) {
+        const auto connection = offer();
+        CHECK(deal() == Workers{1});
+        scheduler.on_refused(1, connection);
+        CHECK(deal().empty());
+        ++count;
+    }
+    CHECK(count == NodeScheduler::most_refused);
+    CHECK(scheduler.waiting() == count);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a worker without descriptors rests, is tried again, and recovers")
 {
     scheduler.set_window(4);
