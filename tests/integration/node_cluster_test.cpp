@@ -222,6 +222,41 @@ TEST_CASE("under load, restart, scale and reload cost no client its answer")
     CHECK(site.usher.count("listening on") == 1); // one listener from the first to the last
 }
 
+TEST_CASE("a server that new workers do not have any more is closed, the others stay")
+{
+    const TempDir folder;
+    const auto path = folder.path() / "socket";
+    const auto write = [&](std::vector<std::string> command) {
+        command.insert(command.begin(), {node_program(), NodeSite::script("server.js"), "http"});
+        const json config{{"log_level", "debug"},
+                          {"pools", {{{"dialect", "node"}, {"workers", 2}, {"command", command}}}}};
+        return folder.write("usher.json", config.dump());
+    };
+    UsherProcess usher{{"run", "--config", write({"unix:" + path.string()})}};
+    usher.wait_until_ready(2);
+    usher.wait_for_count("listening on", 2);
+    CHECK(std::filesystem::exists(path));
+
+    std::ignore = write({});
+    CHECK(usher.command({"reload"}).code == 0);
+    CHECK(usher.wait_for("no longer listening on").find(path.string()) != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(path));
+    CHECK(usher.count("no longer listening on") == 1);
+    CHECK(get(usher.port(), "/").ok());
+}
+
+TEST_CASE("a server that nobody has while the next worker is still to come stays")
+{
+    auto site = NodeSite::of(1, {"http"}, {{"restart", {{"first_delay", "7s"}}}});
+    site.usher.wait_until_ready(1);
+    ::kill(site.usher.worker_pid(1), SIGKILL);
+    HttpClient client{site.usher.port()};
+    client.send_get("/");
+    CHECK(client.read_answer().ok()); // after more than the 5 s for which nobody has it
+    CHECK(site.usher.count("no longer listening on") == 0);
+    CHECK(site.usher.count("listening on") == 1);
+}
+
 TEST_CASE("a worker is replaced after as many connections as it may have")
 {
     auto site = NodeSite::of(1, {"http"}, {{"max_connections", 5}});

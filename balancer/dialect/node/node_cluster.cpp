@@ -24,6 +24,9 @@ namespace {
 /// A worker that ends closes its servers first, so only one that lives on has given them up.
 constexpr std::chrono::milliseconds abandoned_after{1'000};
 
+/// A worker that is ready and has not asked for a server for so long does without it.
+constexpr std::chrono::milliseconds unwanted_after{5'000};
+
 NodeConfig::Policy effective_policy(const PoolConfig& config)
 {
     if (config.node.policy != NodeConfig::Policy::automatic)
@@ -206,6 +209,7 @@ int NodeCluster::join(NodeWorker& worker, const ServerRequest& request, Server*&
     if (server->data == "null")
         server->data = request.data;
     server->members.insert(worker.id());
+    server->slots.insert(worker.slot());
     server->abandoned.reset();
     return 0;
 }
@@ -275,8 +279,16 @@ void NodeCluster::close_if_abandoned(const std::string& key, std::weak_ptr<NodeW
 {
     const auto server = std::ranges::find(servers_, key, &Server::key);
     const auto worker = last.lock();
-    if (server == servers_.end() || !worker || worker->is_leaving() || !server->members.empty())
+    if (server == servers_.end() || !server->members.empty())
         return;
+    if (worker && !worker->is_leaving())
+        close(server);
+    else
+        watch_unwanted(*server);
+}
+
+void NodeCluster::close(Servers::iterator server)
+{
     publish(EventKind::closed, log::Level::info, "no longer listening on " + server->name);
     if (server->listener) {
         server->listener->stop();
@@ -285,8 +297,59 @@ void NodeCluster::close_if_abandoned(const std::string& key, std::weak_ptr<NodeW
     servers_.erase(server);
 }
 
+/// Servers outlive their workers, for the next ones.  Who waits for those that the next ones do not
+/// open any more must hear that nobody is there.
+void NodeCluster::watch_unwanted()
+{
+    if (stopped_)
+        return;
+    for (auto& server : servers_)
+        if (server.members.empty())
+            watch_unwanted(server);
+}
+
+void NodeCluster::watch_unwanted(Server& server)
+{
+    server.abandoned = std::make_unique<asio::steady_timer>(executor_, unwanted_after);
+    server.abandoned->async_wait(
+        [this, key = server.key](const boost::system::error_code& cancelled) {
+            if (!cancelled)
+                close_if_unwanted(key);
+        });
+}
+
+void NodeCluster::close_if_unwanted(const std::string& key)
+{
+    const auto server = std::ranges::find(servers_, key, &Server::key);
+    if (server == servers_.end() || !server->members.empty())
+        return;
+    if (is_unwanted(*server))
+        close(server);
+    else if (!attached_.empty())
+        watch_unwanted(*server); // else when a worker is attached
+}
+
+/// True if every slot whose worker had it has a worker that does without.
+bool NodeCluster::is_unwanted(const Server& server) const noexcept
+{
+    return !attached_.empty() && std::ranges::all_of(server.slots, [this](unsigned slot) {
+        const auto found = attached_.find(slot);
+        return found != attached_.end() && is_settled(*found->second);
+    });
+}
+
+/// False if it may still be about to open its servers: one that is ready as soon as it runs.
+bool NodeCluster::is_settled(const NodeWorker& worker) const noexcept
+{
+    return !worker.is_ready_early() || std::ranges::any_of(servers_, [&](const Server& server) {
+        return server.members.contains(worker.id());
+    });
+}
+
 void NodeCluster::attach(NodeWorker& worker)
 {
+    attached_[worker.slot()] = &worker;
+    watch_unwanted(); // this one may want them
     for (const auto& server : servers_)
         if (server.listener && server.members.contains(worker.id()))
             server.listener->add(worker);
@@ -294,6 +357,10 @@ void NodeCluster::attach(NodeWorker& worker)
 
 void NodeCluster::detach(NodeWorker& worker) noexcept
 {
+    // In its slot's place there may be the next one already.
+    if (const auto found = attached_.find(worker.slot());
+        found != attached_.end() && found->second == &worker)
+        attached_.erase(found);
     for (const auto& server : servers_)
         if (server.listener)
             server.listener->remove(worker);
@@ -301,6 +368,7 @@ void NodeCluster::detach(NodeWorker& worker) noexcept
 
 void NodeCluster::lose(NodeWorker& worker)
 {
+    detach(worker);
     reported_.erase(worker.id());
     std::size_t lost = 0;
     for (auto& server : servers_) {
@@ -308,6 +376,7 @@ void NodeCluster::lose(NodeWorker& worker)
             lost += server.listener->lose(worker);
         leave(server, worker.id());
     }
+    watch_unwanted();
     counters_.reclaimed += lost;
     if (lost > 0)
         publish(EventKind::reclaimed, log::Level::info,
@@ -325,8 +394,10 @@ std::string_view NodeCluster::probe_key(const NodeWorker& worker) const noexcept
 
 void NodeCluster::give_up_slot(unsigned slot)
 {
-    for (auto& server : servers_)
+    for (auto& server : servers_) {
         server.shared.erase(slot);
+        server.slots.erase(slot);
+    }
 }
 
 void NodeCluster::report_undelivered(const NodeWorker& worker)

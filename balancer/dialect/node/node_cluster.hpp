@@ -88,6 +88,7 @@ private:
         std::set<std::uint64_t> members;          ///< workers that have it
         std::shared_ptr<NodeListener> listener;   ///< null: the workers accept themselves
         std::map<unsigned, sys::UniqueFd> shared; ///< their sockets, by slot; 0: everybody's
+        std::set<unsigned> slots;                 ///< whose worker has had it
         std::unique_ptr<boost::asio::steady_timer> abandoned;
     };
     using Servers = std::list<Server>;
@@ -100,6 +101,12 @@ private:
     [[nodiscard]] int let_in(NodeWorker& worker, const ServerRequest& request, Server& server);
     void leave(Server& server, std::uint64_t worker);
     void close_if_abandoned(const std::string& key, std::weak_ptr<NodeWorker> last);
+    void watch_unwanted();
+    void watch_unwanted(Server& server);
+    void close_if_unwanted(const std::string& key);
+    [[nodiscard]] bool is_unwanted(const Server& server) const noexcept;
+    [[nodiscard]] bool is_settled(const NodeWorker& worker) const noexcept;
+    void close(Servers::iterator server);
     void on_accept_failure(const NodeListener& listener, std::error_code error,
                            std::chrono::milliseconds pause) noexcept override;
     void publish(EventKind kind, log::Level level, std::string text);
@@ -115,7 +122,8 @@ private:
     Servers servers_;
     std::uint64_t last_key_ = 0;
     DispatchCounters counters_;
-    std::set<std::uint64_t> reported_; ///< workers whose lack of descriptors was told
+    std::map<unsigned, NodeWorker*> attached_; ///< by slot
+    std::set<std::uint64_t> reported_;         ///< workers whose lack of descriptors was told
     bool stopped_ = false;
 };
 

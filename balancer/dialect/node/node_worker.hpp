@@ -67,6 +67,12 @@ public:
     [[nodiscard]] unsigned slot() const noexcept { return slot_; }
     [[nodiscard]] bool is_attached() const noexcept { return attached_; }
 
+    /// It is ready as soon as it runs, which says nothing of its servers.
+    [[nodiscard]] bool is_ready_early() const noexcept
+    {
+        return config_->node.ready == NodeConfig::Ready::online;
+    }
+
     /// It was told to end, says that it ends, or has ended.
     [[nodiscard]] bool is_leaving() const noexcept { return leaving_; }
 
