@@ -44,9 +44,10 @@ std::set<std::string> numeric_addresses(const std::string& host)
     return result;
 }
 
-std::string absolute(const std::string& path)
+/// A worker's way of saying a path may differ from the configuration's.
+bool same_path(const std::filesystem::path& asked, const std::string& place)
 {
-    return std::filesystem::absolute(path).lexically_normal();
+    return asked.is_absolute() && asked.lexically_normal() == place;
 }
 
 } // namespace
@@ -63,7 +64,7 @@ NodeAllowList::NodeAllowList(const std::vector<ListenConfig>& listen)
             places_.push_back({.hosts = numeric_addresses(where.host), .port = where.port});
             break;
         case ListenAddress::Kind::unix_path:
-            places_.push_back({.path = absolute(where.path)});
+            places_.push_back({.path = std::filesystem::absolute(where.path).lexically_normal()});
             break;
         }
     }
@@ -78,7 +79,7 @@ bool NodeAllowList::allows(const ServerRequest& request) const
     return std::ranges::any_of(places_, [&](const Place& place) {
         if (request.is_path || !place.path.empty())
             return request.is_path && request.address && !place.path.empty() &&
-                   absolute(*request.address) == place.path;
+                   same_path(*request.address, place.path);
         return request.port == place.port &&
                (place.everywhere || place.hosts.contains(request.address.value_or("::")));
     });

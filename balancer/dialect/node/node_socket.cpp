@@ -113,16 +113,24 @@ int open_abstract(std::string_view name, const ServerRequest& request, unsigned 
     return open_at(at, request, NodeSocketUse::listen, backlog, socket);
 }
 
+/// Short enough for an address, if it can be: relative to where usher is.
+std::string short_name(const std::filesystem::path& path)
+{
+    std::error_code nowhere; // the folder may have been removed
+    const auto here = std::filesystem::current_path(nowhere);
+    auto relative = nowhere ? std::string{} : path.lexically_relative(here).string();
+    auto name = path.string();
+    return relative.empty() || relative.size() >= name.size() ? name : relative;
+}
+
 int open_path(const ServerRequest& request, unsigned backlog, NodeSocket& socket)
 {
     const std::string& path = *request.address;
     if (const auto zero = path.find('\0'); zero != std::string::npos)
         return open_abstract(std::string_view{path}.substr(zero), request, backlog, socket);
 
-    std::error_code ignored;
-    const auto relative = std::filesystem::relative(path, ignored).string();
-    const bool shorter = !ignored && !relative.empty() && relative.size() < path.size();
-    const auto& name = shorter ? relative : path;
+    // Normal, as it was compared with what is allowed: "link/.." may be anywhere.
+    const auto name = short_name(std::filesystem::path{path}.lexically_normal());
     if (name.size() >= sizeof(sockaddr_un::sun_path))
         return ENAMETOOLONG;
     try {
@@ -176,7 +184,9 @@ int open_node_socket(const ServerRequest& request, NodeSocketUse use, unsigned b
     if (request.fd >= 0)
         return adopt_inherited(request, backlog, socket);
     if (request.is_path)
-        return request.address ? open_path(request, backlog, socket) : EINVAL;
+        return request.address && !request.address->empty() // a name of the kernel's own choice
+                   ? open_path(request, backlog, socket)
+                   : EINVAL;
     return open_inet(request, use, backlog, socket);
 }
 
