@@ -258,7 +258,7 @@ TEST_CASE("a worker that breaks the protocol is retired, and the master serves o
         {"stray-handle-ack", "acknowledged a descriptor that it was not sent"},
         {"descriptors", "sent descriptors without the messages"},
         {"handle-for-a-closed-server", "it hands out a connection, as only a primary does"},
-        {"bad-number", "cannot be read: "},
+        {"no-number", "cannot be read: it has no \"seq\""},
     };
     for (const auto& entry : faults) {
         const auto& fault = entry.first;
@@ -273,6 +273,25 @@ TEST_CASE("a worker that breaks the protocol is retired, and the master serves o
     }
 }
 
+TEST_CASE(
+    "a worker that asks for an impossible server is told so, and serves on as the master does")
+{
+    const std::map<std::string, std::string> requests{
+        {R"({"address": "", "port": -1, "addressType": -1})", "Invalid argument"},
+        {R"({"port": 70000})", "Invalid argument"},
+        {R"({"fd": 1.5})", "Invalid argument"},
+    };
+    for (const auto& [members, error] : requests)
+        for (const auto& listen : {json{}, json{{"listen", "127.0.0.1:0"}}}) {
+            CAPTURE(members);
+            CAPTURE(listen);
+            auto site = NodeSite::of_fakes(1, "ask:" + members, listen);
+            site.usher.wait_for("refused with " + error);
+            CHECK(get(site.usher.port(), "/").ok());
+            CHECK(site.usher.stop() == usher::sys::ExitStatus{});
+        }
+}
+
 TEST_CASE("with V8's format a worker that breaks it is retired, and the master serves on")
 {
     const std::map<std::string, std::string> faults{
@@ -284,7 +303,7 @@ TEST_CASE("with V8's format a worker that breaks it is retired, and the master s
         {"half-a-length", "closed its channel in the middle of a message"},
         {"wrong-ack", "answered a message 4711 that it was not sent"},
         {"stray-handle-ack", "acknowledged a descriptor that it was not sent"},
-        {"bad-number", "cannot be read: \"port\" is 70000"},
+        {"no-number", "cannot be read: it has no \"seq\""},
     };
     for (const auto& [fault, reason] : faults) {
         CAPTURE(fault);

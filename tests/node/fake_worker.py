@@ -1,6 +1,7 @@
 """A worker that speaks to its cluster and is no Node: `fake_worker.py FAULT`.
 
 It listens as a good one would, then does what FAULT says; what it has no fault for it does well.
+`ask:JSON` asks for another server with these members, and says `refused with ERROR` if it gets none.
 """
 import array
 import json
@@ -118,6 +119,12 @@ def messages():
                 yield message, None
 
 
+def ask(**members):
+    """For a server; `members` are those that a good worker would not send so."""
+    send({"cmd": "NODE_CLUSTER", "act": "queryServer", "index": 0, "data": None,
+          "address": "127.0.0.1", "port": 0, "addressType": 4, "backlog": 0, **members})
+
+
 def serve(connection):
     connection.setblocking(True)
     connection.recv(65536)
@@ -128,6 +135,11 @@ def serve(connection):
 
 
 def misbehave(key):
+    global FAULT
+    if FAULT.startswith("ask:"):
+        ask(**json.loads(FAULT[4:]))
+        FAULT = ""
+        return
     if FAULT == "malformed":
         CHANNEL.sendall(b'{"cmd":"NODE_CLUSTER",\n')
     elif FAULT == "empty-line":
@@ -153,8 +165,10 @@ def misbehave(key):
         text = {"cmd": "NODE_HANDLE", "type": "net.Native",
                 "msg": {"cmd": "NODE_CLUSTER", "act": "newconn", "key": key, "seq": 1}}
         socket.send_fds(CHANNEL, [json.dumps(text).encode() + b"\n"], [0])
-    elif FAULT == "bad-number":
-        send({"cmd": "NODE_CLUSTER", "act": "queryServer", "port": 70000, "addressType": 4})
+    elif FAULT == "no-number":
+        bare = {"cmd": "NODE_CLUSTER", "act": "queryServer", "port": 80}
+        CHANNEL.sendall(frame(b"\xff\x0f" + v8_encode(bare)) if ADVANCED
+                        else json.dumps(bare).encode() + b"\n")
     elif FAULT == "silent":
         pass
     elif FAULT == "cut-payload":
@@ -174,8 +188,7 @@ def misbehave(key):
 
 
 send({"cmd": "NODE_CLUSTER", "act": "online"})
-send({"cmd": "NODE_CLUSTER", "act": "queryServer", "index": 0, "data": None,
-      "address": "127.0.0.1", "port": 0, "addressType": 4, "backlog": 0})
+ask()
 held = []
 for message, connection in messages():
     if connection is not None:
@@ -186,6 +199,8 @@ for message, connection in messages():
         send({"cmd": "NODE_HANDLE_ACK"})
         send({"cmd": "NODE_CLUSTER", "ack": message["seq"], "accepted": True})
         serve(connection)
+    elif message.get("errno"):
+        print("refused with", os.strerror(-message["errno"]), flush=True)
     elif "ack" in message:
         send({"cmd": "NODE_CLUSTER", "act": "listening", "index": 0, "data": None,
               "address": "127.0.0.1", "port": message["sockname"]["port"], "addressType": 4})

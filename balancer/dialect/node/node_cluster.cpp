@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <exception>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -214,18 +215,21 @@ int NodeCluster::join(NodeWorker& worker, const ServerRequest& request, Server*&
     return 0;
 }
 
-void NodeCluster::query(NodeWorker& worker, const ServerRequest& request)
+/// Gives `worker` the server that it asks for; 0, or an errno that it has not been told yet.
+int NodeCluster::serve(NodeWorker& worker, const ServerRequest& request)
 {
+    if (!request.fault.empty()) {
+        publish(EventKind::note, log::Level::warning,
+                "a worker asks for a server that cannot be: " + request.fault);
+        return EINVAL;
+    }
     Server* server = nullptr;
-    int error = stopped_ ? ECANCELED : join(worker, request, server);
+    int error = join(worker, request, server);
     if (error == 0)
         error = let_in(worker, request, *server);
-    if (error == 0)
-        return;
-    if (server != nullptr)
+    if (error != 0 && server != nullptr)
         leave(*server, worker.id()); // it does not have it
-    // If not even this can be sent, the worker has long stopped to read.
-    std::ignore = worker.answer(node::encode_answer(request.seq, "", error, "null", std::nullopt));
+    return error;
 }
 
 /// Answers a worker that is a member of `server` now; 0 or an errno.
@@ -248,6 +252,22 @@ int NodeCluster::let_in(NodeWorker& worker, const ServerRequest& request, Server
                          fd)
                ? 0
                : EMFILE;
+}
+
+void NodeCluster::query(NodeWorker& worker, const ServerRequest& request)
+{
+    int error = ECANCELED;
+    try {
+        if (!stopped_)
+            error = serve(worker, request);
+    } catch (const std::exception& e) { // whatever a worker asks for is not usher's end
+        publish(EventKind::note, log::Level::error,
+                fmt::format("{}: cannot listen: {}", describe(request), e.what()));
+        error = EIO;
+    }
+    if (error != 0) // if not even this can be sent, the worker has long stopped to read
+        std::ignore =
+            worker.answer(node::encode_answer(request.seq, "", error, "null", std::nullopt));
 }
 
 void NodeCluster::leave(Server& server, std::uint64_t worker)

@@ -99,6 +99,7 @@ private:
     [[nodiscard]] int socket_for(Server& server, unsigned slot, int& fd);
     [[nodiscard]] int join(NodeWorker& worker, const ServerRequest& request, Server*& server);
     [[nodiscard]] int let_in(NodeWorker& worker, const ServerRequest& request, Server& server);
+    [[nodiscard]] int serve(NodeWorker& worker, const ServerRequest& request);
     void leave(Server& server, std::uint64_t worker);
     void close_if_abandoned(const std::string& key, std::weak_ptr<NodeWorker> last);
     void watch_unwanted();

@@ -6,7 +6,9 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -42,26 +44,18 @@ const Json& member(const Json& json, const char* key)
     return found == json.end() ? nothing : *found;
 }
 
-/// A whole number in range.  Numbers that come from the environment may be strings: a UDP socket
-/// passes on what its program gave it.
+/// A whole number in range.
 std::int64_t number(const Json& json, const char* key, std::int64_t least, std::int64_t most,
                     std::int64_t otherwise)
 {
     const auto& value = member(json, key);
     if (value.is_null())
         return otherwise;
-    std::int64_t result = 0;
-    if (value.is_number_integer()) {
-        result = value.get<std::int64_t>();
-    } else if (value.is_string()) {
-        const auto& text = value.get_ref<const std::string&>();
-        const auto* const end = text.data() + text.size();
-        if (const auto [rest, error] = std::from_chars(text.data(), end, result);
-            error != std::errc{} || rest != end)
-            refuse(key, value);
-    } else {
+    constexpr std::uint64_t representable = std::numeric_limits<std::int64_t>::max();
+    if (!value.is_number_integer() ||
+        (value.is_number_unsigned() && value.get<std::uint64_t>() > representable))
         refuse(key, value);
-    }
+    const auto result = value.get<std::int64_t>();
     if (result < least || result > most)
         refuse(key, value);
     return result;
@@ -89,6 +83,56 @@ int backlog_of(const Json& json)
     return wish > 0 ? static_cast<int>(std::min(wish, most)) : 0;
 }
 
+/// As JavaScript makes a number of a text; NaN if it is none.
+double number_of(std::string_view text)
+{
+    constexpr std::string_view blanks = " \t\n\v\f\r";
+    text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
+    text.remove_suffix(text.size() - (text.find_last_not_of(blanks) + 1));
+    if (text.empty())
+        return 0;
+
+    constexpr auto nan = std::numeric_limits<double>::quiet_NaN();
+    const auto whole = [&text](const auto& parsed) {
+        return parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size();
+    };
+    if (text.size() > 2 && text[0] == '0') {
+        const char mark = static_cast<char>(text[1] | 0x20); // in lower case
+        if (const int base = mark == 'x' ? 16 : mark == 'o' ? 8 : mark == 'b' ? 2 : 0) {
+            text.remove_prefix(2);
+            std::uint64_t digits = 0;
+            const auto parsed =
+                std::from_chars(text.data(), text.data() + text.size(), digits, base);
+            return whole(parsed) ? static_cast<double>(digits) : nan;
+        }
+    }
+    if (text[0] == '+' && !text.substr(1).starts_with('-'))
+        text.remove_prefix(1);
+    double result = 0;
+    return whole(std::from_chars(text.data(), text.data() + text.size(), result)) ? result : nan;
+}
+
+/// A UDP socket passes on what its program gave it, e.g. from the environment, and Node's primary
+/// makes a number of that, of which the kernel gets 16 bits.
+int datagram_port(const Json& json)
+{
+    const auto& value = member(json, "port");
+    double wish = 0;
+    if (value.is_number())
+        wish = value.get<double>();
+    else if (value.is_boolean())
+        wish = value.get<bool>() ? 1 : 0;
+    else if (value.is_string())
+        wish = number_of(value.get_ref<const std::string&>());
+    else if (!value.is_null())
+        refuse("port", value);
+    if (!std::isfinite(wish))
+        return 0;
+    constexpr double range = 65'536;
+    const double rest = std::fmod(std::trunc(wish), range);
+    return static_cast<int>(rest < 0 ? rest + range : rest);
+}
+
 std::uint64_t sequence(const Json& json, const char* key)
 {
     constexpr auto most = std::numeric_limits<std::int64_t>::max();
@@ -109,17 +153,26 @@ node::UserMessage user_message(std::string_view json)
                                                          : node::cut_short(json, json.size())};
 }
 
-ServerRequest decode_request(const Json& json)
+void fill(ServerRequest& request, const Json& json)
 {
     constexpr int most = std::numeric_limits<int>::max();
-    ServerRequest request{.seq = sequence(json, "seq"),
-                          .index = number(json, "index", 0, most, 0),
-                          .port = static_cast<int>(number(json, "port", -1, 65'535, 0)),
-                          .fd = static_cast<int>(number(json, "fd", -1, most, -1)),
-                          .backlog = backlog_of(json),
-                          .readable_all = flag(json, "readableAll"),
-                          .writable_all = flag(json, "writableAll"),
-                          .data = text_of(member(json, "data"))};
+    const auto& type = member(json, "addressType");
+    if (type == "udp4")
+        request.kind = ServerRequest::Kind::datagram4;
+    else if (type == "udp6")
+        request.kind = ServerRequest::Kind::datagram6;
+    else
+        request.is_path = number(json, "addressType", -1, 6, 4) == -1;
+
+    request.index = number(json, "index", 0, most, 0);
+    request.port = request.kind == ServerRequest::Kind::stream
+                       ? static_cast<int>(number(json, "port", -1, 65'535, 0))
+                       : datagram_port(json);
+    request.fd = static_cast<int>(number(json, "fd", -1, most, -1));
+    request.backlog = backlog_of(json);
+    request.readable_all = flag(json, "readableAll");
+    request.writable_all = flag(json, "writableAll");
+    request.data = text_of(member(json, "data"));
     const auto flags = number(json, "flags", 0, most, 0);
     request.v6only = (flags & v6only_flag) != 0;
     request.reuse_address = (flags & reuse_address_flag) != 0;
@@ -129,14 +182,19 @@ ServerRequest decode_request(const Json& json)
         request.address = address.get<std::string>();
     else if (!address.is_null())
         refuse("address", address);
+    if (request.is_path && request.address.value_or("").empty())
+        refuse("address", address);
+}
 
-    const auto& type = member(json, "addressType");
-    if (type == "udp4")
-        request.kind = ServerRequest::Kind::datagram4;
-    else if (type == "udp6")
-        request.kind = ServerRequest::Kind::datagram6;
-    else
-        request.is_path = number(json, "addressType", -1, 6, 4) == -1;
+/// A program may ask for anything, and is to hear of it as of any server that fails.
+ServerRequest decode_request(const Json& json)
+{
+    ServerRequest request{.seq = sequence(json, "seq")};
+    try {
+        fill(request, json);
+    } catch (const Refused& refused) {
+        request.fault = refused.reason;
+    }
     return request;
 }
 

@@ -26,6 +26,7 @@ struct ServerRequest {
     enum class Kind { stream, datagram4, datagram6 };
 
     std::uint64_t seq = 0;  ///< what the answer names
+    std::string fault;      ///< why it cannot be answered with a server, one clause; else empty
     std::int64_t index = 0; ///< the how many-th of its kind in the worker
     Kind kind = Kind::stream;
     std::optional<std::string> address; ///< none: every interface; a path if `is_path`

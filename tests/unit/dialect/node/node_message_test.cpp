@@ -113,6 +113,47 @@ TEST_CASE("requests for paths, descriptors, IPv6 alone and datagrams are told ap
     CHECK(datagram.reuse_address);
 }
 
+TEST_CASE("the port of a datagram socket is whatever the program gave for it")
+{
+    const auto port = [](const std::string& text) {
+        const auto request = request_of(R"("addressType":"udp4","seq":1,"port":)" + text);
+        CHECK(request.fault.empty());
+        return request.port;
+    };
+    for (const char* const nothing :
+         {"null", "false", "0", R"("")", R"(" ")", R"("x")", R"("80x")", R"("0x")", R"("0x-5")",
+          R"("+-5")", R"("Infinity")", R"("nan")", "1e300", "0.9", "65536"})
+        CHECK(port(nothing) == 0);
+    CHECK(port("true") == 1);
+    CHECK(port("8125.7") == 8125);
+    CHECK(port("70000") == 4464);
+    CHECK(port("-1") == 65'535);
+    CHECK(port(R"("8125")") == 8125);
+    CHECK(port(R"("+8125")") == 8125);
+    CHECK(port(R"(" 8125.5\n")") == 8125);
+    CHECK(port(R"("8e3")") == 8000);
+    CHECK(port(R"("0x1fbd")") == 8125);
+    CHECK(port(R"("0X1FBD")") == 8125);
+    CHECK(port(R"("0o17")") == 15);
+    CHECK(port(R"("0b11")") == 3);
+}
+
+TEST_CASE("a request for what cannot be is to be answered all the same")
+{
+    for (const char* const members :
+         {R"("port":65536)", R"("port":-2)", R"("port":"80")", R"("port":{})", R"("address":7)",
+          R"("addressType":7)", R"("addressType":"tcp")", R"("fd":1.5)", R"("fd":1099511627776)",
+          R"("fd":-2)", R"("fd":18446744073709551615)", R"("flags":"1")", R"("index":-1)",
+          R"("addressType":-1)", R"("addressType":-1,"address":"")",
+          R"("addressType":"udp4","port":[])"}) {
+        CAPTURE(members);
+        const auto request = request_of(std::string{members} + R"(,"seq":7)");
+        CHECK_FALSE(request.fault.empty());
+        CHECK(request.seq == 7);
+    }
+    CHECK(request_of(R"("port":1,"seq":7)").fault.empty());
+}
+
 TEST_CASE("a server's data is kept as it came")
 {
     CHECK(request_of(R"("data":{"ticketKeys":"00ff"},"port":1,"seq":1)").data ==
@@ -207,15 +248,11 @@ TEST_CASE("nesting without end does not use up the stack")
 
 TEST_CASE("what cannot be read is malformed, and nothing throws")
 {
-    for (const char* const line :
-         {"", " ", "{", "x", "{\"cmd\":\"NODE_CLUSTER\",", "\xff",
-          R"({"cmd":"NODE_CLUSTER","act":"queryServer"})",
-          R"({"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"port":65536})",
-          R"({"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"port":"80x"})",
-          R"({"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"port":{}})",
-          R"({"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"address":7})",
-          R"({"cmd":"NODE_CLUSTER","act":"exitedAfterDisconnect"})",
-          R"({"cmd":"NODE_CLUSTER","ack":-1,"accepted":true})"}) {
+    for (const char* const line : {"", " ", "{", "x", "{\"cmd\":\"NODE_CLUSTER\",", "\xff",
+                                   R"({"cmd":"NODE_CLUSTER","act":"queryServer"})",
+                                   R"({"cmd":"NODE_CLUSTER","act":"queryServer","seq":"1"})",
+                                   R"({"cmd":"NODE_CLUSTER","act":"exitedAfterDisconnect"})",
+                                   R"({"cmd":"NODE_CLUSTER","ack":-1,"accepted":true})"}) {
         CAPTURE(line);
         CHECK(is<Malformed>(line));
     }
