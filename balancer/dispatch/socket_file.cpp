@@ -8,7 +8,11 @@
 
 namespace usher {
 
-SocketFile::SocketFile(std::string path) : path_{std::move(path)}, identity_{identity_of(path_)} {}
+SocketFile::SocketFile(std::string path) : path_{std::move(path)}, identity_{identity_of(path_)}
+{
+    if (identity_ == Identity{}) // it is gone already, or what is there now is not ours to remove
+        path_.clear();
+}
 
 SocketFile::SocketFile(SocketFile&& other) noexcept
     : path_{std::exchange(other.path_, {})}, identity_{other.identity_}
@@ -37,7 +41,7 @@ void SocketFile::set_mode(unsigned mode) const noexcept
 SocketFile::Identity SocketFile::identity_of(const std::string& path) noexcept
 {
     struct stat status {};
-    if (::lstat(path.c_str(), &status) < 0)
+    if (::lstat(path.c_str(), &status) < 0 || !S_ISSOCK(status.st_mode))
         return {};
     return {.device = status.st_dev, .inode = status.st_ino};
 }

@@ -19,10 +19,11 @@ namespace {
 /// Holds a lock on a folder, so that two masters cannot both find the same file stale.
 class FolderLock {
 public:
-    explicit FolderLock(const std::filesystem::path& folder)
+    FolderLock(const std::filesystem::path& folder, FolderLocked locked)
         : fd_{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)}
     {
-        if (!fd_ || sys::retry_on_eintr([this] { return ::flock(fd_.get(), LOCK_EX); }) < 0)
+        const int how = LOCK_EX | (locked == FolderLocked::fail ? LOCK_NB : 0);
+        if (!fd_ || sys::retry_on_eintr([&] { return ::flock(fd_.get(), how); }) < 0)
             throw std::system_error{sys::last_error(), folder.string()};
     }
 
@@ -66,7 +67,7 @@ bool is_stale_socket(const sys::SocketAddress& address)
 } // namespace
 
 ListeningSocket open_unix_listener(const std::string& path, std::optional<unsigned> mode,
-                                   unsigned backlog)
+                                   unsigned backlog, FolderLocked locked)
 {
     const auto address = sys::SocketAddress::unix_path(path);
     sys::UniqueFd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
@@ -74,7 +75,7 @@ ListeningSocket open_unix_listener(const std::string& path, std::optional<unsign
         throw std::system_error{sys::last_error(), address.to_string()};
 
     const auto folder = std::filesystem::path{path}.parent_path();
-    const FolderLock lock{folder.empty() ? "." : folder};
+    const FolderLock lock{folder.empty() ? "." : folder, locked};
 
     auto error = bind_to(fd.get(), address, mode);
     if (error == std::errc::address_in_use && is_stale_socket(address)) {

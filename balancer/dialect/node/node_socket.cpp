@@ -123,6 +123,17 @@ std::string short_name(const std::filesystem::path& path)
     return relative.empty() || relative.size() >= name.size() ? name : relative;
 }
 
+/// The permissions of a new socket's file; nothing: as the umask has it.
+std::optional<unsigned> mode_of(const ServerRequest& request)
+{
+    if (!request.readable_all && !request.writable_all)
+        return std::nullopt;
+    const auto mask = ::umask(0); // there is no other way to read it
+    ::umask(mask);
+    return (0777U & ~mask) | (request.readable_all ? 0444U : 0U) |
+           (request.writable_all ? 0222U : 0U);
+}
+
 int open_path(const ServerRequest& request, unsigned backlog, NodeSocket& socket)
 {
     const std::string& path = *request.address;
@@ -134,7 +145,9 @@ int open_path(const ServerRequest& request, unsigned backlog, NodeSocket& socket
     if (name.size() >= sizeof(sockaddr_un::sun_path))
         return ENAMETOOLONG;
     try {
-        auto opened = open_unix_listener(name, std::nullopt, backlog);
+        // The mode comes with the file: by its name it could by now be another one, of the worker's
+        // choice.  Nor may anybody who locks the folder hold up usher.
+        auto opened = open_unix_listener(name, mode_of(request), backlog, FolderLocked::fail);
         socket.fd = std::move(opened.fd);
         socket.address = opened.address;
         socket.file = std::move(opened.file);
@@ -143,9 +156,6 @@ int open_path(const ServerRequest& request, unsigned backlog, NodeSocket& socket
     } catch (const std::system_error& e) {
         return e.code().value();
     }
-    if (struct stat status{}; ::stat(name.c_str(), &status) == 0)
-        socket.file.set_mode((status.st_mode & 0777U) | (request.readable_all ? 0444U : 0U) |
-                             (request.writable_all ? 0222U : 0U));
     return 0;
 }
 

@@ -162,6 +162,16 @@ TEST_CASE_FIXTURE(Fixture, "a path that is too long is refused before anything i
                     std::invalid_argument);
 }
 
+TEST_CASE_FIXTURE(Fixture, "what somebody has put in the file's place stays, whatever it is")
+{
+    {
+        const auto socket = open();
+        REQUIRE(fs::remove(path));
+        std::ofstream{path} << "precious";
+    }
+    CHECK(fs::is_regular_file(path));
+}
+
 TEST_CASE_FIXTURE(Fixture, "the file goes when the listener goes")
 {
     std::ignore = open();

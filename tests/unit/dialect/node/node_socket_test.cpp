@@ -11,6 +11,10 @@
 #include <string>
 #include <utility>
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
 using namespace usher;
 using namespace usher::test;
 
@@ -49,6 +53,13 @@ private:
     fs::path before_ = fs::current_path();
 };
 
+unsigned mode_of(const std::string& path)
+{
+    struct stat status {};
+    REQUIRE(::lstat(path.c_str(), &status) == 0);
+    return status.st_mode & 0777U;
+}
+
 } // namespace
 
 TEST_SUITE_BEGIN("node_socket");
@@ -78,6 +89,35 @@ TEST_CASE_FIXTURE(Fixture, "a path is what it looks like, whatever links there a
     CHECK(open(for_path((folder.path() / "link/../s.sock").string()), socket) == 0);
     CHECK(fs::is_socket(path));
     CHECK_FALSE(fs::exists(folder.path() / "a/s.sock"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "whoever locks the folder does not hold up the process")
+{
+    {
+        const sys::UniqueFd lock{::open(folder.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+        REQUIRE(::flock(lock.get(), LOCK_EX) == 0);
+        NodeSocket socket;
+        CHECK(open(for_path(path), socket) == EAGAIN);
+        CHECK_FALSE(fs::exists(path));
+    }
+    NodeSocket socket;
+    CHECK(open(for_path(path), socket) == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "a Unix socket's file is for all if that was asked for, beyond the umask")
+{
+    const auto before = ::umask(027);
+    for (const bool readable : {false, true})
+        for (const bool writable : {false, true}) {
+            auto request = for_path(path);
+            request.readable_all = readable;
+            request.writable_all = writable;
+            NodeSocket socket;
+            CHECK(open(request, socket) == 0);
+            CHECK(mode_of(path) == (0750U | (readable ? 0444U : 0U) | (writable ? 0222U : 0U)));
+        }
+    CHECK(::umask(before) == 027); // as it was
 }
 
 TEST_SUITE_END();
