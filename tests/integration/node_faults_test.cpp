@@ -3,6 +3,7 @@
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/load.hpp"
+#include "tests/support/nobody.hpp"
 #include "tests/support/node_site.hpp"
 #include "tests/support/process_facts.hpp"
 
@@ -290,6 +291,38 @@ TEST_CASE(
             CHECK(get(site.usher.port(), "/").ok());
             CHECK(site.usher.stop() == usher::sys::ExitStatus{});
         }
+}
+
+TEST_CASE("a pool has 256 servers at most, and the log says so once")
+{
+    auto site = NodeSite::of_fakes(1, "many-servers");
+    site.usher.wait_for_count("refused with Too many open files", 44);
+    CHECK(site.usher.count("listening on") == 256);
+    CHECK(site.usher.count("want more than 256 servers") == 1);
+    CHECK(get(site.usher.port(), "/").ok());
+    CHECK(site.usher.stop() == usher::sys::ExitStatus{});
+}
+
+TEST_CASE("a worker of another user gets nothing by usher that it could not do itself")
+{
+    // The script is where usher is.
+    if (!can_run_as_nobody({usher_program()})) {
+        MESSAGE("skipped: only root can change users, and nobody must reach " << usher_program());
+        return;
+    }
+    const TempDir folder;
+    const auto path = (folder.path() / "s.sock").string();
+    const json request{{"address", path}, {"port", -1}, {"addressType", -1}};
+    const json pool{{"user", "nobody"}, {"cwd", "/"}};
+    {
+        auto site = NodeSite::of_fakes(1, "ask:" + request.dump(), pool);
+        site.usher.wait_for("refused with Permission denied");
+        CHECK(site.usher.count("may not listen on unix:" + path +
+                               ", because it runs as user \"nobody\"") == 1);
+        CHECK(get(site.usher.port(), "/").ok());
+    }
+    auto site = NodeSite::of_fakes(1, R"(ask:{"port": 80})", pool);
+    site.usher.wait_for("refused with Permission denied");
 }
 
 TEST_CASE("with V8's format a worker that breaks it is retired, and the master serves on")

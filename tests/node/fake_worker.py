@@ -140,6 +140,11 @@ def misbehave(key):
         ask(**json.loads(FAULT[4:]))
         FAULT = ""
         return
+    if FAULT == "many-servers":
+        for index in range(1, 300):
+            ask(index=index)
+        FAULT = ""
+        return
     if FAULT == "malformed":
         CHANNEL.sendall(b'{"cmd":"NODE_CLUSTER",\n')
     elif FAULT == "empty-line":

@@ -2,6 +2,7 @@
 #include "balancer/dialect/node/node_allow_list.hpp"
 
 #include "balancer/config/listen_address.hpp"
+#include "balancer/config/quote.hpp"
 
 #include <fmt/core.h>
 
@@ -15,10 +16,14 @@
 
 #include <netdb.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace usher {
 
 namespace {
+
+/// Those below are root's.
+constexpr int first_free_port = 1024;
 
 /// The addresses of `host` as Node writes them.
 std::set<std::string> numeric_addresses(const std::string& host)
@@ -52,9 +57,11 @@ bool same_path(const std::filesystem::path& asked, const std::string& place)
 
 } // namespace
 
-NodeAllowList::NodeAllowList(const std::vector<ListenConfig>& listen)
+NodeAllowList::NodeAllowList(const PoolConfig& config)
 {
-    for (const auto& entry : listen) {
+    if (const auto& user = config.run_as.ids.user; user && *user != ::geteuid())
+        other_user_ = config.run_as.user;
+    for (const auto& entry : config.listen) {
         const auto where = parse_listen_address(entry.address);
         switch (where.kind) {
         case ListenAddress::Kind::any:
@@ -70,10 +77,25 @@ NodeAllowList::NodeAllowList(const std::vector<ListenConfig>& listen)
     }
 }
 
-bool NodeAllowList::allows(const ServerRequest& request) const
+std::string NodeAllowList::refusal(const ServerRequest& request) const
 {
-    if (places_.empty())
-        return true;
+    if (!places_.empty())
+        return is_listed(request) ? "" : "\"listen\" does not say so";
+    if (other_user_.empty() || request.fd >= 0)
+        return {};
+    if (request.is_path)
+        return fmt::format("it runs as user {}, and usher would make the file as another; let "
+                           "\"listen\" say so",
+                           quote(other_user_));
+    if (request.port > 0 && request.port < first_free_port)
+        return fmt::format("it runs as user {}, who may not do that without usher; let \"listen\" "
+                           "say so",
+                           quote(other_user_));
+    return {};
+}
+
+bool NodeAllowList::is_listed(const ServerRequest& request) const
+{
     if (request.fd >= 0)
         return false;
     return std::ranges::any_of(places_, [&](const Place& place) {
@@ -89,13 +111,15 @@ std::string describe(const ServerRequest& request)
 {
     if (request.fd >= 0)
         return fmt::format("descriptor {}", request.fd);
+    constexpr std::size_t longest = 200; // a worker may ask for what it likes
+    const auto address = printable(request.address.value_or(""), longest);
     if (request.is_path)
-        return "unix:" + request.address.value_or("");
+        return "unix:" + address;
     const auto* const protocol = request.kind == ServerRequest::Kind::stream ? "" : " (UDP)";
     if (!request.address)
         return fmt::format("port {}{}", request.port, protocol);
-    const bool v6 = request.address->find(':') != std::string::npos;
-    return fmt::format("{}{}{}:{}{}", v6 ? "[" : "", *request.address, v6 ? "]" : "", request.port,
+    const bool v6 = address.find(':') != std::string::npos;
+    return fmt::format("{}{}{}:{}{}", v6 ? "[" : "", address, v6 ? "]" : "", request.port,
                        protocol);
 }
 

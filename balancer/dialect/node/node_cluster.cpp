@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/node/node_cluster.hpp"
 
+#include "balancer/config/quote.hpp"
 #include "balancer/dialect/node/node_worker.hpp"
 
 #include <fmt/core.h>
@@ -27,6 +28,9 @@ constexpr std::chrono::milliseconds abandoned_after{1'000};
 
 /// A worker that is ready and has not asked for a server for so long does without it.
 constexpr std::chrono::milliseconds unwanted_after{5'000};
+
+/// Of a pool.  Each costs a descriptor or more, which one worker must not use up for all.
+constexpr std::size_t most_servers = 256;
 
 NodeConfig::Policy effective_policy(const PoolConfig& config)
 {
@@ -69,7 +73,7 @@ NodeCluster::NodeCluster(asio::any_io_executor executor, EventBus& events, const
       policy_{effective_policy(config)},
       window_{config.node.window},
       backlog_{config.backlog},
-      allowed_{config.listen}
+      allowed_{config}
 {
 }
 
@@ -78,7 +82,7 @@ ListenerChange NodeCluster::prepare(const PoolConfig& next, InheritedSockets*) c
     if (next.node.policy != configured_policy_)
         throw std::runtime_error{"the node policy of pool \"" + pool_ +
                                  "\" cannot change while usher runs; restart usher"};
-    std::ignore = NodeAllowList{next.listen};
+    std::ignore = NodeAllowList{next};
     return {};
 }
 
@@ -93,7 +97,7 @@ void NodeCluster::commit(const PoolConfig& next, ListenerChange)
     window_ = next.node.window;
     backlog_ = next.backlog;
     try {
-        allowed_ = NodeAllowList{next.listen};
+        allowed_ = NodeAllowList{next};
     } catch (const std::runtime_error& e) { // it was good a moment ago
         publish(EventKind::note, log::Level::warning,
                 fmt::format("where servers may listen has not changed: {}", e.what()));
@@ -162,10 +166,11 @@ int NodeCluster::open(const ServerRequest& request, Server*& server)
     if (const int error = open_node_socket(request, use, backlog_, socket))
         return error;
 
+    constexpr std::size_t longest_name = 200; // of all that there can be
     Server opened{.key = std::to_string(++last_key_),
                   .request = request,
                   .data = "null",
-                  .name = socket.address.to_string(),
+                  .name = printable(socket.address.to_string(), longest_name),
                   .address = socket.address,
                   .file = std::move(socket.file)};
     if (policy == NodeConfig::Policy::round_robin) {
@@ -190,12 +195,20 @@ int NodeCluster::join(NodeWorker& worker, const ServerRequest& request, Server*&
 {
     server = find(request);
     if (server == nullptr) {
-        if (!allowed_.allows(request)) {
+        if (const auto refusal = allowed_.refusal(request); !refusal.empty()) {
             publish(EventKind::note, log::Level::warning,
-                    fmt::format("a worker of pool \"{}\" may not listen on {}, because \"listen\" "
-                                "does not say so",
-                                pool_, describe(request)));
+                    fmt::format("a worker of pool \"{}\" may not listen on {}, because {}", pool_,
+                                describe(request), refusal));
             return EACCES;
+        }
+        if (servers_.size() >= most_servers) {
+            if (!std::exchange(told_of_limit_, true))
+                publish(
+                    EventKind::note, log::Level::warning,
+                    fmt::format("the workers of pool \"{}\" want more than {} servers, so {} is "
+                                "refused, and so are others without further notice",
+                                pool_, most_servers, describe(request)));
+            return EMFILE;
         }
         if (const int error = open(request, server)) {
             publish(EventKind::note, log::Level::error,
@@ -310,6 +323,8 @@ void NodeCluster::close_if_abandoned(const std::string& key, std::weak_ptr<NodeW
 void NodeCluster::close(Servers::iterator server)
 {
     publish(EventKind::closed, log::Level::info, "no longer listening on " + server->name);
+    server->file =
+        SocketFile{}; // while the socket listens, or others could take it for a stale one
     if (server->listener) {
         server->listener->stop();
         server->listener->drop_waiting();
@@ -434,19 +449,21 @@ void NodeCluster::close()
     stopped_ = true;
     for (auto& server : servers_) {
         server.abandoned.reset();
+        server.file = SocketFile{}; // see close_if_abandoned()
         if (server.listener)
             server.listener->stop();
         server.shared.clear();
-        server.file = SocketFile{};
     }
 }
 
 std::size_t NodeCluster::drop_waiting()
 {
     std::size_t dropped = 0;
-    for (const auto& server : servers_)
+    for (auto& server : servers_) {
+        server.file = SocketFile{}; // see close_if_abandoned()
         if (server.listener)
             dropped += server.listener->drop_waiting();
+    }
     servers_.clear();
     return dropped;
 }

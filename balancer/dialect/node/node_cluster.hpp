@@ -125,6 +125,7 @@ private:
     DispatchCounters counters_;
     std::map<unsigned, NodeWorker*> attached_; ///< by slot
     std::set<std::uint64_t> reported_;         ///< workers whose lack of descriptors was told
+    bool told_of_limit_ = false;               ///< that there are too many servers
     bool stopped_ = false;
 };
 

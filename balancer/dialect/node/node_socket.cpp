@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 namespace usher {
 
@@ -28,6 +29,12 @@ bool set_option(int fd, int level, int option, bool value)
 {
     const int number = value ? 1 : 0;
     return ::setsockopt(fd, level, option, &number, sizeof number) == 0;
+}
+
+bool get_option(int fd, int option, int& value)
+{
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0;
 }
 
 bool read_address(int fd, sys::SocketAddress& address)
@@ -164,19 +171,21 @@ int open_path(const ServerRequest& request, unsigned backlog, NodeSocket& socket
 int adopt_inherited(const ServerRequest& request, unsigned backlog, NodeSocket& socket)
 {
     const int flags = ::fcntl(request.fd, F_GETFD);
-    if (flags < 0 || (flags & FD_CLOEXEC) != 0)
+    if (request.fd <= STDERR_FILENO || flags < 0 || (flags & FD_CLOEXEC) != 0)
         return EBADF;
     int type = 0;
-    socklen_t size = sizeof type;
-    if (::getsockopt(request.fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
+    int family = 0;
+    if (!get_option(request.fd, SO_TYPE, type) || !get_option(request.fd, SO_DOMAIN, family))
         return errno;
     const bool datagram = request.kind != ServerRequest::Kind::stream;
-    if (type != (datagram ? SOCK_DGRAM : SOCK_STREAM))
+    const bool inet = family == AF_INET || family == AF_INET6;
+    if (type != (datagram ? SOCK_DGRAM : SOCK_STREAM) ||
+        !(inet || (family == AF_UNIX && !datagram)))
         return EINVAL;
     sys::UniqueFd fd{::fcntl(request.fd, F_DUPFD_CLOEXEC, 0)};
-    if (!fd || ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK) < 0)
-        return errno;
-    if (!datagram && ::listen(fd.get(), static_cast<int>(backlog)) < 0)
+    // A connection cannot listen.  Only then the flag, which others share that have the socket.
+    if (!fd || (!datagram && ::listen(fd.get(), static_cast<int>(backlog)) < 0) ||
+        ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK) < 0)
         return errno;
     if (!read_address(fd.get(), socket.address))
         return errno;

@@ -2,10 +2,12 @@
 #include "balancer/dialect/node/node_socket.hpp"
 
 #include "tests/support/no_fd_leak.hpp"
+#include "tests/support/sockets.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <string>
@@ -13,7 +15,9 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 using namespace usher;
 using namespace usher::test;
@@ -118,6 +122,31 @@ TEST_CASE_FIXTURE(Fixture,
             CHECK(mode_of(path) == (0750U | (readable ? 0444U : 0U) | (writable ? 0222U : 0U)));
         }
     CHECK(::umask(before) == 027); // as it was
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "what the process was started with is taken only if it is the right kind")
+{
+    NodeSocket socket;
+    for (const int standard : {0, 1, 2})
+        CHECK(open({.port = -1, .fd = standard}, socket) == EBADF);
+
+    // As a socket of journald's or of who started usher: others have it, too.
+    std::array<int, 2> pair{};
+    for (const int type : {SOCK_STREAM, SOCK_DGRAM}) {
+        REQUIRE(::socketpair(AF_UNIX, type, 0, pair.data()) == 0);
+        const sys::UniqueFd one{pair[0]};
+        const sys::UniqueFd other{pair[1]};
+        for (const auto kind : {ServerRequest::Kind::stream, ServerRequest::Kind::datagram4}) {
+            CHECK(open({.kind = kind, .port = -1, .fd = one.get()}, socket) == EINVAL);
+            CHECK_FALSE(is_non_blocking(one.get()));
+        }
+    }
+
+    const auto listener = listen_on(loopback(0));
+    const sys::UniqueFd inherited{::dup(listener.fd.get())}; // without close-on-exec
+    CHECK(open({.port = -1, .fd = inherited.get()}, socket) == 0);
+    CHECK(socket.address.port() == listener.address.port());
 }
 
 TEST_SUITE_END();
