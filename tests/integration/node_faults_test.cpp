@@ -305,24 +305,20 @@ TEST_CASE("a pool has 256 servers at most, and the log says so once")
 
 TEST_CASE("a worker of another user gets nothing by usher that it could not do itself")
 {
-    // The script is where usher is.
-    if (!can_run_as_nobody({usher_program()})) {
-        MESSAGE("skipped: only root can change users, and nobody must reach " << usher_program());
+    if (!can_run_as_nobody({node_program(), usher_program()})) {
+        MESSAGE("skipped: only root can change users, and nobody must reach " << node_program());
         return;
     }
     const TempDir folder;
     const auto path = (folder.path() / "s.sock").string();
-    const json request{{"address", path}, {"port", -1}, {"addressType", -1}};
-    const json pool{{"user", "nobody"}, {"cwd", "/"}};
-    {
-        auto site = NodeSite::of_fakes(1, "ask:" + request.dump(), pool);
-        site.usher.wait_for("refused with Permission denied");
-        CHECK(site.usher.count("may not listen on unix:" + path +
-                               ", because it runs as user \"nobody\"") == 1);
-        CHECK(get(site.usher.port(), "/").ok());
-    }
-    auto site = NodeSite::of_fakes(1, R"(ask:{"port": 80})", pool);
-    site.usher.wait_for("refused with Permission denied");
+    auto site =
+        NodeSite::of(1, {"http", "unix:" + path, "http:80"}, {{"user", "nobody"}, {"cwd", "/"}});
+    site.usher.wait_until_ready(1);
+    site.usher.wait_for_count("error EACCES", 2);
+    const std::string why{", because it runs as user \"nobody\""};
+    CHECK(site.usher.count("may not listen on unix:" + path + why) == 1);
+    CHECK(site.usher.count("may not listen on 127.0.0.1:80" + why) == 1);
+    CHECK(get(site.usher.port(), "/").ok());
 }
 
 TEST_CASE("with V8's format a worker that breaks it is retired, and the master serves on")

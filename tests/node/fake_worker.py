@@ -210,7 +210,7 @@ for message, connection in messages():
         send({"cmd": "NODE_CLUSTER", "act": "listening", "index": 0, "data": None,
               "address": "127.0.0.1", "port": message["sockname"]["port"], "addressType": 4})
         # The first worker has the fault, the others are there to serve on.
-        if os.environ["USHER_SLOT"] == "1" and os.environ["USHER_WORKER_ID"] == "1" and FAULT != "hold":
+        if os.environ["USHER_SLOT"] == "1" and os.environ["USHER_WORKER_ID"] == "1" and FAULT not in ("", "hold"):
             misbehave(message["key"])
         if os.environ["USHER_WORKER_ID"] != "1":
             FAULT = ""
