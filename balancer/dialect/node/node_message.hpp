@@ -67,7 +67,7 @@ struct HandleNack {}; ///< it did not
 /// What the program itself has sent; any value.
 struct UserMessage {
     /// No more of its bytes are shown to people.
-    static constexpr std::size_t most_shown = 4096;
+    static constexpr std::size_t most_shown = 3072; // a line of the log takes that
 
     /// As JSON; if it is long, the beginning and a note; a note alone if JSON cannot say it.
     std::string text;
