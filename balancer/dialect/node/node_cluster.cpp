@@ -322,14 +322,15 @@ void NodeCluster::close_if_abandoned(const std::string& key, std::weak_ptr<NodeW
 
 void NodeCluster::close(Servers::iterator server)
 {
-    publish(EventKind::closed, log::Level::info, "no longer listening on " + server->name);
-    server->file =
-        SocketFile{}; // while the socket listens, or others could take it for a stale one
+    // While the socket listens, or others could take the file for a stale one.
+    server->file = SocketFile{};
     if (server->listener) {
         server->listener->stop();
         server->listener->drop_waiting();
     }
+    const auto name = std::move(server->name);
     servers_.erase(server);
+    publish(EventKind::closed, log::Level::info, "no longer listening on " + name);
 }
 
 /// Servers outlive their workers, for the next ones.  Who waits for those that the next ones do not
