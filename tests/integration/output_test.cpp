@@ -355,7 +355,7 @@ TEST_CASE("with on_full \"block\" a worker waits for the reader, and nothing is 
 TEST_CASE("a log that nobody reads stops nobody, and says later how much was lost")
 {
     UsherProcess usher{{"run", "--listen", "127.0.0.1:0", "--workers", "1", "--", demo_program()},
-                       [] { ::fcntl(STDERR_FILENO, F_SETPIPE_SZ, 4096); }};
+                       [] { ::fcntl(STDERR_FILENO, F_SETPIPE_SZ, 2 * 4096); }};
     usher.wait_until_ready(1);
     const auto port = usher.port();
     for (int i = 0; i < 20; ++i) // which fill it twice over
