@@ -2,8 +2,10 @@
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/load.hpp"
+#include "tests/support/node_programs.hpp"
 #include "tests/support/one_pool.hpp"
 #include "tests/support/process_facts.hpp"
+#include "tests/support/temp_dir.hpp"
 #include "tests/support/usher_process.hpp"
 
 #include <doctest/doctest.h>
@@ -227,6 +229,33 @@ TEST_CASE("probes leave no descriptor behind in the master")
     for (int i = 0; i < 5; ++i)
         CHECK(usher.command({"restart", "1"}).code == 0);
     CHECK(eventually([&] { return count() <= before; }));
+}
+
+TEST_CASE("programs of other dialects are asked, too, on a connection that no figure shows")
+{
+    const TempDir folder;
+    const auto server = folder.write("server.js", R"(
+        let asked = 0;
+        require('http').createServer((request, response) => {
+            response.statusCode = request.url === '/health' && ++asked === 1 ? 503 : 200;
+            response.end('ok');
+        }).listen(0, '127.0.0.1');
+    )");
+    for (const char* const dialect : {"node", "preload"}) {
+        CAPTURE(std::string{dialect});
+        const OnePool pool{{{"command", {node_program(), server}},
+                            {"dialect", dialect},
+                            {"probe", {{"path", "/health"}}}}};
+        UsherProcess usher{pool.run()};
+        usher.wait_for("probe GET /health answered 503, not 200; it is asked again");
+        usher.wait_until_ready(1);
+        CHECK(worker(usher).at("handed_off") == 0);
+        CHECK(worker(usher).at("queued") == 0);
+        CHECK(get(usher.port(), "/").ok());
+        CHECK(eventually([&] { return worker(usher).at("handed_off") == 1; }));
+        CHECK(usher.count("retired") == 0);
+        CHECK(usher.stop() == success);
+    }
 }
 
 TEST_SUITE_END();
