@@ -241,7 +241,7 @@ int NodeCluster::serve(NodeWorker& worker, const ServerRequest& request)
     if (error == 0)
         error = let_in(worker, request, *server);
     if (error != 0 && server != nullptr)
-        leave(*server, worker.id()); // it does not have it
+        server->members.erase(worker.id()); // it does not have it
     return error;
 }
 
@@ -283,11 +283,6 @@ void NodeCluster::query(NodeWorker& worker, const ServerRequest& request)
             worker.answer(node::encode_answer(request.seq, "", error, "null", std::nullopt));
 }
 
-void NodeCluster::leave(Server& server, std::uint64_t worker)
-{
-    server.members.erase(worker);
-}
-
 void NodeCluster::close_server(NodeWorker& worker, std::string_view key)
 {
     const auto server = std::ranges::find(servers_, key, &Server::key);
@@ -295,7 +290,7 @@ void NodeCluster::close_server(NodeWorker& worker, std::string_view key)
         return;
     if (server->listener)
         server->listener->remove(worker);
-    leave(*server, worker.id());
+    server->members.erase(worker.id());
     if (!server->members.empty() || worker.is_leaving() || stopped_)
         return;
 
@@ -410,7 +405,7 @@ void NodeCluster::lose(NodeWorker& worker)
     for (auto& server : servers_) {
         if (server.listener)
             lost += server.listener->lose(worker);
-        leave(server, worker.id());
+        server.members.erase(worker.id());
     }
     watch_unwanted();
     counters_.reclaimed += lost;
@@ -450,7 +445,7 @@ void NodeCluster::close()
     stopped_ = true;
     for (auto& server : servers_) {
         server.abandoned.reset();
-        server.file = SocketFile{}; // see close_if_abandoned()
+        server.file = SocketFile{}; // first, as of a single one
         if (server.listener)
             server.listener->stop();
         server.shared.clear();
@@ -460,11 +455,9 @@ void NodeCluster::close()
 std::size_t NodeCluster::drop_waiting()
 {
     std::size_t dropped = 0;
-    for (auto& server : servers_) {
-        server.file = SocketFile{}; // see close_if_abandoned()
+    for (const auto& server : servers_)
         if (server.listener)
             dropped += server.listener->drop_waiting();
-    }
     servers_.clear();
     return dropped;
 }

@@ -100,7 +100,6 @@ private:
     [[nodiscard]] int join(NodeWorker& worker, const ServerRequest& request, Server*& server);
     [[nodiscard]] int let_in(NodeWorker& worker, const ServerRequest& request, Server& server);
     [[nodiscard]] int serve(NodeWorker& worker, const ServerRequest& request);
-    void leave(Server& server, std::uint64_t worker);
     void close_if_abandoned(const std::string& key, std::weak_ptr<NodeWorker> last);
     void watch_unwanted();
     void watch_unwanted(Server& server);
