@@ -2,16 +2,16 @@
 #include "balancer/master.hpp"
 
 #include "balancer/admin/status.hpp"
-#include "balancer/config/duration.hpp"
-#include "balancer/config/limits.hpp"
-#include "balancer/config/signal_name.hpp"
-#include "balancer/supervise/worker_cgroup.hpp"
+#include "balancer/config/units/duration.hpp"
+#include "balancer/config/units/limits.hpp"
+#include "balancer/config/units/signal_name.hpp"
 #include "balancer/systemd/activation.hpp"
+#include "balancer/worker/worker_cgroup.hpp"
 #include "common/log.hpp"
-#include "common/sys/init_process.hpp"
-#include "common/sys/own_cgroup.hpp"
-#include "common/sys/pidfd.hpp"
-#include "common/sys/terminal.hpp"
+#include "common/sys/process/init_process.hpp"
+#include "common/sys/process/own_cgroup.hpp"
+#include "common/sys/process/pidfd.hpp"
+#include "common/sys/process/terminal.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <fmt/core.h>
@@ -69,13 +69,12 @@ std::optional<unsigned> wanted_workers(std::string_view text, unsigned now)
     return static_cast<unsigned>(wanted);
 }
 
-Reply to_reply(const Outcome& outcome, std::string done)
+/// `outcome`, with something to say for success.
+Outcome with_message(Outcome outcome, std::string done)
 {
     if (outcome.is_done())
-        return {.code = ExitCode::done, .message = std::move(done)};
-    return {.code = outcome.kind == Outcome::Kind::rolled_back ? ExitCode::rolled_back
-                                                               : ExitCode::failed,
-            .message = outcome.reason};
+        outcome.message = std::move(done);
+    return outcome;
 }
 
 } // namespace
@@ -200,10 +199,10 @@ void Master::scale_all(int difference)
         asio::co_spawn(
             io_,
             [this, name = pool->config().name, difference]() -> asio::awaitable<void> {
-                const auto reply = co_await scale(name, difference > 0 ? "+1" : "-1");
-                if (reply.code != ExitCode::done)
+                const auto outcome = co_await scale(name, difference > 0 ? "+1" : "-1");
+                if (!outcome.is_done())
                     publish(EventKind::note, log::Level::warning,
-                            fmt::format("pool \"{}\" is not scaled: {}", name, reply.message));
+                            fmt::format("pool \"{}\" is not scaled: {}", name, outcome.message));
             },
             rethrow);
 }
@@ -223,7 +222,7 @@ void Master::drain_all()
                 if (!outcome.is_done())
                     publish(EventKind::note, log::Level::warning,
                             fmt::format("pool \"{}\" is not drained: {}", pool->config().name,
-                                        outcome.reason));
+                                        outcome.message));
             },
             rethrow);
 }
@@ -249,65 +248,66 @@ PoolSet::Handle Master::find_pool(std::string_view name) const noexcept
     return name.empty() ? pools_.only() : pools_.find(name);
 }
 
-asio::awaitable<Reply> Master::reload()
+asio::awaitable<Outcome> Master::reload()
 {
     if (stopping_)
-        co_return Reply{.code = ExitCode::failed, .message = "usher is stopping"};
+        co_return Outcome{.kind = Outcome::Kind::failed, .message = "usher is stopping"};
     co_return co_await reloader_.reload();
 }
 
 /// Why there is no such slot; nothing if there is.
-std::optional<Reply> Master::refuse_slot(std::string_view pool, unsigned slot)
+std::optional<Outcome> Master::refuse_slot(std::string_view pool, unsigned slot)
 {
     const auto found = find_pool(pool);
     if (!found)
-        return Reply{.code = ExitCode::usage, .message = unknown_pool(pool)};
+        return Outcome{.kind = Outcome::Kind::bad_request, .message = unknown_pool(pool)};
     if (slot > found->slots().size())
-        return Reply{.code = ExitCode::usage,
-                     .message = fmt::format("there is no slot {}, the last one is {}", slot,
-                                            found->slots().size())};
+        return Outcome{.kind = Outcome::Kind::bad_request,
+                       .message = fmt::format("there is no slot {}, the last one is {}", slot,
+                                              found->slots().size())};
     return std::nullopt;
 }
 
-asio::awaitable<Reply> Master::restart(std::string pool, unsigned slot)
+asio::awaitable<Outcome> Master::restart(std::string pool, unsigned slot)
 {
     if (auto refusal = refuse_slot(pool, slot))
         co_return *refusal;
     const auto found = find_pool(pool);
     const auto outcome = co_await found->restart(slot);
-    co_return to_reply(outcome, slot == 0 ? "all workers restarted"
-                                          : fmt::format("worker {} restarted", slot));
+    co_return with_message(outcome, slot == 0 ? "all workers restarted"
+                                              : fmt::format("worker {} restarted", slot));
 }
 
-asio::awaitable<Reply> Master::drain(std::string pool, unsigned slot)
+asio::awaitable<Outcome> Master::drain(std::string pool, unsigned slot)
 {
     if (auto refusal = refuse_slot(pool, slot))
         co_return *refusal;
     const auto found = find_pool(pool);
     const auto outcome = co_await found->drain(slot);
-    co_return to_reply(outcome, fmt::format("worker {} drained; usher restart {} fills the slot "
-                                            "again",
-                                            slot, slot));
+    co_return with_message(outcome,
+                           fmt::format("worker {} drained; usher restart {} fills the slot "
+                                       "again",
+                                       slot, slot));
 }
 
-asio::awaitable<Reply> Master::scale(std::string pool, std::string workers)
+asio::awaitable<Outcome> Master::scale(std::string pool, std::string workers)
 {
     const auto found = find_pool(pool);
     if (!found)
-        co_return Reply{.code = ExitCode::usage, .message = unknown_pool(pool)};
+        co_return Outcome{.kind = Outcome::Kind::bad_request, .message = unknown_pool(pool)};
     const auto wanted = wanted_workers(workers, found->config().workers);
     if (!wanted)
-        co_return Reply{.code = ExitCode::usage,
-                        .message =
-                            fmt::format("\"{}\" of {} workers is not a number from {} to {}; "
-                                        "write e.g. 4, +1 or -1",
-                                        workers, found->config().workers, workers_range.least,
-                                        workers_range.most)};
+        co_return Outcome{.kind = Outcome::Kind::bad_request,
+                          .message =
+                              fmt::format("\"{}\" of {} workers is not a number from {} to {}; "
+                                          "write e.g. 4, +1 or -1",
+                                          workers, found->config().workers, workers_range.least,
+                                          workers_range.most)};
     const auto outcome = co_await found->scale(*wanted);
-    co_return to_reply(outcome, fmt::format("{} workers", *wanted));
+    co_return with_message(outcome, fmt::format("{} workers", *wanted));
 }
 
-Reply Master::send(const std::string& pool, unsigned slot, std::string message)
+Outcome Master::send(const std::string& pool, unsigned slot, std::string message)
 {
     // Without a name all are meant, but slots are those of one pool.
     std::vector<PoolSet::Handle> pools;
@@ -328,12 +328,12 @@ Reply Master::send(const std::string& pool, unsigned slot, std::string message)
         each->send_message(slot, shared, broadcast);
     }
     if (!takes_messages)
-        return {.code = ExitCode::failed,
+        return {.kind = Outcome::Kind::failed,
                 .message = pool.empty() ? "no pool takes messages, only those of dialect node do"
                                         : fmt::format("pool \"{}\" takes no messages, only those "
                                                       "of dialect node do",
                                                       pool)};
-    return {.code = broadcast.is_complete() ? ExitCode::done : ExitCode::failed,
+    return {.kind = broadcast.is_complete() ? Outcome::Kind::done : Outcome::Kind::failed,
             .message = broadcast.text()};
 }
 
@@ -344,7 +344,7 @@ std::string Master::unknown_pool(std::string_view name) const
     return fmt::format("there is no pool \"{}\"; there is {}", name, pools_.names());
 }
 
-Reply Master::stop(bool fast)
+Outcome Master::stop(bool fast)
 {
     const bool again = std::exchange(stopping_, true);
     if (fast) {
@@ -352,7 +352,7 @@ Reply Master::stop(bool fast)
         stop_pools();
         pools_.hurry();
     } else if (again) {
-        return {.code = ExitCode::done, .message = "stopping already"};
+        return {.kind = Outcome::Kind::done, .message = "stopping already"};
     } else if (lame_duck_ > lame_duck_.zero()) {
         publish(EventKind::stopping, log::Level::info,
                 fmt::format("no longer ready, and accepting for another {} (again to stop now)",
@@ -365,7 +365,7 @@ Reply Master::stop(bool fast)
     } else {
         stop_pools();
     }
-    return {.code = ExitCode::done, .message = "stopping"};
+    return {.kind = Outcome::Kind::done, .message = "stopping"};
 }
 
 void Master::stop_pools()

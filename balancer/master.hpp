@@ -3,13 +3,13 @@
 
 #include "balancer/admin/control_server.hpp"
 #include "balancer/admin/operations.hpp"
+#include "balancer/command/options.hpp"
 #include "balancer/config/config.hpp"
 #include "balancer/events/event_bus.hpp"
-#include "balancer/options.hpp"
 #include "balancer/output/outputs.hpp"
-#include "balancer/pool_set.hpp"
-#include "balancer/reloader.hpp"
-#include "balancer/supervise/orphan_reaper.hpp"
+#include "balancer/pool/pool_set.hpp"
+#include "balancer/pool/reloader.hpp"
+#include "balancer/process/orphan_reaper.hpp"
 #include "balancer/systemd/notifier.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -35,20 +35,20 @@ public:
     [[nodiscard]] int run();
 
 private:
-    boost::asio::awaitable<Reply> reload() override;
-    Reply plan() const override { return reloader_.plan(); }
-    boost::asio::awaitable<Reply> restart(std::string pool, unsigned slot) override;
-    boost::asio::awaitable<Reply> drain(std::string pool, unsigned slot) override;
-    boost::asio::awaitable<Reply> scale(std::string pool, std::string workers) override;
-    Reply send(const std::string& pool, unsigned slot, std::string message) override;
-    Reply stop(bool fast) override;
+    boost::asio::awaitable<Outcome> reload() override;
+    Outcome plan() const override { return reloader_.plan(); }
+    boost::asio::awaitable<Outcome> restart(std::string pool, unsigned slot) override;
+    boost::asio::awaitable<Outcome> drain(std::string pool, unsigned slot) override;
+    boost::asio::awaitable<Outcome> scale(std::string pool, std::string workers) override;
+    Outcome send(const std::string& pool, unsigned slot, std::string message) override;
+    Outcome stop(bool fast) override;
     std::string status() const override;
     EventBus& events() override { return events_; }
 
     /// The pool of that name, or the only one if `name` is empty; null if there is none.
     [[nodiscard]] PoolSet::Handle find_pool(std::string_view name) const noexcept;
     [[nodiscard]] std::string unknown_pool(std::string_view name) const;
-    [[nodiscard]] std::optional<Reply> refuse_slot(std::string_view pool, unsigned slot);
+    [[nodiscard]] std::optional<Outcome> refuse_slot(std::string_view pool, unsigned slot);
     [[nodiscard]] std::vector<PoolSet::Handle> open_pools();
     void await_signal();
     void on_signal(int number);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/scoreboard.hpp"
 
-#include "common/sys/memfd.hpp"
+#include "common/sys/fd/memfd.hpp"
 
 #include <utility>
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "common/scoreboard_page.hpp"
-#include "common/sys/mapping.hpp"
-#include "common/sys/unique_fd.hpp"
+#include "common/sys/fd/mapping.hpp"
+#include "common/sys/fd/unique_fd.hpp"
 
 #include <cstdint>
 

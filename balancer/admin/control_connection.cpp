@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/control_connection.hpp"
 
-#include "common/sys/pidfd.hpp"
-#include "common/sys/socket_address.hpp"
+#include "common/sys/process/pidfd.hpp"
+#include "common/sys/socket/socket_address.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/control_lock.hpp"
 
-#include "balancer/dispatch/listening_socket.hpp"
+#include "balancer/listen/listening_socket.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <fmt/core.h>

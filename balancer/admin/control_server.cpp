@@ -3,9 +3,9 @@
 
 #include "balancer/admin/control_path.hpp"
 #include "balancer/admin/control_session.hpp"
-#include "balancer/dispatch/unix_listener.hpp"
+#include "balancer/listen/unix_listener.hpp"
 #include "common/log.hpp"
-#include "common/sys/accept.hpp"
+#include "common/sys/socket/accept.hpp"
 
 #include <fmt/core.h>
 
@@ -29,7 +29,7 @@ constexpr std::chrono::milliseconds pause_without_descriptors{100};
 /// Says why there is no session, as far as that goes without waiting.
 void refuse(int socket, const std::string& reason)
 {
-    const auto line = encode(Reply{.code = ExitCode::failed, .message = reason});
+    const auto line = encode(Outcome{.kind = Outcome::Kind::failed, .message = reason});
     std::ignore = ::send(socket, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 

@@ -3,8 +3,8 @@
 
 #include "balancer/admin/control_lock.hpp"
 #include "balancer/admin/operations.hpp"
-#include "balancer/dispatch/socket_file.hpp"
-#include "common/sys/unique_fd.hpp"
+#include "balancer/listen/socket_file.hpp"
+#include "common/sys/fd/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>

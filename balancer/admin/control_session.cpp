@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/control_session.hpp"
 
-#include "balancer/config/limits.hpp"
+#include "balancer/config/units/limits.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -161,7 +161,7 @@ asio::awaitable<void> ControlSession::run()
             queue(encode(event));
         if (events->follow)
             co_await follow_events();
-        const Reply done; // g++ 12 destroys a {} in the next line twice
+        const Outcome done; // g++ 12 destroys a {} in the next line twice
         co_return co_await finish(done);
     }
     // What happens meanwhile is progress for whoever asked for something.
@@ -187,7 +187,7 @@ asio::awaitable<void> ControlSession::follow_events()
     }
 }
 
-asio::awaitable<void> ControlSession::finish(const Reply& reply)
+asio::awaitable<void> ControlSession::finish(const Outcome& reply)
 {
     // The result must not be missed, however much is queued before it.
     if (dropped_ > 0)
@@ -202,11 +202,11 @@ asio::awaitable<void> ControlSession::finish(const Reply& reply)
     hang_up();
 }
 
-asio::awaitable<Reply> ControlSession::carry_out(Request request)
+asio::awaitable<Outcome> ControlSession::carry_out(Request request)
 {
     if (std::holds_alternative<StatusRequest>(request)) {
         queue(encode_status(operations_.status()));
-        co_return Reply{};
+        co_return Outcome{};
     }
     if (const auto* const reload = std::get_if<ReloadRequest>(&request)) {
         if (reload->dry_run)
@@ -228,8 +228,8 @@ asio::awaitable<Reply> ControlSession::carry_out(Request request)
         co_return reply;
     }
     if (const auto* const bad = std::get_if<BadRequest>(&request))
-        co_return Reply{.code = ExitCode::usage, .message = bad->reason};
-    co_return Reply{};
+        co_return Outcome{.kind = Outcome::Kind::bad_request, .message = bad->reason};
+    co_return Outcome{};
 }
 
 } // namespace usher

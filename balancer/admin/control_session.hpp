@@ -4,7 +4,7 @@
 #include "balancer/admin/operations.hpp"
 #include "balancer/admin/request.hpp"
 #include "common/async/condition.hpp"
-#include "common/sys/unique_fd.hpp"
+#include "common/sys/fd/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -38,8 +38,8 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> run();
     [[nodiscard]] boost::asio::awaitable<std::optional<Request>> read_request();
     [[nodiscard]] boost::asio::awaitable<void> follow_events();
-    [[nodiscard]] boost::asio::awaitable<Reply> carry_out(Request request);
-    [[nodiscard]] boost::asio::awaitable<void> finish(const Reply& reply);
+    [[nodiscard]] boost::asio::awaitable<Outcome> carry_out(Request request);
+    [[nodiscard]] boost::asio::awaitable<void> finish(const Outcome& reply);
 
     void queue(const std::string& line);
     void send_queued();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/events/event_bus.hpp"
+#include "balancer/pool/outcome.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
@@ -9,49 +10,33 @@
 
 namespace usher {
 
-/// What the shell is told when usher or one of its commands ends; see `usher --help`.
-enum class ExitCode {
-    done = 0,
-    failed = 1, ///< and the state is as it was
-    usage = 2,  ///< also: an address is in use
-    bad_config = 3,
-    not_running = 4,
-    rolled_back = 5,
-    timed_out = 6, ///< the master goes on with it
-};
-
-/// The answer to a request that was made of a running master.
-struct Reply {
-    ExitCode code = ExitCode::done;
-    std::string message; ///< one sentence
-};
-
 /// What can be asked of a running master, by its control socket or by signals.
 class Operations {
 public:
     /// Reads the configuration again and brings it in; see Reloader.
-    [[nodiscard]] virtual boost::asio::awaitable<Reply> reload() = 0;
+    [[nodiscard]] virtual boost::asio::awaitable<Outcome> reload() = 0;
 
     /// What reload() would do now, a line each, and changes nothing.
-    [[nodiscard]] virtual Reply plan() const = 0;
+    [[nodiscard]] virtual Outcome plan() const = 0;
 
     /// Replaces the worker in `slot`, or all if it is 0.  An empty `pool` means the only one.
-    [[nodiscard]] virtual boost::asio::awaitable<Reply> restart(std::string pool,
-                                                                unsigned slot) = 0;
+    [[nodiscard]] virtual boost::asio::awaitable<Outcome> restart(std::string pool,
+                                                                  unsigned slot) = 0;
 
     /// Drains the worker in `slot`, which stays empty until it is restarted.
-    [[nodiscard]] virtual boost::asio::awaitable<Reply> drain(std::string pool, unsigned slot) = 0;
+    [[nodiscard]] virtual boost::asio::awaitable<Outcome> drain(std::string pool,
+                                                                unsigned slot) = 0;
 
     /// `workers` is a number, or a difference such as `+1` or `-2`.
-    [[nodiscard]] virtual boost::asio::awaitable<Reply> scale(std::string pool,
-                                                              std::string workers) = 0;
+    [[nodiscard]] virtual boost::asio::awaitable<Outcome> scale(std::string pool,
+                                                                std::string workers) = 0;
 
     /// Sends `message`, JSON as message_text() makes it, to the program of the worker in `slot`, or
     /// to all if it is 0.  An empty `pool` then means all pools whose workers take messages.
-    virtual Reply send(const std::string& pool, unsigned slot, std::string message) = 0;
+    virtual Outcome send(const std::string& pool, unsigned slot, std::string message) = 0;
 
     /// Drains and ends everything; with `fast`, without waiting for open connections.
-    virtual Reply stop(bool fast) = 0;
+    virtual Outcome stop(bool fast) = 0;
 
     /// What there is at present, as JSON.
     [[nodiscard]] virtual std::string status() const = 0;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/request.hpp"
 
-#include "balancer/config/config_error.hpp"
-#include "balancer/config/limits.hpp"
-#include "balancer/config/message_text.hpp"
+#include "balancer/config/json/config_error.hpp"
+#include "balancer/config/json/message_text.hpp"
+#include "balancer/config/units/limits.hpp"
 #include "balancer/events/time_text.hpp"
 
 #include <nlohmann/json.hpp>
@@ -167,10 +167,9 @@ std::string encode(const Event& event)
     return dump(json);
 }
 
-std::string encode(const Reply& reply)
+std::string encode(const Outcome& reply)
 {
-    return dump(
-        {{"type", "result"}, {"code", static_cast<int>(reply.code)}, {"message", reply.message}});
+    return dump({{"type", "result"}, {"outcome", name_of(reply.kind)}, {"message", reply.message}});
 }
 
 std::string encode_status(const std::string& status)
@@ -205,7 +204,7 @@ Line decode_line(std::string_view line)
         return {.kind = Line::Kind::result,
                 .text = text_of(*json, "message"),
                 .time = {},
-                .code = static_cast<ExitCode>(json->value("code", 1))};
+                .outcome = outcome_kind(text_of(*json, "outcome"))};
     return {};
 }
 

@@ -52,7 +52,7 @@ using Request = std::variant<StatusRequest, ReloadRequest, RestartRequest, Drain
 
 [[nodiscard]] std::string encode(const Request& request);
 [[nodiscard]] std::string encode(const Event& event);
-[[nodiscard]] std::string encode(const Reply& reply);
+[[nodiscard]] std::string encode(const Outcome& reply);
 
 /// `status` is JSON already.
 [[nodiscard]] std::string encode_status(const std::string& status);
@@ -66,7 +66,7 @@ struct Line {
     Kind kind = Kind::unknown;
     std::string text; ///< the message, or the status as JSON
     std::string time; ///< of an event
-    ExitCode code = ExitCode::done;
+    Outcome::Kind outcome = Outcome::Kind::done;
 };
 [[nodiscard]] Line decode_line(std::string_view line);
 

@@ -69,12 +69,12 @@ Json lost_lines(const OutputConfig& output, const Outputs& outputs)
                                                    : Json(nullptr);
 }
 
-const char* result_of(ExitCode code) noexcept
+const char* result_of(Outcome::Kind kind) noexcept
 {
-    switch (code) {
-    case ExitCode::done:
+    switch (kind) {
+    case Outcome::Kind::done:
         return "done";
-    case ExitCode::rolled_back:
+    case Outcome::Kind::rolled_back:
         return "rolled back";
     default:
         return "failed";
@@ -91,8 +91,8 @@ Json describe(const Reloader& reloader)
             {"time", time_text(last->ended)},
             {"age_ms", std::chrono::duration_cast<std::chrono::milliseconds>(age).count()},
             {"duration_ms", last->duration.count()},
-            {"result", result_of(last->reply.code)},
-            {"message", last->reply.message}};
+            {"result", result_of(last->outcome.kind)},
+            {"message", last->outcome.message}};
     }
     return json;
 }

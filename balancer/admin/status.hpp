@@ -3,8 +3,8 @@
 
 #include "balancer/events/event_bus.hpp"
 #include "balancer/output/outputs.hpp"
-#include "balancer/reloader.hpp"
-#include "balancer/supervise/pool.hpp"
+#include "balancer/pool/pool.hpp"
+#include "balancer/pool/reloader.hpp"
 
 #include <memory>
 #include <string>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/accounts.hpp"
 
-#include "balancer/config/config_error.hpp"
-#include "balancer/config/limits.hpp"
-#include "balancer/config/quote.hpp"
-#include "common/sys/account.hpp"
+#include "balancer/config/json/config_error.hpp"
+#include "balancer/config/units/limits.hpp"
+#include "balancer/config/units/quote.hpp"
+#include "common/sys/process/account.hpp"
 
 #include <fmt/core.h>
 

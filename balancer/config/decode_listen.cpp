@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/decode_listen.hpp"
 
-#include "balancer/config/limits.hpp"
-#include "balancer/config/listen_address.hpp"
-#include "balancer/config/octal.hpp"
+#include "balancer/config/json/octal.hpp"
+#include "balancer/config/units/limits.hpp"
+#include "balancer/config/units/listen_address.hpp"
 
 #include <fmt/core.h>
 

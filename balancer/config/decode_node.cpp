@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/decode_node.hpp"
 
-#include "balancer/config/limits.hpp"
+#include "balancer/config/units/limits.hpp"
 
 namespace usher {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/json_value.hpp"
+#include "balancer/config/json/json_value.hpp"
 #include "balancer/config/node_config.hpp"
 
 namespace usher {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/decode_output.hpp"
 
-#include "balancer/config/decode_byte_size.hpp"
-#include "balancer/config/limits.hpp"
+#include "balancer/config/json/decode_byte_size.hpp"
+#include "balancer/config/units/limits.hpp"
 
 namespace usher {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
-#include "balancer/config/json_value.hpp"
+#include "balancer/config/json/json_value.hpp"
 
 namespace usher {
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/decode_pool.hpp"
 
-#include "balancer/config/decode_byte_size.hpp"
-#include "balancer/config/decode_duration.hpp"
 #include "balancer/config/decode_listen.hpp"
 #include "balancer/config/decode_node.hpp"
 #include "balancer/config/decode_output.hpp"
 #include "balancer/config/decode_probe.hpp"
 #include "balancer/config/decode_run_as.hpp"
-#include "balancer/config/duration.hpp"
-#include "balancer/config/limits.hpp"
-#include "balancer/config/signal_name.hpp"
+#include "balancer/config/json/decode_byte_size.hpp"
+#include "balancer/config/json/decode_duration.hpp"
+#include "balancer/config/units/duration.hpp"
+#include "balancer/config/units/limits.hpp"
+#include "balancer/config/units/signal_name.hpp"
 
 #include <fmt/core.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/decode_probe.hpp"
 
-#include "balancer/config/decode_duration.hpp"
-#include "balancer/config/limits.hpp"
+#include "balancer/config/json/decode_duration.hpp"
+#include "balancer/config/units/limits.hpp"
 
 #include <fmt/core.h>
 

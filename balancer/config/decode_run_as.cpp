@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/decode_run_as.hpp"
 
-#include "balancer/config/limits.hpp"
-#include "balancer/config/nearest_name.hpp"
-#include "balancer/config/octal.hpp"
-#include "balancer/config/resource_name.hpp"
+#include "balancer/config/json/nearest_name.hpp"
+#include "balancer/config/json/octal.hpp"
+#include "balancer/config/units/limits.hpp"
+#include "balancer/config/units/resource_name.hpp"
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>

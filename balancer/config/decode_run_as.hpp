@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/json_value.hpp"
+#include "balancer/config/json/json_value.hpp"
 #include "balancer/config/run_as_config.hpp"
 
 #include <vector>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/dump.hpp"
 
-#include "balancer/config/byte_size.hpp"
-#include "balancer/config/duration.hpp"
-#include "balancer/config/listen_address.hpp"
-#include "balancer/config/signal_name.hpp"
+#include "balancer/config/units/byte_size.hpp"
+#include "balancer/config/units/duration.hpp"
+#include "balancer/config/units/listen_address.hpp"
+#include "balancer/config/units/signal_name.hpp"
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/load.hpp"
 
-#include "balancer/config/config_error.hpp"
-#include "balancer/config/decode_duration.hpp"
 #include "balancer/config/decode_pool.hpp"
-#include "balancer/config/json_text.hpp"
-#include "balancer/config/json_value.hpp"
-#include "balancer/config/limits.hpp"
+#include "balancer/config/json/config_error.hpp"
+#include "balancer/config/json/decode_duration.hpp"
+#include "balancer/config/json/json_text.hpp"
+#include "balancer/config/json/json_value.hpp"
+#include "balancer/config/units/limits.hpp"
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/validate.hpp"
 
-#include "balancer/config/config_error.hpp"
-#include "balancer/config/listen_address.hpp"
-#include "balancer/config/quote.hpp"
+#include "balancer/config/json/config_error.hpp"
+#include "balancer/config/units/listen_address.hpp"
+#include "balancer/config/units/quote.hpp"
 
 #include <fmt/core.h>
 

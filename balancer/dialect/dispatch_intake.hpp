@@ -2,8 +2,8 @@
 #pragma once
 
 #include "balancer/dialect/intake.hpp"
+#include "balancer/dialect/pool_listeners.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
-#include "balancer/dispatch/pool_listeners.hpp"
 #include "balancer/dispatch/reclaim_queue.hpp"
 #include "balancer/events/event_bus.hpp"
 

@@ -5,8 +5,8 @@
 #include "balancer/dialect/worker_identity.hpp"
 #include "balancer/dialect/worker_link.hpp"
 #include "balancer/dispatch/dispatch_counters.hpp"
-#include "balancer/dispatch/inherited_sockets.hpp"
-#include "balancer/dispatch/listener_change.hpp"
+#include "balancer/listen/inherited_sockets.hpp"
+#include "balancer/listen/listener_change.hpp"
 
 #include <cstddef>
 #include <memory>

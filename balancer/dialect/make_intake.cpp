@@ -3,7 +3,7 @@
 
 #include "balancer/dialect/dispatch_intake.hpp"
 #include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
-#include "balancer/dialect/node/node_cluster.hpp"
+#include "balancer/dialect/node/cluster/node_cluster.hpp"
 
 namespace asio = boost::asio;
 

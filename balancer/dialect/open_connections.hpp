@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/sys/socket_address.hpp"
+#include "common/sys/socket/socket_address.hpp"
 
 #include <cstddef>
 #include <cstdint>

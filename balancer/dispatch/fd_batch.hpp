@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/sys/close_fds.hpp"
-#include "common/sys/unique_fd.hpp"
+#include "common/sys/fd/close_fds.hpp"
+#include "common/sys/fd/unique_fd.hpp"
 
 #include <algorithm>
 #include <array>

@@ -3,8 +3,8 @@
 
 #include "balancer/dispatch/worker_feed.hpp"
 #include "common/scoreboard.hpp"
-#include "common/sys/channel_pair.hpp"
-#include "common/sys/unique_fd.hpp"
+#include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/socket/channel_pair.hpp"
 #include "common/wire/handoff.hpp"
 
 #include <array>

@@ -4,7 +4,7 @@
 #include "balancer/dispatch/accept_budget.hpp"
 #include "balancer/dispatch/accept_throttle.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
-#include "common/sys/unique_fd.hpp"
+#include "common/sys/fd/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>

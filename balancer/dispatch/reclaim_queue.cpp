@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dispatch/reclaim_queue.hpp"
 
-#include "common/sys/fd_headroom.hpp"
+#include "common/sys/fd/fd_headroom.hpp"
 
 #include <limits>
 #include <utility>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/sys/fd_message.hpp"
-#include "common/sys/unique_fd.hpp"
+#include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/socket/fd_message.hpp"
 #include "common/wire/handoff.hpp"
 
 #include <array>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/output/output_reader.hpp"
 
-#include "common/sys/pipe.hpp"
+#include "common/sys/fd/pipe.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <boost/asio/as_tuple.hpp>

@@ -4,7 +4,7 @@
 #include "balancer/output/line_splitter.hpp"
 #include "balancer/output/output_sink.hpp"
 #include "balancer/output/recent_lines.hpp"
-#include "common/sys/unique_fd.hpp"
+#include "common/sys/fd/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
-#include "balancer/dispatch/inherited_sockets.hpp"
 #include "balancer/events/event_bus.hpp"
+#include "balancer/listen/inherited_sockets.hpp"
 
 #include <vector>
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "balancer/events/event_bus.hpp"
-#include "balancer/pool_set.hpp"
+#include "balancer/pool/pool_set.hpp"
 #include "balancer/systemd/service_state.hpp"
 
 #include <boost/asio/any_io_executor.hpp>

@@ -2,9 +2,9 @@
 //
 // Whatever a Node worker sends in V8's format, it is cut into messages and each gives one; what is
 // plain is the same value when it is written and read again.
-#include "balancer/dialect/node/node_advanced.hpp"
-#include "balancer/dialect/node/node_frames.hpp"
-#include "balancer/dialect/node/v8_reader.hpp"
+#include "balancer/dialect/node/channel/node_advanced.hpp"
+#include "balancer/dialect/node/channel/node_frames.hpp"
+#include "balancer/dialect/node/channel/v8_reader.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "common/sys/account.hpp"
+#include "common/sys/process/account.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/nobody.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "common/sys/exit_status.hpp"
+#include "common/sys/process/exit_status.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/one_pool.hpp"
 #include "tests/support/preload_worker.hpp"

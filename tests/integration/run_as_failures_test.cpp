@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "common/sys/account.hpp"
+#include "common/sys/process/account.hpp"
 #include "tests/support/nobody.hpp"
 #include "tests/support/one_pool.hpp"
 #include "tests/support/usher_process.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "common/sys/socket_address.hpp"
-#include "common/sys/unique_fd.hpp"
+#include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/socket/socket_address.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/one_pool.hpp"

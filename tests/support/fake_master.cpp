@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/fake_master.hpp"
 
-#include "common/sys/channel_pair.hpp"
-#include "common/sys/fd_message.hpp"
+#include "common/sys/socket/channel_pair.hpp"
+#include "common/sys/socket/fd_message.hpp"
 #include "common/wire/environment.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/sockets.hpp"

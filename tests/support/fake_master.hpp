@@ -3,7 +3,7 @@
 
 #include "balancer/dispatch/handoff_channel.hpp"
 #include "common/scoreboard.hpp"
-#include "common/sys/unique_fd.hpp"
+#include "common/sys/fd/unique_fd.hpp"
 #include "common/wire/control.hpp"
 #include "common/wire/handoff.hpp"
 

@@ -4,7 +4,7 @@
 #include "balancer/dispatch/handoff_channel.hpp"
 #include "balancer/dispatch/reclaim_queue.hpp"
 #include "common/scoreboard.hpp"
-#include "common/sys/fd_message.hpp"
+#include "common/sys/socket/fd_message.hpp"
 #include "common/wire/handoff.hpp"
 
 #include <cstddef>

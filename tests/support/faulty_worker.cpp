@@ -3,7 +3,7 @@
 //
 // In slot 1 it does what MODE says; in every other slot it becomes the good worker.
 #include "common/scoreboard.hpp"
-#include "common/sys/fd_message.hpp"
+#include "common/sys/socket/fd_message.hpp"
 #include "common/wire/control.hpp"
 #include "common/wire/environment.hpp"
 #include "common/wire/handoff.hpp"

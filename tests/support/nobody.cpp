@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/nobody.hpp"
 
-#include "common/sys/account.hpp"
+#include "common/sys/process/account.hpp"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/notify_socket.hpp"
 
-#include "common/sys/socket_address.hpp"
+#include "common/sys/socket/socket_address.hpp"
 #include "common/sys/syscall.hpp"
 #include "tests/support/sockets.hpp"
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "balancer/dispatch/handoff_channel.hpp"
-#include "common/sys/exit_status.hpp"
-#include "common/sys/socket_address.hpp"
-#include "common/sys/unique_fd.hpp"
+#include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/process/exit_status.hpp"
+#include "common/sys/socket/socket_address.hpp"
 #include "common/wire/control.hpp"
 #include "common/wire/handoff.hpp"
 #include "tests/support/sockets.hpp"

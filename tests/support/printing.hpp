@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/sys/exit_status.hpp"
-#include "common/sys/socket_address.hpp"
+#include "common/sys/process/exit_status.hpp"
+#include "common/sys/socket/socket_address.hpp"
 #include "common/wire/control.hpp"
 #include "common/wire/handoff.hpp"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/test_cgroup.hpp"
 
-#include "common/sys/cgroup.hpp"
-#include "common/sys/own_cgroup.hpp"
+#include "common/sys/process/cgroup.hpp"
+#include "common/sys/process/own_cgroup.hpp"
 #include "common/sys/syscall.hpp"
 #include "tests/support/eventually.hpp"
 

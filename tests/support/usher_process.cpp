@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/usher_process.hpp"
 
-#include "common/sys/pidfd.hpp"
+#include "common/sys/process/pidfd.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <array>

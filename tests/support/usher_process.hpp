@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/sys/exit_status.hpp"
-#include "common/sys/unique_fd.hpp"
+#include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/process/exit_status.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <chrono>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "control_link.hpp"
 
-#include "common/sys/fd_message.hpp"
+#include "common/sys/socket/fd_message.hpp"
 
 #include <span>
 #include <utility>

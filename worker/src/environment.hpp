@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/scoreboard.hpp"
-#include "common/sys/unique_fd.hpp"
+#include "common/sys/fd/unique_fd.hpp"
 #include "usher/worker/acceptor.hpp"
 
 #include <optional>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "handoff_source.hpp"
 
-#include "common/sys/fd_headroom.hpp"
+#include "common/sys/fd/fd_headroom.hpp"
 
 #include <utility>
 

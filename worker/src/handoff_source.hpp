@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/sys/fd_message.hpp"
+#include "common/sys/socket/fd_message.hpp"
 #include "common/wire/handoff.hpp"
 #include "source.hpp"
 

@@ -3,7 +3,7 @@
 
 #include "common/handoff_address.hpp"
 #include "common/scoreboard.hpp"
-#include "common/sys/accept.hpp"
+#include "common/sys/socket/accept.hpp"
 #include "common/sys/syscall.hpp"
 #include "fallback_address.hpp"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/sys/socket_address.hpp"
-#include "common/sys/unique_fd.hpp"
+#include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/socket/socket_address.hpp"
 #include "source.hpp"
 #include "usher/worker/acceptor.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
 
-#include "balancer/config/listen_address.hpp"
+#include "balancer/config/units/listen_address.hpp"
 #include "balancer/dialect/listen_fds/listen_fds_link.hpp"
 
 #include <fmt/core.h>

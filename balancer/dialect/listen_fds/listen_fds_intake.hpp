@@ -2,8 +2,8 @@
 #pragma once
 
 #include "balancer/dialect/intake.hpp"
-#include "balancer/dialect/listen_fds/reuseport_group.hpp"
 #include "balancer/events/event_bus.hpp"
+#include "balancer/listen/reuseport_group.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/sys/unique_fd.hpp"
+#include "common/sys/fd/unique_fd.hpp"
 #include "common/wire/control.hpp"
 
 #include <boost/asio/any_io_executor.hpp>

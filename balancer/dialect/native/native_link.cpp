@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/native/native_link.hpp"
 
-#include "common/sys/channel_pair.hpp"
+#include "common/sys/socket/channel_pair.hpp"
 #include "common/wire/environment.hpp"
 
 #include <fmt/core.h>

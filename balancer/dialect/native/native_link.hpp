@@ -6,7 +6,7 @@
 #include "balancer/dialect/worker_link.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
 #include "balancer/dispatch/handoff_channel.hpp"
-#include "common/sys/unique_fd.hpp"
+#include "common/sys/fd/unique_fd.hpp"
 #include "common/wire/control.hpp"
 
 #include <boost/asio/any_io_executor.hpp>

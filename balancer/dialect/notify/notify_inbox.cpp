@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/notify/notify_inbox.hpp"
 
-#include "common/sys/credential_message.hpp"
+#include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/socket/credential_message.hpp"
 #include "common/sys/syscall.hpp"
-#include "common/sys/unique_fd.hpp"
 
 #include <array>
 #include <cstddef>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/preload/preload.hpp"
 
-#include "balancer/config/duration.hpp"
+#include "balancer/config/units/duration.hpp"
 #include "balancer/dialect/preload/preload_library.hpp"
 #include "common/scoreboard_page.hpp"
 #include "common/sys/syscall.hpp"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
-#include "common/sys/socket_address.hpp"
+#include "common/sys/socket/socket_address.hpp"
 
 #include <cstdint>
 #include <map>

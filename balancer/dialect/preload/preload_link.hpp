@@ -5,7 +5,7 @@
 #include "balancer/dialect/drain_watch.hpp"
 #include "balancer/dialect/native/native_link.hpp"
 #include "balancer/dialect/open_connections.hpp"
-#include "common/sys/socket_address.hpp"
+#include "common/sys/socket/socket_address.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/control_lock.hpp"
 
-#include "balancer/dispatch/listening_socket.hpp"
+#include "balancer/listen/listening_socket.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/temp_dir.hpp"

@@ -64,9 +64,10 @@ TEST_CASE("a line of a master says what it is")
     CHECK(dropped.text.starts_with("7 lines were left out here"));
     CHECK(json::parse(encode_dropped(7)).at("count") == 7);
 
-    const auto result = decode_line(encode(Reply{.code = ExitCode::rolled_back, .message = "no"}));
+    const auto result =
+        decode_line(encode(Outcome{.kind = Outcome::Kind::rolled_back, .message = "no"}));
     CHECK(result.kind == Line::Kind::result);
-    CHECK(result.code == ExitCode::rolled_back);
+    CHECK(result.outcome == Outcome::Kind::rolled_back);
     CHECK(decode_line(encode_status(R"({"pid":1})")).text == R"({"pid":1})");
     CHECK(decode_line("garbage").kind == Line::Kind::unknown);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/open_connections.hpp"
 
-#include "common/sys/accept.hpp"
+#include "common/sys/socket/accept.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/sockets.hpp"
 #include "tests/support/temp_dir.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dispatch/handoff_channel.hpp"
 
-#include "common/sys/fd_message.hpp"
-#include "common/sys/message_error.hpp"
+#include "common/sys/socket/fd_message.hpp"
+#include "common/sys/socket/message_error.hpp"
 #include "tests/support/fake_worker.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"

@@ -4,8 +4,8 @@
 #include "usher.h"
 
 #include "common/handoff_address.hpp"
-#include "common/sys/channel_pair.hpp"
-#include "common/sys/fd_message.hpp"
+#include "common/sys/socket/channel_pair.hpp"
+#include "common/sys/socket/fd_message.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/fake_master.hpp"
 #include "tests/support/fds.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/native/control_channel.hpp"
 
-#include "common/sys/channel_pair.hpp"
-#include "common/sys/fd_message.hpp"
+#include "common/sys/socket/channel_pair.hpp"
+#include "common/sys/socket/fd_message.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/printing.hpp"

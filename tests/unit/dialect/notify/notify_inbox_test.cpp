@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/notify/notify_inbox.hpp"
 
-#include "common/sys/unique_fd.hpp"
+#include "common/sys/fd/unique_fd.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/nobody.hpp"
 #include "tests/support/run_until.hpp"

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/command/control_client.hpp"
+
+#include "balancer/admin/control_connection.hpp"
+#include "balancer/admin/control_path.hpp"
+#include "balancer/admin/status_text.hpp"
+#include "balancer/config/units/duration.hpp"
+
+#include <cstdio>
+#include <system_error>
+#include <variant>
+
+namespace usher {
+
+namespace {
+
+void print(std::FILE* where, const std::string& line)
+{
+    std::fprintf(where, "%s\n", line.c_str());
+    std::fflush(where); // `usher events` is read as it comes, also through a pipe
+}
+
+ExitCode complain(ExitCode code, const std::string& sentence)
+{
+    print(stderr, "usher: " + sentence);
+    return code;
+}
+
+/// Asks once; an object for one command.
+class Client {
+public:
+    explicit Client(const ControlCommand& command)
+        : command_{command}, path_{command.path.empty() ? default_control_path() : command.path}
+    {
+    }
+
+    [[nodiscard]] ExitCode ask()
+    {
+        std::optional<ControlConnection::Clock::time_point> deadline;
+        if (command_.timeout)
+            deadline = ControlConnection::Clock::now() + *command_.timeout;
+        try {
+            ControlConnection connection{path_, deadline};
+            return converse(connection);
+        } catch (const std::system_error& e) {
+            return e.code() == std::errc::timed_out ? complain_of_time() : complain_of(e.code());
+        }
+    }
+
+private:
+    [[nodiscard]] ExitCode converse(ControlConnection& connection)
+    {
+        connected_ = true;
+        try {
+            connection.send(encode(command_.request));
+        } catch (const std::system_error& e) {
+            if (e.code() == std::errc::timed_out)
+                throw;
+            // It has hung up; what it said before that says why.
+        }
+        while (const auto text = connection.next_line()) {
+            const auto line = decode_line(*text);
+            if (line.kind == Line::Kind::result)
+                return finish(line);
+            show(line, *text);
+        }
+        return at_end(connection);
+    }
+
+    [[nodiscard]] ExitCode finish(const Line& result) const
+    {
+        const auto code = exit_code(result.outcome);
+        if (code != ExitCode::done)
+            return complain(code, result.text);
+        if (!result.text.empty() && !command_.json)
+            print(stdout, result.text);
+        return code;
+    }
+
+    void show(const Line& line, const std::string& text)
+    {
+        answered_ = true;
+        if (command_.json)
+            print(stdout, line.kind == Line::Kind::status ? line.text : text);
+        else if (line.kind == Line::Kind::status)
+            print(stdout, status_text(line.text));
+        else if (std::holds_alternative<EventsRequest>(command_.request) && !line.time.empty())
+            print(stdout, line.time + " " + line.text);
+        else
+            print(stdout, line.text);
+    }
+
+    /// The master hung up without a result.
+    [[nodiscard]] ExitCode at_end(ControlConnection& connection) const
+    {
+        if (std::holds_alternative<StopRequest>(command_.request)) {
+            connection.wait_for_master_end();
+            if (!command_.json)
+                print(stdout, "stopped");
+            return ExitCode::done;
+        }
+        if (answered_ && std::holds_alternative<EventsRequest>(command_.request))
+            return ExitCode::done; // there will be no more
+        return complain(ExitCode::failed, "the master at " + path_ + " ended before it answered");
+    }
+
+    [[nodiscard]] ExitCode complain_of_time() const
+    {
+        const auto limit = format_duration(*command_.timeout);
+        if (!connected_)
+            return complain(ExitCode::timed_out, "the master at " + path_ +
+                                                     " took no request within " + limit +
+                                                     "; nothing was asked of it");
+        const bool asks_only = std::holds_alternative<StatusRequest>(command_.request);
+        return complain(ExitCode::timed_out,
+                        "no result from the master at " + path_ + " within " + limit +
+                            (asks_only ? "" : "; it goes on with what it was asked"));
+    }
+
+    [[nodiscard]] ExitCode complain_of(std::error_code error) const
+    {
+        if (connected_)
+            return complain(ExitCode::failed, "the master at " + path_ + ": " + error.message());
+        return complain(ExitCode::not_running, "no master answers at " + path_ + ": " +
+                                                   error.message() +
+                                                   "; is it running, with another --control?");
+    }
+
+    const ControlCommand& command_;
+    std::string path_;
+    bool connected_ = false;
+    bool answered_ = false;
+};
+
+} // namespace
+
+ExitCode ask_master(const ControlCommand& command)
+{
+    return Client{command}.ask();
+}
+
+} // namespace usher

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/admin/request.hpp"
+#include "balancer/command/exit_code.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+namespace usher {
+
+/// What a command asks of a running master.
+struct ControlCommand {
+    Request request;
+    std::string path;  ///< of the control socket; empty: the default one
+    bool json = false; ///< print what the master sends as it is
+
+    /// How long all of it may take; nothing: as long as it takes.
+    std::optional<std::chrono::milliseconds> timeout{};
+};
+
+/// Asks, prints progress and result, and returns what the shell is to be told: not_running if no
+/// master listens there, timed_out if it has not answered in time.  `stop` returns when the master
+/// has gone.
+[[nodiscard]] ExitCode ask_master(const ControlCommand& command);
+
+} // namespace usher

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/command/control_client.hpp"
+#include "balancer/command/options.hpp"
+#include "balancer/config/dump.hpp"
+#include "balancer/config/json/config_error.hpp"
+#include "balancer/config/load.hpp"
+#include "balancer/listen/listening_socket.hpp"
+#include "balancer/master.hpp"
+#include "common/log.hpp"
+#include "common/sys/fd/standard_descriptors.hpp"
+#include "common/sys/process/init_process.hpp"
+
+#include <cstdio>
+#include <exception>
+#include <span>
+#include <string>
+#include <variant>
+
+namespace {
+
+using usher::ExitCode;
+
+int report(ExitCode code, const std::exception& error)
+{
+    std::fprintf(stderr, "usher: %s\n", error.what());
+    return static_cast<int>(code);
+}
+
+int execute(const usher::RunCommand& command)
+{
+    usher::log::start("usher", command.config.log_level);
+    return usher::Master{command}.run();
+}
+
+int execute(const usher::CheckCommand& command)
+{
+    const auto text = command.dump ? usher::dump_config(command.config) + "\n"
+                                   : command.file + ": the configuration is good\n";
+    std::fputs(text.c_str(), stdout);
+    return static_cast<int>(ExitCode::done);
+}
+
+int execute(const usher::ControlCommand& command)
+{
+    return static_cast<int>(usher::ask_master(command));
+}
+
+int execute(const usher::PrintCommand& command)
+{
+    std::fputs(command.text.c_str(), stdout);
+    return static_cast<int>(ExitCode::done);
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    usher::sys::hold_signals_as_init();
+    try {
+        usher::sys::open_standard_descriptors();
+        const std::span<const char* const> arguments{argv, static_cast<std::size_t>(argc)};
+        const auto command = usher::parse_options(arguments.subspan(argc > 0 ? 1 : 0));
+        return std::visit([](const auto& c) { return execute(c); }, command);
+    } catch (const usher::UsageError& e) {
+        return report(ExitCode::usage, e);
+    } catch (const usher::ConfigError& e) {
+        return report(ExitCode::bad_config, e);
+    } catch (const usher::AddressInUse& e) {
+        return report(ExitCode::usage, e);
+    } catch (const std::exception& e) {
+        return report(ExitCode::failed, e);
+    }
+}

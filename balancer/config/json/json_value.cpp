@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/config/json/json_value.hpp"
+
+#include "balancer/config/json/config_error.hpp"
+#include "balancer/config/json/nearest_name.hpp"
+#include "balancer/config/units/quote.hpp"
+
+#include <fmt/core.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace usher {
+
+JsonValue::JsonValue(const nlohmann::json& json, std::string_view file, std::string pointer)
+    : json_{&json}, file_{file}, pointer_{std::move(pointer)}
+{
+}
+
+bool JsonValue::is_string() const noexcept
+{
+    return json_->is_string();
+}
+
+bool JsonValue::is_object() const noexcept
+{
+    return json_->is_object();
+}
+
+bool JsonValue::boolean() const
+{
+    if (!json_->is_boolean())
+        refuse("true or false");
+    return json_->get<bool>();
+}
+
+unsigned JsonValue::number(Range range, std::string_view must) const
+{
+    return static_cast<unsigned>(integer(range.least, range.most, must));
+}
+
+std::int64_t JsonValue::integer(std::int64_t least, std::int64_t most, std::string_view must) const
+{
+    const auto limits = fmt::format("from {} to {}", least, most);
+    if (!json_->is_number_integer())
+        refuse(must.empty() ? "a whole number " + limits : must);
+
+    // The library keeps what has a minus sign as signed, everything else as unsigned.
+    const auto number = json_->get<std::int64_t>();
+    const bool is_too_large = json_->is_number_unsigned() && number < 0;
+    if (is_too_large || number < least || number > most)
+        refuse(must.empty() ? limits : must);
+    return number;
+}
+
+std::string JsonValue::text(std::string_view must) const
+{
+    if (!is_string())
+        refuse(must);
+
+    const auto& text = json_->get_ref<const std::string&>();
+    if (text.find('\0') != std::string::npos)
+        fail("has a zero byte (\\u0000); remove it");
+    return text;
+}
+
+std::vector<JsonValue> JsonValue::elements(std::string_view must) const
+{
+    if (!json_->is_array())
+        fail(fmt::format("is {}, but must be {}", is_string() ? "a string" : description(), must));
+
+    std::vector<JsonValue> elements;
+    elements.reserve(json_->size());
+    for (std::size_t i = 0; i < json_->size(); ++i)
+        elements.push_back(child(std::to_string(i), (*json_)[i]));
+    return elements;
+}
+
+std::vector<std::pair<std::string, JsonValue>> JsonValue::entries() const
+{
+    if (!is_object())
+        refuse("an object");
+
+    std::vector<std::pair<std::string, JsonValue>> entries;
+    entries.reserve(json_->size());
+    for (const auto& [key, value] : json_->items())
+        entries.emplace_back(key, child(key, value));
+    return entries;
+}
+
+void JsonValue::read_members(const std::vector<Member>& members, std::string_view must) const
+{
+    if (!is_object())
+        fail(fmt::format("is {}, but must be {}", is_string() ? "a string" : description(), must));
+
+    std::vector<std::string_view> known;
+    for (const Member& member : members)
+        known.push_back(member.key);
+
+    for (const auto& [key, value] : entries()) {
+        if (std::ranges::find(known, key) != known.end())
+            continue;
+        const std::string_view nearest = nearest_name(key, known);
+        value.fail(nearest.empty()
+                       ? fmt::format("unknown key; use one of {}", fmt::join(known, ", "))
+                       : fmt::format("unknown key; did you mean \"{}\"?", nearest));
+    }
+
+    for (const Member& member : members)
+        if (const auto value = find(member.key))
+            member.read(*value);
+}
+
+std::optional<JsonValue> JsonValue::find(std::string_view key) const
+{
+    if (!is_object())
+        return std::nullopt;
+
+    const std::string name{key};
+    const auto found = json_->find(name);
+    if (found == json_->end())
+        return std::nullopt;
+    return child(name, *found);
+}
+
+void JsonValue::refuse(std::string_view must) const
+{
+    fail(fmt::format("is {}, but must be {}", description(), must));
+}
+
+void JsonValue::fail(std::string_view problem) const
+{
+    throw ConfigError{file_, pointer_, problem};
+}
+
+std::string JsonValue::description() const
+{
+    if (json_->is_array())
+        return "an array";
+    if (json_->is_object())
+        return "an object";
+    if (is_string())
+        return quote(json_->get_ref<const std::string&>());
+    return json_->dump();
+}
+
+JsonValue JsonValue::child(const std::string& key, const nlohmann::json& json) const
+{
+    const nlohmann::json::json_pointer pointer{pointer_};
+    return {json, file_, (pointer / key).to_string()};
+}
+
+} // namespace usher

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/node/channel/node_channel.hpp"
+
+#include "common/sys/fd/passed_fds.hpp"
+#include "common/sys/socket/message_error.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <span>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+namespace {
+
+constexpr std::size_t read_size = 64UL * 1024;
+
+/// Too many descriptors are under way (ETOOMANYREFS): no event tells when that changes.
+constexpr std::chrono::milliseconds retry_interval{10};
+
+std::span<const std::byte> bytes_of(std::string_view text)
+{
+    return std::as_bytes(std::span{text});
+}
+
+bool is_back_pressure(std::error_code error)
+{
+    return error == std::errc::operation_would_block ||
+           error == std::error_code{ETOOMANYREFS, std::system_category()} ||
+           error == std::errc::no_buffer_space || error == std::errc::not_enough_memory;
+}
+
+} // namespace
+
+NodeChannel::NodeChannel(const asio::any_io_executor& executor, sys::UniqueFd socket,
+                         NodeFrames frames)
+    : socket_{executor, socket.release()},
+      retry_{executor},
+      buffer_(read_size),
+      frames_{std::move(frames)}
+{
+}
+
+void NodeChannel::start(Observer& observer)
+{
+    observer_ = &observer;
+    wait_to_read();
+}
+
+void NodeChannel::wait_to_read()
+{
+    socket_.async_wait(asio::posix::stream_descriptor::wait_read,
+                       [self = shared_from_this()](const boost::system::error_code& error) {
+                           // One read a turn: a worker that chatters shares the loop fairly.
+                           if (!error && self->is_open() && self->read_some())
+                               self->wait_to_read();
+                       });
+}
+
+/// False if there will be nothing more to read.
+bool NodeChannel::read_some()
+{
+    const auto error = sys::recv_stream(socket_.native_handle(), buffer_, chunk_);
+    if (error == std::errc::operation_would_block)
+        return true;
+    take_in_handles();
+    if (error) {
+        end(error == sys::MessageError::peer_closed);
+        return false;
+    }
+    if (handles_ > most_handles) {
+        observer_->on_broken("sent descriptors without the messages that belong to them");
+        return false;
+    }
+    const auto text = std::span{buffer_}.first(chunk_.size);
+    return take_in({reinterpret_cast<const char*>(text.data()), text.size()});
+}
+
+bool NodeChannel::take_in(std::string_view bytes)
+{
+    while (is_open()) {
+        const auto message = frames_.next(bytes);
+        if (!message)
+            break;
+        observer_->on_frame(*message);
+    }
+    if (!is_open())
+        return false;
+    if (!frames_.is_too_long())
+        return true;
+    observer_->on_broken(
+        fmt::format("sent a message longer than {} MiB", NodeFrames::longest / (1024UL * 1024)));
+    return false;
+}
+
+void NodeChannel::end(bool cleanly)
+{
+    if (cleanly && frames_.is_in_message())
+        observer_->on_broken("closed its channel in the middle of a message");
+    else
+        observer_->on_end();
+}
+
+void NodeChannel::read_rest()
+{
+    // As much as is there now: whoever else holds the worker's end could write for ever.
+    int left = 0;
+    if (!is_open() || ::ioctl(socket_.native_handle(), FIONREAD, &left) < 0)
+        return;
+    for (auto bytes = static_cast<std::size_t>(std::max(left, 0));
+         bytes > 0 && is_open() && observer_ != nullptr;) {
+        const auto error =
+            sys::recv_stream(socket_.native_handle(),
+                             std::span{buffer_}.first(std::min(bytes, buffer_.size())), chunk_);
+        if (error)
+            break;
+        bytes -= chunk_.size;
+        take_in_handles();
+        const auto text = std::span{buffer_}.first(chunk_.size);
+        if (!take_in({reinterpret_cast<const char*>(text.data()), text.size()}))
+            break;
+    }
+}
+
+/// Nobody here wants them, but each is to be acknowledged.
+void NodeChannel::take_in_handles() noexcept
+{
+    handles_ += chunk_.fds.size();
+    sys::discard_fds(chunk_.fds);
+}
+
+bool NodeChannel::take_handle() noexcept
+{
+    if (handles_ == 0)
+        return false;
+    --handles_;
+    return true;
+}
+
+bool NodeChannel::send(std::string_view message, int fd)
+{
+    if (!is_open())
+        return true; // its end is noticed elsewhere
+    std::size_t sent = 0;
+    std::error_code error;
+    if (unsent_.empty()) {
+        error = sys::send_stream(socket_.native_handle(), bytes_of(message), fd, sent);
+        if (sent == message.size() || (error && !is_back_pressure(error)))
+            return true;
+    }
+    if (unsent_bytes_ + cost_of(message) > most_unsent + reserve)
+        return false;
+
+    // The descriptor goes with the first byte, so once some went it is there.
+    Unsent rest{.message = std::string{message}, .done = sent, .fd = {}};
+    if (fd >= 0 && sent == 0) {
+        rest.fd = sys::UniqueFd{::fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+        if (!rest.fd)
+            return false;
+    }
+    unsent_bytes_ += cost_of(message);
+    unsent_.push_back(std::move(rest));
+    wait_to_write(error);
+    return true;
+}
+
+void NodeChannel::wait_to_write(std::error_code reason)
+{
+    if (std::exchange(waiting_to_write_, true))
+        return;
+    const auto on_ready = [self = shared_from_this()](const boost::system::error_code& error) {
+        self->waiting_to_write_ = false;
+        if (!error && self->is_open())
+            self->write_more();
+    };
+    if (!reason || reason == std::errc::operation_would_block)
+        return socket_.async_wait(asio::posix::stream_descriptor::wait_write, on_ready);
+    retry_.expires_after(retry_interval);
+    retry_.async_wait(on_ready);
+}
+
+void NodeChannel::write_more()
+{
+    while (!unsent_.empty()) {
+        auto& first = unsent_.front();
+        std::size_t sent = 0;
+        const auto error = sys::send_stream(
+            socket_.native_handle(), bytes_of(std::string_view{first.message}.substr(first.done)),
+            first.fd.get(), sent);
+        if (error && !is_back_pressure(error))
+            return; // its end is noticed by whoever reads
+        if (error)
+            return wait_to_write(error);
+        first.fd.reset();
+        first.done += sent;
+        if (first.done < first.message.size())
+            continue;
+        unsent_bytes_ -= cost_of(first.message);
+        unsent_.pop_front();
+    }
+}
+
+void NodeChannel::close() noexcept
+{
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+    retry_.cancel();
+    handles_ = 0;
+    unsent_.clear();
+    unsent_bytes_ = 0;
+}
+
+} // namespace usher

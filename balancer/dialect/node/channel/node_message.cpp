@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/node/channel/node_message.hpp"
+
+#include "balancer/dialect/node/channel/lone_surrogates.hpp"
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace usher {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::int64_t v6only_flag = 1;
+constexpr std::int64_t reuse_address_flag = 4;
+
+/// No array or object of a message of Node's own is nested deeper: what we look at is plain, and
+/// what would be nested without end must not use up the stack.
+constexpr int deepest = 64;
+
+/// Something in a message that is not what it must be.
+struct Refused {
+    std::string reason;
+};
+
+[[noreturn]] void refuse(const char* key, const Json& value)
+{
+    throw Refused{
+        fmt::format("\"{}\" is {}", key,
+                    value.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 80))};
+}
+
+const Json& member(const Json& json, const char* key)
+{
+    static const Json nothing;
+    const auto found = json.find(key);
+    return found == json.end() ? nothing : *found;
+}
+
+/// A whole number in range.
+std::int64_t number(const Json& json, const char* key, std::int64_t least, std::int64_t most,
+                    std::int64_t otherwise)
+{
+    const auto& value = member(json, key);
+    if (value.is_null())
+        return otherwise;
+    constexpr std::uint64_t representable = std::numeric_limits<std::int64_t>::max();
+    if (!value.is_number_integer() ||
+        (value.is_number_unsigned() && value.get<std::uint64_t>() > representable))
+        refuse(key, value);
+    const auto result = value.get<std::int64_t>();
+    if (result < least || result > most)
+        refuse(key, value);
+    return result;
+}
+
+bool flag(const Json& json, const char* key)
+{
+    const auto& value = member(json, key);
+    return value.is_boolean() && value.get<bool>();
+}
+
+/// What the program wishes, as it came to Node: a fraction, a text, and `false` of every
+/// `listen(port, host, callback)`.  0 if it is no number.
+int backlog_of(const Json& json)
+{
+    constexpr double most = 65'535; // the kernel's own limit is lower
+    const auto& value = member(json, "backlog");
+    double wish = 0;
+    if (value.is_number()) {
+        wish = value.get<double>();
+    } else if (value.is_string()) {
+        const auto& text = value.get_ref<const std::string&>();
+        std::from_chars(text.data(), text.data() + text.size(), wish);
+    }
+    return wish > 0 ? static_cast<int>(std::min(wish, most)) : 0;
+}
+
+/// As JavaScript makes a number of a text; NaN if it is none.
+double number_of(std::string_view text)
+{
+    constexpr std::string_view blanks = " \t\n\v\f\r";
+    text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
+    text.remove_suffix(text.size() - (text.find_last_not_of(blanks) + 1));
+    if (text.empty())
+        return 0;
+
+    constexpr auto nan = std::numeric_limits<double>::quiet_NaN();
+    const auto whole = [&text](const auto& parsed) {
+        return parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size();
+    };
+    if (text.size() > 2 && text[0] == '0') {
+        const char mark = static_cast<char>(text[1] | 0x20); // in lower case
+        if (const int base = mark == 'x' ? 16 : mark == 'o' ? 8 : mark == 'b' ? 2 : 0) {
+            text.remove_prefix(2);
+            std::uint64_t digits = 0;
+            const auto parsed =
+                std::from_chars(text.data(), text.data() + text.size(), digits, base);
+            return whole(parsed) ? static_cast<double>(digits) : nan;
+        }
+    }
+    if (text[0] == '+' && !text.substr(1).starts_with('-'))
+        text.remove_prefix(1);
+    double result = 0;
+    return whole(std::from_chars(text.data(), text.data() + text.size(), result)) ? result : nan;
+}
+
+/// A UDP socket passes on what its program gave it, e.g. from the environment, and Node's primary
+/// makes a number of that, of which the kernel gets 16 bits.
+int datagram_port(const Json& json)
+{
+    const auto& value = member(json, "port");
+    double wish = 0;
+    if (value.is_number())
+        wish = value.get<double>();
+    else if (value.is_boolean())
+        wish = value.get<bool>() ? 1 : 0;
+    else if (value.is_string())
+        wish = number_of(value.get_ref<const std::string&>());
+    else if (!value.is_null())
+        refuse("port", value);
+    if (!std::isfinite(wish))
+        return 0;
+    constexpr double range = 65'536;
+    const double rest = std::fmod(std::trunc(wish), range);
+    return static_cast<int>(rest < 0 ? rest + range : rest);
+}
+
+std::uint64_t sequence(const Json& json, const char* key)
+{
+    constexpr auto most = std::numeric_limits<std::int64_t>::max();
+    const auto result = number(json, key, 0, most, -1);
+    if (result < 0)
+        throw Refused{fmt::format("it has no \"{}\"", key)};
+    return static_cast<std::uint64_t>(result);
+}
+
+std::string text_of(const Json& json)
+{
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+node::UserMessage user_message(std::string_view json)
+{
+    return {json.size() <= node::UserMessage::most_shown ? std::string{json}
+                                                         : node::cut_short(json, json.size())};
+}
+
+void fill(ServerRequest& request, const Json& json)
+{
+    constexpr int most = std::numeric_limits<int>::max();
+    const auto& type = member(json, "addressType");
+    if (type == "udp4")
+        request.kind = ServerRequest::Kind::datagram4;
+    else if (type == "udp6")
+        request.kind = ServerRequest::Kind::datagram6;
+    else
+        request.is_path = number(json, "addressType", -1, 6, 4) == -1;
+
+    request.index = number(json, "index", 0, most, 0);
+    request.port = request.kind == ServerRequest::Kind::stream
+                       ? static_cast<int>(number(json, "port", -1, 65'535, 0))
+                       : datagram_port(json);
+    request.fd = static_cast<int>(number(json, "fd", -1, most, -1));
+    request.backlog = backlog_of(json);
+    request.readable_all = flag(json, "readableAll");
+    request.writable_all = flag(json, "writableAll");
+    request.data = text_of(member(json, "data"));
+    const auto flags = number(json, "flags", 0, most, 0);
+    request.v6only = (flags & v6only_flag) != 0;
+    request.reuse_address = (flags & reuse_address_flag) != 0;
+
+    const auto& address = member(json, "address");
+    if (address.is_string())
+        request.address = address.get<std::string>();
+    else if (!address.is_null())
+        refuse("address", address);
+    if (request.is_path && request.address.value_or("").empty())
+        refuse("address", address);
+}
+
+/// A program may ask for anything, and is to hear of it as of any server that fails.
+ServerRequest decode_request(const Json& json)
+{
+    ServerRequest request{.seq = sequence(json, "seq")};
+    try {
+        fill(request, json);
+    } catch (const Refused& refused) {
+        request.fault = refused.reason;
+    }
+    return request;
+}
+
+node::Message decode_cluster(const Json& json)
+{
+    const auto& act = member(json, "act");
+    if (act.is_null()) {
+        if (member(json, "ack").is_null())
+            return node::Ignored{};
+        return node::ConnectionReply{.ack = sequence(json, "ack"),
+                                     .accepted = flag(json, "accepted")};
+    }
+    if (act == "online")
+        return node::Online{};
+    if (act == "queryServer")
+        return node::QueryServer{decode_request(json)};
+    if (act == "listening")
+        return node::Listening{};
+    if (act == "close") {
+        const auto& key = member(json, "key");
+        return key.is_string() ? node::Message{node::CloseServer{key.get<std::string>()}}
+                               : node::Ignored{};
+    }
+    if (act == "exitedAfterDisconnect")
+        return node::ExitedAfterDisconnect{sequence(json, "seq")};
+    return node::Ignored{};
+}
+
+node::Message decode_internal(const Json& json, const std::string& command)
+{
+    if (command == "NODE_CLUSTER")
+        return decode_cluster(json);
+    if (command == "NODE_HANDLE_ACK")
+        return node::HandleAck{};
+    if (command == "NODE_HANDLE_NACK")
+        return node::HandleNack{};
+    if (command == "NODE_HANDLE") {
+        const auto& inner = member(json, "msg");
+        if (inner.is_object() && member(inner, "cmd") == "NODE_CLUSTER")
+            throw Refused{std::string{node::hands_out_reason}};
+        return node::Handle{user_message(text_of(inner))};
+    }
+    if (command == "NODE_SOCKET_NOTIFY_CLOSE")
+        return node::SocketNotifyClose{text_of(member(json, "key"))};
+    if (command == "NODE_SOCKET_GET_COUNT")
+        return node::SocketGetCount{text_of(member(json, "key"))};
+    return node::Ignored{};
+}
+
+/// The two lines that come with every connection, exactly as Node writes them.  All else, and
+/// what other runtimes write in another order, is for the parser.
+std::optional<node::Message> decode_common(std::string_view line)
+{
+    if (line == R"({"cmd":"NODE_HANDLE_ACK"})")
+        return node::HandleAck{};
+
+    constexpr std::string_view head = R"({"cmd":"NODE_CLUSTER","ack":)";
+    constexpr std::string_view middle = R"(,"accepted":true,"seq":)";
+    if (!line.starts_with(head))
+        return std::nullopt;
+    line.remove_prefix(head.size());
+    std::uint64_t ack = 0;
+    const auto [rest, error] = std::from_chars(line.data(), line.data() + line.size(), ack);
+    if (error != std::errc{})
+        return std::nullopt;
+    line.remove_prefix(static_cast<std::size_t>(rest - line.data()));
+    if (!line.starts_with(middle))
+        return std::nullopt;
+    line.remove_prefix(middle.size());
+    const auto digits = line.find_first_not_of("0123456789");
+    if (digits == 0 || line.substr(std::min(digits, line.size())) != "}")
+        return std::nullopt;
+    return node::ConnectionReply{.ack = ack, .accepted = true};
+}
+
+/// Follows the parser through a message and keeps nothing but its command: most messages are the
+/// program's, and large ones must not cost more than their bytes.  nlohmann's parser with a
+/// callback would do as well, but walks a whole array at the end of every object in it.
+class Scanner final : public nlohmann::json_sax<Json> {
+public:
+    /// The command, if the message has one that is a text.
+    [[nodiscard]] const std::optional<std::string>& command() const noexcept { return command_; }
+
+    [[nodiscard]] bool is_too_deep() const noexcept { return too_deep_; }
+
+    bool null() override { return other(); }
+    bool boolean(bool /*value*/) override { return other(); }
+    bool number_integer(number_integer_t /*value*/) override { return other(); }
+    bool number_unsigned(number_unsigned_t /*value*/) override { return other(); }
+    bool number_float(number_float_t /*value*/, const string_t& /*text*/) override
+    {
+        return other();
+    }
+
+    bool string(string_t& value) override
+    {
+        if (std::exchange(at_command_, false))
+            command_ = value;
+        return true;
+    }
+
+    bool binary(binary_t& /*value*/) override { return false; } // JSON has none
+
+    bool start_object(std::size_t /*size*/) override { return begin(); }
+    bool start_array(std::size_t /*size*/) override { return begin(); }
+
+    bool key(string_t& value) override
+    {
+        at_command_ = depth_ == 1 && value == "cmd";
+        return true;
+    }
+
+    bool end_object() override { return end(); }
+    bool end_array() override { return end(); }
+
+    bool parse_error(std::size_t /*at*/, const std::string& /*token*/,
+                     const nlohmann::detail::exception& /*error*/) override
+    {
+        return false;
+    }
+
+private:
+    /// A value that is no text.  Of several commands the last one counts, as in JavaScript.
+    bool other()
+    {
+        if (std::exchange(at_command_, false))
+            command_.reset();
+        return true;
+    }
+
+    bool begin()
+    {
+        ++depth_;
+        too_deep_ = too_deep_ || depth_ > deepest;
+        return other();
+    }
+
+    bool end()
+    {
+        --depth_;
+        return true;
+    }
+
+    std::optional<std::string> command_;
+    int depth_ = 0;
+    bool at_command_ = false;
+    bool too_deep_ = false;
+};
+
+node::Message decode_valid(std::string_view text)
+{
+    Scanner scanner;
+    if (!Json::sax_parse(text, &scanner))
+        return node::Malformed{"it is not JSON"};
+    const auto& command = scanner.command();
+    if (!command || !node::is_internal(*command) || scanner.is_too_deep())
+        return user_message(text);
+    try {
+        return decode_internal(Json::parse(text), *command);
+    } catch (const Refused& refused) {
+        return node::Malformed{refused.reason};
+    }
+}
+
+std::string json_text(std::string_view text)
+{
+    return text_of(Json(text));
+}
+
+} // namespace
+
+std::string ServerRequest::identity() const
+{
+    // The how many-th it is matters only where the kernel chooses the port: there the workers'
+    // first ones belong together, their second ones, and so on.
+    return fmt::format("{}|{}|{}|{}|{}|{}|{}", static_cast<int>(kind), is_path,
+                       address.value_or("*"), port, fd, v6only,
+                       port == 0 && fd < 0 && !is_path ? index : 0);
+}
+
+namespace node {
+
+Message decode(std::string_view text)
+{
+    if (auto common = decode_common(text))
+        return *common;
+    auto message = decode_valid(text);
+    if (std::holds_alternative<Malformed>(message) && text.find("\\u") != std::string_view::npos)
+        message = decode_valid(replace_lone_surrogates(text));
+    return message;
+}
+
+std::string size_note(std::size_t size)
+{
+    return fmt::format("(a message of {} bytes)", size);
+}
+
+std::string cut_short(std::string_view text, std::size_t size)
+{
+    text = text.substr(0, UserMessage::most_shown);
+    // Not within a character: those bytes of one that are not its first are 10xxxxxx.
+    const auto is_first = [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; };
+    while (!text.empty() && !is_first(text.back()))
+        text.remove_suffix(1);
+    if (!text.empty())
+        text.remove_suffix(1); // the last character, which may be cut
+    return fmt::format("{}... {}", text, size_note(size));
+}
+
+std::string encode_answer(std::uint64_t ack, std::string_view key, int error, std::string_view data,
+                          const std::optional<SocketName>& name)
+{
+    std::string line =
+        fmt::format(R"({{"cmd":"NODE_CLUSTER","errno":{},"key":{},"ack":{},"data":{})",
+                    error == 0 ? "null" : std::to_string(-error), json_text(key), ack, data);
+    if (name)
+        line += fmt::format(R"(,"sockname":{{"address":{},"family":"{}","port":{}}})",
+                            json_text(name->address), name->v6 ? "IPv6" : "IPv4", name->port);
+    return line + ",\"seq\":0}";
+}
+
+std::string encode_shared_answer(std::uint64_t ack, std::string_view key, std::string_view data,
+                                 bool datagram)
+{
+    return fmt::format(
+        R"({{"cmd":"NODE_HANDLE","type":"{}","msg":{{"cmd":"NODE_CLUSTER","errno":0,"key":{},)"
+        R"("ack":{},"data":{},"seq":0}}}})",
+        datagram ? "dgram.Native" : "net.Native", json_text(key), ack, data);
+}
+
+std::string encode_connection(std::string_view key, std::uint64_t seq)
+{
+    return fmt::format(R"({{"cmd":"NODE_HANDLE","type":"net.Native","msg":{{"cmd":"NODE_CLUSTER",)"
+                       R"("act":"newconn","key":"{}","seq":{}}}}})",
+                       key, seq);
+}
+
+std::string encode_disconnect()
+{
+    return R"({"cmd":"NODE_CLUSTER","act":"disconnect","seq":0})";
+}
+
+std::string encode_ack(std::uint64_t ack)
+{
+    return fmt::format(R"({{"cmd":"NODE_CLUSTER","ack":{},"seq":0}})", ack);
+}
+
+std::string encode_handle_ack(bool arrived)
+{
+    return fmt::format(R"({{"cmd":"NODE_HANDLE_{}"}})", arrived ? "ACK" : "NACK");
+}
+
+std::string encode_all_closed(std::string_view key)
+{
+    return fmt::format(R"({{"cmd":"NODE_SOCKET_ALL_CLOSED","key":{}}})", key);
+}
+
+std::string encode_count(std::string_view key)
+{
+    return fmt::format(R"({{"cmd":"NODE_SOCKET_COUNT","key":{},"count":0}})", key);
+}
+
+} // namespace node
+
+} // namespace usher

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/dialect/node/channel/node_message.hpp"
+
+#include <set>
+#include <string>
+#include <vector>
+
+namespace usher {
+
+/// Where the servers of a pool's Node workers may listen: where `listen` says, or if it says
+/// nothing everywhere.  Workers of another user than usher's get no more out of that than they
+/// could do themselves: no files and no low ports.
+class NodeAllowList {
+public:
+    /// Looks names up.  Throws std::runtime_error if one is nobody's.
+    explicit NodeAllowList(const PoolConfig& config);
+
+    /// Why the worker must not have it, the rest of a sentence after "because"; empty if it may.
+    [[nodiscard]] std::string refusal(const ServerRequest& request) const;
+
+private:
+    struct Place {
+        bool everywhere = false;     ///< any address
+        std::set<std::string> hosts; ///< numeric
+        int port = 0;
+        std::string path; ///< absolute; of a Unix socket
+    };
+
+    [[nodiscard]] bool is_listed(const ServerRequest& request) const;
+
+    std::vector<Place> places_; ///< none: no limit
+    std::string other_user_;    ///< whom the workers run as, if that is not who usher is
+};
+
+/// How the log calls what `request` asks for: `127.0.0.1:8000`, `unix:/path`, `port 8000`.
+[[nodiscard]] std::string describe(const ServerRequest& request);
+
+} // namespace usher

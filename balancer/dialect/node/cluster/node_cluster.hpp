@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/dialect/intake.hpp"
+#include "balancer/dialect/node/channel/node_message.hpp"
+#include "balancer/dialect/node/cluster/node_allow_list.hpp"
+#include "balancer/dialect/node/cluster/node_listener.hpp"
+#include "balancer/dialect/node/cluster/node_socket.hpp"
+#include "balancer/events/event_bus.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace usher {
+
+class NodeWorker;
+
+/// What the servers of a pool's Node workers share: the listening sockets, which come from what
+/// the workers ask for and outlive them.
+class NodeCluster final : public Intake, private NodeListener::Observer {
+public:
+    /// Throws std::runtime_error if a name in `listen` cannot be looked up.
+    NodeCluster(boost::asio::any_io_executor executor, EventBus& events, const PoolConfig& config);
+
+    /// Opens nothing, since the workers say what they need.
+    [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
+                                         InheritedSockets* inherited) const override;
+
+    /// Takes over what may change while it runs: the window, the backlog, where servers may listen.
+    void commit(const PoolConfig& next, ListenerChange change) override;
+
+    void start() override {} // its workers do
+    void close() override;
+    std::size_t drop_waiting() override;
+    void give_up_slot(unsigned slot) override;
+    [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
+                                                      const WorkerIdentity& identity) override;
+    [[nodiscard]] bool takes_messages() const noexcept override { return true; }
+    [[nodiscard]] bool has(const ListenConfig&) const override { return false; }
+    [[nodiscard]] std::vector<std::string> names() const override;
+    [[nodiscard]] bool sees_connections() const noexcept override
+    {
+        return policy_ == NodeConfig::Policy::round_robin;
+    }
+    [[nodiscard]] DispatchCounters counters() const noexcept override { return counters_; }
+
+    /// Answers a worker's request for a server.
+    void query(NodeWorker& worker, const ServerRequest& request);
+
+    /// The worker has closed its server `key`.
+    void close_server(NodeWorker& worker, std::string_view key);
+
+    /// The worker's servers get connections from now on, or no longer.
+    void attach(NodeWorker& worker);
+    void detach(NodeWorker& worker) noexcept;
+
+    /// The worker is gone: what it had not accepted goes to others.
+    void lose(NodeWorker& worker);
+
+    /// What `worker` calls a server of its that gets its connections from us; empty if it has none.
+    [[nodiscard]] std::string_view probe_key(const NodeWorker& worker) const noexcept;
+
+    void count_accepted() noexcept { ++counters_.handed_off; }
+
+    /// The worker had no descriptor left for a connection.
+    void report_undelivered(const NodeWorker& worker);
+
+private:
+    /// What one `listen()` of the program is, in all workers together.
+    struct Server {
+        std::string key;
+        ServerRequest request; ///< the first one
+        std::string data;      ///< JSON, the same for all workers
+        std::string name;
+        sys::SocketAddress address;
+        SocketFile file;
+        std::set<std::uint64_t> members;          ///< workers that have it
+        std::shared_ptr<NodeListener> listener;   ///< null: the workers accept themselves
+        std::map<unsigned, sys::UniqueFd> shared; ///< their sockets, by slot; 0: everybody's
+        std::set<unsigned> slots;                 ///< whose worker has had it
+        std::unique_ptr<boost::asio::steady_timer> abandoned;
+    };
+    using Servers = std::list<Server>;
+
+    [[nodiscard]] NodeConfig::Policy policy_for(const ServerRequest& request) const noexcept;
+    [[nodiscard]] Server* find(const ServerRequest& request) noexcept;
+    [[nodiscard]] int open(const ServerRequest& request, Server*& server);
+    [[nodiscard]] int socket_for(Server& server, unsigned slot, int& fd);
+    [[nodiscard]] int join(NodeWorker& worker, const ServerRequest& request, Server*& server);
+    [[nodiscard]] int let_in(NodeWorker& worker, const ServerRequest& request, Server& server);
+    [[nodiscard]] int serve(NodeWorker& worker, const ServerRequest& request);
+    void close_if_abandoned(const std::string& key, std::weak_ptr<NodeWorker> last);
+    void watch_unwanted();
+    void watch_unwanted(Server& server);
+    void close_if_unwanted(const std::string& key);
+    [[nodiscard]] bool is_unwanted(const Server& server) const noexcept;
+    [[nodiscard]] bool is_settled(const NodeWorker& worker) const noexcept;
+    void close(Servers::iterator server);
+    void on_accept_failure(const NodeListener& listener, std::error_code error,
+                           std::chrono::milliseconds pause) noexcept override;
+    void publish(EventKind kind, log::Level level, std::string text);
+
+    boost::asio::any_io_executor executor_;
+    EventBus& events_;
+    std::string pool_;
+    NodeConfig::Policy configured_policy_;
+    NodeConfig::Policy policy_; ///< what that means here
+    unsigned window_;
+    unsigned backlog_;
+    NodeAllowList allowed_;
+    Servers servers_;
+    std::uint64_t last_key_ = 0;
+    DispatchCounters counters_;
+    std::map<unsigned, NodeWorker*> attached_; ///< by slot
+    std::set<std::uint64_t> reported_;         ///< workers whose lack of descriptors was told
+    bool told_of_limit_ = false;               ///< that there are too many servers
+    bool stopped_ = false;
+};
+
+} // namespace usher

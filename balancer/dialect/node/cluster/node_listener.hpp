@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/dialect/node/cluster/node_scheduler.hpp"
+#include "balancer/dispatch/accept_budget.hpp"
+#include "balancer/dispatch/accept_throttle.hpp"
+#include "common/sys/fd/unique_fd.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <unordered_map>
+#include <vector>
+
+namespace usher {
+
+/// Accepts from one listening socket and deals the connections to Node workers, as NodeScheduler
+/// decides.  It keeps each connection until a worker has accepted it, so that none is lost with a
+/// worker, and accepts none that nobody can take: those wait in the kernel's backlog.
+///
+/// Lives as a shared pointer: a wait that is under way keeps it.
+class NodeListener final : public std::enable_shared_from_this<NodeListener> {
+public:
+    using Connection = NodeScheduler::Connection;
+
+    /// Takes connections to a worker.
+    class Carrier {
+    public:
+        [[nodiscard]] virtual std::uint64_t id() const noexcept = 0;
+
+        /// Sends `fd`, which stays the listener's.  The worker's answer comes by on_accepted(),
+        /// on_refused() or on_undelivered(), never during the call; or it is lost.  False if it
+        /// cannot be sent now; then there is no answer.
+        [[nodiscard]] virtual bool carry(const std::shared_ptr<NodeListener>& listener,
+                                         Connection connection, int fd) = 0;
+
+    protected:
+        ~Carrier() = default;
+    };
+
+    class Observer {
+    public:
+        /// accept4() failed with `error`; the listener tries again by itself after `pause`.
+        virtual void on_accept_failure(const NodeListener& listener, std::error_code error,
+                                       std::chrono::milliseconds pause) noexcept = 0;
+
+    protected:
+        ~Observer() = default;
+    };
+
+    /// `socket` listens and is non-blocking; `key` is what workers call it.
+    NodeListener(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
+                 std::string key, unsigned window, Observer& observer);
+
+    void set_window(unsigned window);
+
+    /// `carrier`'s worker gets connections from now on; it must stay until remove() and lose().
+    void add(Carrier& carrier);
+    void remove(const Carrier& carrier) noexcept;
+
+    /// The worker is gone: what it has not accepted goes to others.  Returns how many those are.
+    std::size_t lose(const Carrier& carrier);
+
+    void on_accepted(std::uint64_t worker, Connection connection);
+    void on_refused(std::uint64_t worker, Connection connection);
+    void on_undelivered(std::uint64_t worker, Connection connection);
+
+    /// Deals what waits in the backlog, whatever the window, and closes.
+    void stop();
+
+    /// Closes the connections that no worker has, and counts them.
+    std::size_t drop_waiting();
+
+    [[nodiscard]] const std::string& key() const noexcept { return key_; }
+    [[nodiscard]] std::uint64_t accepted() const noexcept { return accepted_; }
+
+private:
+    using Clock = NodeScheduler::Clock;
+
+    void wait();
+    void accept_batch();
+    void pause(std::error_code error);
+    void deal(Clock::time_point now);
+    [[nodiscard]] bool hand_over(const NodeScheduler::Assignment& assignment);
+    void go_on();
+    void look_again(Clock::time_point now);
+    [[nodiscard]] Connection keep(sys::UniqueFd fd);
+    void release(Connection connection) noexcept;
+
+    boost::asio::posix::stream_descriptor socket_;
+    boost::asio::steady_timer pause_; ///< until there may be descriptors again
+    boost::asio::steady_timer wake_;  ///< when the scheduler wants to go on
+    std::string key_;
+    Observer& observer_;
+
+    NodeScheduler scheduler_;
+    std::unordered_map<std::uint64_t, Carrier*> carriers_;
+    std::vector<sys::UniqueFd> connections_; ///< by number
+    std::vector<Connection> free_;           ///< numbers nobody has
+
+    AcceptBudget budget_;
+    AcceptThrottle throttle_;
+    std::uint64_t accepted_ = 0;
+    bool waiting_ = false; ///< for a connection, or for descriptors
+    bool stopped_ = false;
+};
+
+} // namespace usher

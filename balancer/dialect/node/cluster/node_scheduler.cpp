@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/node/cluster/node_scheduler.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace usher {
+
+namespace {
+
+/// `first`, doubled for each of `times` after the first.
+std::chrono::milliseconds doubled(std::chrono::milliseconds first, unsigned times,
+                                  std::chrono::milliseconds longest)
+{
+    auto result = first;
+    for (unsigned i = 1; i < times && result < longest; ++i)
+        result *= 2;
+    return std::min(result, longest);
+}
+
+} // namespace
+
+NodeScheduler::Member* NodeScheduler::find(Worker worker) noexcept
+{
+    const auto found = std::ranges::find(members_, worker, &Member::worker);
+    return found == members_.end() ? nullptr : &*found;
+}
+
+void NodeScheduler::add(Worker worker)
+{
+    if (auto* const member = find(worker)) {
+        member->active = true;
+        return;
+    }
+    members_.push_back({.worker = worker, .idle_since = ++replies_});
+}
+
+void NodeScheduler::remove(Worker worker) noexcept
+{
+    if (auto* const member = find(worker))
+        member->active = false;
+    forget_if_done(worker);
+}
+
+void NodeScheduler::forget_if_done(Worker worker) noexcept
+{
+    std::erase_if(members_, [worker](const Member& member) {
+        return member.worker == worker && !member.active && member.offers.empty();
+    });
+}
+
+std::size_t NodeScheduler::lose(Worker worker)
+{
+    auto* const member = find(worker);
+    if (member == nullptr)
+        return 0;
+    auto offers = std::move(member->offers);
+    member->offers.clear();
+    member->active = false;
+    forget_if_done(worker);
+    waiting_.insert(waiting_.begin(), std::make_move_iterator(offers.begin()),
+                    std::make_move_iterator(offers.end()));
+    return offers.size();
+}
+
+bool NodeScheduler::may_take(const Member& member, Clock::time_point now) const noexcept
+{
+    // One that had no descriptor is tried with a single connection.
+    const std::size_t window = member.undelivered > 0 ? 1 : window_;
+    return member.active && member.offers.size() < window && now >= member.resting_until;
+}
+
+bool NodeScheduler::has_room(Clock::time_point now) const noexcept
+{
+    const auto was_refused = [now](const Waiting& waiting) {
+        return !waiting.refused_by.empty() || waiting.not_before > now;
+    };
+    return waiting_.size() < most_refused && std::ranges::all_of(waiting_, was_refused) &&
+           std::ranges::any_of(members_,
+                               [&](const Member& member) { return may_take(member, now); });
+}
+
+bool NodeScheduler::has_workers() const noexcept
+{
+    return std::ranges::any_of(members_, &Member::active);
+}
+
+NodeScheduler::Member* NodeScheduler::pick(const Waiting& waiting, Clock::time_point now) noexcept
+{
+    Member* best = nullptr;
+    for (auto& member : members_) {
+        if (!may_take(member, now) ||
+            std::ranges::find(waiting.refused_by, member.worker) != waiting.refused_by.end())
+            continue;
+        const auto rank = [](const Member& m) { return std::pair{m.offers.size(), m.idle_since}; };
+        if (best == nullptr || rank(member) < rank(*best))
+            best = &member;
+    }
+    return best;
+}
+
+bool NodeScheduler::is_refused_by_all(const Waiting& waiting) const noexcept
+{
+    return !waiting.refused_by.empty() && std::ranges::all_of(members_, [&](const Member& member) {
+        return !member.active ||
+               std::ranges::find(waiting.refused_by, member.worker) != waiting.refused_by.end();
+    });
+}
+
+/// For a connection that some have refused, and that those who have not cannot take now: they may
+/// never, if they hang, and whoever is full tells nobody when that changes.
+void NodeScheduler::forgive_in_time(Waiting& waiting, Clock::time_point now) const
+{
+    if (waiting.refused_by.empty())
+        return;
+    if (waiting.forgiven_at == Clock::time_point{}) {
+        waiting.forgiven_at =
+            now + doubled(first_refusal_pause, ++waiting.rounds, longest_refusal_pause);
+    } else if (waiting.forgiven_at <= now) {
+        waiting.refused_by.clear();
+        waiting.forgiven_at = {};
+    }
+}
+
+std::optional<NodeScheduler::Assignment> NodeScheduler::next(Clock::time_point now)
+{
+    for (auto waiting = waiting_.begin(); waiting != waiting_.end(); ++waiting) {
+        if (waiting->not_before > now)
+            continue;
+        if (is_refused_by_all(*waiting)) {
+            // Whoever is full tells nobody when that changes.
+            waiting->refused_by.clear();
+            waiting->forgiven_at = {};
+            waiting->not_before =
+                now + doubled(first_refusal_pause, ++waiting->rounds, longest_refusal_pause);
+            continue;
+        }
+        auto* member = pick(*waiting, now);
+        if (member == nullptr) {
+            forgive_in_time(*waiting, now);
+            member = pick(*waiting, now);
+        }
+        if (member == nullptr)
+            continue;
+        waiting->forgiven_at = {};
+        const Assignment result{.connection = waiting->connection, .worker = member->worker};
+        member->offers.push_back(std::move(*waiting));
+        waiting_.erase(waiting);
+        return result;
+    }
+    return std::nullopt;
+}
+
+std::optional<NodeScheduler::Assignment> NodeScheduler::force()
+{
+    Member* best = nullptr;
+    for (auto& member : members_)
+        if (member.active && (best == nullptr || member.offers.size() < best->offers.size()))
+            best = &member;
+    if (best == nullptr || waiting_.empty())
+        return std::nullopt;
+    best->offers.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+    return Assignment{.connection = best->offers.back().connection, .worker = best->worker};
+}
+
+std::optional<NodeScheduler::Waiting> NodeScheduler::take_back(Worker worker,
+                                                               Connection connection) noexcept
+{
+    auto* const member = find(worker);
+    if (member == nullptr)
+        return std::nullopt;
+    const auto offer = std::ranges::find(member->offers, connection, &Waiting::connection);
+    if (offer == member->offers.end())
+        return std::nullopt;
+    auto result = std::move(*offer);
+    member->offers.erase(offer);
+    member->idle_since = ++replies_;
+    return result;
+}
+
+void NodeScheduler::on_accepted(Worker worker, Connection connection) noexcept
+{
+    if (!take_back(worker, connection))
+        return;
+    find(worker)->undelivered = 0;
+    forget_if_done(worker);
+}
+
+void NodeScheduler::on_refused(Worker worker, Connection connection)
+{
+    auto back = take_back(worker, connection);
+    if (!back)
+        return;
+    find(worker)->undelivered = 0;
+    back->refused_by.push_back(worker);
+    waiting_.push_front(std::move(*back));
+    forget_if_done(worker);
+}
+
+void NodeScheduler::on_undelivered(Worker worker, Connection connection, Clock::time_point now)
+{
+    auto back = take_back(worker, connection);
+    if (!back)
+        return;
+    auto* const member = find(worker);
+    // Several that were under way together count once.
+    if (now >= member->resting_until)
+        member->resting_until = now + doubled(first_rest, ++member->undelivered, longest_rest);
+    waiting_.push_front(std::move(*back));
+    forget_if_done(worker);
+}
+
+void NodeScheduler::on_unsent(Worker worker, Connection connection, Clock::time_point now)
+{
+    auto back = take_back(worker, connection);
+    if (!back)
+        return;
+    auto* const member = find(worker);
+    member->resting_until = std::max(member->resting_until, now + first_rest);
+    waiting_.push_front(std::move(*back));
+    forget_if_done(worker);
+}
+
+std::optional<NodeScheduler::Clock::time_point>
+NodeScheduler::wake_at(Clock::time_point now) const noexcept
+{
+    std::optional<Clock::time_point> first;
+    const auto consider = [&](Clock::time_point time) {
+        if (time > now && (!first || time < *first))
+            first = time;
+    };
+    for (const auto& waiting : waiting_) {
+        consider(waiting.not_before);
+        consider(waiting.forgiven_at);
+    }
+    for (const auto& member : members_)
+        if (member.active)
+            consider(member.resting_until);
+    return first;
+}
+
+} // namespace usher

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/node/cluster/node_worker.hpp"
+
+#include "balancer/dialect/node/cluster/node_cluster.hpp"
+#include "common/sys/socket/channel_pair.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+NodeWorker::NodeWorker(const asio::any_io_executor& executor, NodeCluster& cluster,
+                       std::shared_ptr<const PoolConfig> config, const WorkerIdentity& identity)
+    : cluster_{cluster},
+      config_{std::move(config)},
+      id_{identity.id},
+      slot_{identity.slot},
+      codec_{config_->node.serialization}
+{
+    auto pair = sys::make_stream_pair();
+    channel_ = std::make_shared<NodeChannel>(executor, std::move(pair.parent),
+                                             NodeFrames{codec_.serialization()});
+    worker_end_ = std::move(pair.child);
+}
+
+WorkerLink::Equipment NodeWorker::equip(std::map<std::string, std::string>& environment,
+                                        int first_number) const
+{
+    environment["NODE_CHANNEL_FD"] = std::to_string(first_number);
+    environment["NODE_CHANNEL_SERIALIZATION_MODE"] = name_of(codec_.serialization());
+    environment["NODE_UNIQUE_ID"] = std::to_string(id_);
+    return {.descriptors = {worker_end_.get()}};
+}
+
+void NodeWorker::start(pid_t, WorkerLink::Observer& observer)
+{
+    observer_ = &observer;
+    worker_end_.reset(); // or we would keep the channel open for a dead worker
+    NodeChannel::Observer& self = *this;
+    channel_->start(self);
+}
+
+void NodeWorker::attach()
+{
+    attached_ = true;
+    cluster_.attach(*this);
+    hear(); // it may be ready by other means than the channel
+}
+
+void NodeWorker::detach() noexcept
+{
+    attached_ = false;
+    cluster_.detach(*this);
+}
+
+bool NodeWorker::drain(std::chrono::milliseconds)
+{
+    if (!std::exchange(leaving_, true)) // else it knows
+        send(node::encode_disconnect());
+    return false;
+}
+
+bool NodeWorker::answer(std::string json, int fd)
+{
+    if (!send(std::move(json), fd))
+        return false;
+    if (fd >= 0)
+        unacknowledged_.push_back(0);
+    return true;
+}
+
+void NodeWorker::finish()
+{
+    if (std::exchange(finished_, true))
+        return;
+    if (!broken_)
+        channel_->read_rest(); // what it has answered is its own
+    leaving_ = true;
+    channel_->close();
+    give_back();
+}
+
+/// What it has not answered was never begun, since it answers before it touches a connection.
+void NodeWorker::give_back()
+{
+    offers_.clear();
+    unacknowledged_.clear();
+    cluster_.lose(*this);
+}
+
+bool NodeWorker::send(std::string json, int fd)
+{
+    return channel_->send(codec_.encode(std::move(json)), fd);
+}
+
+/// Workers with the same serialization get the same bytes.
+const std::string& NodeWorker::encoded(const ProgramMessage& message) const
+{
+    return message.as(static_cast<int>(codec_.serialization()),
+                      [this](const std::string& json) { return codec_.encode(json); });
+}
+
+Delivery NodeWorker::send_message(const std::shared_ptr<const ProgramMessage>& message)
+{
+    if (leaving_ || broken_)
+        return Delivery::none;
+    const auto cost = NodeChannel::cost_of(encoded(*message));
+    if (held_bytes_ + channel_->unsent() + cost > NodeChannel::most_unsent)
+        return Delivery::full;
+    if (!hears_) {
+        held_bytes_ += cost;
+        held_.push_back(message);
+        return Delivery::held;
+    }
+    return channel_->send(encoded(*message)) ? Delivery::sent : Delivery::full;
+}
+
+/// Its program runs, so what was kept for it can go.
+void NodeWorker::hear()
+{
+    if (std::exchange(hears_, true))
+        return;
+    held_bytes_ = 0;
+    for (const auto& message : std::exchange(held_, {}))
+        channel_->send(encoded(*message));
+}
+
+void NodeWorker::notify_at(std::uint64_t count, std::function<void()> handler)
+{
+    notify_at_ = count;
+    on_count_ = std::move(handler);
+}
+
+bool NodeWorker::sees_connections() const noexcept
+{
+    return cluster_.sees_connections();
+}
+
+std::uint64_t NodeWorker::queued() const noexcept
+{
+    return static_cast<std::uint64_t>(std::ranges::count_if(
+        offers_, [](const Offer& offer) { return offer.listener != nullptr; }));
+}
+
+std::uint64_t NodeWorker::handed_off() const noexcept
+{
+    return accepted_ + queued();
+}
+
+bool NodeWorker::carry(const std::shared_ptr<NodeListener>& listener,
+                       NodeListener::Connection connection, int fd)
+{
+    return offer(listener, connection, listener->key(), fd);
+}
+
+bool NodeWorker::offer(const std::shared_ptr<NodeListener>& listener,
+                       NodeListener::Connection connection, std::string_view key, int fd)
+{
+    // What is not sent gets no answer, for which the worker would be blamed.
+    if (!channel_->send(codec_.encode_connection(key, last_seq_ + 1), fd))
+        return false;
+    offers_.push_back({.seq = ++last_seq_, .listener = listener, .connection = connection});
+    unacknowledged_.push_back(last_seq_);
+    return true;
+}
+
+void NodeWorker::on_frame(std::string_view message)
+{
+    const auto self = shared_from_this();
+    std::visit([this](const auto& decoded) { on_message(decoded); }, codec_.decode(message));
+}
+
+void NodeWorker::on_end()
+{
+    give_back();
+    leave("closed its channel");
+}
+
+void NodeWorker::on_broken(std::string reason)
+{
+    if (std::exchange(broken_, true) || finished_)
+        return;
+    const auto self = shared_from_this();
+    channel_->close(); // nothing it says counts any more
+    observer_->on_fault(std::move(reason));
+}
+
+void NodeWorker::leave(std::string reason)
+{
+    if (std::exchange(leaving_, true) || finished_)
+        return;
+    observer_->on_leaving(std::move(reason));
+}
+
+void NodeWorker::on_message(const node::Online&)
+{
+    if (finished_)
+        return;
+    observer_->on_online();
+    if (config_->node.ready != NodeConfig::Ready::online)
+        return;
+    hear();
+    observer_->on_ready();
+}
+
+void NodeWorker::on_message(const node::QueryServer& query)
+{
+    // One that was told to end gets no answer, as from Node's primary.
+    if (!leaving_ && !finished_)
+        cluster_.query(*this, query.request);
+}
+
+void NodeWorker::on_message(const node::Listening&)
+{
+    if (finished_)
+        return;
+    hear();
+    observer_->on_ready();
+}
+
+void NodeWorker::on_message(const node::ConnectionReply& reply)
+{
+    const auto offer = std::ranges::find(offers_, reply.ack, &Offer::seq);
+    if (offer == offers_.end())
+        return on_broken(fmt::format("answered a message {} that it was not sent", reply.ack));
+    if (!offer->arrived)
+        return on_broken(fmt::format("answered message {} before it said that its connection "
+                                     "arrived",
+                                     reply.ack));
+    const auto answered = std::move(*offer);
+    offers_.erase(offer);
+    if (!answered.listener) // what comes of a probe shows on its other end
+        return;
+    if (!reply.accepted)
+        return answered.listener->on_refused(id_, answered.connection);
+
+    ++accepted_;
+    cluster_.count_accepted();
+    if (on_count_ && notify_at_ != 0 && accepted_ >= notify_at_)
+        std::exchange(on_count_, nullptr)();
+    answered.listener->on_accepted(id_, answered.connection);
+}
+
+void NodeWorker::on_message(const node::CloseServer& close)
+{
+    cluster_.close_server(*this, close.key);
+}
+
+void NodeWorker::on_message(const node::ExitedAfterDisconnect& exit)
+{
+    // It waits for this before it ends.
+    send(node::encode_ack(exit.seq));
+    leave("disconnects by itself");
+}
+
+/// The offer whose descriptor the worker speaks of now: it does so in the order in which they were
+/// sent.  The end if that was no connection's.
+std::deque<NodeWorker::Offer>::iterator NodeWorker::next_unacknowledged()
+{
+    if (unacknowledged_.empty()) {
+        on_broken("acknowledged a descriptor that it was not sent");
+        return offers_.end();
+    }
+    const auto seq = unacknowledged_.front();
+    unacknowledged_.pop_front();
+    return std::ranges::find(offers_, seq, &Offer::seq);
+}
+
+void NodeWorker::on_message(const node::HandleAck&)
+{
+    if (const auto offer = next_unacknowledged(); offer != offers_.end())
+        offer->arrived = true;
+}
+
+void NodeWorker::on_message(const node::HandleNack&)
+{
+    const auto offer = next_unacknowledged();
+    if (offer == offers_.end())
+        return;
+    const auto undelivered = std::move(*offer);
+    offers_.erase(offer);
+    cluster_.report_undelivered(*this);
+    if (!undelivered.listener)
+        return;
+    undelivered.listener->on_undelivered(id_, undelivered.connection);
+}
+
+void NodeWorker::on_message(const node::Handle& handle)
+{
+    // Nobody here wants it; without an answer the worker would say nothing more.
+    const bool arrived = channel_->take_handle();
+    send(node::encode_handle_ack(arrived));
+    if (!arrived || finished_) // not arrived: the worker sends it again
+        return;
+    hear();
+    observer_->on_message(handle.message.text + ", with a descriptor, which was closed");
+}
+
+void NodeWorker::on_message(const node::SocketNotifyClose& notice)
+{
+    send(node::encode_all_closed(notice.key)); // all that came were closed at once
+}
+
+void NodeWorker::on_message(const node::SocketGetCount& question)
+{
+    send(node::encode_count(question.key));
+}
+
+void NodeWorker::on_message(const node::UserMessage& message)
+{
+    if (finished_)
+        return;
+    hear();
+    observer_->on_message(message.text);
+    if (message.text == "\"ready\"")
+        observer_->on_ready();
+}
+
+std::error_code NodeWorker::send_probe(int fd) noexcept
+{
+    const auto key = cluster_.probe_key(*this);
+    if (key.empty())
+        return std::make_error_code(std::errc::not_connected);
+    return offer(nullptr, {}, key, fd) ? std::error_code{}
+                                       : std::make_error_code(std::errc::no_buffer_space);
+}
+
+std::string NodeWorker::explain_not_ready() const
+{
+    return "none of its servers listens, nor has it sent the message \"ready\"; if it has no "
+           "server of the cluster's, set node.ready to \"online\"";
+}
+
+void NodeWorker::on_message(const node::Malformed& bad)
+{
+    on_broken("sent a message that cannot be read: " + bad.reason);
+}
+
+} // namespace usher

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/dialect/node/channel/node_channel.hpp"
+#include "balancer/dialect/node/channel/node_codec.hpp"
+#include "balancer/dialect/node/channel/node_message.hpp"
+#include "balancer/dialect/node/cluster/node_listener.hpp"
+#include "balancer/dialect/worker_identity.hpp"
+#include "balancer/dialect/worker_link.hpp"
+#include "balancer/dispatch/worker_feed.hpp"
+#include "common/sys/fd/unique_fd.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace usher {
+
+class NodeCluster;
+
+/// One worker that is Node: what it asks of its cluster, what it is given, and what it says to
+/// that.
+class NodeWorker final : public WorkerLink,
+                         public WorkerFeed,
+                         public NodeListener::Carrier,
+                         private NodeChannel::Observer,
+                         public std::enable_shared_from_this<NodeWorker> {
+public:
+    /// Throws std::system_error.
+    NodeWorker(const boost::asio::any_io_executor& executor, NodeCluster& cluster,
+               std::shared_ptr<const PoolConfig> config, const WorkerIdentity& identity);
+
+    [[nodiscard]] Equipment equip(std::map<std::string, std::string>& environment,
+                                  int first_number) const override;
+    void start(pid_t process, WorkerLink::Observer& observer) override;
+    void attach() override;
+    void detach() noexcept override;
+    [[nodiscard]] bool drain(std::chrono::milliseconds timeout) override;
+
+    /// What it has not accepted is still the cluster's, and goes to others when it has ended.
+    void cut_off() override {}
+
+    void finish() override;
+    [[nodiscard]] std::error_code send_probe(int fd) noexcept override;
+    using WorkerLink::feed;
+    [[nodiscard]] WorkerFeed& feed() noexcept override { return *this; }
+    [[nodiscard]] std::string explain_not_ready() const override;
+
+    /// Answers a request for a server in JSON, with a socket or -1; see NodeCluster.  False if that
+    /// cannot be sent.
+    [[nodiscard]] bool answer(std::string json, int fd = -1);
+
+    /// Node gives messages to nobody while its program does not listen to them yet, and forgets
+    /// them; so they wait for the first sign of the program.
+    [[nodiscard]] Delivery
+    send_message(const std::shared_ptr<const ProgramMessage>& message) override;
+
+    [[nodiscard]] std::uint64_t id() const noexcept override { return id_; }
+    [[nodiscard]] unsigned slot() const noexcept { return slot_; }
+    [[nodiscard]] bool is_attached() const noexcept { return attached_; }
+
+    /// It is ready as soon as it runs, which says nothing of its servers.
+    [[nodiscard]] bool is_ready_early() const noexcept
+    {
+        return config_->node.ready == NodeConfig::Ready::online;
+    }
+
+    /// It was told to end, says that it ends, or has ended.
+    [[nodiscard]] bool is_leaving() const noexcept { return leaving_; }
+
+    void set_max_queue(std::size_t) noexcept override {} // the cluster's window is the limit
+    void notify_at(std::uint64_t count, std::function<void()> handler) override;
+    [[nodiscard]] bool sees_connections() const noexcept override;
+    [[nodiscard]] std::uint64_t handed_off() const noexcept override;
+    [[nodiscard]] std::uint64_t queued() const noexcept override;
+    [[nodiscard]] std::optional<std::uint64_t> open() const noexcept override { return {}; }
+    [[nodiscard]] std::chrono::steady_clock::time_point heartbeat() const noexcept override
+    {
+        return {}; // a late answer to a connection tells that it hangs
+    }
+    [[nodiscard]] std::string_view audit() noexcept override { return {}; }
+
+private:
+    /// A connection that was sent and not answered.
+    struct Offer {
+        std::uint64_t seq;
+        std::shared_ptr<NodeListener> listener; ///< null: it is a probe
+        NodeListener::Connection connection;
+        bool arrived = false; ///< acknowledged
+    };
+
+    [[nodiscard]] bool carry(const std::shared_ptr<NodeListener>& listener,
+                             NodeListener::Connection connection, int fd) override;
+
+    [[nodiscard]] bool offer(const std::shared_ptr<NodeListener>& listener,
+                             NodeListener::Connection connection, std::string_view key, int fd);
+
+    void on_frame(std::string_view message) override;
+    void on_end() override;
+    void on_broken(std::string reason) override;
+
+    void on_message(const node::Online&);
+    void on_message(const node::QueryServer& query);
+    void on_message(const node::Listening&);
+    void on_message(const node::ConnectionReply& reply);
+    void on_message(const node::CloseServer& close);
+    void on_message(const node::ExitedAfterDisconnect& exit);
+    void on_message(const node::HandleAck&);
+    void on_message(const node::HandleNack&);
+    void on_message(const node::Handle& handle);
+    void on_message(const node::SocketNotifyClose& notice);
+    void on_message(const node::SocketGetCount& question);
+    void on_message(const node::UserMessage& message);
+    void on_message(const node::Ignored&) {}
+    void on_message(const node::Malformed& bad);
+
+    bool send(std::string json, int fd = -1);
+    [[nodiscard]] const std::string& encoded(const ProgramMessage& message) const;
+    void hear();
+    [[nodiscard]] std::deque<Offer>::iterator next_unacknowledged();
+    void give_back();
+    void leave(std::string reason);
+
+    NodeCluster& cluster_;
+    std::shared_ptr<const PoolConfig> config_;
+    std::uint64_t id_;
+    unsigned slot_;
+    NodeCodec codec_;
+    sys::UniqueFd worker_end_;
+    std::shared_ptr<NodeChannel> channel_;
+    WorkerLink::Observer* observer_ = nullptr;
+
+    std::deque<Offer> offers_;
+    std::uint64_t last_seq_ = 0;
+    std::deque<std::uint64_t> unacknowledged_; ///< of what was sent with a descriptor; 0: a socket
+    std::vector<std::shared_ptr<const ProgramMessage>> held_; ///< until its program hears
+    std::size_t held_bytes_ = 0;
+    std::uint64_t accepted_ = 0;
+    std::uint64_t notify_at_ = 0;
+    std::function<void()> on_count_;
+    bool attached_ = false;
+    bool hears_ = false; ///< its program has shown that it runs
+    bool leaving_ = false;
+    bool broken_ = false;
+    bool finished_ = false;
+};
+
+} // namespace usher

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/dispatch/dispatcher.hpp"
+#include "balancer/dispatch/listener.hpp"
+#include "balancer/events/event_bus.hpp"
+#include "balancer/listen/inherited_sockets.hpp"
+#include "balancer/listen/listener_change.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace usher {
+
+/// The listeners of one pool.
+class PoolListeners final : private Listener::Observer {
+public:
+    PoolListeners(boost::asio::any_io_executor executor, std::string pool, Dispatcher& dispatcher,
+                  EventBus& events);
+
+    /// Opens what `next` has and the pool has not yet, or takes it from `inherited`, and changes
+    /// nothing.
+    ///
+    /// Throws AddressInUse, std::system_error, std::runtime_error.
+    [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
+                                         InheritedSockets* inherited = nullptr) const;
+
+    /// Takes over what was prepared, closes what `next` has no longer, and leaves the rest alone.
+    void commit(const PoolConfig& next, ListenerChange change);
+
+    /// Begins to accept.
+    void start();
+
+    /// Hands off what waits in the backlogs and closes.
+    void close();
+
+    /// How the log calls them: addresses with the real ports.
+    [[nodiscard]] std::vector<std::string> names() const;
+
+    /// The same, in the order of the listeners' indices.
+    [[nodiscard]] std::vector<sys::SocketAddress> addresses() const;
+
+    /// True if what `config` asks for is open already and can be no second time.
+    [[nodiscard]] bool has(const ListenConfig& config) const;
+
+private:
+    struct Open {
+        std::string name;
+        sys::SocketAddress address;
+        SocketFile file;
+        std::shared_ptr<Listener> listener;
+    };
+    /// What came of one entry of the configuration.
+    struct Group {
+        ListenConfig config;
+        std::vector<Open> open;
+    };
+
+    void on_accept_failure(const Listener& listener, std::error_code error,
+                           std::chrono::milliseconds pause) noexcept override;
+    [[nodiscard]] Group make_group(ListenerChange::Added added);
+    void close(Group& group);
+    void publish(EventKind kind, log::Level level, std::string text);
+
+    boost::asio::any_io_executor executor_;
+    std::string pool_;
+    Dispatcher& dispatcher_;
+    EventBus& events_;
+    std::vector<Group> groups_;
+    bool started_ = false;
+};
+
+} // namespace usher

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/listen/inherited_sockets.hpp"
+
+#include "balancer/config/units/listen_address.hpp"
+#include "balancer/config/units/quote.hpp"
+#include "balancer/listen/resolve.hpp"
+#include "common/sys/syscall.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <stdexcept>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+namespace usher {
+
+namespace {
+
+/// A number that the kernel knows of a socket; -1 if `fd` is none.
+int option(int fd, int name) noexcept
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd, SOL_SOCKET, name, &value, &size) < 0 ? -1 : value;
+}
+
+bool is_listening_stream(int fd) noexcept
+{
+    const int family = option(fd, SO_DOMAIN);
+    return (family == AF_INET || family == AF_INET6 || family == AF_UNIX) &&
+           option(fd, SO_TYPE) == SOCK_STREAM && option(fd, SO_ACCEPTCONN) == 1;
+}
+
+sys::SocketAddress bound_address(int fd)
+{
+    sys::SocketAddress address;
+    socklen_t size = sys::SocketAddress::capacity();
+    if (::getsockname(fd, address.data(), &size) < 0)
+        sys::throw_last_error("getsockname");
+    address.resize(size);
+    return address;
+}
+
+bool is_unspecified(const sys::SocketAddress& address)
+{
+    const auto bytes = address.ip_bytes();
+    return !bytes.empty() && std::ranges::all_of(bytes, [](auto byte) { return byte == 0; });
+}
+
+bool is_same_path(const std::string& a, std::string_view b)
+{
+    namespace fs = std::filesystem;
+    return !b.empty() && fs::absolute(a).lexically_normal() == fs::absolute(b).lexically_normal();
+}
+
+bool listens_on(const ListenConfig& listen, const sys::SocketAddress& bound)
+{
+    const auto where = parse_listen_address(listen.address);
+    if (where.kind == ListenAddress::Kind::unix_path)
+        return is_same_path(where.path, bound.path());
+    if (bound.port() == 0 || bound.port() != where.port)
+        return false;
+    if (where.kind == ListenAddress::Kind::any)
+        return is_unspecified(bound);
+    return std::ranges::any_of(resolve(where.host, where.port), [&](const auto& address) {
+        return address.to_string() == bound.to_string();
+    });
+}
+
+} // namespace
+
+void InheritedSockets::add(sys::UniqueFd fd, std::string name)
+{
+    if (!is_listening_stream(fd.get()))
+        throw std::runtime_error{fmt::format(
+            "descriptor {} ({}), which usher was started with, is not a listening TCP or Unix "
+            "stream socket; in its socket unit, use ListenStream= and Accept=no only",
+            fd.get(), quote(name))};
+
+    const int flags = ::fcntl(fd.get(), F_GETFL);
+    if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) < 0 ||
+        ::fcntl(fd.get(), F_SETFD, FD_CLOEXEC) < 0)
+        sys::throw_last_error("fcntl");
+    auto address = bound_address(fd.get());
+    sockets_.push_back(
+        {.socket = {.fd = std::move(fd), .address = address, .file = {}}, .name = std::move(name)});
+}
+
+std::vector<std::string> InheritedSockets::assign(std::vector<ListenConfig> listeners)
+{
+    listeners_ = std::move(listeners);
+
+    const auto find = [this](const auto& condition) -> const ListenConfig* {
+        const auto found = std::ranges::find_if(listeners_, condition);
+        return found == listeners_.end() ? nullptr : &*found;
+    };
+    for (auto& socket : sockets_) {
+        socket.listener = find(
+            [&](const auto& listen) { return !listen.name.empty() && listen.name == socket.name; });
+        if (socket.listener == nullptr)
+            socket.listener =
+                find([&](const auto& listen) { return listens_on(listen, socket.socket.address); });
+    }
+
+    std::vector<std::string> problems;
+    for (const auto& socket : sockets_)
+        if (socket.listener == nullptr)
+            problems.push_back(fmt::format(
+                "{} ({}), which usher was started with, is for no listener and is closed; give "
+                "one that name or that address",
+                socket.socket.address.to_string(), quote(socket.name)));
+    std::erase_if(sockets_, [](const auto& socket) { return socket.listener == nullptr; });
+    return problems;
+}
+
+std::vector<ListeningSocket> InheritedSockets::take(const ListenConfig& listen, unsigned backlog)
+{
+    std::vector<ListeningSocket> result;
+    for (auto& socket : sockets_) {
+        if (socket.listener == nullptr || !(*socket.listener == listen))
+            continue;
+        socket.listener = nullptr;
+        ::listen(socket.socket.fd.get(), static_cast<int>(backlog)); // may be called again
+        result.push_back(std::move(socket.socket));
+    }
+    return result;
+}
+
+} // namespace usher

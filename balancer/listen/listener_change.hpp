@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/listen/listening_socket.hpp"
+
+#include <vector>
+
+namespace usher {
+
+/// Sockets that a changed configuration asks for, open but not accepted from yet.
+struct ListenerChange {
+    struct Added {
+        ListenConfig config;
+        std::vector<ListeningSocket> sockets;
+    };
+    std::vector<Added> added;
+};
+
+} // namespace usher

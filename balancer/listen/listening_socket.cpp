@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/listen/listening_socket.hpp"
+
+#include "balancer/config/units/listen_address.hpp"
+#include "balancer/listen/resolve.hpp"
+#include "balancer/listen/unix_listener.hpp"
+#include "common/sys/syscall.hpp"
+
+#include <array>
+#include <optional>
+#include <tuple>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+namespace usher {
+
+void throw_bind_error(std::error_code error, const sys::SocketAddress& address)
+{
+    const auto name = address.to_string();
+    if (error == std::errc::address_in_use)
+        throw AddressInUse{name + ": another process listens there already; stop it, or choose "
+                                  "another port with --listen"};
+    if (error == std::errc::permission_denied)
+        throw std::system_error{error,
+                                name + ": ports below 1024 need root or CAP_NET_BIND_SERVICE"};
+    throw std::system_error{error, name};
+}
+
+namespace {
+
+void set_option(int fd, int level, int option, int value, const char* name)
+{
+    if (::setsockopt(fd, level, option, &value, sizeof value) < 0)
+        sys::throw_last_error(name);
+}
+
+/// How the sockets of one entry of the configuration are opened.
+struct Manner {
+    bool v6only;
+    unsigned backlog;
+    SocketUse use;
+};
+
+ListeningSocket open_tcp(sys::SocketAddress address, const Manner& manner)
+{
+    // Among sockets with SO_REUSEPORT the kernel sees no conflict, not even with those of another
+    // process; one without sees it.
+    if (manner.use == SocketUse::share && address.port() != 0)
+        std::ignore = open_tcp(address, {manner.v6only, manner.backlog, SocketUse::listen});
+
+    sys::UniqueFd fd{
+        ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP)};
+    if (!fd)
+        throw std::system_error{sys::last_error(), address.to_string()};
+
+    // A restart may bind while connections of the last run are in TIME_WAIT (socket(7)).
+    set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
+    if (manner.use == SocketUse::share)
+        set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT");
+    if (address.family() == AF_INET6)
+        set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, manner.v6only ? 1 : 0, "IPV6_V6ONLY");
+
+    if (::bind(fd.get(), address.data(), address.size()) < 0)
+        throw_bind_error(sys::last_error(), address);
+    if (manner.use == SocketUse::listen && ::listen(fd.get(), static_cast<int>(manner.backlog)) < 0)
+        throw_bind_error(sys::last_error(), address); // a second listener of SO_REUSEADDR ends here
+
+    socklen_t size = sys::SocketAddress::capacity();
+    if (::getsockname(fd.get(), address.data(), &size) < 0)
+        sys::throw_last_error("getsockname");
+    address.resize(size);
+    return {.fd = std::move(fd), .address = address};
+}
+
+/// Every interface: IPv6 and, unless `v6only`, IPv4 through the same socket; IPv4 alone where
+/// the system has no IPv6.
+ListeningSocket open_everywhere(std::uint16_t port, const Manner& manner)
+{
+    constexpr std::array<std::uint8_t, 16> any6{};
+    constexpr std::array<std::uint8_t, 4> any4{};
+    try {
+        return open_tcp(sys::SocketAddress::ipv6(any6, port, 0), manner);
+    } catch (const std::system_error& e) {
+        const bool no_ipv6 = e.code() == std::errc::address_family_not_supported ||
+                             e.code() == std::errc::address_not_available;
+        if (!no_ipv6 || manner.v6only)
+            throw;
+        return open_tcp(sys::SocketAddress::ipv4(any4, port), manner);
+    }
+}
+
+/// All addresses of a name.  One that this machine does not have is skipped (`localhost` is ::1
+/// as well in /etc/hosts, also where IPv6 is off), unless it is the only one.
+std::vector<ListeningSocket> open_host(const ListenAddress& where, const Manner& manner)
+{
+    const auto addresses = resolve(where.host, where.port);
+    std::vector<ListeningSocket> result;
+    std::optional<std::system_error> skipped;
+
+    for (auto address : addresses) {
+        if (!result.empty()) // port 0: all get the number the first one got
+            address.set_port(result.front().address.port());
+        try {
+            result.push_back(open_tcp(address, manner));
+        } catch (const std::system_error& e) {
+            const bool not_here = e.code() == std::errc::address_not_available ||
+                                  e.code() == std::errc::address_family_not_supported;
+            if (!not_here)
+                throw;
+            skipped = e;
+        }
+    }
+    if (result.empty() && skipped)
+        throw std::system_error{*skipped};
+    return result;
+}
+
+} // namespace
+
+std::vector<ListeningSocket> open_listeners(const ListenConfig& config, unsigned backlog,
+                                            SocketUse use)
+{
+    const Manner manner{.v6only = config.v6only, .backlog = backlog, .use = use};
+    const auto where = parse_listen_address(config.address);
+    std::vector<ListeningSocket> result;
+    switch (where.kind) {
+    case ListenAddress::Kind::any:
+        result.push_back(open_everywhere(where.port, manner));
+        break;
+    case ListenAddress::Kind::host:
+        result = open_host(where, manner);
+        break;
+    case ListenAddress::Kind::unix_path:
+        result.push_back(open_unix_listener(where.path, config.mode, backlog));
+        break;
+    }
+    return result;
+}
+
+} // namespace usher

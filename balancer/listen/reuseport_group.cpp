@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/listen/reuseport_group.hpp"
+
+#include "balancer/listen/listening_socket.hpp"
+#include "common/sys/syscall.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+namespace usher {
+
+namespace {
+
+void set_option(int fd, int level, int option, int value, const char* name)
+{
+    if (::setsockopt(fd, level, option, &value, sizeof value) < 0)
+        sys::throw_last_error(name);
+}
+
+/// A classic BPF program that yields one of `indices`, by chance.  The kernel numbers the sockets
+/// of a group in the order in which they began to listen (net/core/sock_reuseport.c).
+std::vector<sock_filter> choose_among(const std::vector<std::uint32_t>& indices)
+{
+    std::vector<sock_filter> program;
+    const auto add = [&](unsigned code, std::uint32_t k, std::uint8_t otherwise = 0) {
+        program.push_back(
+            {.code = static_cast<std::uint16_t>(code), .jt = 0, .jf = otherwise, .k = k});
+    };
+    constexpr auto random = static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_RANDOM);
+    const auto count = static_cast<std::uint32_t>(indices.size());
+    add(BPF_LD | BPF_W | BPF_ABS, random);
+    add(BPF_ALU | BPF_MOD | BPF_K, count);
+    for (std::uint32_t i = 0; i + 1 < count; ++i) {
+        add(BPF_JMP | BPF_JEQ | BPF_K, i, 1);
+        add(BPF_RET | BPF_K, indices[i]);
+    }
+    add(BPF_RET | BPF_K, indices.back());
+    return program;
+}
+
+} // namespace
+
+ReuseportGroup::ReuseportGroup(sys::UniqueFd holder, const sys::SocketAddress& address, bool v6only,
+                               unsigned backlog)
+    : holder_{std::move(holder)}, address_{address}, v6only_{v6only}, backlog_{backlog}
+{
+}
+
+int ReuseportGroup::add()
+{
+    sys::UniqueFd fd{
+        ::socket(address_.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP)};
+    if (!fd)
+        throw std::system_error{sys::last_error(), address_.to_string()};
+    set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
+    set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT");
+    if (address_.family() == AF_INET6)
+        set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, v6only_ ? 1 : 0, "IPV6_V6ONLY");
+    if (::bind(fd.get(), address_.data(), address_.size()) < 0 ||
+        ::listen(fd.get(), static_cast<int>(backlog_)) < 0)
+        throw_bind_error(sys::last_error(), address_);
+    sockets_.push_back(std::move(fd));
+    return sockets_.back().get();
+}
+
+void ReuseportGroup::remove(int socket) noexcept
+{
+    const auto found = std::ranges::find(sockets_, socket, &sys::UniqueFd::get);
+    if (found == sockets_.end())
+        return;
+    ::shutdown(socket, SHUT_RDWR); // others may have it, and would keep it in the group
+    // The kernel puts the last one into the gap (reuseport_detach_sock()).
+    std::swap(*found, sockets_.back());
+    sockets_.pop_back();
+}
+
+std::error_code ReuseportGroup::steer(const std::set<int>& sockets)
+{
+    std::vector<std::uint32_t> indices;
+    for (std::size_t i = 0; i < sockets_.size(); ++i)
+        if (sockets.contains(sockets_[i].get()))
+            indices.push_back(static_cast<std::uint32_t>(i));
+    if (indices.empty())
+        return {};
+    auto program = choose_among(indices);
+    const sock_fprog attached{.len = static_cast<unsigned short>(program.size()),
+                              .filter = program.data()};
+    const int any = sockets_.front().get();
+    if (::setsockopt(any, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &attached, sizeof attached) == 0)
+        return {};
+    const auto error = sys::last_error();
+    // Rather to all than to those of a moment ago.
+    const int ignored = 0;
+    ::setsockopt(any, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &ignored, sizeof ignored);
+    return error;
+}
+
+void ReuseportGroup::set_backlog(unsigned backlog) noexcept
+{
+    backlog_ = backlog;
+    for (const auto& socket : sockets_)
+        ::listen(socket.get(), static_cast<int>(backlog)); // may be called again
+}
+
+void ReuseportGroup::close() noexcept
+{
+    sockets_.clear();
+    holder_.reset();
+}
+
+} // namespace usher

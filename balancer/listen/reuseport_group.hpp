@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/socket/socket_address.hpp"
+
+#include <set>
+#include <system_error>
+#include <vector>
+
+namespace usher {
+
+/// Listening sockets at one address, between which the kernel deals the connections: a group of
+/// SO_REUSEPORT (socket(7)).
+///
+/// Left to itself the kernel sends connections to every socket that listens, also to one whose
+/// worker does not take any yet, or no longer.  steer() says which are meant.
+class ReuseportGroup {
+public:
+    /// `holder` is bound to `address` with SO_REUSEPORT and does not listen.
+    ReuseportGroup(sys::UniqueFd holder, const sys::SocketAddress& address, bool v6only,
+                   unsigned backlog);
+
+    /// Another socket that listens; it stays the group's.  Throws AddressInUse, std::system_error.
+    [[nodiscard]] int add();
+
+    /// `socket` listens no longer, for whoever has it; what waits there is reset, unless the system
+    /// lets others have it (net.ipv4.tcp_migrate_req).  Steer anew.
+    void remove(int socket) noexcept;
+
+    /// New connections go to these of its sockets, each as likely as the other.  What waits
+    /// elsewhere stays there.
+    ///
+    /// After an error they go to all of its sockets.
+    [[nodiscard]] std::error_code steer(const std::set<int>& sockets);
+
+    /// Of all its sockets, and of those that are added.
+    void set_backlog(unsigned backlog) noexcept;
+
+    /// Closes all sockets, ours only: those who have been given one go on listening.
+    void close() noexcept;
+
+private:
+    sys::UniqueFd holder_;
+    sys::SocketAddress address_;
+    bool v6only_;
+    unsigned backlog_;
+    std::vector<sys::UniqueFd> sockets_; ///< in the kernel's order: see remove()
+};
+
+} // namespace usher

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace usher {
+
+/// What became of something that was asked of a pool, or of the master.
+struct Outcome {
+    enum class Kind {
+        done,
+        failed,      ///< and the state is as it was, or as `message` says
+        bad_request, ///< what was asked cannot be meant
+        bad_config,
+        rolled_back,
+    };
+
+    Kind kind = Kind::done;
+    std::string message; ///< one sentence; of a failure, why: one clause
+
+    [[nodiscard]] bool is_done() const noexcept { return kind == Kind::done; }
+
+    [[nodiscard]] static Outcome failure(std::string reason)
+    {
+        return {.kind = Kind::failed, .message = std::move(reason)};
+    }
+
+    [[nodiscard]] static Outcome bad_request(std::string reason)
+    {
+        return {.kind = Kind::bad_request, .message = std::move(reason)};
+    }
+};
+
+/// As it goes over the control socket.
+[[nodiscard]] constexpr std::string_view name_of(Outcome::Kind kind) noexcept
+{
+    switch (kind) {
+    case Outcome::Kind::done:
+        return "done";
+    case Outcome::Kind::bad_request:
+        return "bad_request";
+    case Outcome::Kind::bad_config:
+        return "bad_config";
+    case Outcome::Kind::rolled_back:
+        return "rolled_back";
+    case Outcome::Kind::failed:
+        break;
+    }
+    return "failed";
+}
+
+/// `failed` for a name that is none.
+[[nodiscard]] constexpr Outcome::Kind outcome_kind(std::string_view name) noexcept
+{
+    for (const auto kind : {Outcome::Kind::done, Outcome::Kind::bad_request,
+                            Outcome::Kind::bad_config, Outcome::Kind::rolled_back})
+        if (name == name_of(kind))
+            return kind;
+    return Outcome::Kind::failed;
+}
+
+} // namespace usher

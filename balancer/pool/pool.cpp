@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/pool/pool.hpp"
+
+#include "balancer/dialect/make_intake.hpp"
+#include "common/sys/process/cpu_count.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <exception>
+#include <stdexcept>
+#include <utility>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+void rethrow(const std::exception_ptr& error)
+{
+    if (error)
+        std::rethrow_exception(error); // a bug: main() reports it
+}
+
+/// How often workers are looked at: finely enough for their `stall_timeout`.
+std::chrono::milliseconds watch_interval(const PoolConfig& config)
+{
+    constexpr std::chrono::milliseconds shortest{50};
+    constexpr std::chrono::milliseconds longest{1'000};
+    return config.stall_timeout == config.stall_timeout.zero()
+               ? longest
+               : std::clamp(config.stall_timeout / 10, shortest, longest);
+}
+
+} // namespace
+
+Pool::Pool(const asio::any_io_executor& executor, PoolConfig config, bool labelled,
+           EventBus& events, Outputs& outputs, std::uint64_t& last_worker_id)
+    : executor_{executor},
+      config_{with_worker_count(std::move(config))},
+      labelled_{labelled},
+      events_{events},
+      outputs_{outputs},
+      last_worker_id_{last_worker_id},
+      intake_{make_intake(executor, events, *config_)},
+      changed_{executor},
+      recycling_due_{executor},
+      recycle_retry_{config_->restart},
+      watch_timer_{executor}
+{
+}
+
+std::shared_ptr<const PoolConfig> Pool::with_worker_count(PoolConfig config)
+{
+    if (config.workers == 0)
+        config.workers = sys::usable_cpus();
+    return std::make_shared<const PoolConfig>(std::move(config));
+}
+
+void Pool::publish(EventKind kind, log::Level level, std::string text, unsigned generation)
+{
+    events_.publish({.kind = kind,
+                     .level = level,
+                     .message = std::move(text),
+                     .pool = config_->name,
+                     .generation = generation});
+}
+
+ListenerChange Pool::prepare(const PoolConfig& next, InheritedSockets* inherited) const
+{
+    if (intake_kind(next.dialect) != intake_kind(config_->dialect))
+        throw std::runtime_error{
+            fmt::format("the dialect of pool \"{}\" cannot change from {} to {} while usher runs; "
+                        "restart usher",
+                        config_->name, name_of(config_->dialect), name_of(next.dialect))};
+    return intake_->prepare(next, inherited);
+}
+
+void Pool::open(ListenerChange listeners)
+{
+    intake_->commit(*config_, std::move(listeners));
+}
+
+void Pool::start(WorkerSlot::Mode mode, std::function<void()> on_end)
+{
+    on_end_ = std::move(on_end);
+    for (unsigned number = 1; number <= config_->workers; ++number) {
+        slots_.push_back(make_slot(number, mode, config_, generation_));
+        launch(slots_.back());
+    }
+    if (mode == WorkerSlot::Mode::keep)
+        intake_->start();
+    watched_at_ = Clock::now();
+    watch_workers();
+    asio::co_spawn(executor_, recycle_workers(), rethrow);
+}
+
+std::size_t Pool::ready_workers() const noexcept
+{
+    return static_cast<std::size_t>(std::ranges::count_if(
+        slots_, [](const auto& slot) { return slot->is_ready() && !slot->is_over(); }));
+}
+
+Pool::Slot Pool::make_slot(unsigned number, WorkerSlot::Mode mode,
+                           std::shared_ptr<const PoolConfig> config, unsigned generation)
+{
+    WorkerSlot::Owner& owner = *this;
+    auto label = labelled_ ? fmt::format("worker {}/{}", config->name, number)
+                           : fmt::format("worker {}", number);
+    return std::make_shared<WorkerSlot>(
+        executor_, std::move(config),
+        WorkerSlot::Place{.slot = number, .generation = generation, .label = std::move(label)},
+        mode, *intake_, events_, outputs_, owner);
+}
+
+void Pool::launch(const Slot& slot)
+{
+    ++running_;
+    asio::co_spawn(executor_, slot->run(), [this, slot](const std::exception_ptr& error) {
+        rethrow(error);
+        on_slot_end(slot);
+    });
+}
+
+void Pool::on_slot_end(const Slot& slot)
+{
+    std::erase(leaving_, slot);
+    --running_;
+    on_change();
+    if (running_ > 0 || !on_end_ || (!stopping_ && !has_given_up()))
+        return;
+
+    intake_->close();
+    watch_timer_.cancel();
+    if (const auto closed = intake_->drop_waiting(); closed > 0)
+        publish(EventKind::note, log::Level::warning,
+                fmt::format("{} connections were closed, because no worker was left to take them",
+                            closed));
+    has_ended_ = true;
+    recycling_due_.notify_all();
+    std::exchange(on_end_, nullptr)();
+}
+
+/// Places that were drained wait to be filled again, and so do those that failed after the pool had
+/// served.
+bool Pool::has_given_up() const noexcept
+{
+    return !was_ever_ready_ &&
+           std::ranges::all_of(slots_, [](const auto& slot) { return slot->has_failed(); });
+}
+
+void Pool::stop()
+{
+    if (std::exchange(stopping_, true))
+        return;
+    intake_->close();
+    for (const auto& slot : slots_)
+        slot->stop();
+    for (const auto& slot : leaving_)
+        slot->stop();
+    if (running_ == 0 && on_end_) { // every slot has failed: nobody is left to end
+        ++running_;
+        on_slot_end(nullptr);
+    }
+}
+
+void Pool::hurry()
+{
+    for (const auto& slot : slots_)
+        slot->hurry();
+    for (const auto& slot : leaving_)
+        slot->hurry();
+}
+
+std::string Pool::failure() const
+{
+    if (was_ever_ready_ || slots_.empty())
+        return {};
+    return fmt::format("no worker was ever ready of pool \"{}\"; last: {}", config_->name,
+                       slots_.front()->last_failure());
+}
+
+void Pool::watch_workers()
+{
+    const auto interval = watch_interval(*config_);
+    watch_timer_.expires_after(interval);
+    watch_timer_.async_wait([this, interval](const boost::system::error_code& cancelled) {
+        if (cancelled || !on_end_)
+            return;
+        // Late by much: this process or the whole machine was suspended, and so perhaps were the
+        // workers.
+        const auto now = Clock::now();
+        const bool suspended =
+            now - std::exchange(watched_at_, now) > 2 * interval + std::chrono::milliseconds{500};
+        for (const auto& slot : slots_) {
+            auto* const worker = slot->worker();
+            if (worker == nullptr)
+                continue;
+            if (suspended)
+                worker->forgive(now);
+            worker->audit();
+            worker->look_for_hang(now);
+        }
+        sample_memory(now);
+        if (!due_places(now).empty())
+            recycling_due_.notify_all();
+        watch_workers();
+    });
+}
+
+} // namespace usher

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/dialect/intake.hpp"
+#include "balancer/events/event_bus.hpp"
+#include "balancer/pool/broadcast.hpp"
+#include "balancer/pool/outcome.hpp"
+#include "balancer/worker/worker_slot.hpp"
+#include "common/async/condition.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace usher {
+
+/// Identical workers, and the intake that feeds them.
+///
+/// The owner keeps it until it has ended and what it had waiting in the event loop has run.
+/// Operations that change which workers there are (reload, restart, scale) take turns.
+class Pool final : private WorkerSlot::Owner {
+public:
+    /// `last_worker_id` is shared by all pools of the master.  With `labelled`, the log calls its
+    /// workers `worker NAME/1` instead of `worker 1`.
+    Pool(const boost::asio::any_io_executor& executor, PoolConfig config, bool labelled,
+         EventBus& events, Outputs& outputs, std::uint64_t& last_worker_id);
+
+    /// `config` with `workers: auto` replaced by the number that means here and now.
+    [[nodiscard]] static std::shared_ptr<const PoolConfig> with_worker_count(PoolConfig config);
+
+    /// Opens what `next` has and the pool has not yet, and changes nothing; see Intake.
+    [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
+                                         InheritedSockets* inherited = nullptr) const;
+
+    /// Takes what prepare() has opened for its configuration.
+    void open(ListenerChange listeners);
+
+    /// Starts workers and accepts; on trial, enter_service() does the latter.  `on_end` is called
+    /// once when no worker is left and none will be started.
+    void start(WorkerSlot::Mode mode, std::function<void()> on_end);
+
+    /// Accepts as soon as all workers, which were started on trial, are ready.
+    [[nodiscard]] boost::asio::awaitable<Outcome> enter_service();
+
+    /// Stops accepting and drains the workers.
+    void stop();
+
+    /// Ends what is left quickly.
+    void hurry();
+
+    /// Brings in `next`: by a new generation of workers if their command changed or nothing did,
+    /// without replacing anybody otherwise.  `change` are the listeners it needs, open already.
+    [[nodiscard]] boost::asio::awaitable<Outcome> reload(std::shared_ptr<const PoolConfig> next,
+                                                         ListenerChange change);
+
+    /// What reload() would do with `next`: one sentence.
+    [[nodiscard]] std::string plan(const PoolConfig& next) const;
+
+    /// Replaces the worker in `slot`, or every one if it is 0, by a new one of the same
+    /// configuration, the new one ready before the old one drains; failed slots come back.
+    [[nodiscard]] boost::asio::awaitable<Outcome> restart(unsigned slot);
+
+    /// Drains the worker in `slot` and leaves the slot empty, until restart() fills it again.
+    [[nodiscard]] boost::asio::awaitable<Outcome> drain(unsigned slot);
+
+    /// Drains every worker and goes on listening, until a reload or restart() fills the slots
+    /// again. Returns when they drain.
+    [[nodiscard]] boost::asio::awaitable<Outcome> drain_all();
+
+    /// Has `workers` from now on; surplus ones drain.
+    [[nodiscard]] boost::asio::awaitable<Outcome> scale(unsigned workers);
+
+    /// Sends `message` to the program of the worker in `slot`, or to those of all workers if it is
+    /// 0, also of those that a reload is bringing in; `broadcast` is told how that went.
+    void send_message(unsigned slot, const std::shared_ptr<const ProgramMessage>& message,
+                      Broadcast& broadcast);
+
+    /// True if the programs of its workers can be sent messages.
+    [[nodiscard]] bool takes_messages() const noexcept { return intake_->takes_messages(); }
+
+    /// Why no worker is left although nobody stopped it: none was ever ready.  Empty otherwise.
+    [[nodiscard]] std::string failure() const;
+
+    [[nodiscard]] bool is_stopping() const noexcept { return stopping_; }
+
+    /// True once no worker is left and none will be started.
+    [[nodiscard]] bool has_ended() const noexcept { return has_ended_; }
+
+    /// How many workers get connections.
+    [[nodiscard]] std::size_t ready_workers() const noexcept;
+
+    [[nodiscard]] const PoolConfig& config() const noexcept { return *config_; }
+    [[nodiscard]] unsigned generation() const noexcept { return generation_; }
+    [[nodiscard]] const std::vector<std::shared_ptr<WorkerSlot>>& slots() const noexcept
+    {
+        return slots_;
+    }
+    [[nodiscard]] const std::vector<std::shared_ptr<WorkerSlot>>& leaving() const noexcept
+    {
+        return leaving_;
+    }
+    [[nodiscard]] const Intake& intake() const noexcept { return *intake_; }
+
+private:
+    using Slot = std::shared_ptr<WorkerSlot>;
+
+    std::uint64_t next_worker_id() noexcept override { return ++last_worker_id_; }
+    bool was_ever_ready() const noexcept override { return was_ever_ready_; }
+    void on_ready() noexcept override { was_ever_ready_ = true; }
+    void on_change() noexcept override { changed_.notify_all(); }
+    void on_recycling_due() noexcept override { recycling_due_.notify_all(); }
+
+    class Turn;
+    [[nodiscard]] boost::asio::awaitable<Turn> take_turn();
+
+    [[nodiscard]] Slot make_slot(unsigned number, WorkerSlot::Mode mode,
+                                 std::shared_ptr<const PoolConfig> config, unsigned generation);
+    void launch(const Slot& slot);
+    void on_slot_end(const Slot& slot);
+    [[nodiscard]] bool has_given_up() const noexcept;
+    void dismiss(const Slot& slot);
+    void adopt(std::shared_ptr<const PoolConfig> config);
+    void end_oldest_generations(unsigned most);
+
+    [[nodiscard]] boost::asio::awaitable<bool> become_ready(const Slot& slot);
+    [[nodiscard]] boost::asio::awaitable<Outcome> resize(std::shared_ptr<const PoolConfig> config);
+    [[nodiscard]] boost::asio::awaitable<Outcome> replace(std::vector<unsigned> numbers,
+                                                          std::shared_ptr<const PoolConfig> config,
+                                                          unsigned generation,
+                                                          const ReloadConfig& rule);
+    [[nodiscard]] boost::asio::awaitable<Outcome>
+    replace_batch(const std::vector<unsigned>& numbers, std::shared_ptr<const PoolConfig> config,
+                  unsigned generation, const ReloadConfig& rule, std::vector<Slot>& replaced);
+    [[nodiscard]] boost::asio::awaitable<Outcome> soak(const std::vector<Slot>& replaced,
+                                                       std::chrono::milliseconds duration);
+    void put_back(const std::vector<Slot>& replaced);
+    [[nodiscard]] boost::asio::awaitable<void> rebuild(const std::vector<Slot>& replaced);
+
+    void sample_memory(std::chrono::steady_clock::time_point now);
+    [[nodiscard]] std::vector<unsigned> due_places(std::chrono::steady_clock::time_point now) const;
+    [[nodiscard]] boost::asio::awaitable<void> recycle_workers();
+    [[nodiscard]] boost::asio::awaitable<Outcome> recycle();
+
+    void watch_workers();
+    void publish(EventKind kind, log::Level level, std::string text, unsigned generation = 0);
+
+    boost::asio::any_io_executor executor_;
+    std::shared_ptr<const PoolConfig> config_;
+    bool labelled_;
+    EventBus& events_;
+    Outputs& outputs_;
+    std::uint64_t& last_worker_id_;
+    std::unique_ptr<Intake> intake_;
+
+    std::vector<Slot> slots_;   ///< place 1 first
+    std::vector<Slot> leaving_; ///< on trial, parked, or draining
+    unsigned generation_ = 1;
+
+    Condition changed_; ///< a worker became ready or ended, or an operation has
+    bool turn_taken_ = false;
+
+    Condition recycling_due_; ///< perhaps: look
+    RestartPolicy recycle_retry_;
+    std::chrono::steady_clock::time_point recycle_again_at_{};
+    std::chrono::steady_clock::time_point next_sample_{};
+    std::size_t last_sampled_ = 0;
+    bool said_blind_ = false;
+
+    boost::asio::steady_timer watch_timer_;
+    std::chrono::steady_clock::time_point watched_at_{};
+    std::function<void()> on_end_;
+    std::size_t running_ = 0;
+    bool was_ever_ready_ = false;
+    bool stopping_ = false;
+    bool has_ended_ = false;
+};
+
+} // namespace usher

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/pool/pool_set.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+PoolSet::PoolSet(asio::any_io_executor executor, EventBus& events, Outputs& outputs,
+                 std::function<void()> on_all_ended)
+    : executor_{std::move(executor)},
+      events_{events},
+      outputs_{outputs},
+      on_all_ended_{std::move(on_all_ended)}
+{
+}
+
+PoolSet::Handle PoolSet::make(PoolConfig config, bool labelled)
+{
+    return std::make_shared<Pool>(executor_, std::move(config), labelled, events_, outputs_,
+                                  last_worker_id_);
+}
+
+void PoolSet::start(const Handle& pool, WorkerSlot::Mode mode)
+{
+    if (const auto old = find(pool->config().name))
+        forget(old);
+    pools_.push_back(pool);
+    ++running_;
+    // Not the handle itself, which the pool would keep.
+    pool->start(mode, [this, weak = std::weak_ptr{pool}] { on_end(weak.lock()); });
+}
+
+void PoolSet::remove(const Handle& pool)
+{
+    if (pool->has_ended())
+        forget(pool);
+    else
+        pool->stop();
+}
+
+void PoolSet::forget(const Handle& pool)
+{
+    std::erase(pools_, pool);
+    // What it has waiting in the event loop is cancelled, and comes before this.
+    asio::post(executor_, [pool] {});
+}
+
+void PoolSet::on_end(const Handle& pool)
+{
+    if (const auto failure = pool->failure(); !failure.empty() && !pool->is_stopping())
+        events_.publish({.kind = EventKind::note,
+                         .level = log::Level::error,
+                         .message = failure,
+                         .pool = pool->config().name});
+    if (pool->is_stopping() && !stopping_)
+        forget(pool);
+    if (--running_ == 0)
+        on_all_ended_();
+}
+
+void PoolSet::stop()
+{
+    stopping_ = true;
+    for (const auto& pool : std::vector{pools_})
+        pool->stop();
+}
+
+void PoolSet::hurry()
+{
+    for (const auto& pool : pools_)
+        pool->hurry();
+}
+
+/// Pools that are being removed are not; but when all are stopping, people still name them.
+bool PoolSet::is_there(const Pool& pool) const noexcept
+{
+    return stopping_ || !pool.is_stopping();
+}
+
+PoolSet::Handle PoolSet::find(std::string_view name) const noexcept
+{
+    const auto found = std::ranges::find_if(
+        pools_, [&](const auto& pool) { return pool->config().name == name && is_there(*pool); });
+    return found == pools_.end() ? nullptr : *found;
+}
+
+PoolSet::Handle PoolSet::only() const noexcept
+{
+    const auto there = [this](const auto& pool) { return is_there(*pool); };
+    const auto found = std::ranges::find_if(pools_, there);
+    return std::ranges::count_if(pools_, there) == 1 ? *found : nullptr;
+}
+
+std::string PoolSet::names() const
+{
+    std::string names;
+    for (const auto& pool : pools_)
+        if (is_there(*pool))
+            names += (names.empty() ? "" : ", ") + pool->config().name;
+    return names;
+}
+
+} // namespace usher

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/events/event_bus.hpp"
+#include "balancer/output/outputs.hpp"
+#include "balancer/pool/pool.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace usher {
+
+/// The pools of a master: those its configuration names, and those that still drain after it no
+/// longer does.
+class PoolSet {
+public:
+    using Handle = std::shared_ptr<Pool>;
+
+    /// `on_all_ended` is called once, when no pool is left that could serve.
+    PoolSet(boost::asio::any_io_executor executor, EventBus& events, Outputs& outputs,
+            std::function<void()> on_all_ended);
+
+    /// A pool that does not belong to the set yet.  With `labelled`, the log calls its workers
+    /// `worker NAME/1` instead of `worker 1`.
+    [[nodiscard]] Handle make(PoolConfig config, bool labelled);
+
+    /// Makes `pool`, whose listeners are open, one of the set and starts its workers; in the place
+    /// of one of the same name that has ended, if there is one.
+    void start(const Handle& pool, WorkerSlot::Mode mode);
+
+    /// Drains `pool` and forgets it when it has ended.
+    void remove(const Handle& pool);
+
+    /// Drains and ends all.
+    void stop();
+
+    /// Ends what is left quickly.
+    void hurry();
+
+    /// The pool of that name; null if there is none, or only one that is being removed.
+    [[nodiscard]] Handle find(std::string_view name) const noexcept;
+
+    /// The pool that is meant if none is named: the only one; null if there are several.
+    [[nodiscard]] Handle only() const noexcept;
+
+    /// Their names, for a sentence.
+    [[nodiscard]] std::string names() const;
+
+    [[nodiscard]] const std::vector<Handle>& all() const noexcept { return pools_; }
+    [[nodiscard]] bool is_running() const noexcept { return running_ > 0; }
+
+private:
+    [[nodiscard]] bool is_there(const Pool& pool) const noexcept;
+    void on_end(const Handle& pool);
+    void forget(const Handle& pool);
+
+    boost::asio::any_io_executor executor_;
+    EventBus& events_;
+    Outputs& outputs_;
+    std::function<void()> on_all_ended_;
+    std::vector<Handle> pools_;
+    std::uint64_t last_worker_id_ = 0;
+    std::size_t running_ = 0;
+    bool stopping_ = false;
+};
+
+} // namespace usher

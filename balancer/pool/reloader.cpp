@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/pool/reloader.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <exception>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+namespace {
+
+std::string plan_of_new(const PoolConfig& pool)
+{
+    auto text = fmt::format("pool \"{}\": is new, {} workers", pool.name, pool.workers);
+    for (const auto& listen : pool.listen)
+        text += ", opens " + listen.address;
+    return text;
+}
+
+} // namespace
+
+Reloader::Reloader(const asio::any_io_executor& executor, std::function<Config()> read,
+                   PoolSet& pools, EventBus& events, std::function<void(const Config&)> adopt)
+    : read_{std::move(read)},
+      pools_{pools},
+      events_{events},
+      adopt_{std::move(adopt)},
+      finished_{executor}
+{
+}
+
+void Reloader::publish(EventKind kind, log::Level level, std::string text)
+{
+    events_.publish({.kind = kind, .level = level, .message = std::move(text)});
+}
+
+asio::awaitable<Outcome> Reloader::reload()
+{
+    const auto mine = ++requested_;
+    while (served_ < mine) {
+        if (running_) {
+            co_await finished_.wait();
+            continue;
+        }
+        running_ = true;
+        const auto serves = requested_;
+        const auto began = std::chrono::steady_clock::now();
+        last_ = co_await run();
+        record_ = {.ended = std::chrono::system_clock::now(),
+                   .duration = std::chrono::duration_cast<std::chrono::milliseconds>(
+                       std::chrono::steady_clock::now() - began),
+                   .outcome = last_};
+        served_ = serves;
+        running_ = false;
+        finished_.notify_all();
+    }
+    co_return last_;
+}
+
+/// One socket cannot be opened twice, so an address stays with its pool while that has it open.
+void Reloader::refuse_moves(const std::vector<PoolConfig>& next) const
+{
+    for (const auto& config : next)
+        for (const auto& listen : config.listen)
+            for (const auto& pool : pools_.all())
+                if (pool->config().name != config.name && pool->intake().has(listen))
+                    throw std::runtime_error{
+                        fmt::format("{}: pool \"{}\" still listens there; give it to \"{}\" with "
+                                    "a second reload, after one that takes it away",
+                                    listen.address, pool->config().name, config.name)};
+}
+
+Reloader::Change Reloader::prepare(PoolConfig next, bool labelled) const
+{
+    const auto pool = pools_.find(next.name);
+    if (!pool || pool->has_ended()) {
+        auto added = pools_.make(std::move(next), labelled);
+        auto listeners = added->prepare(added->config());
+        return {.pool = std::move(added), .config = nullptr, .listeners = std::move(listeners)};
+    }
+    auto config = Pool::with_worker_count(std::move(next));
+    auto listeners = pool->prepare(*config);
+    return {.pool = pool, .config = std::move(config), .listeners = std::move(listeners)};
+}
+
+Reloader::Plan Reloader::prepare() const
+{
+    Plan plan{.config = read_(), .changes = {}, .removed = {}};
+    const auto& pools = plan.config.pools;
+    refuse_moves(pools);
+    for (const auto& pool : pools)
+        plan.changes.push_back(prepare(pool, pools.size() > 1));
+    for (const auto& pool : pools_.all()) {
+        const bool stays = std::ranges::any_of(
+            pools, [&](const auto& config) { return config.name == pool->config().name; });
+        if (!stays && !pool->is_stopping())
+            plan.removed.push_back(pool);
+    }
+    return plan;
+}
+
+Outcome Reloader::plan() const
+{
+    try {
+        const auto plan = prepare();
+        std::string text;
+        for (const auto& change : plan.changes)
+            text +=
+                (text.empty() ? "" : "\n") + (change.config ? change.pool->plan(*change.config)
+                                                            : plan_of_new(change.pool->config()));
+        for (const auto& pool : plan.removed)
+            text += fmt::format("\npool \"{}\": is removed, {} workers drain", pool->config().name,
+                                pool->slots().size());
+        return {.kind = Outcome::Kind::done, .message = std::move(text)};
+    } catch (const std::exception& e) {
+        return {.kind = Outcome::Kind::bad_config, .message = e.what()};
+    }
+}
+
+asio::awaitable<Outcome> Reloader::apply(Change change)
+{
+    if (change.config)
+        co_return co_await change.pool->reload(std::move(change.config),
+                                               std::move(change.listeners));
+    change.pool->open(std::move(change.listeners));
+    pools_.start(change.pool, WorkerSlot::Mode::trial);
+    const auto outcome = co_await change.pool->enter_service();
+    if (!outcome.is_done())
+        pools_.remove(change.pool);
+    co_return outcome;
+}
+
+asio::awaitable<Outcome> Reloader::apply(Plan plan)
+{
+    Outcome result{.kind = Outcome::Kind::done, .message = "reloaded"};
+    for (auto& change : plan.changes) {
+        const auto name = change.pool->config().name;
+        const bool is_new = change.config == nullptr;
+        const auto outcome = co_await apply(std::move(change));
+        if (outcome.is_done())
+            continue;
+        // One bad pool must not keep the others from what is meant for them.
+        const bool rolled_back = outcome.kind == Outcome::Kind::rolled_back;
+        result.kind = outcome.kind;
+        result.message = fmt::format("pool \"{}\" {}: {}", name,
+                                     is_new        ? "is not added"
+                                     : rolled_back ? "was rolled back"
+                                                   : "keeps its old generation",
+                                     outcome.message);
+    }
+    for (const auto& pool : plan.removed) {
+        publish(EventKind::note, log::Level::info,
+                fmt::format("pool \"{}\" is removed", pool->config().name));
+        pools_.remove(pool);
+    }
+    if (result.kind == Outcome::Kind::done)
+        adopt_(plan.config);
+    co_return result;
+}
+
+asio::awaitable<Outcome> Reloader::run()
+{
+    publish(EventKind::reload_started, log::Level::info, "reload started");
+    Outcome result;
+    std::optional<Plan> plan;
+    try {
+        plan = prepare();
+    } catch (const std::exception& e) {
+        result = {.kind = Outcome::Kind::bad_config, .message = e.what()};
+    }
+    // Where there are several pools, one that fails keeps no other from what is new.
+    const bool several = plan && plan->changes.size() + plan->removed.size() > 1;
+    if (plan)
+        result = co_await apply(std::move(*plan));
+
+    switch (result.kind) {
+    case Outcome::Kind::done:
+        publish(EventKind::reload_done, log::Level::info, "reload done");
+        break;
+    case Outcome::Kind::rolled_back:
+        publish(EventKind::rolled_back, log::Level::error, "reload rolled back: " + result.message);
+        break;
+    default:
+        publish(EventKind::reload_failed, log::Level::error,
+                (several ? "reload failed in part: " : "reload failed, nothing has changed: ") +
+                    result.message);
+        break;
+    }
+    co_return result;
+}
+
+} // namespace usher

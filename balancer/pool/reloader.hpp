@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/events/event_bus.hpp"
+#include "balancer/pool/outcome.hpp"
+#include "balancer/pool/pool_set.hpp"
+#include "common/async/condition.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace usher {
+
+/// Brings in a new configuration: all of it is read, checked and its listeners opened before
+/// anything changes; then pool after pool.
+///
+/// Requests coalesce: whoever asks while one is running is served by the next, together with all
+/// others who asked meanwhile.
+class Reloader {
+public:
+    /// The last one that has ended.
+    struct Record {
+        std::chrono::system_clock::time_point ended;
+        std::chrono::milliseconds duration;
+        Outcome outcome;
+    };
+
+    /// `adopt` gets what the new configuration says of the master itself.
+    Reloader(const boost::asio::any_io_executor& executor, std::function<Config()> read,
+             PoolSet& pools, EventBus& events, std::function<void(const Config&)> adopt);
+
+    /// Returns when a reload that began after this call has ended.
+    [[nodiscard]] boost::asio::awaitable<Outcome> reload();
+
+    /// What reload() would do: a line for each pool, or why it would be refused.
+    [[nodiscard]] Outcome plan() const;
+
+    [[nodiscard]] bool is_running() const noexcept { return running_; }
+    [[nodiscard]] const std::optional<Record>& last() const noexcept { return record_; }
+
+private:
+    /// What becomes of one pool.
+    struct Change {
+        PoolSet::Handle pool;
+        std::shared_ptr<const PoolConfig> config; ///< null: the pool is new
+        ListenerChange listeners;
+    };
+
+    struct Plan {
+        Config config;
+        std::vector<Change> changes;
+        std::vector<PoolSet::Handle> removed;
+    };
+
+    [[nodiscard]] Plan prepare() const;
+    [[nodiscard]] Change prepare(PoolConfig next, bool labelled) const;
+    void refuse_moves(const std::vector<PoolConfig>& next) const;
+    [[nodiscard]] boost::asio::awaitable<Outcome> apply(Change change);
+    [[nodiscard]] boost::asio::awaitable<Outcome> apply(Plan plan);
+    [[nodiscard]] boost::asio::awaitable<Outcome> run();
+    void publish(EventKind kind, log::Level level, std::string text);
+
+    std::function<Config()> read_;
+    PoolSet& pools_;
+    EventBus& events_;
+    std::function<void(const Config&)> adopt_;
+    Condition finished_;
+    std::uint64_t requested_ = 0;
+    std::uint64_t served_ = 0; ///< all requests up to this one
+    Outcome last_;
+    std::optional<Record> record_;
+    bool running_ = false;
+};
+
+} // namespace usher

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/process/run_as.hpp"
+#include "balancer/process/spawn_error.hpp"
+#include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/process/cgroup.hpp"
+#include "common/sys/process/exit_status.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace usher {
+
+/// A running child, leader of a process group of its own.
+///
+/// The destructor kills the group and reaps the child, so a child never outlives its owner.
+/// Boost.Process stays behind this class, so that the defects of 1.81 are met in one file.
+class ChildProcess {
+public:
+    struct Command {
+        std::string program; ///< without a slash: found by PATH
+        std::vector<std::string> arguments;
+        std::vector<std::string> environment;     ///< all of it, "NAME=value"
+        std::vector<std::string> pid_variables{}; ///< more names; the value is the child's pid
+        std::string cwd;                          ///< empty: ours
+
+        /// Become 3, 4, 5, ... of the child; the originals stay the caller's.
+        std::vector<int> descriptors;
+
+        int output = -1; ///< becomes its standard output; -1: ours
+        int errors = -1; ///< becomes its standard error; -1: ours
+
+        int end_signal = 0; ///< it gets this when we die; 0: nothing
+
+        RunAs run_as;
+
+        std::shared_ptr<sys::Cgroup> cgroup; ///< starts and is killed in it; null: ours
+    };
+
+    /// The number of the first of Command::descriptors in the child, and how many may be given.
+    static constexpr int first_descriptor = 3;
+    static constexpr std::size_t most_descriptors = 64;
+
+    /// Starts `command`: standard input from /dev/null, output and errors as it says, no other
+    /// descriptor, no blocked or ignored signal.
+    ///
+    /// Throws SpawnError, also when the program cannot be executed.
+    ChildProcess(const boost::asio::any_io_executor& executor, const Command& command);
+
+    ChildProcess(const ChildProcess&) = delete;
+    ChildProcess& operator=(const ChildProcess&) = delete;
+    ~ChildProcess();
+
+    [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+
+    /// Sends `signal` to the child; does nothing once it has ended.
+    void signal(int signal) noexcept;
+
+    /// Sends SIGKILL to the child and to what else is left of its group and its cgroup.
+    void kill_group() noexcept;
+
+    /// Calls `handler` once when the child has ended.  `handler` keeps alive what it needs:
+    /// it may be queued already when this object is destroyed.
+    void async_wait(std::function<void()> handler);
+
+    /// The exit status once the child has ended.  What else is left of its group and its
+    /// cgroup is killed, and the cgroup removed.
+    [[nodiscard]] std::optional<sys::ExitStatus> reap() noexcept;
+
+private:
+    pid_t pid_;
+    std::shared_ptr<sys::Cgroup> cgroup_;
+    boost::asio::posix::stream_descriptor pidfd_;
+    bool reaped_ = false;
+};
+
+} // namespace usher

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/process/orphan_reaper.hpp"
+
+#include "balancer/process/own_children.hpp"
+#include "common/sys/process/init_process.hpp"
+#include "common/sys/syscall.hpp"
+
+#include <csignal>
+#include <tuple>
+#include <utility>
+
+#include <sys/wait.h>
+
+namespace usher {
+
+namespace {
+
+/// waitid(2) without waiting; 0 if there is nobody.
+pid_t wait_for(idtype_t type, id_t id, int options) noexcept
+{
+    siginfo_t info{};
+    const int rc =
+        sys::retry_on_eintr([&] { return ::waitid(type, id, &info, options | WEXITED | WNOHANG); });
+    return rc < 0 ? 0 : info.si_pid;
+}
+
+} // namespace
+
+OrphanReaper::OrphanReaper(const boost::asio::any_io_executor& executor) : signals_{executor} {}
+
+OrphanReaper::~OrphanReaper()
+{
+    close();
+}
+
+void OrphanReaper::start()
+{
+    if (!sys::adopts_orphans())
+        return;
+    signals_.add(SIGCHLD);
+    OwnChildren::of_process().on_remove([] { reap(); });
+    await_child();
+    reap(); // there may be some from before
+}
+
+void OrphanReaper::close()
+{
+    if (std::exchange(closed_, true))
+        return;
+    OwnChildren::of_process().on_remove({});
+    boost::system::error_code ignored;
+    signals_.cancel(ignored);
+}
+
+void OrphanReaper::await_child()
+{
+    signals_.async_wait([this](const boost::system::error_code& cancelled, int) {
+        if (cancelled || closed_)
+            return;
+        reap();
+        await_child();
+    });
+}
+
+void OrphanReaper::reap() noexcept
+{
+    for (;;) {
+        const auto pid = wait_for(P_ALL, 0, WNOWAIT);
+        // One of ours may stand before orphans.  It is about to be reaped, since its pidfd is
+        // readable by now, and then we are called again; until then the others can wait.
+        if (pid == 0 || OwnChildren::of_process().contains(pid))
+            return;
+        std::ignore = wait_for(P_PID, static_cast<id_t>(pid), 0);
+    }
+}
+
+} // namespace usher

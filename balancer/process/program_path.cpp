@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/process/program_path.hpp"
+
+#include "balancer/process/spawn_error.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+#include <unistd.h>
+
+namespace usher {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Why `file` cannot be executed; empty if it can, as far as can be told without trying.
+std::string obstacle(const fs::path& file)
+{
+    std::error_code error;
+    const auto status = fs::status(file, error);
+    if (!fs::exists(status))
+        return error && error != std::errc::no_such_file_or_directory ? error.message()
+                                                                      : "no such file";
+    if (fs::is_directory(status))
+        return "is a folder, not a program";
+    if (::access(file.c_str(), X_OK) < 0)
+        return "is not executable (chmod +x makes it so)";
+    return {};
+}
+
+} // namespace
+
+std::string find_program(const std::string& program, const std::string& cwd)
+{
+    if (program.find('/') != std::string::npos) {
+        const auto seen_from_here = cwd.empty() ? fs::path{program} : fs::path{cwd} / program;
+        // A folder that is missing is for the child's chdir() to report.
+        if (const auto reason = obstacle(seen_from_here);
+            !reason.empty() && (cwd.empty() || fs::is_directory(cwd)))
+            throw SpawnError{program + ": " + reason};
+        return program;
+    }
+
+    const char* const variable = std::getenv("PATH");
+    std::string_view rest = variable != nullptr ? variable : "/usr/local/bin:/usr/bin:/bin";
+    for (;;) {
+        const auto colon = rest.find(':');
+        const auto folder = rest.substr(0, colon);
+        const auto file = fs::path{folder.empty() ? "." : folder} / program;
+        if (obstacle(file).empty())
+            return fs::absolute(file).string();
+        if (colon == std::string_view::npos)
+            throw SpawnError{program + ": no such program in PATH (a program in this folder is ./" +
+                             program + ")"};
+        rest.remove_prefix(colon + 1);
+    }
+}
+
+std::string explain_exec_error(int error)
+{
+    switch (error) {
+    case ENOEXEC:
+        return "neither a program of this machine nor a script with a #! line";
+    case ENOENT:
+        return "the interpreter or loader it names does not exist";
+    case EAGAIN:
+        return "its user has as many processes as the limit \"nproc\" allows";
+    default:
+        return std::strerror(error);
+    }
+}
+
+} // namespace usher

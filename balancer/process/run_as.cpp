@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/process/run_as.hpp"
+
+#include "balancer/config/units/resource_name.hpp"
+#include "common/sys/process/cpu_set.hpp"
+
+#include <algorithm>
+#include <span>
+
+namespace usher {
+
+namespace {
+
+rlim_t to_amount(std::uint64_t amount)
+{
+    return amount == LimitConfig::unlimited ? RLIM_INFINITY : static_cast<rlim_t>(amount);
+}
+
+std::vector<unsigned long> cpu_mask(const AffinityConfig& affinity, unsigned slot)
+{
+    if (!affinity.by_slot)
+        return sys::make_cpu_mask(affinity.cpus);
+
+    const auto usable = sys::own_cpus();
+    if (usable.empty())
+        return {};
+    const unsigned own = usable[(slot - 1) % usable.size()];
+    return sys::make_cpu_mask(std::span{&own, 1});
+}
+
+} // namespace
+
+RunAs make_run_as(const RunAsConfig& config, unsigned slot)
+{
+    RunAs run_as{
+        .nice = config.nice,
+        .oom_score_adj = config.oom_score_adj ? std::to_string(*config.oom_score_adj) : "",
+        .cpu_mask = cpu_mask(config.cpu_affinity, slot),
+        .umask = config.umask,
+        .groups = config.ids.groups,
+        .group = config.ids.group,
+        .user = config.ids.user,
+        .no_new_privs = config.no_new_privs,
+        .user_name = config.user,
+        .group_name = config.group,
+    };
+    for (const auto& [name, limit] : config.rlimits) {
+        const auto* const known = std::ranges::find(resource_names, name, &ResourceName::name);
+        if (known != resource_names.end())
+            run_as.limits.push_back(
+                {.name = name,
+                 .resource = known->resource,
+                 .value = {.rlim_cur = to_amount(limit.soft), .rlim_max = to_amount(limit.hard)}});
+    }
+    return run_as;
+}
+
+} // namespace usher

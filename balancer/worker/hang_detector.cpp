@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/worker/hang_detector.hpp"
+
+#include "balancer/config/units/duration.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace usher {
+
+std::string HangDetector::look(const Facts& facts)
+{
+    if (stall_timeout_ == stall_timeout_.zero())
+        return {};
+
+    if (facts.queued == 0 || facts.taken != last_taken_) {
+        moved_at_ = facts.now;
+        last_taken_ = facts.taken;
+    }
+    if (facts.now - moved_at_ >= stall_timeout_)
+        return fmt::format("it has taken none of the {} connections in its queue for {}",
+                           facts.queued, format_duration(stall_timeout_));
+
+    const auto limit = std::max(stall_timeout_, shortest_heartbeat_limit);
+    if (facts.heartbeat != Clock::time_point{} &&
+        facts.now - std::max(facts.heartbeat, forgiven_at_) >= limit)
+        return fmt::format("its event loop has stood still for {}", format_duration(limit));
+    return {};
+}
+
+void HangDetector::forgive(Clock::time_point now) noexcept
+{
+    moved_at_ = now;
+    forgiven_at_ = now;
+}
+
+} // namespace usher

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/worker/probe.hpp"
+
+#include "balancer/config/units/duration.hpp"
+#include "common/sys/socket/channel_pair.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+
+namespace usher {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto result = asio::as_tuple(asio::deferred);
+
+// A worker that warms up is found ready soon, one that takes long is not pestered.
+constexpr auto first_pause = 100ms;
+constexpr auto longest_pause = 1'000ms;
+
+/// The most bytes of an answer's head; nothing of its body is kept.
+constexpr std::uint32_t longest_head = 8 * 1024;
+
+} // namespace
+
+Probe::Probe(const asio::any_io_executor& executor, ProbeConfig config, WorkerLink& link,
+             Observer& observer)
+    : config_{std::move(config)},
+      link_{link},
+      observer_{observer},
+      socket_{executor},
+      timer_{executor},
+      failure_{name() + " has no answer yet"}
+{
+}
+
+std::string Probe::name() const
+{
+    return "probe GET " + config_.path;
+}
+
+void Probe::start()
+{
+    asio::co_spawn(socket_.get_executor(), run(),
+                   [self = shared_from_this()](const std::exception_ptr& error) {
+                       if (error)
+                           std::rethrow_exception(error); // a bug: main() reports it
+                   });
+}
+
+void Probe::stop() noexcept
+{
+    stopped_ = true;
+    hang_up();
+    timer_.cancel();
+}
+
+void Probe::hang_up() noexcept
+{
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+}
+
+asio::awaitable<void> Probe::run()
+{
+    auto wait = first_pause;
+    while (!stopped_) {
+        auto reason = co_await ask();
+        if (stopped_)
+            break;
+        const bool passed = reason.empty();
+        if (passed)
+            observer_.on_probe_passed();
+        else
+            fail(std::move(reason));
+        // Closed now, the worker's next write of the answer would kill it by SIGPIPE.
+        co_await read_to_end();
+        hang_up();
+        if (passed || stopped_)
+            break;
+        co_await pause(wait);
+        wait = std::min<std::chrono::milliseconds>(2 * wait, longest_pause);
+    }
+}
+
+asio::awaitable<void> Probe::pause(std::chrono::milliseconds duration)
+{
+    timer_.expires_after(duration);
+    co_await timer_.async_wait(result);
+}
+
+void Probe::fail(std::string reason)
+{
+    if (reason == failure_)
+        return;
+    failure_ = std::move(reason);
+    observer_.on_probe_failed();
+}
+
+/// Makes the connection and hands its other end to the worker; says what went wrong.
+std::string Probe::connect()
+{
+    try {
+        auto pair = sys::make_stream_pair();
+        if (const auto error = link_.send_probe(pair.child.get()))
+            return fmt::format("{} cannot be handed over: {}", name(), error.message());
+        socket_.assign(asio::local::stream_protocol{}, pair.parent.release());
+    } catch (const std::system_error& e) {
+        return fmt::format("{} cannot be made: {}", name(), e.what());
+    }
+    return {};
+}
+
+/// Why this answer does not mean ready; empty: it does.
+asio::awaitable<std::string> Probe::ask()
+{
+    using namespace asio::experimental::awaitable_operators;
+
+    if (auto failure = connect(); !failure.empty())
+        co_return failure;
+    auto outcome = co_await (speak() || pause(config_.timeout));
+    if (outcome.index() == 0)
+        co_return std::get<0>(std::move(outcome));
+    hang_up();
+    co_return fmt::format("{} had no answer within {}", name(), format_duration(config_.timeout));
+}
+
+asio::awaitable<std::string> Probe::speak()
+{
+    const auto request = fmt::format("GET {} HTTP/1.1\r\n"
+                                     "Host: localhost\r\n"
+                                     "User-Agent: usher-probe\r\n"
+                                     "Accept: */*\r\n"
+                                     "Connection: close\r\n"
+                                     "\r\n",
+                                     config_.path);
+    // Whoever answers and closes before it was asked has answered all the same.
+    co_await asio::async_write(socket_, asio::buffer(request), result);
+
+    beast::flat_buffer buffer{longest_head};
+    http::response_parser<http::empty_body> parser;
+    parser.header_limit(longest_head);
+    const auto [error, size] = co_await http::async_read_header(socket_, buffer, parser, result);
+    if (error == http::error::end_of_stream || error == http::error::partial_message ||
+        error == asio::error::connection_reset)
+        co_return fmt::format("{} was hung up on before it was answered", name());
+    if (error)
+        co_return fmt::format("{} has an answer that cannot be read: {}", name(), error.message());
+    if (const auto status = parser.get().result_int(); status != config_.expect)
+        co_return fmt::format("{} answered {}, not {}", name(), status, config_.expect);
+    co_return std::string{};
+}
+
+/// Waits for the end of the answer, for as long as an answer may take.
+asio::awaitable<void> Probe::read_to_end()
+{
+    using namespace asio::experimental::awaitable_operators;
+
+    const auto read = [this]() -> asio::awaitable<void> {
+        std::array<char, 1024> ignored;
+        for (bool more = true; more;) {
+            const auto [error, size] =
+                co_await socket_.async_read_some(asio::buffer(ignored), result);
+            more = !error;
+        }
+    };
+    if (socket_.is_open() && !stopped_)
+        co_await (read() || pause(config_.timeout));
+}
+
+} // namespace usher

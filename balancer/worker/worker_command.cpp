@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/worker/worker_command.hpp"
+
+#include "balancer/dialect/preload/preloadable.hpp"
+#include "balancer/process/program_path.hpp"
+#include "balancer/worker/hang_detector.hpp"
+#include "common/wire/environment.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <unistd.h>
+
+namespace usher {
+
+namespace {
+
+/// How a service manager speaks to the process it has started.  A worker that has them would speak
+/// in the master's name, or take the numbers for its own descriptors.
+constexpr std::array<std::string_view, 6> service_variables{
+    "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"};
+
+std::map<std::string, std::string> own_environment(bool only_path)
+{
+    std::map<std::string, std::string> result;
+    for (const char* const* variable = ::environ; *variable != nullptr; ++variable) {
+        const std::string_view text{*variable};
+        const auto equals = text.find('=');
+        // An usher below an usher must not pass on the outer one's descriptors, nor one below Node
+        // Node's.
+        if (equals == std::string_view::npos || text.starts_with("USHER_"))
+            continue;
+        const auto name = text.substr(0, equals);
+        const bool of_node = name.starts_with("NODE_CHANNEL_") || name == "NODE_UNIQUE_ID";
+        if (of_node || std::ranges::find(service_variables, name) != service_variables.end())
+            continue;
+        if (!only_path || name == "PATH")
+            result.emplace(name, text.substr(equals + 1));
+    }
+    return result;
+}
+
+/// What a program needs to tell us what it would tell systemd: sd_notify(3), and
+/// sd_watchdog_enabled(3) if the pool listens to that.
+void add_notify(std::map<std::string, std::string>& environment, WorkerLink::Equipment& equipment,
+                const PoolConfig& config, const std::string& socket)
+{
+    environment["NOTIFY_SOCKET"] = socket;
+    if (config.ready != Readiness::notify || config.stall_timeout == config.stall_timeout.zero())
+        return;
+    const auto limit = std::max<std::chrono::microseconds>(config.stall_timeout,
+                                                           HangDetector::shortest_heartbeat_limit);
+    environment["WATCHDOG_USEC"] = std::to_string(limit.count());
+    equipment.pid_variables.emplace_back("WATCHDOG_PID");
+}
+
+void require_preloadable(const PoolConfig& config)
+{
+    const auto file = find_program(config.command.front(), config.cwd);
+    if (const auto obstacle = preload_obstacle(file, config.cwd, config.run_as.no_new_privs);
+        !obstacle.empty())
+        throw SpawnError{obstacle};
+}
+
+} // namespace
+
+ChildProcess::Command make_worker_command(const PoolConfig& config, const WorkerIdentity& identity,
+                                          const WorkerLink& link, const std::string& notify_socket)
+{
+    namespace env = wire::env;
+    if (config.dialect == Dialect::preload)
+        require_preloadable(config);
+
+    auto environment = own_environment(config.run_as.clear_env);
+    for (const auto& [name, value] : config.env)
+        environment[name] = value;
+    environment[env::worker_id] = std::to_string(identity.id);
+    environment[env::slot] = std::to_string(identity.slot);
+    environment[env::generation] = std::to_string(identity.generation);
+    environment[env::pool] = identity.pool;
+
+    auto equipment = link.equip(environment, ChildProcess::first_descriptor);
+    if (!notify_socket.empty())
+        add_notify(environment, equipment, config, notify_socket);
+    for (const auto& name : equipment.pid_variables) // the process's own, whatever `env` says
+        environment.erase(name);
+    ChildProcess::Command command{
+        .program = config.command.front(),
+        .arguments = {config.command.begin() + 1, config.command.end()},
+        .environment = {},
+        .pid_variables = std::move(equipment.pid_variables),
+        .cwd = config.cwd,
+        .descriptors = std::move(equipment.descriptors),
+        .end_signal = equipment.outlives_master ? config.stop_signal : 0,
+        .run_as = make_run_as(config.run_as, identity.slot),
+    };
+    for (const auto& [name, value] : environment)
+        command.environment.push_back(name + "=" + value);
+    return command;
+}
+
+} // namespace usher

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/dialect/worker_identity.hpp"
+#include "balancer/dialect/worker_link.hpp"
+#include "balancer/process/child_process.hpp"
+
+#include <string>
+
+namespace usher {
+
+/// How the worker `identity` of a pool is started: the pool's command, our environment (or only
+/// PATH) with the pool's `env`, the USHER_ variables and what `link` gives it, and what it runs as.
+/// `notify_socket` is NOTIFY_SOCKET, sd_notify(3); empty: it has none.
+///
+/// Throws SpawnError, or std::runtime_error, if the program cannot be spoken to as its dialect
+/// wants.
+[[nodiscard]] ChildProcess::Command make_worker_command(const PoolConfig& config,
+                                                        const WorkerIdentity& identity,
+                                                        const WorkerLink& link,
+                                                        const std::string& notify_socket = {});
+
+} // namespace usher

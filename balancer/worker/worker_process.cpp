@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/worker/worker_process.hpp"
+
+#include "balancer/config/units/duration.hpp"
+#include "balancer/config/units/signal_name.hpp"
+#include "balancer/worker/worker_cgroup.hpp"
+#include "balancer/worker/worker_command.hpp"
+#include "common/sys/process/own_cgroup.hpp"
+#include "common/sys/process/process_memory.hpp"
+
+#include <fmt/core.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include <unistd.h>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+namespace {
+
+/// The pidfd of a worker that somebody traces is readable before we may reap it: its end is the
+/// tracer's first, and no further event follows (ptrace(2), wait_consider_task() in the kernel).
+constexpr std::chrono::milliseconds traced_zombie_interval{100};
+
+ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& config,
+                   const WorkerIdentity& identity, const WorkerLink& link,
+                   const NotifyInbox* notify, const OutputReader* output,
+                   std::string& cgroup_trouble)
+{
+    auto command = make_worker_command(config, identity, link,
+                                       notify != nullptr ? notify->address() : std::string{});
+    if (output != nullptr) {
+        command.output = output->worker_output();
+        command.errors = output->worker_errors();
+    }
+    command.cgroup =
+        make_worker_cgroup(config.run_as.cgroup, sys::own_cgroup(), identity, cgroup_trouble);
+    return ChildProcess{executor, command};
+}
+
+std::chrono::milliseconds since(WorkerLifecycle::Clock::time_point start)
+{
+    return std::chrono::duration_cast<std::chrono::milliseconds>(WorkerLifecycle::Clock::now() -
+                                                                 start);
+}
+
+} // namespace
+
+WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
+                             std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
+                             std::shared_ptr<WorkerLink> link, EventBus& events, Outputs& outputs,
+                             Observer& observer, double dice)
+    : identity_{std::move(identity)},
+      observer_{observer},
+      config_{std::move(config)},
+      events_{events},
+      link_{std::move(link)},
+      notify_{resolve(config_->dialect) == Dialect::native
+                  ? nullptr
+                  : std::make_shared<NotifyInbox>(executor)},
+      output_{
+          outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot))},
+      child_{start(executor, *config_, identity_, *link_, notify_.get(), output_.get(),
+                   cgroup_trouble_)},
+      lifecycle_{{.start_timeout = config_->start_timeout,
+                  .drain_timeout = config_->drain_timeout,
+                  .stop_grace = config_->stop_grace},
+                 Clock::now()},
+      hang_detector_{config_->stall_timeout},
+      recycle_policy_{config_->recycle, dice},
+      wake_{executor}
+{
+    set_limits(*config_);
+}
+
+asio::awaitable<sys::ExitStatus> WorkerProcess::run()
+{
+    const auto self = shared_from_this();
+    if (!cgroup_trouble_.empty())
+        publish(EventKind::note, log::Level::warning,
+                "has no cgroup of its own: " + cgroup_trouble_);
+    if (output_)
+        output_->start();
+    WorkerLink::Observer& observer = *this;
+    link_->start(pid(), observer);
+    if (notify_)
+        notify_->start(make_run_as(config_->run_as, identity_.slot).user.value_or(::geteuid()),
+                       [this](const Notification& notification) { on_notification(notification); });
+    child_.async_wait([self] {
+        self->has_shown_its_end_ = true;
+        self->wake();
+    });
+
+    for (;;) {
+        if (const auto status = child_.reap()) {
+            stop_probe();
+            detach();
+            link_->finish();
+            if (notify_)
+                notify_->close();
+            if (output_)
+                output_->finish();
+            co_return *status;
+        }
+        const auto action = lifecycle_.advance(Clock::now());
+        if (action != WorkerLifecycle::Action::none) {
+            perform(action);
+            continue;
+        }
+        auto deadline = lifecycle_.deadline().value_or(Clock::time_point::max());
+        if (has_shown_its_end_)
+            deadline = std::min(deadline, Clock::now() + traced_zombie_interval);
+        wake_.expires_at(deadline);
+        co_await wake_.async_wait(asio::as_tuple(asio::deferred));
+    }
+}
+
+std::deque<std::string> WorkerProcess::last_output() const
+{
+    return output_ ? output_->last_errors() : std::deque<std::string>{};
+}
+
+std::string WorkerProcess::name() const
+{
+    return fmt::format("{} (pid {})", identity_.label, pid());
+}
+
+void WorkerProcess::publish(EventKind kind, log::Level level, std::string text) const
+{
+    events_.publish({.kind = kind,
+                     .level = level,
+                     .message = name() + ": " + std::move(text),
+                     .pool = identity_.pool,
+                     .slot = identity_.slot,
+                     .worker = identity_.id,
+                     .pid = pid(),
+                     .generation = identity_.generation});
+}
+
+void WorkerProcess::wake()
+{
+    wake_.cancel();
+}
+
+void WorkerProcess::stop()
+{
+    lifecycle_.stop(Clock::now());
+    wake();
+}
+
+Delivery WorkerProcess::send_message(const std::shared_ptr<const ProgramMessage>& message)
+{
+    return lifecycle_.state() > WorkerLifecycle::State::ready ? Delivery::none
+                                                              : link_->send_message(message);
+}
+
+void WorkerProcess::hurry()
+{
+    lifecycle_.hurry(Clock::now());
+    wake();
+}
+
+void WorkerProcess::retire(std::string reason)
+{
+    if (lifecycle_.state() >= WorkerLifecycle::State::terminating)
+        return;
+    publish(EventKind::retired, log::Level::error, "retired, because it " + reason);
+    lifecycle_.retire(Clock::now());
+    wake();
+}
+
+void WorkerProcess::abort_hung(std::string reason)
+{
+    if (lifecycle_.state() >= WorkerLifecycle::State::terminating)
+        return;
+    publish(EventKind::stalled, log::Level::error, "hangs, because " + std::move(reason));
+    lifecycle_.abort(Clock::now());
+    wake();
+}
+
+void WorkerProcess::audit()
+{
+    if (const auto fault = link_->feed().audit(); !fault.empty())
+        retire(std::string{fault});
+}
+
+void WorkerProcess::look_for_hang(Clock::time_point now)
+{
+    if (lifecycle_.state() != WorkerLifecycle::State::ready)
+        return;
+    auto reason = hang_detector_.look({.now = now,
+                                       .queued = feed().sees_connections() ? feed().queued() : 0,
+                                       .taken = feed().taken(),
+                                       .heartbeat = std::max(feed().heartbeat(), watchdog_at_)});
+    if (!reason.empty())
+        abort_hung(std::move(reason));
+}
+
+void WorkerProcess::set_limits(const PoolConfig& config)
+{
+    link_->feed().set_max_queue(config.max_queue);
+    recycle_policy_.set_limits(config.recycle);
+    link_->feed().notify_at(recycle_policy_.limits().max_connections,
+                            [this] { observer_.on_worker_due(); });
+}
+
+std::error_code WorkerProcess::sample_memory() noexcept
+{
+    return sys::proportional_set_size(pid(), memory_);
+}
+
+std::string WorkerProcess::look_for_recycling(Clock::time_point now) const
+{
+    if (lifecycle_.state() != WorkerLifecycle::State::ready)
+        return {};
+    const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - ready_at_);
+    return recycle_policy_.look(
+        {.connections = feed().handed_off(), .age = age, .memory = memory_});
+}
+
+void WorkerProcess::forgive(Clock::time_point now) noexcept
+{
+    hang_detector_.forgive(now);
+}
+
+void WorkerProcess::stop_probe() noexcept
+{
+    if (probe_)
+        probe_->stop();
+}
+
+std::string WorkerProcess::probe_failure() const
+{
+    return probe_ && !was_ready_ ? probe_->failure() : std::string{};
+}
+
+void WorkerProcess::on_probe_passed()
+{
+    if (lifecycle_.state() == WorkerLifecycle::State::probing) // or it is being ended by now
+        become_ready();
+}
+
+void WorkerProcess::on_probe_failed()
+{
+    publish(EventKind::probe_failed, log::Level::info, probe_failure() + "; it is asked again");
+}
+
+void WorkerProcess::perform(WorkerLifecycle::Action action)
+{
+    switch (action) {
+    case WorkerLifecycle::Action::none:
+        break;
+    case WorkerLifecycle::Action::drain:
+        drain();
+        break;
+    case WorkerLifecycle::Action::terminate:
+        if (lifecycle_.has_start_timed_out())
+            publish(EventKind::retired, log::Level::error,
+                    fmt::format("not ready after {}{}, SIG{}",
+                                format_duration(config_->start_timeout),
+                                start_failure().empty() ? "" : ", because " + start_failure(),
+                                signal_text(config_->stop_signal)));
+        else
+            publish(EventKind::signalled, log::Level::info,
+                    fmt::format("{}, {} still open", "SIG" + signal_text(config_->stop_signal),
+                                open_text()));
+        end_with(config_->stop_signal);
+        break;
+    case WorkerLifecycle::Action::abort:
+        publish(EventKind::signalled, log::Level::warning,
+                fmt::format("{}, {} still open", "SIG" + signal_text(config_->hang_signal),
+                            open_text()));
+        end_with(config_->hang_signal);
+        break;
+    case WorkerLifecycle::Action::kill:
+        publish(EventKind::signalled, log::Level::warning,
+                fmt::format("SIGKILL to its process group, {} still open", open_text()));
+        child_.kill_group();
+        break;
+    }
+}
+
+void WorkerProcess::drain()
+{
+    const auto queue =
+        feed().sees_connections() ? fmt::format("{} queued and ", feed().queued()) : std::string{};
+    publish(EventKind::disconnect, log::Level::info,
+            fmt::format("draining, {}{} open, for up to {}", queue, open_text(),
+                        format_duration(config_->drain_timeout)));
+    detach();
+    if (!link_->drain(config_->drain_timeout) || ends_by_itself_)
+        return;
+    publish(EventKind::signalled, log::Level::info,
+            fmt::format("SIG{}, to have it drain", signal_text(config_->stop_signal)));
+    child_.signal(config_->stop_signal);
+}
+
+std::string WorkerProcess::open_text() const
+{
+    const auto open = link_->count_open();
+    return open ? std::to_string(*open) : "an unknown number";
+}
+
+std::string WorkerProcess::start_failure() const
+{
+    if (probe_)
+        return probe_failure();
+    if (!lifecycle_.has_start_timed_out())
+        return {};
+    return config_->ready == Readiness::notify ? "it has not sent READY=1 to NOTIFY_SOCKET"
+                                               : link_->explain_not_ready();
+}
+
+void WorkerProcess::end_with(int signal)
+{
+    // First what it had not taken goes to the others, then it is told.
+    stop_probe();
+    detach();
+    link_->cut_off();
+    child_.signal(signal);
+}
+
+void WorkerProcess::become_ready()
+{
+    lifecycle_.on_ready();
+    was_ready_ = true;
+    ready_at_ = Clock::now();
+    hang_detector_.forgive(ready_at_);
+    publish(EventKind::ready, log::Level::info,
+            fmt::format("ready after {} ms", since(started_).count()));
+    observer_.on_worker_ready(*this);
+    wake();
+}
+
+void WorkerProcess::on_online()
+{
+    publish(EventKind::online, log::Level::debug, "online");
+}
+
+void WorkerProcess::on_ready()
+{
+    if (config_->ready == Readiness::automatic)
+        be_ready();
+}
+
+void WorkerProcess::on_notification(const Notification& notification)
+{
+    if (notification.status && *notification.status != says_) {
+        says_ = *notification.status;
+        publish(EventKind::note, log::Level::debug, "says: " + says_);
+    }
+    if (notification.stopping)
+        on_leaving("says that it stops");
+    if (config_->ready != Readiness::notify)
+        return;
+    if (notification.watchdog)
+        watchdog_at_ = Clock::now();
+    if (notification.ready)
+        be_ready();
+}
+
+void WorkerProcess::be_ready()
+{
+    if (lifecycle_.state() != WorkerLifecycle::State::starting)
+        return;
+    if (!config_->probe)
+        return become_ready();
+
+    lifecycle_.on_probing();
+    Probe::Observer& observer = *this;
+    probe_ = std::make_shared<Probe>(wake_.get_executor(), *config_->probe, *link_, observer);
+    publish(EventKind::probing, log::Level::debug, "says it is ready: " + probe_->name());
+    probe_->start();
+}
+
+void WorkerProcess::on_leaving(std::string reason)
+{
+    if (lifecycle_.state() < WorkerLifecycle::State::draining)
+        publish(EventKind::note, log::Level::info, std::move(reason));
+    ends_by_itself_ = true;
+    stop();
+}
+
+void WorkerProcess::on_idle()
+{
+    lifecycle_.on_idle(Clock::now());
+    wake();
+}
+
+void WorkerProcess::on_fault(std::string reason)
+{
+    retire(std::move(reason));
+}
+
+void WorkerProcess::on_note(std::string text)
+{
+    publish(EventKind::note, log::Level::info, std::move(text));
+}
+
+void WorkerProcess::on_message(std::string_view text)
+{
+    publish(EventKind::message, log::Level::debug, fmt::format("message {}", text));
+}
+
+} // namespace usher

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/dialect/notify/notify_inbox.hpp"
+#include "balancer/dialect/worker_identity.hpp"
+#include "balancer/dialect/worker_link.hpp"
+#include "balancer/events/event_bus.hpp"
+#include "balancer/output/outputs.hpp"
+#include "balancer/process/child_process.hpp"
+#include "balancer/worker/hang_detector.hpp"
+#include "balancer/worker/probe.hpp"
+#include "balancer/worker/recycle_policy.hpp"
+#include "balancer/worker/worker_lifecycle.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace usher {
+
+/// One worker process: started, watched, and seen off by its deadlines.  How it is spoken to is
+/// its link's business.
+///
+/// An actor: run() ends when the process has ended, and only then.  Lives as a shared pointer,
+/// because waits under way keep it.
+class WorkerProcess final : private Probe::Observer,
+                            private WorkerLink::Observer,
+                            public std::enable_shared_from_this<WorkerProcess> {
+public:
+    using Clock = WorkerLifecycle::Clock;
+
+    class Observer {
+    public:
+        /// Connections may come to it: attach() brings them.
+        virtual void on_worker_ready(WorkerProcess& worker) noexcept = 0;
+
+        /// It has been given as many connections as it may have; called in the middle of a
+        /// hand-off, so it must do no more than take note.
+        virtual void on_worker_due() noexcept = 0;
+
+    protected:
+        ~Observer() = default;
+    };
+
+    /// Starts the process; `dice` from -1 to 1 is RecyclePolicy's.  Throws SpawnError, or
+    /// std::system_error if the master has no descriptors or memory left for it.
+    WorkerProcess(const boost::asio::any_io_executor& executor,
+                  std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
+                  std::shared_ptr<WorkerLink> link, EventBus& events, Outputs& outputs,
+                  Observer& observer, double dice);
+
+    /// Follows the process to its end.
+    [[nodiscard]] boost::asio::awaitable<sys::ExitStatus> run();
+
+    /// Connections come to it from now on, or no longer; it detaches itself when it leaves.
+    void attach() { link_->attach(); }
+    void detach() noexcept { link_->detach(); }
+
+    /// Sends `message` to its program, unless it is being ended; see WorkerLink.
+    [[nodiscard]] Delivery send_message(const std::shared_ptr<const ProgramMessage>& message);
+
+    /// Lets it finish what it has, then ends it; see WorkerLifecycle.
+    void stop();
+    void hurry();
+
+    /// It is at fault, for `reason`: what it had not taken goes to others, then it is ended.
+    void retire(std::string reason);
+
+    /// Retires it if its scoreboard is not credible.
+    void audit();
+
+    /// Ends it with `hang_signal` if it does not take what it is given or its loop stands still.
+    void look_for_hang(Clock::time_point now);
+
+    /// Limits that are new since it was started, and can be applied to one that runs.
+    void set_limits(const PoolConfig& config);
+
+    /// Asks the kernel how much memory it has; see RecyclePolicy.
+    [[nodiscard]] std::error_code sample_memory() noexcept;
+
+    /// Why it has served long enough: one clause; empty if it has not, or is not ready.
+    [[nodiscard]] std::string look_for_recycling(Clock::time_point now) const;
+
+    /// All were suspended, so nobody is to blame for what did not happen until `now`.
+    void forgive(Clock::time_point now) noexcept;
+
+    /// Publishes an event of this worker; `text` goes behind its name.
+    void publish(EventKind kind, log::Level level, std::string text) const;
+
+    /// How the log calls it: `worker 1 (pid 4711)`.
+    [[nodiscard]] std::string name() const;
+
+    [[nodiscard]] const WorkerIdentity& identity() const noexcept { return identity_; }
+    [[nodiscard]] pid_t pid() const noexcept { return child_.pid(); }
+
+    [[nodiscard]] const WorkerFeed& feed() const noexcept { return std::as_const(*link_).feed(); }
+
+    /// The last lines it wrote to its standard error, if the master reads it.
+    [[nodiscard]] std::deque<std::string> last_output() const;
+
+    [[nodiscard]] std::uint64_t memory() const noexcept { return memory_; }
+
+    /// Why it is not ready although it says so: one clause; empty if it is, or does not say so.
+    [[nodiscard]] std::string probe_failure() const;
+
+    /// Why it was not ready in time, as far as anybody can tell: one clause, empty if not.
+    [[nodiscard]] std::string start_failure() const;
+
+    /// What it last said of itself by STATUS=, sd_notify(3); empty if nothing.
+    [[nodiscard]] const std::string& says() const noexcept { return says_; }
+
+    [[nodiscard]] bool was_ready() const noexcept { return was_ready_; }
+    [[nodiscard]] WorkerLifecycle::State state() const noexcept { return lifecycle_.state(); }
+    [[nodiscard]] Clock::time_point started_at() const noexcept { return started_; }
+
+private:
+    void on_probe_passed() override;
+    void on_probe_failed() override;
+
+    void wake();
+    void perform(WorkerLifecycle::Action action);
+    void stop_probe() noexcept;
+    void drain();
+    [[nodiscard]] std::string open_text() const;
+    void end_with(int signal);
+    void abort_hung(std::string reason);
+    void become_ready();
+    void be_ready();
+    void on_notification(const Notification& notification);
+
+    void on_online() override;
+    void on_ready() override;
+    void on_leaving(std::string reason) override;
+    void on_idle() override;
+    void on_fault(std::string reason) override;
+    void on_note(std::string text) override;
+    void on_message(std::string_view text) override;
+
+    WorkerIdentity identity_;
+    Observer& observer_;
+    std::shared_ptr<const PoolConfig> config_;
+    EventBus& events_;
+    std::shared_ptr<WorkerLink> link_;
+    std::shared_ptr<NotifyInbox> notify_;  ///< null: its dialect has a way of its own
+    std::shared_ptr<OutputReader> output_; ///< null: it has our descriptors
+    std::string cgroup_trouble_;           ///< why it has none of its own although it should
+    ChildProcess child_;
+    WorkerLifecycle lifecycle_;
+    HangDetector hang_detector_;
+    RecyclePolicy recycle_policy_;
+    std::shared_ptr<Probe> probe_; ///< null: none was begun
+    boost::asio::steady_timer wake_;
+
+    Clock::time_point started_ = Clock::now();
+    Clock::time_point ready_at_{};
+    Clock::time_point watchdog_at_{}; ///< when it last sent WATCHDOG=1
+    std::string says_;
+    std::uint64_t memory_ = 0; ///< bytes, as last sampled
+    bool was_ready_ = false;
+    bool ends_by_itself_ = false;
+    bool has_shown_its_end_ = false; ///< on its pidfd
+};
+
+} // namespace usher

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/worker/worker_slot.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
+#include <fmt/core.h>
+
+#include <utility>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+namespace {
+
+using Clock = WorkerProcess::Clock;
+
+RestartPolicy::Duration since(Clock::time_point start)
+{
+    return std::chrono::duration_cast<RestartPolicy::Duration>(Clock::now() - start);
+}
+
+} // namespace
+
+WorkerSlot::WorkerSlot(asio::any_io_executor executor, std::shared_ptr<const PoolConfig> config,
+                       Place place, Mode mode, Intake& intake, EventBus& events, Outputs& outputs,
+                       Owner& owner)
+    : executor_{std::move(executor)},
+      config_{std::move(config)},
+      place_{std::move(place)},
+      mode_{mode},
+      intake_{intake},
+      events_{events},
+      outputs_{outputs},
+      owner_{owner},
+      policy_{config_->restart},
+      delay_{executor_},
+      routed_{mode == Mode::keep}
+{
+}
+
+void WorkerSlot::publish(EventKind kind, log::Level level, std::string text) const
+{
+    events_.publish({.kind = kind,
+                     .level = level,
+                     .message = place_.label + ": " + std::move(text),
+                     .pool = config_->name,
+                     .slot = place_.slot,
+                     .generation = place_.generation});
+}
+
+asio::awaitable<void> WorkerSlot::run()
+{
+    while (!stopping_ && !failed_) {
+        const auto started = Clock::now();
+        co_await run_worker();
+        if (!stopping_)
+            co_await back_off(since(started));
+    }
+    ended_ = true;
+    owner_.on_change();
+}
+
+asio::awaitable<void> WorkerSlot::run_worker()
+{
+    WorkerProcess::Observer& observer = *this;
+    ++starts_;
+    try {
+        const WorkerIdentity identity{.pool = config_->name,
+                                      .slot = place_.slot,
+                                      .id = owner_.next_worker_id(),
+                                      .generation = place_.generation,
+                                      .label = place_.label};
+        worker_ = std::make_shared<WorkerProcess>(executor_, config_, identity,
+                                                  intake_.connect(config_, identity), events_,
+                                                  outputs_, observer, roll_dice());
+    } catch (const std::exception& e) {
+        last_failure_ = e.what();
+        last_output_.clear();
+        publish(EventKind::spawn_failed, log::Level::error,
+                std::string{"cannot be started: "} + e.what());
+        co_return;
+    }
+
+    worker_->publish(EventKind::fork, log::Level::info, "started");
+    const auto status = co_await worker_->run();
+    last_failure_ =
+        "the worker " + status.to_string() + (worker_->was_ready() ? "" : " before it was ready");
+    if (const auto reason = worker_->start_failure(); !reason.empty())
+        last_failure_ += ": " + reason;
+    last_output_ = worker_->last_output();
+    if (!stopping_)
+        ++crashes_;
+    worker_->publish(
+        EventKind::exit, stopping_ ? log::Level::info : log::Level::warning,
+        fmt::format("{} after {} ms", status.to_string(), since(worker_->started_at()).count()));
+    worker_.reset();
+    owner_.on_change();
+}
+
+bool WorkerSlot::should_give_up() const noexcept
+{
+    return mode_ == Mode::trial ||
+           (!owner_.was_ever_ready() && policy_.failures() >= config_->start_attempts);
+}
+
+void WorkerSlot::give_up()
+{
+    failed_ = true;
+    publish(EventKind::gave_up, log::Level::error,
+            fmt::format("failed {} times in a row, given up; last: {}", policy_.failures(),
+                        last_failure_));
+    publish_last_output();
+}
+
+void WorkerSlot::publish_last_output()
+{
+    // Who reads our standard error has read these lines already; who asked for a reload has not.
+    const auto level =
+        config_->output.kind == OutputConfig::Kind::file ? log::Level::error : log::Level::debug;
+    for (auto& line : last_output_)
+        publish(EventKind::output, level, "wrote: " + std::move(line));
+    last_output_.clear();
+}
+
+asio::awaitable<void> WorkerSlot::back_off(RestartPolicy::Duration uptime)
+{
+    const auto delay = policy_.after_exit(uptime, roll_dice());
+    if (!delay || should_give_up()) {
+        give_up();
+        co_return;
+    }
+    publish(EventKind::back_off, log::Level::info,
+            fmt::format("next start in {} ms", delay->count()));
+    delay_.expires_after(*delay);
+    co_await delay_.async_wait(asio::as_tuple(asio::deferred));
+}
+
+bool WorkerSlot::is_ready() const noexcept
+{
+    return worker_ && worker_->state() == WorkerLifecycle::State::ready;
+}
+
+void WorkerSlot::route()
+{
+    mode_ = Mode::keep;
+    routed_ = true;
+    if (is_ready())
+        worker_->attach();
+}
+
+void WorkerSlot::unroute() noexcept
+{
+    routed_ = false;
+    if (worker_)
+        worker_->detach();
+}
+
+void WorkerSlot::set_config(std::shared_ptr<const PoolConfig> config)
+{
+    config_ = std::move(config);
+    policy_.set_limits(config_->restart);
+    if (worker_)
+        worker_->set_limits(*config_);
+}
+
+void WorkerSlot::stop()
+{
+    if (std::exchange(stopping_, true))
+        return;
+    delay_.cancel();
+    owner_.on_change();
+    if (worker_)
+        worker_->stop();
+}
+
+void WorkerSlot::hurry()
+{
+    stop();
+    if (worker_)
+        worker_->hurry();
+}
+
+void WorkerSlot::on_worker_ready(WorkerProcess& worker) noexcept
+{
+    owner_.on_ready();
+    if (routed_)
+        worker.attach();
+    owner_.on_change();
+}
+
+} // namespace usher

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/dialect/intake.hpp"
+#include "balancer/events/event_bus.hpp"
+#include "balancer/worker/restart_policy.hpp"
+#include "balancer/worker/worker_process.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace usher {
+
+/// Keeps one place of a pool filled with workers of one generation: starts a worker, follows it to
+/// its end, starts the next.
+///
+/// Two may stand for the same place: while a reload is under way the one that serves, and the one
+/// on trial that is to follow it.  route() says whose worker gets the connections.
+///
+/// An actor: run() ends when it is stopped or has given up, and never while a process is left.
+class WorkerSlot final : private WorkerProcess::Observer {
+public:
+    /// What the slots of a pool share.
+    class Owner {
+    public:
+        /// A number for the next worker; never the same twice.
+        [[nodiscard]] virtual std::uint64_t next_worker_id() noexcept = 0;
+
+        /// True once any worker of the pool has been ready.
+        [[nodiscard]] virtual bool was_ever_ready() const noexcept = 0;
+        virtual void on_ready() noexcept = 0;
+
+        /// A worker has been given as many connections as it may have; see WorkerProcess.
+        virtual void on_recycling_due() noexcept = 0;
+
+        /// A worker became ready or ended, or the slot has failed or was told to stop.
+        virtual void on_change() noexcept = 0;
+
+    protected:
+        ~Owner() = default;
+    };
+
+    struct Place {
+        unsigned slot;
+        unsigned generation;
+        std::string label; ///< `worker 1` or `worker api/1`
+    };
+
+    enum class Mode {
+        keep, ///< routed from the start, restarted after the restart policy's delays
+        trial ///< not routed before route(); the first failure is final
+    };
+
+    WorkerSlot(boost::asio::any_io_executor executor, std::shared_ptr<const PoolConfig> config,
+               Place place, Mode mode, Intake& intake, EventBus& events, Outputs& outputs,
+               Owner& owner);
+
+    [[nodiscard]] boost::asio::awaitable<void> run();
+
+    /// Its workers get the place's connections from now on, and it is on trial no longer.
+    void route();
+
+    /// Its workers get nothing from now on, and go on with what they have.
+    void unroute() noexcept;
+
+    /// From the next start on; limits of the worker there is at once.
+    void set_config(std::shared_ptr<const PoolConfig> config);
+
+    /// Drains the worker and starts no other.  A second call does nothing.
+    void stop();
+
+    /// Ends what is left quickly; see WorkerLifecycle::hurry().
+    void hurry();
+
+    /// The worker at present, null between two.
+    [[nodiscard]] WorkerProcess* worker() noexcept { return worker_.get(); }
+
+    [[nodiscard]] const Place& place() const noexcept { return place_; }
+    [[nodiscard]] const PoolConfig& config() const noexcept { return *config_; }
+    [[nodiscard]] bool is_ready() const noexcept;
+
+    /// True once it has given up starting workers.
+    [[nodiscard]] bool has_failed() const noexcept { return failed_; }
+
+    /// True once it will start no more workers.
+    [[nodiscard]] bool is_over() const noexcept { return failed_ || stopping_; }
+
+    /// True once run() has nothing more to do.
+    [[nodiscard]] bool has_ended() const noexcept { return ended_; }
+
+    /// How many workers it has started.
+    [[nodiscard]] std::uint64_t starts() const noexcept { return starts_; }
+
+    /// Workers of its that ended without being told to.
+    [[nodiscard]] std::uint64_t crashes() const noexcept { return crashes_; }
+
+    /// Why the last worker ended or could not be started: one clause.
+    [[nodiscard]] const std::string& last_failure() const noexcept { return last_failure_; }
+
+    /// Publishes what that worker wrote last to its standard error, an event for each line.
+    void publish_last_output();
+
+private:
+    void on_worker_ready(WorkerProcess& worker) noexcept override;
+    void on_worker_due() noexcept override { owner_.on_recycling_due(); }
+
+    [[nodiscard]] boost::asio::awaitable<void> run_worker();
+    [[nodiscard]] bool should_give_up() const noexcept;
+    [[nodiscard]] boost::asio::awaitable<void> back_off(RestartPolicy::Duration uptime);
+    void give_up();
+    void publish(EventKind kind, log::Level level, std::string text) const;
+    [[nodiscard]] double roll_dice() { return std::uniform_real_distribution{-1.0, 1.0}(dice_); }
+
+    boost::asio::any_io_executor executor_;
+    std::shared_ptr<const PoolConfig> config_;
+    Place place_;
+    Mode mode_;
+    Intake& intake_;
+    EventBus& events_;
+    Outputs& outputs_;
+    Owner& owner_;
+
+    RestartPolicy policy_;
+    std::minstd_rand dice_{std::random_device{}()};
+    std::shared_ptr<WorkerProcess> worker_;
+    boost::asio::steady_timer delay_;
+    std::string last_failure_;
+    std::deque<std::string> last_output_; ///< of the last worker that ended
+    std::uint64_t starts_ = 0;
+    std::uint64_t crashes_ = 0;
+    bool routed_;
+    bool stopping_ = false;
+    bool failed_ = false;
+    bool ended_ = false;
+};
+
+} // namespace usher

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#include "common/sys/fd/memfd.hpp"
+
+#include "common/sys/syscall.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace usher::sys {
+
+UniqueFd make_sealed_memfd(const char* name, std::size_t size)
+{
+    UniqueFd fd{::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+    if (!fd)
+        throw_last_error("memfd_create");
+    if (::ftruncate(fd.get(), static_cast<off_t>(size)) < 0)
+        throw_last_error("ftruncate");
+    if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        throw_last_error("F_ADD_SEALS");
+    return fd;
+}
+
+} // namespace usher::sys

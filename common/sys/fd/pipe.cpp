@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#include "common/sys/fd/pipe.hpp"
+
+#include "common/sys/syscall.hpp"
+
+#include <array>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace usher::sys {
+
+Pipe make_pipe_to_read()
+{
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) < 0)
+        throw_last_error("pipe2");
+    Pipe pipe{.reader = UniqueFd{ends[0]}, .writer = UniqueFd{ends[1]}};
+
+    // Each end has flags of its own.
+    if (::fcntl(pipe.reader.get(), F_SETFL, O_NONBLOCK) < 0)
+        throw_last_error("F_SETFL");
+    return pipe;
+}
+
+} // namespace usher::sys

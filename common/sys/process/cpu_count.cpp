@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "common/sys/process/cpu_count.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include <sched.h>
+
+namespace usher::sys {
+
+namespace {
+
+unsigned affinity_cpus()
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    // Fails with EINVAL where the kernel knows more CPUs than cpu_set_t has room for (1024).
+    if (::sched_getaffinity(0, sizeof set, &set) == 0)
+        return static_cast<unsigned>(CPU_COUNT(&set));
+    return std::max(1U, std::thread::hardware_concurrency());
+}
+
+/// The quota in one folder's cpu.max ("QUOTA PERIOD" or "max PERIOD", in microseconds).
+unsigned quota_of(const std::filesystem::path& folder)
+{
+    std::ifstream file{folder / "cpu.max"};
+    std::string quota;
+    unsigned long period = 0;
+    if (!(file >> quota >> period) || quota == "max" || period == 0)
+        return 0;
+    try {
+        return static_cast<unsigned>((std::stoul(quota) + period - 1) / period);
+    } catch (const std::exception&) {
+        return 0; // not ours to judge the kernel's file
+    }
+}
+
+/// This process's folder below the cgroup v2 mount: the `0::/path` line of /proc/self/cgroup.
+std::string own_group()
+{
+    std::ifstream file{"/proc/self/cgroup"};
+    for (std::string line; std::getline(file, line);)
+        if (line.starts_with("0::/"))
+            return line.substr(4);
+    return {};
+}
+
+} // namespace
+
+unsigned cgroup_cpus(const std::filesystem::path& root, const std::filesystem::path& group)
+{
+    unsigned lowest = 0;
+    auto folder = root / group;
+    for (;;) {
+        if (const unsigned quota = quota_of(folder); quota != 0)
+            lowest = lowest == 0 ? quota : std::min(lowest, quota);
+        if (folder == root || !folder.has_relative_path() || folder == folder.parent_path())
+            return lowest;
+        folder = folder.parent_path();
+    }
+}
+
+unsigned usable_cpus()
+{
+    const unsigned affinity = affinity_cpus();
+    const unsigned quota = cgroup_cpus("/sys/fs/cgroup", own_group());
+    return std::max(1U, quota == 0 ? affinity : std::min(affinity, quota));
+}
+
+} // namespace usher::sys

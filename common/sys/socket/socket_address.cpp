@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+#include "common/sys/socket/socket_address.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/un.h>
+
+namespace usher::sys {
+
+namespace {
+
+/// The concrete views of the storage; sockaddr_storage is made to be read this way (POSIX).
+template <typename Address>
+Address& as(sockaddr_storage& storage) noexcept
+{
+    return reinterpret_cast<Address&>(storage);
+}
+
+template <typename Address>
+const Address& as(const sockaddr_storage& storage) noexcept
+{
+    return reinterpret_cast<const Address&>(storage);
+}
+
+} // namespace
+
+SocketAddress::SocketAddress(const sockaddr* address, socklen_t size) noexcept
+    : size_{std::min(size, capacity())}
+{
+    std::memcpy(&storage_, address, size_);
+}
+
+SocketAddress SocketAddress::ipv4(std::span<const std::uint8_t, 4> bytes,
+                                  std::uint16_t port) noexcept
+{
+    SocketAddress result;
+    auto& in = as<sockaddr_in>(result.storage_);
+    in.sin_family = AF_INET;
+    in.sin_port = htons(port);
+    std::memcpy(&in.sin_addr, bytes.data(), bytes.size());
+    result.size_ = sizeof in;
+    return result;
+}
+
+SocketAddress SocketAddress::ipv6(std::span<const std::uint8_t, 16> bytes, std::uint16_t port,
+                                  std::uint32_t scope_id) noexcept
+{
+    SocketAddress result;
+    auto& in = as<sockaddr_in6>(result.storage_);
+    in.sin6_family = AF_INET6;
+    in.sin6_port = htons(port);
+    in.sin6_scope_id = scope_id;
+    std::memcpy(&in.sin6_addr, bytes.data(), bytes.size());
+    result.size_ = sizeof in;
+    return result;
+}
+
+SocketAddress SocketAddress::unix_path(std::string_view path)
+{
+    SocketAddress result;
+    auto& un = as<sockaddr_un>(result.storage_);
+    if (path.size() >= sizeof un.sun_path)
+        throw std::invalid_argument{"a Unix socket path has at most " +
+                                    std::to_string(sizeof un.sun_path - 1) + " bytes, this has " +
+                                    std::to_string(path.size())};
+    un.sun_family = AF_UNIX;
+    std::memcpy(un.sun_path, path.data(), path.size());
+    result.size_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
+    return result;
+}
+
+const sockaddr* SocketAddress::data() const noexcept
+{
+    return reinterpret_cast<const sockaddr*>(&storage_);
+}
+
+sockaddr* SocketAddress::data() noexcept
+{
+    return reinterpret_cast<sockaddr*>(&storage_);
+}
+
+std::uint16_t SocketAddress::port() const noexcept
+{
+    switch (family()) {
+    case AF_INET:
+        return ntohs(as<sockaddr_in>(storage_).sin_port);
+    case AF_INET6:
+        return ntohs(as<sockaddr_in6>(storage_).sin6_port);
+    default:
+        return 0;
+    }
+}
+
+void SocketAddress::set_port(std::uint16_t port) noexcept
+{
+    if (family() == AF_INET)
+        as<sockaddr_in>(storage_).sin_port = htons(port);
+    else if (family() == AF_INET6)
+        as<sockaddr_in6>(storage_).sin6_port = htons(port);
+}
+
+std::span<const std::uint8_t> SocketAddress::ip_bytes() const noexcept
+{
+    if (family() == AF_INET) {
+        const auto& ip = as<sockaddr_in>(storage_).sin_addr;
+        return {reinterpret_cast<const std::uint8_t*>(&ip), sizeof ip};
+    }
+    if (family() == AF_INET6)
+        return as<sockaddr_in6>(storage_).sin6_addr.s6_addr;
+    return {};
+}
+
+std::uint32_t SocketAddress::scope_id() const noexcept
+{
+    return family() == AF_INET6 ? as<sockaddr_in6>(storage_).sin6_scope_id : 0;
+}
+
+std::string_view SocketAddress::path() const noexcept
+{
+    constexpr auto start = offsetof(sockaddr_un, sun_path);
+    if (family() != AF_UNIX || size_ <= start)
+        return {};
+    const char* const path = as<sockaddr_un>(storage_).sun_path;
+    return {path, ::strnlen(path, size_ - start)};
+}
+
+std::string SocketAddress::to_string() const
+{
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    switch (family()) {
+    case AF_INET:
+        ::inet_ntop(AF_INET, ip_bytes().data(), text.data(), text.size());
+        return std::string{text.data()} + ":" + std::to_string(port());
+    case AF_INET6:
+        ::inet_ntop(AF_INET6, ip_bytes().data(), text.data(), text.size());
+        return "[" + std::string{text.data()} +
+               (scope_id() != 0 ? "%" + std::to_string(scope_id()) : std::string{}) +
+               "]:" + std::to_string(port());
+    case AF_UNIX:
+        return "unix:" + std::string{path()};
+    default:
+        return "unknown";
+    }
+}
+
+} // namespace usher::sys

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/command/options.hpp"
+
+#include "balancer/command/usage_text.hpp"
+#include "balancer/config/json/config_error.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+#include <vector>
+
+#include <unistd.h>
+
+using namespace usher;
+
+namespace {
+
+using Arguments = std::vector<const char*>;
+
+/// The configuration `usher run` makes of `arguments`.
+Config run_config(const Arguments& arguments)
+{
+    return std::get<RunCommand>(parse_options(arguments)).config;
+}
+
+std::string printed(const Arguments& arguments)
+{
+    return std::get<PrintCommand>(parse_options(arguments)).text;
+}
+
+std::string usage_error(const Arguments& arguments)
+{
+    try {
+        static_cast<void>(parse_options(arguments));
+        return "no error";
+    } catch (const UsageError& error) {
+        return error.what();
+    }
+}
+
+std::string config_error(const Arguments& arguments)
+{
+    try {
+        static_cast<void>(parse_options(arguments));
+        return "no error";
+    } catch (const ConfigError& error) {
+        return error.what();
+    }
+}
+
+/// A configuration file that is gone at the end of the scope.
+class ScopedFile {
+public:
+    explicit ScopedFile(std::string_view text)
+    {
+        const int fd = ::mkstemp(name_.data());
+        REQUIRE(fd >= 0);
+        std::ofstream{name_} << text;
+        ::close(fd);
+    }
+    ScopedFile(const ScopedFile&) = delete;
+    ScopedFile& operator=(const ScopedFile&) = delete;
+    ~ScopedFile() { std::filesystem::remove(name_); }
+
+    [[nodiscard]] const char* name() const noexcept { return name_.c_str(); }
+
+private:
+    std::string name_ = "/tmp/usher-options-test-XXXXXX";
+};
+
+constexpr std::string_view one_pool =
+    R"({"pools": [{"command": ["./a"], "listen": "80", "backlog": 7, "max_queue": 9}]})";
+constexpr std::string_view two_pools =
+    R"({"pools": [{"command": ["./a"], "listen": "80"},
+                  {"name": "b", "command": ["./b"], "listen": "81"}]})";
+
+} // namespace
+
+TEST_SUITE_BEGIN("options");
+
+TEST_CASE("run makes a configuration of flags and command")
+{
+    const Config config = run_config({"run", "--listen", "8000", "--workers", "4",
+                                      "--listen=[::]:80", "--backlog", "10", "--", "./a", "x"});
+    const Config expected{.pools = {{.command = {"./a", "x"},
+                                     .workers = 4,
+                                     .listen = {{.address = "8000"}, {.address = "[::]:80"}},
+                                     .backlog = 10}}};
+    CHECK(config == expected);
+}
+
+TEST_CASE("a dialect is one of those there are, and the flag replaces what the file says")
+{
+    CHECK(run_config({"run", "--listen", "0", "--dialect", "preload", "--", "a"})
+              .pools.at(0)
+              .dialect == Dialect::preload);
+    CHECK(usage_error({"run", "--listen", "0", "--dialect", "telnet", "--", "a"}) ==
+          "--dialect: is \"telnet\", but must be \"auto\", \"native\", \"preload\", \"node\" or "
+          "\"listen-fds\"");
+
+    const ScopedFile file{
+        R"({"pools": [{"command": ["./a"], "listen": "80", "dialect": "preload"}]})"};
+    CHECK(run_config({"run", "--config", file.name()}).pools.at(0).dialect == Dialect::preload);
+    CHECK(run_config({"run", "--config", file.name(), "--dialect", "native"}).pools.at(0).dialect ==
+          Dialect::native);
+}
+
+TEST_CASE("what is not given keeps its default, auto is the default of workers")
+{
+    const Config config = run_config({"run", "--listen", "0", "--", "a"});
+    CHECK(config == Config{.pools = {{.command = {"a"}, .listen = {{.address = "0"}}}}});
+    CHECK(run_config({"run", "--workers", "auto", "--listen", "0", "--", "a"}) == config);
+}
+
+TEST_CASE("everything behind the first -- is the command, verbatim")
+{
+    const Config config =
+        run_config({"run", "--listen", "80", "--", "a", "--listen", "81", "--", "--help", ""});
+    CHECK(config.pools.at(0).listen.size() == 1);
+    CHECK(config.pools.at(0).command ==
+          std::vector<std::string>{"a", "--listen", "81", "--", "--help", ""});
+}
+
+TEST_CASE("an address is not taken apart by the parser of the command line")
+{
+    CHECK(usage_error({"run", "--listen", "[::1]", "--", "a"}) ==
+          "--listen: \"[::1]\" has no port: use [::1]:8000");
+    CHECK(usage_error({"run", "--listen", "", "--", "a"}) ==
+          "--listen: \"\" is no address: use 8000, 127.0.0.1:8000, [::]:8000, localhost:8000 or "
+          "unix:/path");
+}
+
+TEST_CASE("a file gives the configuration, and flags replace what it says of a single pool")
+{
+    const ScopedFile file{one_pool};
+    Config expected{
+        .pools = {
+            {.command = {"./a"}, .listen = {{.address = "80"}}, .backlog = 7, .max_queue = 9}}};
+    CHECK(run_config({"run", "--config", file.name()}) == expected);
+
+    expected.pools.at(0).command = {"./b"};
+    expected.pools.at(0).listen = {{.address = "81"}};
+    expected.pools.at(0).workers = 2;
+    CHECK(run_config({"run", "--config", file.name(), "--listen", "81", "--workers", "2", "--",
+                      "./b"}) == expected);
+}
+
+TEST_CASE("flags may complete a file")
+{
+    const ScopedFile file{R"({"pools": [{"max_queue": 9}]})"};
+    CHECK(run_config({"run", "--config", file.name(), "--listen", "81", "--", "./b"})
+              .pools.at(0)
+              .max_queue == 9);
+    CHECK(config_error({"run", "--config", file.name(), "--listen", "81"}) ==
+          std::string{file.name()} +
+              ": /pools/0: has no \"command\"; add one, e.g. \"command\": [\"./my-server\"]");
+}
+
+TEST_CASE("with several pools a flag could mean any")
+{
+    const ScopedFile file{two_pools};
+    CHECK(run_config({"run", "--config", file.name()}).pools.size() == 2);
+
+    const std::string rest = std::string{": "} + file.name() +
+                             " has 2 pools, so the flag could mean any; write it in the file";
+    CHECK(usage_error({"run", "--config", file.name(), "--listen", "1"}) == "--listen" + rest);
+    CHECK(usage_error({"run", "--config", file.name(), "--dialect", "auto"}) == "--dialect" + rest);
+    CHECK(usage_error({"run", "--config", file.name(), "--workers", "1"}) == "--workers" + rest);
+    CHECK(usage_error({"run", "--config", file.name(), "--backlog", "1"}) == "--backlog" + rest);
+    CHECK(usage_error({"run", "--config", file.name(), "--", "a"}) == "-- COMMAND" + rest);
+}
+
+TEST_CASE("values are checked, and the flag is named")
+{
+    for (const std::string bad : {"x", "0", "1025", "-1", "4 ", "99999999999"})
+        CHECK(usage_error({"run", "--workers", bad.c_str()}) ==
+              "--workers: is \"" + bad + "\", but must be a number from 1 to 1024 or \"auto\"");
+    CHECK(usage_error({"run", "--backlog", "0"}) ==
+          "--backlog: is \"0\", but must be a number from 1 to 65535");
+    CHECK(usage_error({"run", "--listen", "70000"}) ==
+          "--listen: \"70000\" is no port: use 0 to 65535");
+    CHECK(usage_error({"run", "--listen", "80", "--listen", "*:80"}) ==
+          "--listen: \"*:80\" is where an earlier --listen is; give it once");
+    CHECK(run_config({"run", "--listen", "0", "--listen", "0", "--", "a"}).pools[0].listen.size() ==
+          2);
+}
+
+TEST_CASE("an option needs its value, and only --listen may come again")
+{
+    CHECK(usage_error({"run", "--config"}) == "--config: needs a value; see usher --help");
+    CHECK(usage_error({"run", "--config", ""}) == "--config: needs a value; see usher --help");
+    CHECK(usage_error({"run", "--workers", "--", "a"}) ==
+          "--workers: needs a value; see usher --help");
+    CHECK(usage_error({"run", "--workers", "1", "--workers", "1"}) ==
+          "--workers: is given 2 times; give it once");
+}
+
+TEST_CASE("run without a command or a listener shows a whole example")
+{
+    CHECK(usage_error({"run", "--listen", "80"}) ==
+          "run has no command; write e.g. usher run --listen 8000 -- ./my-server");
+    CHECK(usage_error({"run", "--", "a"}) ==
+          "run has no --listen; write e.g. usher run --listen 8000 -- ./my-server");
+    CHECK(run_config({"run", "--dialect", "node", "--", "a"}).pools.at(0).listen.empty());
+    for (const Arguments& arguments : {Arguments{"run", "--"}, Arguments{"run", "--", ""}})
+        CHECK(usage_error(arguments) ==
+              "-- is followed by no command; write e.g. usher run --listen 8000 -- ./my-server");
+    CHECK(usage_error({}) ==
+          "there is nothing to do; write e.g. usher run --listen 8000 -- ./my-server");
+}
+
+TEST_CASE("a command without -- is told where it belongs")
+{
+    for (const std::string word : {"./my-server", "check", "", "-", "---"})
+        CHECK(usage_error({"run", "--listen", "80", word.c_str()}) ==
+              "\"" + word +
+                  "\" stands before --; put -- in front of the command, e.g. usher run --listen "
+                  "8000 -- ./my-server");
+}
+
+TEST_CASE("a misspelt command or option is answered with the nearest one")
+{
+    CHECK(usage_error({"rnu"}) == "\"rnu\" is no command of usher; did you mean run?");
+    CHECK(usage_error({"serve"}) ==
+          "\"serve\" is no command of usher; use one of run, check, status, "
+          "reload, restart, drain, scale, send, stop, events");
+    CHECK(usage_error({"run", "--wokers=4"}) ==
+          "\"--wokers=4\" is no option of usher run; did you mean --workers?");
+    CHECK(usage_error({"run", "-listen", "80"}) ==
+          "\"-listen\" is no option of usher run; did you mean --listen?");
+    CHECK(usage_error({"run", "--dump"}) ==
+          "\"--dump\" is no option of usher run; see usher run --help");
+    CHECK(usage_error({"--versoin"}) ==
+          "\"--versoin\" is no option of usher; did you mean --version?");
+    CHECK(usage_error({"--listen", "80"}) ==
+          "\"--listen\" is no option of usher; begin with run or "
+          "check, e.g. usher run --listen 8000 -- ./my-server");
+}
+
+TEST_CASE("check loads and validates the file it is given")
+{
+    const ScopedFile file{one_pool};
+    const auto command = parse_options(Arguments{"check", "--dump", "--config", file.name()});
+    const auto& check = std::get<CheckCommand>(command);
+    CHECK(check.dump);
+    CHECK(check.file == file.name());
+    CHECK(check.config.pools.at(0).max_queue == 9);
+
+    CHECK(config_error({"check", "--config", "/no/file"}) ==
+          "/no/file: cannot be read: No such file or directory");
+    const ScopedFile incomplete{R"({"pools": [{"command": ["a"]}]})"};
+    CHECK(config_error({"check", "--config", incomplete.name()}) ==
+          std::string{incomplete.name()} +
+              ": /pools/0: has no \"listen\"; add one, e.g. \"listen\": [\"8000\"]");
+}
+
+TEST_CASE("check takes a file and nothing else")
+{
+    CHECK(usage_error({"check"}) ==
+          "check has no --config; write e.g. usher check --config usher.json");
+    CHECK(usage_error({"check", "usher.json"}) ==
+          "\"usher.json\" belongs to no option; write e.g. usher check --config usher.json");
+    CHECK(usage_error({"check", "--config", "x", "--", "a"}) ==
+          "check starts no command; leave out -- and what follows");
+}
+
+TEST_CASE("the commands that speak to a master take their options and no others")
+{
+    const auto command = [](const Arguments& arguments) {
+        return std::get<ControlCommand>(parse_options(arguments));
+    };
+    CHECK_FALSE(command({"reload"}).timeout);
+    for (const char* name : {"status", "reload", "stop"})
+        CHECK(command({name, "--timeout", "1500ms"}).timeout == std::chrono::milliseconds{1'500});
+    CHECK(command({"scale", "2", "--timeout", "2m"}).timeout == std::chrono::minutes{2});
+
+    CHECK_FALSE(std::get<EventsRequest>(command({"events"}).request).follow);
+    CHECK(std::get<EventsRequest>(command({"events", "-f"}).request).follow);
+    CHECK(std::get<EventsRequest>(command({"events", "--follow"}).request).follow);
+    CHECK(std::get<StopRequest>(command({"stop"}).request).wait);
+    CHECK_FALSE(std::get<StopRequest>(command({"stop", "--no-wait"}).request).wait);
+
+    const auto send = [&](const Arguments& arguments) {
+        return std::get<SendRequest>(command(arguments).request);
+    };
+    CHECK(send({"send", "{ }"}).message == "{}");
+    CHECK(send({"send", "{ }"}).slot == 0);
+    CHECK(send({"send", "-1", "--worker", "3", "--pool", "a"}).message == "-1");
+    CHECK(send({"send", "[1, 2]", "--worker", "3", "--pool", "a"}).slot == 3);
+    CHECK(send({"send", "--worker=3", "--pool=a", "true"}).pool == "a");
+    CHECK(usage_error({"send"}).starts_with("send needs a message in JSON"));
+    CHECK(usage_error({"send", "hello"}).starts_with("the message: line 1, column 1: is not JSON"));
+    CHECK(usage_error({"send", "1", "2"}) ==
+          "\"2\" is too much for usher send; see usher send --help");
+    CHECK(usage_error({"send", "1", "--worker", "all"}) ==
+          "--worker: is \"all\", but must be a slot, from 1 to 1024");
+
+    CHECK(usage_error({"reload", "--timeout", "soon"}).starts_with("--timeout: \"soon\" is no "));
+    CHECK(usage_error({"stop", "--timeout", "0s"}) ==
+          "--timeout: is \"0s\", but must be longer than 0");
+    CHECK(usage_error({"events", "--timeout", "1s"}) ==
+          "\"--timeout\" is no option of usher events; see usher events --help");
+    CHECK(usage_error({"status", "-f"}) ==
+          "\"-f\" is no option of usher status; see usher status --help");
+}
+
+TEST_CASE("--version prints name and number")
+{
+    CHECK(printed({"--version"}) == "usher " USHER_VERSION "\n");
+}
+
+TEST_CASE("--help is there for usher and for each command, whatever else is given")
+{
+    CHECK(printed({"--help"}) == help_text());
+    CHECK(printed({"-h"}) == help_text());
+    CHECK(printed({"run", "--workers", "x", "--help"}) == run_help_text());
+    CHECK(printed({"check", "-h"}) == check_help_text());
+}
+
+TEST_CASE("the help names every option, its default and the exit codes")
+{
+    const std::string run = printed({"run", "--help"});
+    for (const char* text :
+         {"--config FILE", "--listen ADDR", "--workers N|auto", "--dialect NAME", "--backlog N",
+          "-- COMMAND ARG...", "--help", "1 to 1024", "1 to 65535"}) {
+        CAPTURE(text);
+        CHECK(run.find(text) != std::string::npos);
+    }
+    CHECK(run.find("(default " + std::to_string(PoolConfig{}.backlog) + ")") != std::string::npos);
+
+    const std::string control = printed({"stop", "--help"});
+    for (const char* text : {"--timeout TIME", "--follow", "--no-wait", "--now", "--json",
+                             "--dry-run", "--pool NAME", "6   no result"}) {
+        CAPTURE(text);
+        CHECK(control.find(text) != std::string::npos);
+    }
+
+    const std::string all = printed({"--help"});
+    for (const char* text : {"usher run --listen 8000 -- ./my-server", "--version", "usher check",
+                             "0   done", "1   failed", "2   wrong usage", "3   wrong config"}) {
+        CAPTURE(text);
+        CHECK(all.find(text) != std::string::npos);
+    }
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/config/accounts.hpp"
+
+#include "balancer/config/json/config_error.hpp"
+#include "common/sys/process/account.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace usher;
+
+namespace {
+
+Config config_with(RunAsConfig run_as)
+{
+    return {.pools = {{.run_as = std::move(run_as)}}};
+}
+
+AccountIds ids_of(RunAsConfig run_as)
+{
+    auto config = config_with(std::move(run_as));
+    resolve_accounts(config, "f");
+    return config.pools.front().run_as.ids;
+}
+
+std::string error_of(RunAsConfig run_as)
+{
+    auto config = config_with(std::move(run_as));
+    try {
+        resolve_accounts(config, "f");
+        return "no error";
+    } catch (const ConfigError& error) {
+        return error.what();
+    }
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("accounts");
+
+TEST_CASE("nothing said, nothing changed")
+{
+    CHECK(ids_of({}) == AccountIds{});
+}
+
+TEST_CASE("a user brings its group and its supplementary groups, by name or number")
+{
+    const auto root = sys::find_user("root");
+    REQUIRE(root);
+    const AccountIds expected{
+        .user = 0, .group = root->group, .groups = sys::groups_of("root", root->group)};
+    CHECK(ids_of({.user = "root"}) == expected);
+    CHECK(ids_of({.user = "0"}) == expected);
+    CHECK(sys::find_user(0)->name == "root");
+}
+
+TEST_CASE("what is said of the groups goes before the user's own")
+{
+    CHECK(ids_of({.user = "root", .group = "12", .groups = {{"13", "14"}}}) ==
+          AccountIds{.user = 0, .group = 12, .groups = {{13, 14}}});
+    CHECK(ids_of({.user = "root", .groups = std::vector<std::string>{}}).groups->empty());
+    CHECK(ids_of({.group = "root"}) == AccountIds{.group = 0});
+}
+
+TEST_CASE("a number that is no user's needs a group, and has only that")
+{
+    CHECK(error_of({.user = "4294900000"}) ==
+          "f: /pools/0/user: no user has the number 4294900000, so that its group is unknown; add "
+          "\"group\"");
+    CHECK(ids_of({.user = "4294900000", .group = "12"}) ==
+          AccountIds{.user = 4'294'900'000, .group = 12, .groups = {{12}}});
+}
+
+TEST_CASE("what is not there is named")
+{
+    CHECK(error_of({.user = "no-such-user"}) ==
+          "f: /pools/0/user: there is no user \"no-such-user\" on this system; create it, or name "
+          "another");
+    CHECK(error_of({.group = "no-such-group"}) ==
+          "f: /pools/0/group: there is no group \"no-such-group\" on this system; create it, or "
+          "name another");
+    CHECK(error_of({.groups = {{"root", "no-such-group"}}}) ==
+          "f: /pools/0/groups/1: there is no group \"no-such-group\" on this system; create it, or "
+          "name another");
+}
+
+TEST_SUITE_END();

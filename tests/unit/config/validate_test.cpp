@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/config/validate.hpp"
+
+#include "balancer/config/json/config_error.hpp"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <string>
+
+using namespace usher;
+
+namespace {
+
+std::string error_of(const Config& config)
+{
+    try {
+        validate(config, "f");
+        return "no error";
+    } catch (const ConfigError& error) {
+        return error.what();
+    }
+}
+
+PoolConfig pool_on(std::vector<std::string> addresses)
+{
+    PoolConfig pool{.command = {"./a"}};
+    for (std::string& address : addresses)
+        pool.listen.push_back({.address = std::move(address)});
+    return pool;
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("validate");
+
+TEST_CASE("pools with a command and listeners of their own are good")
+{
+    CHECK(error_of({.pools = {pool_on({"80", "unix:a"}), pool_on({"localhost:80", "unix:b"})}}) ==
+          "no error");
+}
+
+TEST_CASE("a pool, a command and a listener must be there")
+{
+    CHECK(error_of({}) == "f: /pools: is empty, but must hold a pool");
+    CHECK(error_of({.pools = {{.listen = {{.address = "80"}}}}}) ==
+          "f: /pools/0: has no \"command\"; add one, e.g. \"command\": [\"./my-server\"]");
+    CHECK(error_of({.pools = {pool_on({"80"}), {.command = {"./a"}}}}) ==
+          "f: /pools/1: has no \"listen\"; add one, e.g. \"listen\": [\"8000\"]");
+}
+
+TEST_CASE("workers of dialect node say themselves where the pool listens")
+{
+    CHECK(error_of({.pools = {{.command = {"node"}, .dialect = Dialect::node}}}) == "no error");
+}
+
+TEST_CASE("a key that would have no effect on the pool's dialect is refused")
+{
+    const auto error_with = [](Dialect dialect, auto change) {
+        auto pool = pool_on({"80"});
+        pool.dialect = dialect;
+        change(pool);
+        return error_of({.pools = {pool}});
+    };
+    const auto share = [](PoolConfig& pool) { pool.share = true; };
+    const auto delay = [](PoolConfig& pool) { pool.start_delay = std::chrono::milliseconds{0}; };
+    const auto notify = [](PoolConfig& pool) { pool.ready = Readiness::notify; };
+    const auto probe = [](PoolConfig& pool) { pool.probe = ProbeConfig{.path = "/"}; };
+    const auto count = [](PoolConfig& pool) { pool.recycle.max_connections = 1; };
+    const auto no_policy = [](PoolConfig& pool) { pool.node.policy = NodeConfig::Policy::none; };
+
+    CHECK(error_with(Dialect::preload, share) ==
+          "f: /pools/0/share: is for dialect \"listen-fds\" alone; remove it");
+    CHECK(error_with(Dialect::node, delay) ==
+          "f: /pools/0/start_delay: is for dialect \"listen-fds\" alone; remove it");
+    CHECK(error_with(Dialect::automatic, notify) ==
+          "f: /pools/0/ready: cannot be \"notify\" for dialect \"native\", whose workers say "
+          "themselves when they are ready; remove it");
+    CHECK(
+        error_with(Dialect::listen_fds, probe) ==
+        "f: /pools/0/probe: cannot be had with dialect \"listen-fds\", because the workers accept "
+        "themselves; remove it");
+    CHECK(error_with(Dialect::listen_fds, count) ==
+          "f: /pools/0/max_connections: cannot be counted with dialect \"listen-fds\", because the "
+          "workers accept themselves; use max_age or max_memory");
+    CHECK(error_with(Dialect::node,
+                     [&](PoolConfig& pool) {
+                         no_policy(pool);
+                         probe(pool);
+                     }) ==
+          "f: /pools/0/probe: cannot be had with node policy \"none\", because the workers "
+          "accept themselves; remove it");
+
+    CHECK(error_with(Dialect::listen_fds,
+                     [&](PoolConfig& pool) {
+                         delay(pool);
+                         notify(pool);
+                     }) ==
+          "f: /pools/0/start_delay: has no effect with \"ready\": \"notify\"; remove one of "
+          "them");
+
+    for (const auto dialect : {Dialect::preload, Dialect::node, Dialect::listen_fds})
+        CHECK(error_with(dialect, notify) == "no error");
+    CHECK(error_with(Dialect::node, probe) == "no error");
+    CHECK(error_with(Dialect::listen_fds, [&](PoolConfig& pool) {
+              share(pool);
+              delay(pool);
+          }) == "no error");
+}
+
+TEST_CASE("no address is listened on twice, however it is written and in whichever pool")
+{
+    CHECK(error_of({.pools = {pool_on({"80", "*:80"})}}) ==
+          "f: /pools/0/listen/1: listens on \"*:80\" like /pools/0/listen/0; remove one of them");
+    CHECK(error_of({.pools = {pool_on({"unix:a"}), pool_on({"80", "unix:a"})}}) ==
+          "f: /pools/1/listen/1: listens on \"unix:a\" like /pools/0/listen/0; remove one of them");
+}
+
+TEST_CASE("no two listeners share a name, unless they have none")
+{
+    auto one = pool_on({"80", "82"});
+    auto other = pool_on({"81"});
+    one.listen[1].name = other.listen[0].name = "web";
+    CHECK(error_of({.pools = {one, other}}) ==
+          "f: /pools/1/listen/0: is called \"web\" like /pools/0/listen/1; choose another name");
+    other.listen[0].name = "Web";
+    CHECK(error_of({.pools = {one, other}}) == "no error");
+}
+
+TEST_CASE("each pool has its own file")
+{
+    auto one = pool_on({"80"});
+    auto other = pool_on({"81"});
+    one.output = {.kind = OutputConfig::Kind::file, .file = "log"};
+    other.output = one.output;
+    CHECK(
+        error_of({.pools = {one, other}}) ==
+        "f: /pools/1/output/file: writes to \"log\" like /pools/0/output/file; give each pool its "
+        "own file");
+    other.output.file = "other";
+    CHECK(error_of({.pools = {one, other}}) == "no error");
+}
+
+TEST_CASE("port 0 is another port every time")
+{
+    CHECK(error_of({.pools = {pool_on({"0", "0", "localhost:0", "localhost:0"})}}) == "no error");
+}
+
+TEST_CASE("an address that cannot be parsed is refused")
+{
+    CHECK(error_of({.pools = {pool_on({"70000"})}}) ==
+          "f: /pools/0/listen/0: \"70000\" is no port: use 0 to 65535");
+}
+
+TEST_SUITE_END();

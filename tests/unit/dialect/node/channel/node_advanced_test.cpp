@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/node/channel/node_advanced.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <variant>
+
+using namespace usher;
+using namespace usher::node;
+using namespace std::string_literals;
+
+namespace {
+
+/// What Node 20 has written, which is given in hexadecimal digits.
+std::string captured(std::string_view digits)
+{
+    std::string result;
+    for (std::size_t i = 0; i < digits.size(); i += 2)
+        result += static_cast<char>(std::stoi(std::string{digits.substr(i, 2)}, nullptr, 16));
+    return result;
+}
+
+template <typename Expected>
+Expected as(std::string_view payload)
+{
+    const auto message = decode_advanced(payload);
+    REQUIRE(std::holds_alternative<Expected>(message));
+    return std::get<Expected>(message);
+}
+
+template <typename Expected>
+bool is(std::string_view payload)
+{
+    return std::holds_alternative<Expected>(decode_advanced(payload));
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("node_advanced");
+
+TEST_CASE("what Node's workers write is read")
+{
+    CHECK(is<Online>(captured("ff0f6f2203636d64220c4e4f44455f434c5553544552220361637422066f6e6c69"
+                              "6e65220373657149007b03")));
+    CHECK(is<HandleAck>(captured("ff0f6f2203636d64220f4e4f44455f48414e444c455f41434b7b01")));
+    const auto reply = as<ConnectionReply>(
+        captured("ff0f6f2203636d64220c4e4f44455f434c5553544552220361636b49d80422086163636570746564"
+                 "54220373657149067b04"));
+    CHECK(reply.ack == 300);
+    CHECK(reply.accepted);
+
+    const auto request =
+        as<QueryServer>(
+            captured("ff0f6f2203636d64220c4e4f44455f434c5553544552220361637422" // cmd, act
+                     "0b71756572795365727665722205696e6465784900"               // index
+                     "2204646174616f220a7469636b65744b6579732204303066667b01"   // data
+                     "22076164647265737330"                                     // address
+                     "2204706f727449f67e220b61646472657373547970654908"         // port
+                     "220266645f2205666c6167735f"                               // undefined ones
+                     "22076261636b6c6f674900220373657149027b0b"))
+            .request;
+    CHECK(request.port == 8123);
+    CHECK(request.seq == 1);
+    CHECK(request.fd == -1);
+    CHECK_FALSE(request.address);
+    CHECK(request.data == R"({"ticketKeys":"00ff"})");
+}
+
+TEST_CASE("answers to connections are read in every form")
+{
+    const auto reply = [](const std::string& number, const std::string& accepted) {
+        return as<ConnectionReply>("\xff\x10o\"\3cmd\"\14NODE_CLUSTER\"\3ack" + number +
+                                   "\"\10accepted" + accepted + "\"\3seqI\6{\4");
+    };
+    CHECK(reply("I\2", "T").accepted);
+    CHECK_FALSE(reply("I\2", "F").accepted);
+    CHECK(reply("N\0\0\0\xc0\x0b\x5a\xe6\x41"s, "T").ack == 3'000'000'000);
+    CHECK(is<Malformed>("\xff\x0fo\"\3cmd\"\14NODE_CLUSTER\"\3ackI\1\"\10acceptedT\"\3seqI\6{\4"));
+}
+
+TEST_CASE("what goes with a descriptor is nobody's business, and need not be plain")
+{
+    CHECK(as<Handle>("\xff\x0fo\"\3cmd\"\13NODE_HANDLE\"\4type\"\12net.Socket\"\3msg;I\2I\4:\2{\3")
+              .message.text == "(a message of 53 bytes)");
+}
+
+TEST_CASE("a worker that hands out connections is none")
+{
+    CHECK(as<Malformed>(to_advanced(encode_connection("1", 2))).reason == hands_out_reason);
+}
+
+TEST_CASE("the program's messages are shown as JSON where that can say them")
+{
+    CHECK(as<UserMessage>("\xff\x0f\"\5ready").text == "\"ready\"");
+    CHECK(as<UserMessage>("\xff\x0fo\"\3cmd\"\5NODE_{\1").text == R"({"cmd":"NODE_"})");
+    CHECK(as<UserMessage>("\xff\x0fo\"\1a\"\5NODE_{\1").text == R"({"a":"NODE_"})");
+    CHECK(as<UserMessage>(captured("ff0f3b490249043a02")).text == "(a message of 9 bytes)");
+    CHECK(as<UserMessage>(captured("ff0f5a100a00000000000000")).text == "(a message of 12 bytes)");
+    CHECK(as<UserMessage>(captured("ff0f6f2201615c0a01787b01")).text == "(a message of 12 bytes)");
+
+    const auto cut =
+        as<UserMessage>("\xff\x0f" + to_advanced('"' + std::string(100'000, 'x') + '"').substr(2))
+            .text;
+    CHECK(cut.starts_with("\"xxx"));
+    CHECK(cut.ends_with("x... (a message of 100006 bytes)"));
+}
+
+TEST_CASE("what cannot be read is malformed")
+{
+    for (const auto& payload : {""s, "\xff"s, "\xff\x0f"s, "{}"s, "\xff\x0c\"\1a"s,
+                                "\xff\x0f\"\5rea"s, "\xff\x0fo\"\3cmd\"\14NODE_CLUSTER"s,
+                                "\xff\x0fo\"\3cmd\"\14NODE_CLUSTER\"\3act\"\13queryServer{\2"s,
+                                "\xff\x0fo\"\3cmd\"\14NODE_CLUSTER\"\3act;:\0{\2"s}) {
+        CAPTURE(payload);
+        CHECK(is<Malformed>(payload));
+    }
+}
+
+TEST_CASE("JSON becomes the same value")
+{
+    const auto again = [](std::string_view json) {
+        return as<UserMessage>(to_advanced(json)).text;
+    };
+    for (const char* const json :
+         {"null", "true", "-1", "[1,2,[3,[]],{}]", R"({"b":[true,null],"a":{"c":"d"}})", "1.5",
+          "\"\xe6\x97\xa5 \xc3\xa9 \xf0\x9f\x98\x80\"", R"("\n\"\\")", "1e+300", "4294967296"}) {
+        CAPTURE(json);
+        CHECK(again(json) == json);
+    }
+    CHECK(again("18446744073709551615") == "1.8446744073709552e+19");
+    CHECK(again(R"( { "a" : "\u00e9" } )") == "{\"a\":\"\xc3\xa9\"}");
+}
+
+TEST_CASE("a connection is announced as in JSON")
+{
+    for (const std::uint64_t seq : {1ULL, 3'000'000'000ULL})
+        CHECK(encode_advanced_connection("17", seq) == to_advanced(encode_connection("17", seq)));
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/node/channel/node_channel.hpp"
+
+#include "common/sys/socket/channel_pair.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <unistd.h>
+
+using namespace usher;
+
+namespace {
+
+/// A channel, and somebody at its other end who writes a line for every one that is read.
+struct Fixture : NodeChannel::Observer {
+    boost::asio::io_context io;
+    sys::UniqueFd other_end;
+    std::shared_ptr<NodeChannel> channel;
+    int frames = 0;
+
+    Fixture()
+    {
+        auto pair = sys::make_stream_pair();
+        other_end = std::move(pair.child);
+        channel = std::make_shared<NodeChannel>(io.get_executor(), std::move(pair.parent),
+                                                NodeFrames{NodeConfig::Serialization::json});
+        NodeChannel::Observer& self = *this;
+        channel->start(self);
+    }
+
+    virtual ~Fixture() { channel->close(); }
+
+    void write_line() const { REQUIRE(::write(other_end.get(), "1\n", 2) == 2); }
+
+    void on_frame(std::string_view) override
+    {
+        if (++frames < 1000) // not for ever, so that a failure shows
+            write_line();
+    }
+
+    void on_end() override {}
+    void on_broken(std::string) override {}
+};
+
+} // namespace
+
+TEST_SUITE_BEGIN("node_channel");
+
+TEST_CASE_FIXTURE(Fixture, "what a dead worker left is read, not what its descendants still write")
+{
+    channel->read_rest();
+    CHECK(frames == 0);
+    for (int i = 0; i < 3; ++i)
+        write_line();
+    channel->read_rest();
+    CHECK(frames == 3);
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/node/cluster/node_allow_list.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <utility>
+
+#include <unistd.h>
+
+using namespace usher;
+
+namespace {
+
+ServerRequest for_path(std::string path)
+{
+    return {.address = std::move(path), .is_path = true, .port = -1};
+}
+
+PoolConfig pool_listening(const std::string& address)
+{
+    PoolConfig pool;
+    pool.listen = {{.address = address}};
+    return pool;
+}
+
+PoolConfig pool_of(uid_t user)
+{
+    PoolConfig pool;
+    pool.run_as.user = "somebody";
+    pool.run_as.ids.user = user;
+    return pool;
+}
+
+bool allows(const PoolConfig& pool, const ServerRequest& request)
+{
+    return NodeAllowList{pool}.refusal(request).empty();
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("node_allow_list");
+
+TEST_CASE("a path is allowed however it is written, if it is absolute")
+{
+    const auto pool = pool_listening("unix:/run/a/s");
+    CHECK(allows(pool, for_path("/run/a/s")));
+    CHECK(allows(pool, for_path("/run//a/../a/./s")));
+    CHECK_FALSE(allows(pool, for_path("/run/a/t")));
+    CHECK_FALSE(allows(pool, {.port = 80}));
+    for (const char* const path : {"", "s", "run/a/s", "./run/a/s"})
+        CHECK_FALSE(allows(pool, for_path(path)));
+    CHECK_FALSE(allows(pool, {.is_path = true}));
+}
+
+TEST_CASE("workers of usher's own user may listen everywhere, unless listen says where")
+{
+    const auto pool = pool_of(::geteuid());
+    CHECK(allows(pool, for_path("/run/a/s")));
+    CHECK(allows(pool, {.port = 80}));
+}
+
+TEST_CASE("workers of another user get no files and low ports, unless listen says so")
+{
+    auto pool = pool_of(::geteuid() + 1);
+    for (const auto kind : {ServerRequest::Kind::stream, ServerRequest::Kind::datagram4}) {
+        for (const int port : {1, 80, 1023})
+            CHECK_FALSE(allows(pool, {.kind = kind, .port = port}));
+        for (const int port : {0, 1024, 8000})
+            CHECK(allows(pool, {.kind = kind, .port = port}));
+    }
+    CHECK_FALSE(allows(pool, for_path("/run/a/s")));
+    CHECK(allows(pool, {.port = -1, .fd = 3}));
+    CHECK(NodeAllowList{pool}.refusal({.port = 80}).starts_with("it runs as user \"somebody\""));
+
+    pool.listen = {{.address = "80"}, {.address = "unix:/run/a/s"}};
+    CHECK(allows(pool, {.port = 80}));
+    CHECK(allows(pool, for_path("/run/a/s")));
+    CHECK_FALSE(allows(pool, {.port = 8000}));
+}
+
+TEST_CASE("what a worker asks for fits into a line of the log")
+{
+    CHECK(describe(for_path("/run/a/s")) == "unix:/run/a/s");
+    CHECK(describe({.address = "::1", .port = 80}) == "[::1]:80");
+    CHECK(describe(for_path("/a\nb\x1b")) == "unix:/a\\nb\\u001b");
+    CHECK(describe(for_path("/" + std::string(100'000, 'x'))).size() < 250);
+    CHECK(describe({.address = std::string(100'000, '\n'), .port = 80}).size() < 450);
+}
+
+TEST_SUITE_END();

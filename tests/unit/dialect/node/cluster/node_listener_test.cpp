@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/node/cluster/node_listener.hpp"
+
+#include "tests/support/sockets.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace usher;
+using namespace usher::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A worker that takes as many connections as it may, and says nothing.
+class Carrier final : public NodeListener::Carrier {
+public:
+    Carrier(std::uint64_t id, int places) : id_{id}, places_{places} {}
+
+    [[nodiscard]] std::uint64_t id() const noexcept override { return id_; }
+
+    [[nodiscard]] bool carry(const std::shared_ptr<NodeListener>&, NodeListener::Connection,
+                             int) override
+    {
+        ++tries;
+        if (places_ == 0)
+            return false;
+        --places_;
+        ++taken;
+        return true;
+    }
+
+    void give_place() { ++places_; }
+
+    int tries = 0;
+    int taken = 0;
+
+private:
+    std::uint64_t id_;
+    int places_;
+};
+
+struct Fixture : NodeListener::Observer {
+    boost::asio::io_context io;
+    TestListener socket = listen_on(loopback(0));
+    std::shared_ptr<NodeListener> listener;
+
+    Fixture()
+    {
+        NodeListener::Observer& self = *this;
+        listener =
+            std::make_shared<NodeListener>(io.get_executor(), std::move(socket.fd), "1", 1, self);
+    }
+
+    virtual ~Fixture()
+    {
+        listener->stop();
+        listener->drop_waiting();
+    }
+
+    template <typename Condition>
+    bool run_until(Condition condition)
+    {
+        const auto end = std::chrono::steady_clock::now() + 10s;
+        while (!condition() && std::chrono::steady_clock::now() < end)
+            io.run_one_until(end);
+        return condition();
+    }
+
+    void on_accept_failure(const NodeListener&, std::error_code,
+                           std::chrono::milliseconds) noexcept override
+    {
+    }
+};
+
+} // namespace
+
+TEST_SUITE_BEGIN("node_listener");
+
+TEST_CASE_FIXTURE(Fixture, "a connection that cannot be sent to a worker goes to another at once")
+{
+    Carrier full{1, 0};
+    Carrier other{2, 1};
+    listener->add(full);
+    listener->add(other);
+    const auto client = connect_to(socket.address);
+    CHECK(run_until([&] { return other.taken == 1; }));
+    CHECK(full.tries == 1);
+    CHECK(listener->lose(full) == 0); // it was never its own
+}
+
+TEST_CASE_FIXTURE(Fixture, "a connection that cannot be sent to the only worker is tried again")
+{
+    Carrier worker{1, 0};
+    listener->add(worker);
+    const auto client = connect_to(socket.address);
+    CHECK(run_until([&] { return worker.tries == 2; }));
+    worker.give_place();
+    CHECK(run_until([&] { return worker.taken == 1; }));
+}
+
+TEST_CASE_FIXTURE(Fixture, "at the end what could not be sent is counted")
+{
+    Carrier worker{1, 0};
+    listener->add(worker);
+    const auto client = connect_to(socket.address);
+    listener->stop();
+    CHECK(worker.tries >= 1);
+    CHECK(listener->drop_waiting() == 1);
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/listen/inherited_sockets.hpp"
+
+#include "tests/support/fds.hpp"
+#include "tests/support/no_fd_leak.hpp"
+#include "tests/support/sockets.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+using namespace usher;
+using namespace usher::test;
+
+namespace {
+
+constexpr unsigned backlog = 16;
+
+std::string text_of(std::uint16_t port)
+{
+    return std::to_string(port);
+}
+
+sys::SocketAddress any_ipv4(std::uint16_t port)
+{
+    constexpr std::array<std::uint8_t, 4> any{};
+    return sys::SocketAddress::ipv4(any, port);
+}
+
+/// Why `fd` is refused.
+std::string refusal(sys::UniqueFd fd)
+{
+    InheritedSockets sockets;
+    try {
+        sockets.add(std::move(fd), "web");
+        return "taken";
+    } catch (const std::runtime_error& error) {
+        const std::string text = error.what();
+        return text.substr(text.find(" (")); // its number is any
+    }
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("inherited_sockets");
+
+TEST_CASE_FIXTURE(NoFdLeak, "the name decides first, then the address")
+{
+    InheritedSockets sockets;
+    auto named = listen_on(loopback(0));
+    auto bound = listen_on(loopback(0));
+    const auto port = bound.address.port();
+    sockets.add(std::move(bound.fd), "usher.socket");
+    sockets.add(std::move(named.fd), "web");
+
+    const ListenConfig by_address{.address = "127.0.0.1:" + text_of(port)};
+    const ListenConfig by_name{.address = "127.0.0.1:1", .name = "web"};
+    const ListenConfig other{.address = "127.0.0.1:2", .name = "Web"};
+    CHECK(sockets.assign({by_address, other, by_name}).empty());
+
+    CHECK(sockets.take(other, backlog).empty());
+    const auto first = sockets.take(by_address, backlog);
+    REQUIRE(first.size() == 1);
+    CHECK(first[0].address.port() == port);
+    const auto second = sockets.take(by_name, backlog);
+    REQUIRE(second.size() == 1);
+    CHECK(second[0].address.port() == named.address.port());
+    CHECK(sockets.take(by_name, backlog).empty());
+}
+
+TEST_CASE_FIXTURE(NoFdLeak, "a listener gets all sockets of its name")
+{
+    InheritedSockets sockets;
+    sockets.add(listen_on(loopback(0)).fd, "web");
+    sockets.add(listen_on(loopback(0)).fd, "web");
+    const ListenConfig listen{.address = "80", .name = "web"};
+    CHECK(sockets.assign({listen}).empty());
+    CHECK(sockets.take(listen, backlog).size() == 2);
+}
+
+TEST_CASE_FIXTURE(NoFdLeak, "an address means what it means when it is opened")
+{
+    const auto is_for = [](const sys::SocketAddress& where, const std::string& address) {
+        InheritedSockets sockets;
+        auto listener = listen_on(where);
+        const auto port = text_of(listener.address.port());
+        sockets.add(std::move(listener.fd), "");
+        const ListenConfig listen{.address =
+                                      address + (address.ends_with(':') ? port : std::string{})};
+        const auto problems = sockets.assign({listen});
+        CHECK(problems.empty() == !sockets.take(listen, backlog).empty());
+        return problems.empty();
+    };
+    CHECK(is_for(any_ipv4(0), "*:"));
+    CHECK(is_for(any_ipv4(0), "0.0.0.0:"));
+    CHECK_FALSE(is_for(any_ipv4(0), "127.0.0.1:"));
+    CHECK(is_for(loopback(0), "127.0.0.1:"));
+    CHECK(is_for(loopback(0), "localhost:"));
+    CHECK_FALSE(is_for(loopback(0), "*:"));
+    CHECK_FALSE(is_for(loopback(0), "127.0.0.1:1"));
+    CHECK_FALSE(is_for(loopback(0), "127.0.0.1:0"));
+
+    const TempDir folder;
+    const auto path = folder.path() / "s";
+    const auto unix_address = [&] {
+        std::filesystem::remove(path);
+        return sys::SocketAddress::unix_path(path.string());
+    };
+    CHECK(is_for(unix_address(), "unix:" + path.string()));
+    CHECK(is_for(unix_address(), "unix:" + std::filesystem::relative(path).string()));
+    CHECK_FALSE(is_for(unix_address(), "unix:" + path.string() + "x"));
+    CHECK_FALSE(is_for(loopback(0), "unix:" + path.string()));
+}
+
+TEST_CASE_FIXTURE(NoFdLeak, "what is for nobody is named and closed")
+{
+    InheritedSockets sockets;
+    auto listener = listen_on(loopback(0));
+    const auto fd = listener.fd.get();
+    sockets.add(std::move(listener.fd), "web");
+    CHECK(sockets.assign({{.address = "1"}}) ==
+          std::vector{listener.address.to_string() +
+                      " (\"web\"), which usher was started with, is for no listener and is "
+                      "closed; give one that name or that address"});
+    CHECK_FALSE(is_open(fd));
+}
+
+TEST_CASE_FIXTURE(NoFdLeak, "it becomes non-blocking and close-on-exec, and its file stays")
+{
+    const TempDir folder;
+    const auto path = folder.path() / "s";
+    auto listener = listen_on(sys::SocketAddress::unix_path(path.string()));
+    const int fd = listener.fd.get();
+    REQUIRE(::fcntl(fd, F_SETFL, 0) == 0);
+    REQUIRE(::fcntl(fd, F_SETFD, 0) == 0);
+    {
+        InheritedSockets sockets;
+        sockets.add(std::move(listener.fd), "");
+        CHECK(is_non_blocking(fd));
+        CHECK(is_close_on_exec(fd));
+        const ListenConfig listen{.address = "unix:" + path.string()};
+        CHECK(sockets.assign({listen}).empty());
+        const auto taken = sockets.take(listen, backlog);
+        REQUIRE(taken.size() == 1);
+        taken[0].file.set_mode(0600); // does nothing
+        CHECK(std::filesystem::status(path).permissions() != std::filesystem::perms{0600});
+    }
+    CHECK_FALSE(is_open(fd));
+    CHECK(std::filesystem::exists(path));
+}
+
+TEST_CASE_FIXTURE(NoFdLeak, "what is no listening stream socket is refused")
+{
+    const std::string sentence = " (\"web\"), which usher was started with, is not a listening TCP "
+                                 "or Unix stream socket; in its socket unit, use ListenStream= and "
+                                 "Accept=no only";
+    CHECK(refusal(open_null()) == sentence);
+    CHECK(refusal(sys::UniqueFd{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)}) == sentence);
+    CHECK(refusal(sys::UniqueFd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)}) == sentence);
+    CHECK(refusal(sys::UniqueFd{}) == sentence);
+    CHECK(refusal(std::move(make_connection().server)) == sentence);
+}
+
+TEST_SUITE_END();

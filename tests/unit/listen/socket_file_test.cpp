@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/listen/socket_file.hpp"
+
+#include "tests/support/sockets.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <string>
+#include <tuple>
+#include <utility>
+
+using namespace usher;
+using namespace usher::test;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Folder : TempDir {
+    /// A socket's file that nobody listens on any more.
+    [[nodiscard]] fs::path make_socket(const std::string& name) const
+    {
+        auto path = this->path() / name;
+        std::ignore = listen_on(sys::SocketAddress::unix_path(path.string()));
+        return path;
+    }
+};
+
+} // namespace
+
+TEST_SUITE_BEGIN("socket_file");
+
+TEST_CASE_FIXTURE(Folder, "the end of the scope removes the file")
+{
+    const auto path = make_socket("s");
+    {
+        const SocketFile file{path.string()};
+    }
+    CHECK_FALSE(fs::exists(path));
+}
+
+TEST_CASE_FIXTURE(Folder, "somebody else's file in its place stays")
+{
+    const auto path = make_socket("s");
+    const auto theirs = make_socket("theirs");
+    {
+        const SocketFile file{path.string()};
+        fs::rename(theirs, path);
+    }
+    CHECK(fs::exists(path));
+}
+
+TEST_CASE_FIXTURE(Folder, "what is no socket stays")
+{
+    const auto path = write("s", "precious");
+    std::ignore = SocketFile{path.string()};
+    CHECK(fs::exists(path));
+}
+
+TEST_CASE_FIXTURE(Folder, "a file that is gone already is no error, and nothing else is removed")
+{
+    const auto path = make_socket("s");
+    {
+        const SocketFile file{path.string()};
+        fs::remove(path);
+    }
+    CHECK(fs::is_empty(TempDir::path()));
+}
+
+TEST_CASE_FIXTURE(Folder, "a moved file is removed once, at the end of its new owner")
+{
+    const auto path = make_socket("s");
+    {
+        SocketFile target;
+        {
+            SocketFile source{path.string()};
+            target = std::move(source);
+        }
+        CHECK(fs::exists(path));
+        const SocketFile last{std::move(target)};
+        CHECK(fs::exists(path));
+    }
+    CHECK_FALSE(fs::exists(path));
+}
+
+TEST_CASE("an object without a file removes nothing")
+{
+    const SocketFile file;
+}
+
+TEST_SUITE_END();

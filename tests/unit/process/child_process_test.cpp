@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/process/child_process.hpp"
+
+#include "tests/support/eventually.hpp"
+#include "tests/support/fds.hpp"
+#include "tests/support/no_fd_leak.hpp"
+#include "tests/support/printing.hpp"
+#include "tests/support/process_facts.hpp"
+#include "tests/support/run_until.hpp"
+#include "tests/support/sockets.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace usher;
+using namespace usher::test;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+using Command = ChildProcess::Command;
+using sys::ExitStatus;
+
+Command program(std::string path)
+{
+    Command command;
+    command.program = std::move(path);
+    command.environment = {"PATH=/usr/local/bin:/usr/bin:/bin"};
+    return command;
+}
+
+Command shell(std::string script)
+{
+    auto command = program("/bin/sh");
+    command.arguments = {"-c", std::move(script)};
+    return command;
+}
+
+/// True if this process has a child, running or dead.
+bool has_children()
+{
+    return ::waitpid(-1, nullptr, WNOHANG) >= 0 || errno != ECHILD;
+}
+
+bool is_gone(pid_t pid)
+{
+    return eventually([pid] {
+        const char state = state_of(pid);
+        return state == 0 || state == 'Z' || state == 'X'; // it is not ours to reap
+    });
+}
+
+struct Fixture : NoFdLeak {
+    boost::asio::io_context io;
+    boost::asio::steady_timer timer{io}; ///< makes Asio open its own descriptors now
+
+    Fixture() { REQUIRE_FALSE(has_children()); }
+    Fixture(const Fixture&) = delete;
+    Fixture& operator=(const Fixture&) = delete;
+    ~Fixture() { CHECK_FALSE(has_children()); }
+
+    ExitStatus wait(ChildProcess& child)
+    {
+        bool ended = false;
+        child.async_wait([&ended] { ended = true; });
+        REQUIRE(run_until(io, [&ended] { return ended; }));
+        const auto status = child.reap();
+        REQUIRE(status);
+        return *status;
+    }
+
+    ExitStatus run(const Command& command)
+    {
+        ChildProcess child{io.get_executor(), command};
+        return wait(child);
+    }
+
+    /// What `script` writes to descriptor 3.
+    std::string output_of(const std::string& script,
+                          const std::function<void(Command&)>& change = {})
+    {
+        auto command = shell(script);
+        auto pipe = make_pipe();
+        command.descriptors = {pipe.writer.get()};
+        if (change)
+            change(command);
+        CHECK(run(command) == ExitStatus{});
+
+        pipe.writer.reset();
+        std::string text;
+        for (auto part = read_text(pipe.reader.get()); !part.empty();
+             part = read_text(pipe.reader.get()))
+            text += part;
+        return text;
+    }
+
+    /// Why `command` cannot be started; checks that nothing is left of the attempt.
+    std::string error_of(const Command& command)
+    {
+        const NoFdLeak guard;
+        try {
+            const ChildProcess child{io.get_executor(), command};
+            return "started";
+        } catch (const SpawnError& error) {
+            CHECK_FALSE(has_children());
+            return error.what();
+        }
+    }
+};
+
+/// Gives the numbers 3, 4 and 5 to the writers of three pipes, and takes them back at the end.
+class LowNumbers {
+public:
+    LowNumbers()
+    {
+        std::array<sys::UniqueFd, count> writers;
+        for (std::size_t i = 0; i < count; ++i) {
+            if (is_open(number(i)))
+                saved_[i] = duplicate(number(i), out_of_the_way);
+            const auto pipe = make_pipe();
+            readers_[i] = duplicate(pipe.reader.get(), out_of_the_way);
+            writers[i] = duplicate(pipe.writer.get(), out_of_the_way);
+        }
+        for (std::size_t i = 0; i < count; ++i)
+            writers_[i].reset(::dup3(writers[i].get(), number(i), O_CLOEXEC));
+    }
+    LowNumbers(const LowNumbers&) = delete;
+    LowNumbers& operator=(const LowNumbers&) = delete;
+    ~LowNumbers()
+    {
+        release();
+        for (std::size_t i = 0; i < count; ++i)
+            if (saved_[i])
+                ::dup3(saved_[i].get(), number(i), O_CLOEXEC);
+    }
+
+    /// Leaves the numbers free.
+    void release()
+    {
+        for (auto& writer : writers_)
+            writer.reset();
+    }
+
+    /// The other end of what has the number `fd`.
+    [[nodiscard]] int reader_of(int fd) const
+    {
+        return readers_[static_cast<std::size_t>(fd - ChildProcess::first_descriptor)].get();
+    }
+
+private:
+    static constexpr std::size_t count = 3;
+    static constexpr int out_of_the_way = 100;
+
+    static int number(std::size_t index)
+    {
+        return ChildProcess::first_descriptor + static_cast<int>(index);
+    }
+
+    std::array<sys::UniqueFd, count> saved_;
+    std::array<sys::UniqueFd, count> readers_;
+    std::array<sys::UniqueFd, count> writers_;
+};
+
+/// Standard input closed for one scope.
+class ClosedInput {
+public:
+    ClosedInput() : saved_{duplicate(STDIN_FILENO, 100)} { ::close(STDIN_FILENO); }
+    ClosedInput(const ClosedInput&) = delete;
+    ClosedInput& operator=(const ClosedInput&) = delete;
+    ~ClosedInput() { ::dup2(saved_.get(), STDIN_FILENO); }
+
+private:
+    sys::UniqueFd saved_;
+};
+
+} // namespace
+
+TEST_SUITE_BEGIN("child_process");
+
+TEST_CASE_FIXTURE(Fixture, "a child's exit code is its status")
+{
+    CHECK(run(shell("exit 9")) == ExitStatus{.by_signal = false, .code = 9});
+}
+
+TEST_CASE_FIXTURE(Fixture, "a child that is killed has the signal as its status")
+{
+    CHECK(run(shell("kill -9 $$")) == ExitStatus{.by_signal = true, .code = SIGKILL});
+}
+
+TEST_CASE_FIXTURE(Fixture, "a child that still runs cannot be reaped")
+{
+    ChildProcess child{io.get_executor(), shell("sleep 100")};
+    CHECK_FALSE(child.reap());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a child is reaped once")
+{
+    ChildProcess child{io.get_executor(), shell("exit 9")};
+    CHECK(wait(child).code == 9);
+    CHECK_FALSE(child.reap());
+    child.signal(SIGTERM); // hits nobody any more
+    child.kill_group();
+}
+
+TEST_CASE_FIXTURE(Fixture, "a signal reaches the child")
+{
+    auto pipe = make_pipe();
+    auto command = shell("trap 'exit 3' TERM; echo ready >&3; exec 3>&-; sleep 100 & wait");
+    command.descriptors = {pipe.writer.get()};
+    ChildProcess child{io.get_executor(), command};
+    REQUIRE(read_text(pipe.reader.get()) == "ready\n");
+
+    child.signal(SIGTERM);
+    CHECK(wait(child) == ExitStatus{.by_signal = false, .code = 3});
+}
+
+TEST_CASE_FIXTURE(Fixture, "a program without a slash is found by PATH")
+{
+    auto command = shell("exit 7");
+    command.program = "sh";
+    CHECK(run(command).code == 7);
+}
+
+TEST_CASE_FIXTURE(Fixture, "the given descriptors are 3, 4, 5 of the child")
+{
+    const auto first = make_pipe();
+    const auto second = make_pipe();
+    const auto third = make_pipe();
+    auto command = shell("echo a >&3; echo b >&4; echo c >&5");
+    command.descriptors = {first.writer.get(), second.writer.get(), third.writer.get()};
+
+    CHECK(run(command) == ExitStatus{});
+    CHECK(read_text(first.reader.get()) == "a\n");
+    CHECK(read_text(second.reader.get()) == "b\n");
+    CHECK(read_text(third.reader.get()) == "c\n");
+}
+
+TEST_CASE("they are also where the originals are numbered 3, 4, 5 in another order")
+{
+    const NoFdLeak guard;
+    const LowNumbers low;
+    boost::asio::io_context io;
+    auto command = shell("echo a >&3; echo b >&4; echo c >&5");
+    command.descriptors = {5, 3, 4};
+    {
+        ChildProcess child{io.get_executor(), command};
+        bool ended = false;
+        child.async_wait([&ended] { ended = true; });
+        REQUIRE(run_until(io, [&ended] { return ended; }));
+        CHECK(child.reap() == ExitStatus{});
+    }
+    CHECK(read_text(low.reader_of(5)) == "a\n");
+    CHECK(read_text(low.reader_of(3)) == "b\n");
+    CHECK(read_text(low.reader_of(4)) == "c\n");
+}
+
+TEST_CASE("a failed exec is told also where 3, 4 and 5 are free here")
+{
+    const NoFdLeak guard;
+    const TempDir folder;
+    const auto file = folder.write("text", "exit 0\n");
+    fs::permissions(file, fs::perms::owner_all);
+
+    LowNumbers low;
+    boost::asio::io_context io;
+    const auto null = open_null();
+    auto command = program(file.string());
+    command.descriptors = {null.get(), null.get(), null.get()};
+    low.release();
+    CHECK_THROWS_AS((ChildProcess{io.get_executor(), command}), SpawnError);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a child has the descriptors 0 to 5 and no other")
+{
+    const auto pipe = make_pipe();
+    const auto null = open_null();
+    const sys::UniqueFd inheritable{::fcntl(null.get(), F_DUPFD, 50)}; // not close-on-exec
+    auto command = shell("echo ready >&3; kill -STOP $$");
+    command.descriptors = {pipe.writer.get(), null.get(), null.get()};
+
+    const ChildProcess child{io.get_executor(), command};
+    REQUIRE(read_text(pipe.reader.get()) == "ready\n");
+    REQUIRE(eventually([&child] { return state_of(child.pid()) == 'T'; }));
+    std::vector<int> numbers;
+    for (const auto& [number, target] : descriptors_of(child.pid()))
+        numbers.push_back(number);
+    CHECK((numbers == std::vector{0, 1, 2, 3, 4, 5}));
+}
+
+TEST_CASE_FIXTURE(Fixture, "standard input is /dev/null")
+{
+    CHECK(output_of("readlink /proc/self/fd/0 >&3") == "/dev/null\n");
+}
+
+TEST_CASE_FIXTURE(Fixture, "standard input is /dev/null even if ours is closed")
+{
+    const ClosedInput closed;
+    CHECK(output_of("readlink /proc/$$/fd/0 >&3; true") == "/dev/null\n");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a child leads a process group of its own")
+{
+    const ChildProcess child{io.get_executor(), shell("sleep 100")};
+    CHECK(::getpgid(child.pid()) == child.pid());
+    CHECK(child.pid() != ::getpgrp());
+}
+
+TEST_CASE_FIXTURE(Fixture, "ignored and blocked signals are not passed on")
+{
+    struct Restore {
+        sighandler_t pipe = ::signal(SIGPIPE, SIG_IGN);
+        sigset_t mask{};
+        ~Restore()
+        {
+            ::signal(SIGPIPE, pipe);
+            ::sigprocmask(SIG_SETMASK, &mask, nullptr);
+        }
+    } restore;
+    sigset_t term;
+    ::sigemptyset(&term);
+    ::sigaddset(&term, SIGTERM);
+    REQUIRE(::sigprocmask(SIG_BLOCK, &term, &restore.mask) == 0);
+
+    CHECK(output_of("grep -E '^Sig(Blk|Ign)' /proc/self/status >&3") ==
+          "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a child starts in its folder, and a relative program is found there")
+{
+    const TempDir folder;
+    const auto path = fs::canonical(folder.path()).string();
+    CHECK(output_of("pwd -P >&3", [&path](Command& command) { command.cwd = path; }) ==
+          path + "\n");
+
+    fs::permissions(folder.write("here", "#!/bin/sh\nexit 5\n"), fs::perms::owner_all);
+    auto command = program("./here");
+    command.cwd = path;
+    CHECK(run(command).code == 5);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a child has the given environment and no other variable")
+{
+    CHECK(output_of("tr '\\0' '\\n' < /proc/$$/environ >&3", [](Command& command) {
+              command.environment = {"PATH=/usr/bin:/bin", "A=1", "B=two words"};
+          }) == "PATH=/usr/bin:/bin\nA=1\nB=two words\n");
+}
+
+TEST_CASE_FIXTURE(Fixture, "the arguments arrive as they are")
+{
+    CHECK(output_of("printf '<%s>' \"$@\" >&3", [](Command& command) {
+              command.arguments.insert(command.arguments.end(), {"sh", "a b", "", "$HOME", "ü"});
+          }) == "<a b><><$HOME><ü>");
+}
+
+TEST_CASE_FIXTURE(Fixture, "each way to fail has its sentence and leaves nothing behind")
+{
+    const TempDir folder;
+    const auto in_folder = [&folder](const char* name) { return (folder.path() / name).string(); };
+    const auto executable = [&folder](const char* name, const char* text) {
+        const auto file = folder.write(name, text);
+        fs::permissions(file, fs::perms::owner_all);
+        return file.string();
+    };
+
+    SUBCASE("a missing file")
+    {
+        CHECK(error_of(program(in_folder("missing"))) == in_folder("missing") + ": no such file");
+    }
+    SUBCASE("a file that is not executable")
+    {
+        const auto file = folder.write("plain", "#!/bin/sh\n").string();
+        CHECK(error_of(program(file)) == file + ": is not executable (chmod +x makes it so)");
+    }
+    SUBCASE("a folder")
+    {
+        CHECK(error_of(program(folder.path().string())) ==
+              folder.path().string() + ": is a folder, not a program");
+    }
+    SUBCASE("text without a #! line")
+    {
+        const auto file = executable("text", "exit 0\n");
+        CHECK(error_of(program(file)) ==
+              file + ": cannot be executed: neither a program of this machine nor a script with a "
+                     "#! line");
+    }
+    SUBCASE("an interpreter that is missing")
+    {
+        const auto file = executable("script", "#!/nowhere/interpreter\n");
+        CHECK(error_of(program(file)) ==
+              file + ": cannot be executed: the interpreter or loader it names does not exist");
+    }
+    SUBCASE("a working directory that is missing")
+    {
+        auto command = shell("exit 0");
+        command.cwd = in_folder("missing");
+        CHECK(error_of(command) ==
+              in_folder("missing") +
+                  ": changing to its working directory failed: No such file or directory");
+    }
+    SUBCASE("a relative program whose working directory is missing")
+    {
+        auto command = program("./app");
+        command.cwd = in_folder("missing");
+        CHECK(error_of(command) ==
+              in_folder("missing") +
+                  ": changing to its working directory failed: No such file or directory");
+    }
+    SUBCASE("a program that is not in PATH")
+    {
+        CHECK(error_of(program("no-such-program-anywhere")) ==
+              "no-such-program-anywhere: no such program in PATH (a program in this folder is "
+              "./no-such-program-anywhere)");
+    }
+    SUBCASE("a descriptor that is not open")
+    {
+        auto command = shell("exit 0");
+        command.descriptors = {999};
+        CHECK(error_of(command) == "/bin/sh: passing descriptors failed: Bad file descriptor");
+    }
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "however few descriptors are left, a child is started or nothing is left")
+{
+    std::string first_error;
+    for (std::size_t spare = 0;; ++spare) {
+        const NoFdLeak guard;
+        try {
+            const ScopedFdLimit limit{spare};
+            const ChildProcess child{io.get_executor(), shell("exit 0")};
+            break;
+        } catch (const std::exception& error) {
+            CHECK_FALSE(has_children());
+            if (first_error.empty())
+                first_error = error.what();
+        }
+        REQUIRE(spare < 50);
+    }
+    CHECK(first_error.starts_with("/bin/sh: cannot be "));
+    CHECK(first_error.find("Too many open files") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "what is left of the child's group is gone after reap()")
+{
+    const auto pipe = make_pipe();
+    auto command = shell("sleep 100 & echo $! >&3; exit 4");
+    command.descriptors = {pipe.writer.get()};
+    ChildProcess child{io.get_executor(), command};
+    const pid_t grandchild = std::stoi(read_text(pipe.reader.get()));
+
+    CHECK(wait(child).code == 4);
+    CHECK(is_gone(grandchild));
+}
+
+TEST_CASE_FIXTURE(Fixture, "the destructor kills the group and reaps the child")
+{
+    const auto pipe = make_pipe();
+    pid_t pid = -1;
+    pid_t grandchild = -1;
+    {
+        auto command = shell("trap '' TERM; sleep 100 & echo $! >&3; wait");
+        command.descriptors = {pipe.writer.get()};
+        const ChildProcess child{io.get_executor(), command};
+        pid = child.pid();
+        grandchild = std::stoi(read_text(pipe.reader.get()));
+    }
+    CHECK(::kill(pid, 0) < 0);
+    CHECK(is_gone(grandchild));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a child is started while our own output is being written")
+{
+    // The launcher forks: nothing of what is buffered here may be written twice.
+    const TempDir folder;
+    const auto path = folder.path() / "out";
+    {
+        std::FILE* const file = std::fopen(path.c_str(), "we");
+        REQUIRE(file != nullptr);
+        std::fputs("once\n", file);
+        CHECK(error_of(shell("exit 0")) == "started");
+        auto command = shell("exit 0");
+        command.cwd = "/nowhere";
+        CHECK(error_of(command).starts_with("/nowhere: "));
+        std::fclose(file);
+    }
+    CHECK(fs::file_size(path) == 5);
+}
+
+TEST_SUITE_END();
