@@ -115,11 +115,12 @@ int Master::run()
     const auto pools = open_pools();
     remove_leftover_cgroups(sys::own_cgroup());
     for (const auto& pool : pools)
-        pools_.start(pool, WorkerSlot::Mode::keep);
+        if (pools_.add(pool))
+            pool->start();
     control_.start();
     notifier_.start();
     orphans_.start();
-    await_signal();
+    asio::co_spawn(io_, handle_signals(), rethrow);
 
     io_.run();
 
@@ -147,16 +148,15 @@ std::vector<PoolSet::Handle> Master::open_pools()
     return pools;
 }
 
-void Master::await_signal()
+asio::awaitable<void> Master::handle_signals()
 {
-    signals_.async_wait([this](const boost::system::error_code& cancelled, int number) {
-        // A signal that was caught before the last pool ended may be delivered after it, when
-        // cancel() finds nothing to cancel any more.
-        if (cancelled || !pools_.is_running())
-            return;
-        on_signal(number);
-        await_signal();
-    });
+    // on_all_ended() cancels the wait; a signal that was caught before may be delivered after it.
+    while (!pools_.is_over()) {
+        const auto [cancelled, number] =
+            co_await signals_.async_wait(asio::as_tuple(asio::deferred));
+        if (!cancelled && !pools_.is_over())
+            on_signal(number);
+    }
 }
 
 void Master::on_signal(int number)

@@ -50,7 +50,7 @@ private:
     [[nodiscard]] std::string unknown_pool(std::string_view name) const;
     [[nodiscard]] std::optional<Outcome> refuse_slot(std::string_view pool, unsigned slot);
     [[nodiscard]] std::vector<PoolSet::Handle> open_pools();
-    void await_signal();
+    [[nodiscard]] boost::asio::awaitable<void> handle_signals();
     void on_signal(int number);
     void scale_all(int difference);
     void drain_all();

@@ -18,7 +18,8 @@ struct Outcome {
     };
 
     Kind kind = Kind::done;
-    std::string message; ///< one sentence; of a failure, why: one clause
+    std::string message;         ///< one sentence; of a failure, why: one clause
+    bool is_partly_done = false; ///< of a failure: `message` says what is not as it was
 
     [[nodiscard]] bool is_done() const noexcept { return kind == Kind::done; }
 

@@ -5,6 +5,7 @@
 #include "common/sys/process/cpu_count.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -47,6 +48,7 @@ Pool::Pool(const asio::any_io_executor& executor, PoolConfig config, bool labell
       outputs_{outputs},
       last_worker_id_{last_worker_id},
       intake_{make_intake(executor, events, *config_)},
+      next_config_{config_},
       changed_{executor},
       recycling_due_{executor},
       recycle_retry_{config_->restart},
@@ -85,18 +87,19 @@ void Pool::open(ListenerChange listeners)
     intake_->commit(*config_, std::move(listeners));
 }
 
-void Pool::start(WorkerSlot::Mode mode, std::function<void()> on_end)
+void Pool::watch(std::function<void()> on_end)
 {
     on_end_ = std::move(on_end);
-    for (unsigned number = 1; number <= config_->workers; ++number) {
-        slots_.push_back(make_slot(number, mode, config_, generation_));
-        launch(slots_.back());
-    }
-    if (mode == WorkerSlot::Mode::keep)
-        intake_->start();
     watched_at_ = Clock::now();
     watch_workers();
     asio::co_spawn(executor_, recycle_workers(), rethrow);
+}
+
+void Pool::start()
+{
+    exchange_.fill(config_->workers);
+    perform_all();
+    intake_->start();
 }
 
 std::size_t Pool::ready_workers() const noexcept
@@ -105,35 +108,36 @@ std::size_t Pool::ready_workers() const noexcept
         slots_, [](const auto& slot) { return slot->is_ready() && !slot->is_over(); }));
 }
 
-Pool::Slot Pool::make_slot(unsigned number, WorkerSlot::Mode mode,
-                           std::shared_ptr<const PoolConfig> config, unsigned generation)
-{
-    WorkerSlot::Owner& owner = *this;
-    auto label = labelled_ ? fmt::format("worker {}/{}", config->name, number)
-                           : fmt::format("worker {}", number);
-    return std::make_shared<WorkerSlot>(
-        executor_, std::move(config),
-        WorkerSlot::Place{.slot = number, .generation = generation, .label = std::move(label)},
-        mode, *intake_, events_, outputs_, owner);
-}
-
 void Pool::launch(const Slot& slot)
 {
     ++running_;
     asio::co_spawn(executor_, slot->run(), [this, slot](const std::exception_ptr& error) {
         rethrow(error);
-        on_slot_end(slot);
+        std::erase(leaving_, slot);
+        --running_;
+        on_change();
+        look_for_end();
     });
 }
 
-void Pool::on_slot_end(const Slot& slot)
+/// Places that were drained wait to be filled again, and so do those that failed after the pool had
+/// served.
+bool Pool::has_given_up() const noexcept
 {
-    std::erase(leaving_, slot);
-    --running_;
-    on_change();
-    if (running_ > 0 || !on_end_ || (!stopping_ && !has_given_up()))
-        return;
+    return !was_ever_ready_ && exchange_.is_idle() &&
+           std::ranges::all_of(slots_, [](const auto& slot) { return slot->has_failed(); });
+}
 
+void Pool::look_for_end()
+{
+    if (running_ == 0 && on_end_ && (is_stopping() || has_given_up()))
+        asio::post(executor_, [this] { finish(); });
+}
+
+void Pool::finish()
+{
+    if (running_ > 0 || !on_end_) // there is somebody again, or it was found twice
+        return;
     intake_->close();
     watch_timer_.cancel();
     if (const auto closed = intake_->drop_waiting(); closed > 0)
@@ -145,27 +149,15 @@ void Pool::on_slot_end(const Slot& slot)
     std::exchange(on_end_, nullptr)();
 }
 
-/// Places that were drained wait to be filled again, and so do those that failed after the pool had
-/// served.
-bool Pool::has_given_up() const noexcept
-{
-    return !was_ever_ready_ &&
-           std::ranges::all_of(slots_, [](const auto& slot) { return slot->has_failed(); });
-}
-
 void Pool::stop()
 {
-    if (std::exchange(stopping_, true))
+    if (is_stopping())
         return;
+    exchange_.stop();
     intake_->close();
-    for (const auto& slot : slots_)
-        slot->stop();
-    for (const auto& slot : leaving_)
-        slot->stop();
-    if (running_ == 0 && on_end_) { // every slot has failed: nobody is left to end
-        ++running_;
-        on_slot_end(nullptr);
-    }
+    perform_all();
+    on_change();
+    look_for_end();
 }
 
 void Pool::hurry()

@@ -5,6 +5,7 @@
 #include "balancer/dialect/intake.hpp"
 #include "balancer/events/event_bus.hpp"
 #include "balancer/pool/broadcast.hpp"
+#include "balancer/pool/exchange.hpp"
 #include "balancer/pool/outcome.hpp"
 #include "balancer/worker/worker_slot.hpp"
 #include "common/async/condition.hpp"
@@ -15,6 +16,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,11 +44,14 @@ public:
     /// Takes what prepare() has opened for its configuration.
     void open(ListenerChange listeners);
 
-    /// Starts workers and accepts; on trial, enter_service() does the latter.  `on_end` is called
-    /// once when no worker is left and none will be started.
-    void start(WorkerSlot::Mode mode, std::function<void()> on_end);
+    /// Calls `on_end` once, when no worker is left and none will be started; from the event loop,
+    /// so never in the middle of a call.
+    void watch(std::function<void()> on_end);
 
-    /// Accepts as soon as all workers, which were started on trial, are ready.
+    /// Starts workers and accepts.
+    void start();
+
+    /// Starts workers on trial, and accepts as soon as all of them are ready.
     [[nodiscard]] boost::asio::awaitable<Outcome> enter_service();
 
     /// Stops accepting and drains the workers.
@@ -88,7 +93,7 @@ public:
     /// Why no worker is left although nobody stopped it: none was ever ready.  Empty otherwise.
     [[nodiscard]] std::string failure() const;
 
-    [[nodiscard]] bool is_stopping() const noexcept { return stopping_; }
+    [[nodiscard]] bool is_stopping() const noexcept { return exchange_.is_stopping(); }
 
     /// True once no worker is left and none will be started.
     [[nodiscard]] bool has_ended() const noexcept { return has_ended_; }
@@ -113,35 +118,30 @@ private:
 
     std::uint64_t next_worker_id() noexcept override { return ++last_worker_id_; }
     bool was_ever_ready() const noexcept override { return was_ever_ready_; }
-    void on_ready() noexcept override { was_ever_ready_ = true; }
+    void on_ready(const WorkerSlot& slot) noexcept override;
+    void on_down(const WorkerSlot& slot) noexcept override;
+    void on_ended(const WorkerSlot& slot) noexcept override;
     void on_change() noexcept override { changed_.notify_all(); }
     void on_recycling_due() noexcept override { recycling_due_.notify_all(); }
 
     class Turn;
     [[nodiscard]] boost::asio::awaitable<Turn> take_turn();
 
-    [[nodiscard]] Slot make_slot(unsigned number, WorkerSlot::Mode mode,
-                                 std::shared_ptr<const PoolConfig> config, unsigned generation);
+    [[nodiscard]] boost::asio::awaitable<Outcome>
+    carry_out(Exchange::Plan plan, std::shared_ptr<const PoolConfig> config, unsigned generation);
+    [[nodiscard]] Outcome outcome_of(const Exchange::Result& result);
+    void perform_all();
+    void perform(const Exchange::Action& action);
+    void start_slot(const Exchange::Action& action);
+    void route(unsigned place, const Slot& slot);
+    void release(const Slot& slot);
     void launch(const Slot& slot);
-    void on_slot_end(const Slot& slot);
+    void forget_ended();
+    void look_for_end();
+    void finish();
     [[nodiscard]] bool has_given_up() const noexcept;
-    void dismiss(const Slot& slot);
     void adopt(std::shared_ptr<const PoolConfig> config);
     void end_oldest_generations(unsigned most);
-
-    [[nodiscard]] boost::asio::awaitable<bool> become_ready(const Slot& slot);
-    [[nodiscard]] boost::asio::awaitable<Outcome> resize(std::shared_ptr<const PoolConfig> config);
-    [[nodiscard]] boost::asio::awaitable<Outcome> replace(std::vector<unsigned> numbers,
-                                                          std::shared_ptr<const PoolConfig> config,
-                                                          unsigned generation,
-                                                          const ReloadConfig& rule);
-    [[nodiscard]] boost::asio::awaitable<Outcome>
-    replace_batch(const std::vector<unsigned>& numbers, std::shared_ptr<const PoolConfig> config,
-                  unsigned generation, const ReloadConfig& rule, std::vector<Slot>& replaced);
-    [[nodiscard]] boost::asio::awaitable<Outcome> soak(const std::vector<Slot>& replaced,
-                                                       std::chrono::milliseconds duration);
-    void put_back(const std::vector<Slot>& replaced);
-    [[nodiscard]] boost::asio::awaitable<void> rebuild(const std::vector<Slot>& replaced);
 
     void sample_memory(std::chrono::steady_clock::time_point now);
     [[nodiscard]] std::vector<unsigned> due_places(std::chrono::steady_clock::time_point now) const;
@@ -159,7 +159,12 @@ private:
     std::uint64_t& last_worker_id_;
     std::unique_ptr<Intake> intake_;
 
-    std::vector<Slot> slots_;   ///< place 1 first
+    Exchange exchange_;
+    std::map<Exchange::Worker, Slot> members_;      ///< those that it knows, or may name again
+    std::shared_ptr<const PoolConfig> next_config_; ///< of those that an operation starts
+    unsigned next_generation_ = 1;
+
+    std::vector<Slot> slots_;   ///< place 1 first: who is routed, or was last
     std::vector<Slot> leaving_; ///< on trial, parked, or draining
     unsigned generation_ = 1;
 
@@ -178,7 +183,6 @@ private:
     std::function<void()> on_end_;
     std::size_t running_ = 0;
     bool was_ever_ready_ = false;
-    bool stopping_ = false;
     bool has_ended_ = false;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How a pool exchanges workers: successors first, then the switch, and the way back.
+// How a pool carries out what Exchange decides.
 #include "balancer/pool/pool_turn.hpp"
 
 #include <fmt/core.h>
@@ -16,15 +16,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// One successor next to the old worker, which then drains without waiting behind it.
-const ReloadConfig one_for_good{};
-
-/// How many of `count` places are exchanged together.
-std::size_t at_once(const ReloadConfig& rule, std::size_t count)
+std::string list(const std::vector<unsigned>& numbers)
 {
-    if (rule.strategy == ReloadConfig::Strategy::all_at_once)
-        return count;
-    return rule.max_surge > 0 ? rule.max_surge : rule.max_unavailable;
+    std::string text;
+    for (const auto number : numbers)
+        text += (text.empty() ? "" : ", ") + std::to_string(number);
+    return text;
 }
 
 } // namespace
@@ -36,153 +33,154 @@ asio::awaitable<Pool::Turn> Pool::take_turn()
     co_return Turn{*this};
 }
 
-asio::awaitable<bool> Pool::become_ready(const Slot& slot)
+void Pool::on_ready(const WorkerSlot& slot) noexcept
 {
-    while (!slot->is_ready() && !slot->is_over())
-        co_await changed_.wait();
-    co_return slot->is_ready() && !slot->is_over();
+    was_ever_ready_ = true;
+    exchange_.on_ready(slot.place().member);
+    on_change();
 }
 
-void Pool::dismiss(const Slot& slot)
+void Pool::on_down(const WorkerSlot& slot) noexcept
 {
-    slot->unroute();
-    slot->stop();
+    exchange_.on_down(slot.place().member);
+    on_change();
 }
 
-/// Starts one successor for each place of `numbers`, and switches to them once all are ready.
-asio::awaitable<Outcome> Pool::replace_batch(const std::vector<unsigned>& numbers,
-                                             std::shared_ptr<const PoolConfig> config,
-                                             unsigned generation, const ReloadConfig& rule,
-                                             std::vector<Slot>& replaced)
+void Pool::on_ended(const WorkerSlot& slot) noexcept
 {
-    std::vector<Slot> trials;
-    for (const unsigned number : numbers) {
-        if (rule.max_surge == 0 && rule.strategy == ReloadConfig::Strategy::rolling)
-            dismiss(slots_[number - 1]); // no worker above the configured number
-        trials.push_back(make_slot(number, WorkerSlot::Mode::trial, config, generation));
-        leaving_.push_back(trials.back());
-        launch(trials.back());
-    }
-
-    for (const auto& trial : trials) {
-        if (co_await become_ready(trial))
-            continue;
-        const auto reason =
-            stopping_ ? std::string{"usher is stopping"}
-                      : fmt::format("{}: {}", trial->place().label, trial->last_failure());
-        for (const auto& other : trials)
-            dismiss(other);
-        co_return Outcome::failure(reason);
-    }
-
-    for (const auto& trial : trials) {
-        auto& place = slots_[trial->place().slot - 1];
-        std::erase(leaving_, trial);
-        trial->route(); // first, so that somebody is always routed
-        place->unroute();
-        replaced.push_back(std::exchange(place, trial));
-        if (!replaced.back()->has_ended())
-            leaving_.push_back(replaced.back());
-        if (rule.soak == rule.soak.zero())
-            replaced.back()->stop();
-    }
-    co_return Outcome{};
+    exchange_.on_ended(slot.place().member);
+    on_change();
 }
 
-asio::awaitable<Outcome> Pool::soak(const std::vector<Slot>& replaced,
-                                    std::chrono::milliseconds duration)
+asio::awaitable<Outcome>
+Pool::carry_out(Exchange::Plan plan, std::shared_ptr<const PoolConfig> config, unsigned generation)
 {
-    const auto deadline = Clock::now() + duration;
-    const auto crashed = [&] {
-        return std::ranges::find_if(replaced, [this](const Slot& old) {
-            const auto& successor = slots_[old->place().slot - 1];
-            return successor->crashes() > 0 || successor->is_over();
-        });
-    };
-    while (Clock::now() < deadline && crashed() == replaced.end() && !stopping_)
-        co_await changed_.wait(deadline);
-
-    const auto culprit = crashed();
-    if (culprit == replaced.end() || stopping_)
-        co_return Outcome{};
-    const auto& successor = slots_[(*culprit)->place().slot - 1];
-    successor->publish_last_output();
-    co_return Outcome{
-        .kind = Outcome::Kind::rolled_back,
-        .message = fmt::format("{}: {}", successor->place().label, successor->last_failure())};
-}
-
-/// Gives the places back to those that wait behind their successors.
-void Pool::put_back(const std::vector<Slot>& replaced)
-{
-    for (const auto& old : replaced) {
-        auto& place = slots_[old->place().slot - 1];
-        std::erase(leaving_, old);
-        old->route();
-        const auto successor = std::exchange(place, old);
-        if (!successor->has_ended())
-            leaving_.push_back(successor);
-        dismiss(successor);
+    if (is_stopping())
+        co_return Outcome::failure("usher is stopping");
+    next_config_ = std::move(config);
+    next_generation_ = generation;
+    exchange_.begin(std::move(plan));
+    perform_all();
+    while (!exchange_.is_idle()) {
+        co_await changed_.wait(exchange_.deadline().value_or(Clock::time_point::max()));
+        perform_all();
     }
-}
-
-asio::awaitable<Outcome> Pool::replace(std::vector<unsigned> numbers,
-                                       std::shared_ptr<const PoolConfig> config,
-                                       unsigned generation, const ReloadConfig& rule)
-{
-    // Places that serve nobody come first and together: they have nothing to lose.
-    const auto serving = std::ranges::stable_partition(
-        numbers, [this](unsigned number) { return slots_[number - 1]->is_over(); });
-    const auto empty = static_cast<std::size_t>(serving.begin() - numbers.begin());
-
-    std::vector<Slot> replaced;
-    Outcome outcome;
-    for (std::size_t done = 0; done < numbers.size() && outcome.is_done();) {
-        const auto size =
-            std::min(done < empty ? empty : at_once(rule, numbers.size()), numbers.size() - done);
-        const auto first = numbers.begin() + static_cast<std::ptrdiff_t>(done);
-        const std::vector<unsigned> batch{first, first + static_cast<std::ptrdiff_t>(size)};
-        outcome = co_await replace_batch(batch, config, generation, rule, replaced);
-        end_oldest_generations(rule.max_old_generations);
-        done += size;
-    }
-
-    if (rule.soak != rule.soak.zero()) {
-        if (outcome.is_done())
-            outcome = co_await soak(replaced, rule.soak);
-        if (!outcome.is_done() && !stopping_)
-            put_back(replaced);
-        else
-            for (const auto& old : replaced)
-                old->stop();
-    } else if (!outcome.is_done() && !stopping_) {
-        co_await rebuild(replaced);
-    }
+    auto outcome = outcome_of(exchange_.result());
+    forget_ended();
+    look_for_end();
     co_return outcome;
 }
 
-/// The old ones drain already, so others of their kind come back in their places.
-asio::awaitable<void> Pool::rebuild(const std::vector<Slot>& replaced)
+Outcome Pool::outcome_of(const Exchange::Result& result)
 {
-    std::vector<Slot> ignored;
-    for (const auto& old : replaced) {
-        const std::vector<unsigned> batch(1, old->place().slot);
-        const auto outcome =
-            co_await replace_batch(batch, std::make_shared<const PoolConfig>(old->config()),
-                                   old->place().generation, one_for_good, ignored);
-        if (!outcome.is_done())
-            publish(EventKind::note, log::Level::error,
-                    "the old generation cannot be started again: " + outcome.message,
-                    old->place().generation);
+    using Kind = Exchange::Result::Kind;
+    if (result.kind == Kind::done)
+        return {};
+    if (result.kind == Kind::stopped)
+        return Outcome::failure("usher is stopping");
+
+    const auto& culprit = members_.at(result.culprit);
+    Outcome outcome{.kind = Outcome::Kind::failed,
+                    .message =
+                        fmt::format("{}: {}", culprit->place().label, culprit->last_failure())};
+    if (result.kind == Kind::rolled_back) {
+        outcome.kind = Outcome::Kind::rolled_back;
+        culprit->publish_last_output();
     }
-    // A place that lost its worker to a successor that never came (max_surge 0) gets one again.
-    for (auto& place : slots_) {
-        if (!place->is_over() || stopping_)
-            continue;
-        place = make_slot(place->place().slot, WorkerSlot::Mode::keep, config_,
-                          place->place().generation);
-        launch(place);
+    if (!result.left_new.empty()) {
+        outcome.is_partly_done = true;
+        outcome.message += fmt::format("; the old workers of slots {} cannot be started again, so "
+                                       "those of generation {} stay",
+                                       list(result.left_new), next_generation_);
     }
+    return outcome;
+}
+
+void Pool::perform_all()
+{
+    std::vector<Slot> started;
+    bool somebody_left = false;
+    while (const auto action = exchange_.next(Clock::now())) {
+        perform(*action);
+        somebody_left |= action->kind == Exchange::Action::Kind::stop;
+        if (action->kind == Exchange::Action::Kind::start ||
+            action->kind == Exchange::Action::Kind::start_again)
+            started.push_back(members_.at(action->worker));
+    }
+    while (slots_.size() > exchange_.places()) {
+        release(slots_.back());
+        slots_.pop_back();
+    }
+    if (somebody_left && !is_stopping())
+        end_oldest_generations(next_config_->reload.max_old_generations);
+    for (const auto& slot : started) // now that it is said whether they are on trial
+        launch(slot);
+}
+
+void Pool::perform(const Exchange::Action& action)
+{
+    using Kind = Exchange::Action::Kind;
+    if (action.kind == Kind::start || action.kind == Kind::start_again)
+        return start_slot(action);
+    if (action.kind == Kind::vacate)
+        return intake_->give_up_slot(action.place);
+    const auto& slot = members_.at(action.worker);
+    switch (action.kind) {
+    case Kind::keep:
+        return slot->keep();
+    case Kind::route:
+        return route(action.place, slot);
+    case Kind::unroute:
+        return slot->unroute();
+    case Kind::stop:
+        return slot->stop();
+    default:
+        break;
+    }
+}
+
+void Pool::start_slot(const Exchange::Action& action)
+{
+    const auto* const like = action.like == 0 ? nullptr : members_.at(action.like).get();
+    const auto config =
+        like != nullptr ? std::make_shared<const PoolConfig>(like->config()) : next_config_;
+    auto label = labelled_ ? fmt::format("worker {}/{}", config->name, action.place)
+                           : fmt::format("worker {}", action.place);
+    WorkerSlot::Owner& owner = *this;
+    auto slot = std::make_shared<WorkerSlot>(
+        executor_, config,
+        WorkerSlot::Place{.member = action.worker,
+                          .slot = action.place,
+                          .generation =
+                              like != nullptr ? like->place().generation : next_generation_,
+                          .label = std::move(label)},
+        *intake_, events_, outputs_, owner);
+    leaving_.push_back(slot);
+    members_.emplace(action.worker, std::move(slot));
+}
+
+void Pool::route(unsigned place, const Slot& slot)
+{
+    std::erase(leaving_, slot);
+    slot->route();
+    if (place > slots_.size())
+        slots_.push_back(slot); // places come in order
+    else
+        release(std::exchange(slots_[place - 1], slot));
+}
+
+/// `slot` is its place's no longer.
+void Pool::release(const Slot& slot)
+{
+    if (!slot->has_ended())
+        leaving_.push_back(slot);
+}
+
+void Pool::forget_ended()
+{
+    std::erase_if(members_, [this](const auto& entry) {
+        return entry.second->has_ended() && std::ranges::find(slots_, entry.second) == slots_.end();
+    });
 }
 
 void Pool::end_oldest_generations(unsigned most)

@@ -49,67 +49,39 @@ std::vector<unsigned> up_to(unsigned count)
     return numbers;
 }
 
+constexpr std::chrono::milliseconds no_soak{0};
+
+/// What `config` says, for an operation on `count` places.
+Exchange::Rule rule_of(const ReloadConfig& config, std::size_t count,
+                       std::chrono::milliseconds soak)
+{
+    if (config.strategy == ReloadConfig::Strategy::all_at_once)
+        return {.at_once = count, .successor_first = true, .soak = soak};
+    if (config.max_surge > 0)
+        return {.at_once = config.max_surge, .successor_first = true, .soak = soak};
+    return {.at_once = config.max_unavailable, .successor_first = false, .soak = soak};
+}
+
 } // namespace
 
 asio::awaitable<Outcome> Pool::enter_service()
 {
     const auto turn = co_await take_turn();
-    for (const auto& slot : slots_) {
-        if (co_await become_ready(slot))
-            continue;
-        co_return Outcome::failure(
-            stopping_ ? std::string{"usher is stopping"}
-                      : fmt::format("{}: {}", slot->place().label, slot->last_failure()));
-    }
-    for (const auto& slot : slots_)
-        slot->route();
-    intake_->start();
-    co_return Outcome{};
-}
-
-asio::awaitable<Outcome> Pool::resize(std::shared_ptr<const PoolConfig> config)
-{
-    std::vector<Slot> added;
-    for (auto number = static_cast<unsigned>(slots_.size()) + 1; number <= config->workers;
-         ++number) {
-        added.push_back(make_slot(number, WorkerSlot::Mode::trial, config, generation_));
-        leaving_.push_back(added.back());
-        launch(added.back());
-    }
-    for (const auto& slot : added) {
-        if (co_await become_ready(slot))
-            continue;
-        auto outcome = Outcome::failure(fmt::format(
-            "{}: {}", slot->place().label, stopping_ ? "usher is stopping" : slot->last_failure()));
-        for (const auto& other : added)
-            dismiss(other);
-        co_return outcome;
-    }
-    for (const auto& slot : added) {
-        std::erase(leaving_, slot);
-        slots_.push_back(slot);
-        slot->route();
-    }
-    while (slots_.size() > config->workers) {
-        auto last = std::move(slots_.back());
-        slots_.pop_back();
-        if (!last->has_ended())
-            leaving_.push_back(last);
-        dismiss(last);
-        intake_->give_up_slot(last->place().slot);
-    }
-    co_return Outcome{};
+    auto outcome = co_await carry_out({.places = config_->workers,
+                                       .rule = rule_of(config_->reload, config_->workers, no_soak),
+                                       .is_new_generation = true},
+                                      config_, generation_);
+    if (outcome.is_done() && !is_stopping())
+        intake_->start();
+    co_return outcome;
 }
 
 asio::awaitable<Outcome> Pool::scale(unsigned workers)
 {
     const auto turn = co_await take_turn();
-    if (stopping_)
-        co_return Outcome::failure("usher is stopping");
-
     auto next = std::make_shared<PoolConfig>(*config_);
     const auto before = std::exchange(next->workers, workers);
-    auto outcome = co_await resize(next);
+    auto outcome = co_await carry_out({.places = workers, .rule = {}}, next, generation_);
     if (outcome.is_done()) {
         adopt(next);
         publish(
@@ -123,13 +95,14 @@ asio::awaitable<Outcome> Pool::scale(unsigned workers)
 asio::awaitable<Outcome> Pool::restart(unsigned slot)
 {
     const auto turn = co_await take_turn();
-    if (stopping_)
-        co_return Outcome::failure("usher is stopping");
     if (slot > slots_.size())
         co_return Outcome::failure("there is no such slot any more");
-    auto numbers =
-        slot != 0 ? std::vector<unsigned>(1, slot) : up_to(static_cast<unsigned>(slots_.size()));
-    co_return co_await replace(std::move(numbers), config_, generation_, config_->reload);
+    const auto places = exchange_.places();
+    co_return co_await carry_out(
+        {.replaced = slot != 0 ? std::vector<unsigned>(1, slot) : up_to(places),
+         .places = places,
+         .rule = rule_of(config_->reload, slot != 0 ? 1 : places, config_->reload.soak)},
+        config_, generation_);
 }
 
 asio::awaitable<Outcome> Pool::drain(unsigned slot)
@@ -137,13 +110,13 @@ asio::awaitable<Outcome> Pool::drain(unsigned slot)
     Slot drained;
     {
         const auto turn = co_await take_turn();
-        if (stopping_)
+        if (is_stopping())
             co_return Outcome::failure("usher is stopping");
         if (slot > slots_.size())
             co_return Outcome::failure("there is no such slot any more");
         drained = slots_[slot - 1];
-        dismiss(drained);
-        intake_->give_up_slot(slot);
+        exchange_.drain(slot);
+        perform_all();
     }
     while (drained->worker() != nullptr) // others may go on meanwhile, for as long as it takes
         co_await changed_.wait();
@@ -153,10 +126,11 @@ asio::awaitable<Outcome> Pool::drain(unsigned slot)
 asio::awaitable<Outcome> Pool::drain_all()
 {
     const auto turn = co_await take_turn();
-    if (stopping_)
+    if (is_stopping())
         co_return Outcome::failure("usher is stopping");
-    for (const auto& slot : slots_)
-        dismiss(slot);
+    for (const unsigned place : up_to(exchange_.places()))
+        exchange_.drain(place);
+    perform_all();
     co_return Outcome{};
 }
 
@@ -206,23 +180,22 @@ std::string Pool::plan(const PoolConfig& next) const
 asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const PoolConfig> next, ListenerChange change)
 {
     const auto turn = co_await take_turn();
-    if (stopping_)
-        co_return Outcome::failure("usher is stopping");
 
     // Where the workers stay, places that have failed or were drained get one again all the same.
     const bool keeps = keeps_workers(*config_, *next);
-    auto numbers = up_to(static_cast<unsigned>(slots_.size()));
+    auto numbers = up_to(std::min(exchange_.places(), next->workers));
     if (keeps)
-        std::erase_if(numbers, [this](unsigned n) { return !slots_[n - 1]->is_over(); });
+        std::erase_if(numbers, [this](unsigned number) { return !slots_[number - 1]->is_over(); });
 
-    // First the places there are, so that a failure finds their old workers.
     const unsigned generation = keeps ? generation_ : generation_ + 1;
-    auto outcome = co_await replace(std::move(numbers), next, generation, next->reload);
-    if (outcome.is_done())
+    const auto rule = rule_of(next->reload, numbers.size(), next->reload.soak);
+    auto outcome = co_await carry_out({.replaced = std::move(numbers),
+                                       .places = next->workers,
+                                       .rule = rule,
+                                       .is_new_generation = !keeps},
+                                      next, generation);
+    if (outcome.is_done() && !is_stopping()) {
         generation_ = generation;
-    if (outcome.is_done())
-        outcome = co_await resize(next);
-    if (outcome.is_done() && !stopping_) {
         intake_->commit(*next, std::move(change));
         adopt(std::move(next));
     }

@@ -57,20 +57,19 @@ std::vector<unsigned> Pool::due_places(Clock::time_point now) const
 
 asio::awaitable<void> Pool::recycle_workers()
 {
-    while (on_end_) {
-        co_await recycling_due_.wait();
+    while (on_end_ && !is_stopping()) {
         const auto now = Clock::now();
-        if (stopping_ || now < recycle_again_at_ || due_places(now).empty())
+        if (now < recycle_again_at_ || due_places(now).empty()) {
+            co_await recycling_due_.wait();
             continue;
+        }
         const auto outcome = co_await recycle();
         if (outcome.is_done()) {
             recycle_retry_ = RestartPolicy{config_->restart};
-            if (!due_places(Clock::now()).empty()) // the next ones
-                recycling_due_.notify_all();
             continue;
         }
-        if (stopping_)
-            continue;
+        if (is_stopping())
+            break;
         const auto delay = recycle_retry_.after_exit(RestartPolicy::Duration{0}, 0.0)
                                .value_or(config_->restart.longest_delay);
         recycle_again_at_ = Clock::now() + delay;
@@ -85,23 +84,24 @@ asio::awaitable<Outcome> Pool::recycle()
 {
     const auto turn = co_await take_turn();
     const auto now = Clock::now();
-    // One slot after the other whatever a reload does, and nobody waits behind it: it is the same
-    // program.
-    auto rule = config_->reload;
-    rule.strategy = ReloadConfig::Strategy::rolling;
-    rule.soak = rule.soak.zero();
-
     auto numbers = due_places(now); // a reload may have replaced them meanwhile
-    if (stopping_ || numbers.empty())
+    if (is_stopping() || numbers.empty())
         co_return Outcome{};
-    const std::size_t at_once = rule.max_surge > 0 ? rule.max_surge : rule.max_unavailable;
-    numbers.resize(std::min(numbers.size(), at_once));
+    // A few after the others whatever a reload does, and nobody waits behind them: it is the same
+    // program.
+    const Exchange::Rule rule{.at_once = config_->reload.max_surge > 0
+                                             ? config_->reload.max_surge
+                                             : config_->reload.max_unavailable,
+                              .successor_first = config_->reload.max_surge > 0};
+    numbers.resize(std::min(numbers.size(), rule.at_once));
     for (const auto number : numbers) {
         const auto* const worker = slots_[number - 1]->worker();
         worker->publish(EventKind::recycled, log::Level::info,
                         "is replaced, because " + worker->look_for_recycling(now));
     }
-    co_return co_await replace(std::move(numbers), config_, generation_, rule);
+    co_return co_await carry_out(
+        {.replaced = std::move(numbers), .places = exchange_.places(), .rule = rule}, config_,
+        generation_);
 }
 
 } // namespace usher

@@ -25,14 +25,17 @@ PoolSet::Handle PoolSet::make(PoolConfig config, bool labelled)
                                   last_worker_id_);
 }
 
-void PoolSet::start(const Handle& pool, WorkerSlot::Mode mode)
+bool PoolSet::add(const Handle& pool)
 {
+    if (!ending_.may_start())
+        return false;
     if (const auto old = find(pool->config().name))
         forget(old);
     pools_.push_back(pool);
-    ++running_;
+    ending_.on_pool_started();
     // Not the handle itself, which the pool would keep.
-    pool->start(mode, [this, weak = std::weak_ptr{pool}] { on_end(weak.lock()); });
+    pool->watch([this, weak = std::weak_ptr{pool}] { on_end(weak.lock()); });
+    return true;
 }
 
 void PoolSet::remove(const Handle& pool)
@@ -57,15 +60,24 @@ void PoolSet::on_end(const Handle& pool)
                          .level = log::Level::error,
                          .message = failure,
                          .pool = pool->config().name});
-    if (pool->is_stopping() && !stopping_)
+    if (pool->is_stopping() && !is_stopping())
         forget(pool);
-    if (--running_ == 0)
-        on_all_ended_();
+    ending_.on_pool_ended();
+    look_for_end();
+}
+
+void PoolSet::look_for_end()
+{
+    // Whoever brings it about is not through yet.
+    asio::post(executor_, [this] {
+        if (ending_.find())
+            on_all_ended_();
+    });
 }
 
 void PoolSet::stop()
 {
-    stopping_ = true;
+    ending_.stop();
     for (const auto& pool : std::vector{pools_})
         pool->stop();
 }
@@ -79,7 +91,7 @@ void PoolSet::hurry()
 /// Pools that are being removed are not; but when all are stopping, people still name them.
 bool PoolSet::is_there(const Pool& pool) const noexcept
 {
-    return stopping_ || !pool.is_stopping();
+    return is_stopping() || !pool.is_stopping();
 }
 
 PoolSet::Handle PoolSet::find(std::string_view name) const noexcept

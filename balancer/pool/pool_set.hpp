@@ -4,6 +4,7 @@
 #include "balancer/config/config.hpp"
 #include "balancer/events/event_bus.hpp"
 #include "balancer/output/outputs.hpp"
+#include "balancer/pool/ending.hpp"
 #include "balancer/pool/pool.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -31,9 +32,9 @@ public:
     /// `worker NAME/1` instead of `worker 1`.
     [[nodiscard]] Handle make(PoolConfig config, bool labelled);
 
-    /// Makes `pool`, whose listeners are open, one of the set and starts its workers; in the place
-    /// of one of the same name that has ended, if there is one.
-    void start(const Handle& pool, WorkerSlot::Mode mode);
+    /// Makes `pool` one of the set, in the place of one of the same name that has ended, if there
+    /// is one.  Whoever adds it starts it.  False, and nothing happens, if usher is stopping.
+    [[nodiscard]] bool add(const Handle& pool);
 
     /// Drains `pool` and forgets it when it has ended.
     void remove(const Handle& pool);
@@ -54,12 +55,36 @@ public:
     [[nodiscard]] std::string names() const;
 
     [[nodiscard]] const std::vector<Handle>& all() const noexcept { return pools_; }
-    [[nodiscard]] bool is_running() const noexcept { return running_ > 0; }
+    [[nodiscard]] bool is_stopping() const noexcept { return ending_.is_stopping(); }
+
+    /// True once `on_all_ended` is called.
+    [[nodiscard]] bool is_over() const noexcept { return ending_.is_over(); }
+
+    /// As long as one lives, an operation is under way that may bring another pool: the end waits
+    /// for it.
+    class Operation {
+    public:
+        explicit Operation(PoolSet& pools) noexcept : pools_{pools}
+        {
+            pools_.ending_.on_operation_begun();
+        }
+        Operation(const Operation&) = delete;
+        Operation& operator=(const Operation&) = delete;
+        ~Operation()
+        {
+            pools_.ending_.on_operation_ended();
+            pools_.look_for_end();
+        }
+
+    private:
+        PoolSet& pools_;
+    };
 
 private:
     [[nodiscard]] bool is_there(const Pool& pool) const noexcept;
     void on_end(const Handle& pool);
     void forget(const Handle& pool);
+    void look_for_end();
 
     boost::asio::any_io_executor executor_;
     EventBus& events_;
@@ -67,8 +92,7 @@ private:
     std::function<void()> on_all_ended_;
     std::vector<Handle> pools_;
     std::uint64_t last_worker_id_ = 0;
-    std::size_t running_ = 0;
-    bool stopping_ = false;
+    Ending ending_;
 };
 
 } // namespace usher

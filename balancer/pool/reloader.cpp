@@ -128,8 +128,9 @@ asio::awaitable<Outcome> Reloader::apply(Change change)
     if (change.config)
         co_return co_await change.pool->reload(std::move(change.config),
                                                std::move(change.listeners));
+    if (!pools_.add(change.pool))
+        co_return Outcome::failure("usher is stopping");
     change.pool->open(std::move(change.listeners));
-    pools_.start(change.pool, WorkerSlot::Mode::trial);
     const auto outcome = co_await change.pool->enter_service();
     if (!outcome.is_done())
         pools_.remove(change.pool);
@@ -148,6 +149,7 @@ asio::awaitable<Outcome> Reloader::apply(Plan plan)
         // One bad pool must not keep the others from what is meant for them.
         const bool rolled_back = outcome.kind == Outcome::Kind::rolled_back;
         result.kind = outcome.kind;
+        result.is_partly_done |= outcome.is_partly_done;
         result.message = fmt::format("pool \"{}\" {}: {}", name,
                                      is_new        ? "is not added"
                                      : rolled_back ? "was rolled back"
@@ -166,11 +168,15 @@ asio::awaitable<Outcome> Reloader::apply(Plan plan)
 
 asio::awaitable<Outcome> Reloader::run()
 {
+    const PoolSet::Operation operation{pools_};
     publish(EventKind::reload_started, log::Level::info, "reload started");
     Outcome result;
     std::optional<Plan> plan;
     try {
-        plan = prepare();
+        if (pools_.is_stopping())
+            result = Outcome::failure("usher is stopping");
+        else
+            plan = prepare();
     } catch (const std::exception& e) {
         result = {.kind = Outcome::Kind::bad_config, .message = e.what()};
     }
@@ -188,7 +194,8 @@ asio::awaitable<Outcome> Reloader::run()
         break;
     default:
         publish(EventKind::reload_failed, log::Level::error,
-                (several ? "reload failed in part: " : "reload failed, nothing has changed: ") +
+                (several || result.is_partly_done ? "reload failed in part: "
+                                                  : "reload failed, nothing has changed: ") +
                     result.message);
         break;
     }

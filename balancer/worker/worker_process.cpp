@@ -253,6 +253,7 @@ void WorkerProcess::on_probe_failed()
 
 void WorkerProcess::perform(WorkerLifecycle::Action action)
 {
+    observer_.on_worker_leaving(); // whatever it is, it is the beginning or a part of its end
     switch (action) {
     case WorkerLifecycle::Action::none:
         break;

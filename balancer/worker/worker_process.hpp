@@ -44,6 +44,9 @@ public:
         /// Connections may come to it: attach() brings them.
         virtual void on_worker_ready(WorkerProcess& worker) noexcept = 0;
 
+        /// It is ready no longer, and goes.
+        virtual void on_worker_leaving() noexcept = 0;
+
         /// It has been given as many connections as it may have; called in the middle of a
         /// hand-off, so it must do no more than take note.
         virtual void on_worker_due() noexcept = 0;

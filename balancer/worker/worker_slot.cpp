@@ -23,19 +23,17 @@ RestartPolicy::Duration since(Clock::time_point start)
 } // namespace
 
 WorkerSlot::WorkerSlot(asio::any_io_executor executor, std::shared_ptr<const PoolConfig> config,
-                       Place place, Mode mode, Intake& intake, EventBus& events, Outputs& outputs,
+                       Place place, Intake& intake, EventBus& events, Outputs& outputs,
                        Owner& owner)
     : executor_{std::move(executor)},
       config_{std::move(config)},
       place_{std::move(place)},
-      mode_{mode},
       intake_{intake},
       events_{events},
       outputs_{outputs},
       owner_{owner},
       policy_{config_->restart},
-      delay_{executor_},
-      routed_{mode == Mode::keep}
+      delay_{executor_}
 {
 }
 
@@ -58,7 +56,7 @@ asio::awaitable<void> WorkerSlot::run()
             co_await back_off(since(started));
     }
     ended_ = true;
-    owner_.on_change();
+    owner_.on_ended(*this);
 }
 
 asio::awaitable<void> WorkerSlot::run_worker()
@@ -89,19 +87,17 @@ asio::awaitable<void> WorkerSlot::run_worker()
     if (const auto reason = worker_->start_failure(); !reason.empty())
         last_failure_ += ": " + reason;
     last_output_ = worker_->last_output();
-    if (!stopping_)
-        ++crashes_;
     worker_->publish(
         EventKind::exit, stopping_ ? log::Level::info : log::Level::warning,
         fmt::format("{} after {} ms", status.to_string(), since(worker_->started_at()).count()));
     worker_.reset();
+    owner_.on_down(*this);
     owner_.on_change();
 }
 
 bool WorkerSlot::should_give_up() const noexcept
 {
-    return mode_ == Mode::trial ||
-           (!owner_.was_ever_ready() && policy_.failures() >= config_->start_attempts);
+    return on_trial_ || (!owner_.was_ever_ready() && policy_.failures() >= config_->start_attempts);
 }
 
 void WorkerSlot::give_up()
@@ -143,7 +139,6 @@ bool WorkerSlot::is_ready() const noexcept
 
 void WorkerSlot::route()
 {
-    mode_ = Mode::keep;
     routed_ = true;
     if (is_ready())
         worker_->attach();
@@ -183,10 +178,14 @@ void WorkerSlot::hurry()
 
 void WorkerSlot::on_worker_ready(WorkerProcess& worker) noexcept
 {
-    owner_.on_ready();
     if (routed_)
         worker.attach();
-    owner_.on_change();
+    owner_.on_ready(*this);
+}
+
+void WorkerSlot::on_worker_leaving() noexcept
+{
+    owner_.on_down(*this);
 }
 
 } // namespace usher

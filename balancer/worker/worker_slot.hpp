@@ -37,12 +37,18 @@ public:
 
         /// True once any worker of the pool has been ready.
         [[nodiscard]] virtual bool was_ever_ready() const noexcept = 0;
-        virtual void on_ready() noexcept = 0;
+
+        /// A worker of `slot` is ready, or is so no longer and another may follow.
+        virtual void on_ready(const WorkerSlot& slot) noexcept = 0;
+        virtual void on_down(const WorkerSlot& slot) noexcept = 0;
+
+        /// `slot` starts nothing more, and nothing of it is left.
+        virtual void on_ended(const WorkerSlot& slot) noexcept = 0;
 
         /// A worker has been given as many connections as it may have; see WorkerProcess.
         virtual void on_recycling_due() noexcept = 0;
 
-        /// A worker became ready or ended, or the slot has failed or was told to stop.
+        /// A worker ended, or the slot was told to stop.
         virtual void on_change() noexcept = 0;
 
     protected:
@@ -50,23 +56,22 @@ public:
     };
 
     struct Place {
+        std::uint64_t member; ///< which of those that ever stood for the place; see Exchange
         unsigned slot;
         unsigned generation;
         std::string label; ///< `worker 1` or `worker api/1`
     };
 
-    enum class Mode {
-        keep, ///< routed from the start, restarted after the restart policy's delays
-        trial ///< not routed before route(); the first failure is final
-    };
-
     WorkerSlot(boost::asio::any_io_executor executor, std::shared_ptr<const PoolConfig> config,
-               Place place, Mode mode, Intake& intake, EventBus& events, Outputs& outputs,
-               Owner& owner);
+               Place place, Intake& intake, EventBus& events, Outputs& outputs, Owner& owner);
 
     [[nodiscard]] boost::asio::awaitable<void> run();
 
-    /// Its workers get the place's connections from now on, and it is on trial no longer.
+    /// It is on trial no longer, where the first failure is final: workers are started again after
+    /// the restart policy's delays.
+    void keep() noexcept { on_trial_ = false; }
+
+    /// Its workers get the place's connections from now on.
     void route();
 
     /// Its workers get nothing from now on, and go on with what they have.
@@ -100,9 +105,6 @@ public:
     /// How many workers it has started.
     [[nodiscard]] std::uint64_t starts() const noexcept { return starts_; }
 
-    /// Workers of its that ended without being told to.
-    [[nodiscard]] std::uint64_t crashes() const noexcept { return crashes_; }
-
     /// Why the last worker ended or could not be started: one clause.
     [[nodiscard]] const std::string& last_failure() const noexcept { return last_failure_; }
 
@@ -111,6 +113,7 @@ public:
 
 private:
     void on_worker_ready(WorkerProcess& worker) noexcept override;
+    void on_worker_leaving() noexcept override;
     void on_worker_due() noexcept override { owner_.on_recycling_due(); }
 
     [[nodiscard]] boost::asio::awaitable<void> run_worker();
@@ -123,7 +126,6 @@ private:
     boost::asio::any_io_executor executor_;
     std::shared_ptr<const PoolConfig> config_;
     Place place_;
-    Mode mode_;
     Intake& intake_;
     EventBus& events_;
     Outputs& outputs_;
@@ -136,8 +138,8 @@ private:
     std::string last_failure_;
     std::deque<std::string> last_output_; ///< of the last worker that ended
     std::uint64_t starts_ = 0;
-    std::uint64_t crashes_ = 0;
-    bool routed_;
+    bool on_trial_ = true;
+    bool routed_ = false;
     bool stopping_ = false;
     bool failed_ = false;
     bool ended_ = false;

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/pool/exchange.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace usher {
+
+const Exchange::Member* Exchange::find(Worker worker) const noexcept
+{
+    const auto found = members_.find(worker);
+    return found == members_.end() ? nullptr : &found->second;
+}
+
+/// True if it is there and was not told to leave.
+bool Exchange::stays(Worker worker) const noexcept
+{
+    const auto* const member = find(worker);
+    return member != nullptr && member->life != Life::leaving;
+}
+
+bool Exchange::is_ready(Worker worker) const noexcept
+{
+    const auto* const member = find(worker);
+    return member != nullptr && member->life == Life::ready;
+}
+
+/// True if nobody leaves `place` any more.
+bool Exchange::is_clear(unsigned place) const noexcept
+{
+    return std::ranges::none_of(members_, [place](const auto& entry) {
+        return entry.second.place == place && entry.second.life == Life::leaving;
+    });
+}
+
+Exchange::Place Exchange::place(unsigned number) const noexcept
+{
+    const auto& seat = seats_[number - 1];
+    const auto* const member = find(seat.current);
+    if (member == nullptr)
+        return seat.vacant;
+    switch (member->life) {
+    case Life::starting:
+        return Place::starting;
+    case Life::ready:
+        return Place::serving;
+    case Life::leaving:
+        break;
+    }
+    return Place::leaving;
+}
+
+Exchange::Worker Exchange::current(unsigned number) const noexcept
+{
+    return seats_[number - 1].current;
+}
+
+void Exchange::act(Action::Kind kind, unsigned place, Worker worker, Worker like)
+{
+    actions_.push_back({.kind = kind, .place = place, .worker = worker, .like = like});
+}
+
+Exchange::Worker Exchange::start(unsigned place, Worker like)
+{
+    const auto worker = ++last_worker_;
+    members_.emplace(worker, Member{.place = place, .life = Life::starting});
+    act(like == 0 ? Action::Kind::start : Action::Kind::start_again, place, worker, like);
+    return worker;
+}
+
+/// For a place that nobody serves: it gets connections as soon as it is ready, and is started
+/// again until then.
+void Exchange::start_kept(unsigned place, Worker like)
+{
+    seat(place).current = start(place, like);
+    keep(seat(place).current);
+    act(Action::Kind::route, place, seat(place).current);
+}
+
+void Exchange::keep(Worker worker)
+{
+    if (stays(worker))
+        act(Action::Kind::keep, members_.at(worker).place, worker);
+}
+
+void Exchange::dismiss(Worker worker)
+{
+    if (!stays(worker))
+        return;
+    auto& member = members_.at(worker);
+    member.life = Life::leaving;
+    act(Action::Kind::stop, member.place, worker);
+}
+
+void Exchange::unroute_and_stop(Worker worker)
+{
+    if (!stays(worker))
+        return;
+    act(Action::Kind::unroute, members_.at(worker).place, worker);
+    dismiss(worker);
+}
+
+void Exchange::fill(unsigned places)
+{
+    seats_.resize(places);
+    for (unsigned number = 1; number <= places; ++number)
+        start_kept(number, 0);
+}
+
+void Exchange::begin(Plan plan)
+{
+    rule_ = plan.rule;
+    rule_.at_once = std::max<std::size_t>(rule_.at_once, 1);
+    is_new_generation_ = plan.is_new_generation;
+    places_before_ = places();
+    places_after_ = plan.places;
+    exchanged_.clear();
+    batch_.clear();
+    result_ = {};
+    for (unsigned added = places_before_ + 1; added <= places_after_; ++added)
+        plan.replaced.push_back(added);
+    if (places_after_ > places_before_)
+        seats_.resize(places_after_);
+    for (auto& seat : seats_)
+        seat.next = seat.before = 0;
+
+    // Places that serve nobody come first and together: they have nothing to lose.
+    std::ranges::stable_partition(plan.replaced,
+                                  [this](unsigned number) { return !stays(seat(number).current); });
+    queue_.assign(plan.replaced.begin(), plan.replaced.end());
+    phase_ = Phase::trying; // an empty batch, so the first one is next
+}
+
+void Exchange::drain(unsigned place)
+{
+    unroute_and_stop(seat(place).current);
+    seat(place).vacant = Place::empty;
+    act(Action::Kind::vacate, place, seat(place).current);
+}
+
+void Exchange::on_ready(Worker worker)
+{
+    const auto found = members_.find(worker);
+    if (found != members_.end() && found->second.life == Life::starting)
+        found->second.life = Life::ready;
+}
+
+void Exchange::on_down(Worker worker)
+{
+    const auto found = members_.find(worker);
+    if (found != members_.end() && found->second.life == Life::ready)
+        found->second.life = Life::starting;
+}
+
+void Exchange::on_ended(Worker worker)
+{
+    const auto found = members_.find(worker);
+    if (found == members_.end())
+        return;
+    const auto [place, life] = found->second;
+    members_.erase(found);
+    if (life != Life::leaving && place <= places() && seat(place).current == worker)
+        seat(place).vacant = Place::failed;
+}
+
+void Exchange::stop()
+{
+    if (std::exchange(stopping_, true))
+        return;
+    // What was only going to start does not; who was going to be stopped still is.
+    std::erase_if(actions_, [this](const Action& action) {
+        const bool starts =
+            action.kind == Action::Kind::start || action.kind == Action::Kind::start_again;
+        if (starts)
+            members_.erase(action.worker);
+        return starts || action.kind == Action::Kind::keep || action.kind == Action::Kind::route;
+    });
+    for (const auto& [worker, member] : members_)
+        dismiss(worker);
+    if (phase_ == Phase::idle)
+        return;
+    result_.kind = Result::Kind::stopped;
+    end();
+}
+
+std::optional<Exchange::Action> Exchange::next(Clock::time_point now)
+{
+    while (actions_.empty())
+        if (!move_on(now))
+            return std::nullopt;
+    const auto action = actions_.front();
+    actions_.pop_front();
+    return action;
+}
+
+/// False if that has to wait for something.
+bool Exchange::move_on(Clock::time_point now)
+{
+    if (phase_ == Phase::idle)
+        return false;
+    if (const auto lost = find_lost(); lost != 0) {
+        fail(Result::Kind::rolled_back, lost);
+        return true;
+    }
+    switch (phase_) {
+    case Phase::idle:
+        break;
+    case Phase::clearing:
+    case Phase::clearing_back:
+        if (!std::ranges::all_of(batch_, [this](unsigned place) { return is_clear(place); }))
+            return false;
+        try_batch();
+        return true;
+    case Phase::trying:
+        return look_at_trials(now);
+    case Phase::soaking:
+        if (now < *soak_end_)
+            return false;
+        commit();
+        return true;
+    case Phase::trying_back:
+        return look_at_trials_back();
+    }
+    return false;
+}
+
+/// A successor that ended although it had its place already: while it soaks, it is on trial.
+Exchange::Worker Exchange::find_lost() const noexcept
+{
+    if (rule_.soak == rule_.soak.zero())
+        return 0;
+    for (const unsigned place : exchanged_) // none on the way back
+        if (!stays(current(place)))
+            return current(place);
+    return 0;
+}
+
+void Exchange::next_batch(Clock::time_point now)
+{
+    batch_.clear();
+    if (queue_.empty()) {
+        if (rule_.soak == rule_.soak.zero() || exchanged_.empty())
+            return commit();
+        soak_end_ = now + rule_.soak;
+        phase_ = Phase::soaking;
+        return;
+    }
+    const bool vacant = !stays(seat(queue_.front()).current);
+    while (!queue_.empty() &&
+           (vacant ? !stays(seat(queue_.front()).current) : batch_.size() < rule_.at_once)) {
+        batch_.push_back(queue_.front());
+        queue_.pop_front();
+    }
+    for (const unsigned place : batch_)
+        seat(place).had_worker = !vacant && stays(seat(place).current);
+    phase_ = Phase::clearing;
+    make_room();
+}
+
+/// Without surge the batch's old workers go first; otherwise there is nothing to wait for.
+void Exchange::make_room()
+{
+    if (rule_.successor_first)
+        return try_batch();
+    for (const unsigned place : batch_)
+        unroute_and_stop(seat(place).current);
+}
+
+void Exchange::try_batch()
+{
+    const bool back = phase_ == Phase::clearing_back;
+    for (const unsigned place : batch_)
+        seat(place).next = start(place, back ? seat(place).before : 0);
+    phase_ = back ? Phase::trying_back : Phase::trying;
+}
+
+bool Exchange::look_at_trials(Clock::time_point now)
+{
+    for (const unsigned place : batch_)
+        if (find(seat(place).next) == nullptr) {
+            fail(Result::Kind::failed, seat(place).next);
+            return true;
+        }
+    if (!std::ranges::all_of(batch_, [this](unsigned place) { return is_ready(seat(place).next); }))
+        return false;
+    for (const unsigned place : batch_)
+        switch_over(place, false);
+    next_batch(now);
+    return true;
+}
+
+void Exchange::switch_over(unsigned place, bool back)
+{
+    auto& seat = this->seat(place);
+    const bool soaks = !back && rule_.soak != rule_.soak.zero();
+    const auto old = std::exchange(seat.current, std::exchange(seat.next, 0));
+    if (!soaks)
+        keep(seat.current);
+    act(Action::Kind::route, place, seat.current); // first, so that somebody is always routed
+    if (!soaks)
+        unroute_and_stop(old);
+    else if (stays(old))
+        act(Action::Kind::unroute, place, old);
+    if (back)
+        return;
+    seat.before = old;
+    exchanged_.push_back(place);
+}
+
+void Exchange::fail(Result::Kind kind, Worker culprit)
+{
+    result_.kind = kind;
+    result_.culprit = culprit;
+    soak_end_.reset();
+    queue_.clear();
+    for (const unsigned place : batch_) {
+        dismiss(std::exchange(seat(place).next, 0));
+        if (seat(place).had_worker && !stays(seat(place).current)) { // it made room
+            seat(place).before = seat(place).current;
+            queue_.push_back(place);
+        }
+    }
+    for (const unsigned place : std::exchange(exchanged_, {}))
+        take_back(place);
+    next_batch_back();
+}
+
+/// What an operation that failed does with a place that it had exchanged already.
+void Exchange::take_back(unsigned place)
+{
+    auto& seat = this->seat(place);
+    if (!seat.had_worker && (is_new_generation_ || place > places_before_)) {
+        unroute_and_stop(seat.current);
+    } else if (stays(seat.before)) {
+        act(Action::Kind::route, place, seat.before);
+        unroute_and_stop(std::exchange(seat.current, seat.before));
+    } else if (is_new_generation_ || !stays(seat.current)) {
+        if (seat.had_worker)
+            queue_.push_back(place);
+    } else {
+        keep(seat.current);
+    }
+}
+
+void Exchange::next_batch_back()
+{
+    batch_.clear();
+    if (queue_.empty()) {
+        resize(places_before_);
+        return end();
+    }
+    const auto size = std::min(rule_.at_once, queue_.size());
+    batch_.assign(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(size));
+    queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(size));
+    phase_ = Phase::clearing_back;
+    make_room();
+}
+
+bool Exchange::look_at_trials_back()
+{
+    for (const unsigned place : batch_)
+        if (find(seat(place).next) != nullptr && !is_ready(seat(place).next))
+            return false;
+    bool failed = false;
+    for (const unsigned place : batch_) {
+        if (is_ready(seat(place).next)) {
+            switch_over(place, true);
+            continue;
+        }
+        seat(place).next = 0;
+        leave_new(place);
+        failed = true;
+    }
+    if (failed) // what cannot be had once is not tried at the cost of those that serve
+        for (const unsigned place : std::exchange(queue_, {}))
+            leave_new(place);
+    next_batch_back();
+    return true;
+}
+
+/// The old worker of `place` cannot be had again.
+void Exchange::leave_new(unsigned place)
+{
+    const auto& seat = this->seat(place);
+    if (!stays(seat.current))
+        return start_kept(place, seat.before);
+    keep(seat.current);
+    result_.left_new.push_back(place);
+}
+
+void Exchange::commit()
+{
+    for (const unsigned place : exchanged_) {
+        if (rule_.soak != rule_.soak.zero())
+            keep(seat(place).current);
+        dismiss(seat(place).before);
+    }
+    resize(places_after_);
+    end();
+}
+
+/// Takes places away from the end, until there are no more than `places`.
+void Exchange::resize(unsigned places)
+{
+    while (this->places() > places) {
+        const auto number = this->places();
+        unroute_and_stop(seat(number).current);
+        act(Action::Kind::vacate, number, seat(number).current);
+        seats_.pop_back();
+    }
+}
+
+void Exchange::end()
+{
+    phase_ = Phase::idle;
+    soak_end_.reset();
+    queue_.clear();
+    batch_.clear();
+    exchanged_.clear();
+}
+
+} // namespace usher

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+namespace usher {
+
+/// Decides how the workers of a pool are exchanged: reload, restart, scale, recycle, drain, and the
+/// way back when a successor fails.  Told events and the time, it answers with actions; it starts
+/// nothing, waits for nothing and knows no process.
+///
+/// A *worker* here is whoever keeps a place filled (WorkerSlot), for as long as it does: one that
+/// is kept starts another process when one has ended, one on trial ends with its first process.
+///
+/// Whatever happens: after stop() nothing starts.  When an operation has ended, each place that
+/// had a worker has one that serves or starts, unless it was to lose it.  With successors first
+/// there are never more than `at_once` workers above the number of places, otherwise none; and
+/// never do more than `at_once` places wait for a worker because of an operation.  Workers that
+/// leave do not count where successors come first: they may take as long as their clients.
+class Exchange {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    /// Never used twice; 0 is none.
+    using Worker = std::uint64_t;
+
+    enum class Place { empty, starting, serving, leaving, failed };
+
+    struct Rule {
+        std::size_t at_once = 1;           ///< so many places together
+        bool successor_first = true;       ///< or the old worker's end first
+        std::chrono::milliseconds soak{0}; ///< so long the old ones wait behind the new
+
+        friend auto operator<=>(const Rule&, const Rule&) = default;
+    };
+
+    struct Plan {
+        std::vector<unsigned> replaced; ///< places that get another worker, from 1 on
+        unsigned places = 0;            ///< how many there are afterwards; new ones get a worker
+        Rule rule{};
+        bool is_new_generation = false; ///< if it fails, all that was exchanged is exchanged back
+    };
+
+    struct Action {
+        enum class Kind {
+            start,       ///< `worker` on trial in `place`, as the plan says
+            start_again, ///< the same, but of the kind that `like` is of
+            keep,        ///< `worker` is on trial no longer
+            route,       ///< it gets the connections of `place`
+            unroute,     ///< it gets nothing from now on
+            stop,        ///< it drains and ends
+            vacate,      ///< `place` is there no longer, or stays empty
+        };
+
+        Kind kind;
+        unsigned place = 0;
+        Worker worker = 0;
+        Worker like = 0;
+
+        friend auto operator<=>(const Action&, const Action&) = default;
+    };
+
+    /// How an operation has ended.
+    struct Result {
+        enum class Kind { done, failed, rolled_back, stopped };
+
+        Kind kind = Kind::done;
+        Worker culprit = 0;             ///< who failed
+        std::vector<unsigned> left_new; ///< places whose old worker could not be had again
+
+        friend auto operator<=>(const Result&, const Result&) = default;
+    };
+
+    /// Gives each of `places` a worker that is kept and routed from the start; once.
+    void fill(unsigned places);
+
+    /// Begins an operation; only if is_idle(), and not after stop().
+    void begin(Plan plan);
+
+    /// Empties a place until an operation fills it again; under the same conditions.
+    void drain(unsigned place);
+
+    /// A process of `worker` is ready, or has ended and another is to follow.
+    void on_ready(Worker worker);
+    void on_down(Worker worker);
+
+    /// `worker` has nothing left and starts nothing more.
+    void on_ended(Worker worker);
+
+    /// Everybody leaves, and nobody comes.
+    void stop();
+
+    /// What is to be done next; nothing until something happens, or deadline() comes.
+    [[nodiscard]] std::optional<Action> next(Clock::time_point now);
+
+    [[nodiscard]] std::optional<Clock::time_point> deadline() const noexcept { return soak_end_; }
+
+    [[nodiscard]] bool is_idle() const noexcept { return phase_ == Phase::idle; }
+    [[nodiscard]] bool is_stopping() const noexcept { return stopping_; }
+
+    /// How the last operation has ended; only if is_idle().
+    [[nodiscard]] const Result& result() const noexcept { return result_; }
+
+    [[nodiscard]] unsigned places() const noexcept { return static_cast<unsigned>(seats_.size()); }
+    [[nodiscard]] Place place(unsigned number) const noexcept;
+
+    /// Who gets the connections of a place, or was the last to; 0 if nobody ever was.
+    [[nodiscard]] Worker current(unsigned number) const noexcept;
+
+    /// True if no worker is left, also none that leaves.
+    [[nodiscard]] bool has_no_worker() const noexcept { return members_.empty(); }
+
+    friend auto operator<=>(const Exchange&, const Exchange&) = default;
+
+private:
+    enum class Phase { idle, clearing, trying, soaking, clearing_back, trying_back };
+    enum class Life { starting, ready, leaving };
+
+    struct Member {
+        unsigned place;
+        Life life;
+        friend auto operator<=>(const Member&, const Member&) = default;
+    };
+
+    struct Seat {
+        Worker current = 0;           ///< gets the connections
+        Worker next = 0;              ///< on trial, to follow it
+        Worker before = 0;            ///< whom `current` has followed in this operation
+        bool had_worker = false;      ///< when its exchange began
+        Place vacant = Place::failed; ///< what it is when nobody is there
+        friend auto operator<=>(const Seat&, const Seat&) = default;
+    };
+
+    [[nodiscard]] Seat& seat(unsigned place) { return seats_[place - 1]; }
+    [[nodiscard]] const Member* find(Worker worker) const noexcept;
+    [[nodiscard]] bool stays(Worker worker) const noexcept;
+    [[nodiscard]] bool is_ready(Worker worker) const noexcept;
+    [[nodiscard]] bool is_clear(unsigned place) const noexcept;
+
+    void act(Action::Kind kind, unsigned place, Worker worker, Worker like = 0);
+    [[nodiscard]] Worker start(unsigned place, Worker like = 0);
+    void start_kept(unsigned place, Worker like);
+    void keep(Worker worker);
+    void unroute_and_stop(Worker worker);
+    void dismiss(Worker worker);
+
+    [[nodiscard]] bool move_on(Clock::time_point now);
+    void next_batch(Clock::time_point now);
+    void make_room();
+    void try_batch();
+    [[nodiscard]] bool look_at_trials(Clock::time_point now);
+    [[nodiscard]] Worker find_lost() const noexcept;
+    void switch_over(unsigned place, bool back);
+    void fail(Result::Kind kind, Worker culprit);
+    void take_back(unsigned place);
+    void next_batch_back();
+    [[nodiscard]] bool look_at_trials_back();
+    void leave_new(unsigned place);
+    void commit();
+    void resize(unsigned places);
+    void end();
+
+    std::vector<Seat> seats_;
+    std::map<Worker, Member> members_; ///< all that have not ended
+    Worker last_worker_ = 0;
+    bool stopping_ = false;
+
+    // Of the operation under way.
+    Phase phase_ = Phase::idle;
+    Rule rule_;
+    unsigned places_before_ = 0;
+    unsigned places_after_ = 0;
+    bool is_new_generation_ = false;
+    std::deque<unsigned> queue_;      ///< places whose turn comes
+    std::vector<unsigned> batch_;     ///< places whose turn it is
+    std::vector<unsigned> exchanged_; ///< places whose `current` is of this operation
+    std::optional<Clock::time_point> soak_end_;
+    Result result_;
+    std::deque<Action> actions_;
+};
+
+} // namespace usher
