@@ -127,6 +127,8 @@ private:
     class Turn;
     [[nodiscard]] boost::asio::awaitable<Turn> take_turn();
 
+    // Called with a plan that has a name: g++ 12 destroys an aggregate twice that is written into a
+    // co_await.
     [[nodiscard]] boost::asio::awaitable<Outcome>
     carry_out(Exchange::Plan plan, std::shared_ptr<const PoolConfig> config, unsigned generation);
     [[nodiscard]] Outcome outcome_of(const Exchange::Result& result);

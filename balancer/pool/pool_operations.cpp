@@ -67,10 +67,10 @@ Exchange::Rule rule_of(const ReloadConfig& config, std::size_t count,
 asio::awaitable<Outcome> Pool::enter_service()
 {
     const auto turn = co_await take_turn();
-    auto outcome = co_await carry_out({.places = config_->workers,
-                                       .rule = rule_of(config_->reload, config_->workers, no_soak),
-                                       .is_new_generation = true},
-                                      config_, generation_);
+    Exchange::Plan plan{.places = config_->workers,
+                        .rule = rule_of(config_->reload, config_->workers, no_soak),
+                        .is_new_generation = true};
+    auto outcome = co_await carry_out(std::move(plan), config_, generation_);
     if (outcome.is_done() && !is_stopping())
         intake_->start();
     co_return outcome;
@@ -81,7 +81,8 @@ asio::awaitable<Outcome> Pool::scale(unsigned workers)
     const auto turn = co_await take_turn();
     auto next = std::make_shared<PoolConfig>(*config_);
     const auto before = std::exchange(next->workers, workers);
-    auto outcome = co_await carry_out({.places = workers, .rule = {}}, next, generation_);
+    Exchange::Plan plan{.places = workers};
+    auto outcome = co_await carry_out(std::move(plan), next, generation_);
     if (outcome.is_done()) {
         adopt(next);
         publish(
@@ -98,11 +99,11 @@ asio::awaitable<Outcome> Pool::restart(unsigned slot)
     if (slot > slots_.size())
         co_return Outcome::failure("there is no such slot any more");
     const auto places = exchange_.places();
-    co_return co_await carry_out(
-        {.replaced = slot != 0 ? std::vector<unsigned>(1, slot) : up_to(places),
-         .places = places,
-         .rule = rule_of(config_->reload, slot != 0 ? 1 : places, config_->reload.soak)},
-        config_, generation_);
+    Exchange::Plan plan{.replaced = slot != 0 ? std::vector<unsigned>(1, slot) : up_to(places),
+                        .places = places,
+                        .rule =
+                            rule_of(config_->reload, slot != 0 ? 1 : places, config_->reload.soak)};
+    co_return co_await carry_out(std::move(plan), config_, generation_);
 }
 
 asio::awaitable<Outcome> Pool::drain(unsigned slot)
@@ -189,11 +190,11 @@ asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const PoolConfig> next, Li
 
     const unsigned generation = keeps ? generation_ : generation_ + 1;
     const auto rule = rule_of(next->reload, numbers.size(), next->reload.soak);
-    auto outcome = co_await carry_out({.replaced = std::move(numbers),
-                                       .places = next->workers,
-                                       .rule = rule,
-                                       .is_new_generation = !keeps},
-                                      next, generation);
+    Exchange::Plan plan{.replaced = std::move(numbers),
+                        .places = next->workers,
+                        .rule = rule,
+                        .is_new_generation = !keeps};
+    auto outcome = co_await carry_out(std::move(plan), next, generation);
     if (outcome.is_done() && !is_stopping()) {
         generation_ = generation;
         intake_->commit(*next, std::move(change));

@@ -99,9 +99,8 @@ asio::awaitable<Outcome> Pool::recycle()
         worker->publish(EventKind::recycled, log::Level::info,
                         "is replaced, because " + worker->look_for_recycling(now));
     }
-    co_return co_await carry_out(
-        {.replaced = std::move(numbers), .places = exchange_.places(), .rule = rule}, config_,
-        generation_);
+    Exchange::Plan plan{.replaced = std::move(numbers), .places = exchange_.places(), .rule = rule};
+    co_return co_await carry_out(std::move(plan), config_, generation_);
 }
 
 } // namespace usher

@@ -3,6 +3,7 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
 #include <fmt/core.h>
 
 #include <utility>
@@ -49,6 +50,7 @@ void WorkerSlot::publish(EventKind kind, log::Level level, std::string text) con
 
 asio::awaitable<void> WorkerSlot::run()
 {
+    co_await asio::post(executor_, asio::deferred); // whoever leaves at this moment does so first
     while (!stopping_ && !failed_) {
         const auto started = Clock::now();
         co_await run_worker();

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: MIT
+// What tests of Exchange show of decisions, shown of processes: nothing is lost when exchanging
+// workers fails halfway, and the end comes whatever was under way.
+#include "tests/support/config_file.hpp"
+#include "tests/support/eventually.hpp"
+#include "tests/support/http_client.hpp"
+#include "tests/support/load.hpp"
+#include "tests/support/process_facts.hpp"
+#include "tests/support/slack.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <future>
+#include <sstream>
+
+using namespace usher::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+nlohmann::json whoami(std::uint16_t port)
+{
+    return nlohmann::json::parse(get(port, "/whoami").body);
+}
+
+/// The most processes of workers that there ever were, by the log.
+int most_processes(const std::string& log)
+{
+    int now = 0;
+    int most = 0;
+    std::istringstream lines{log};
+    for (std::string line; std::getline(lines, line);) {
+        if (line.find("): started") != std::string::npos)
+            most = std::max(most, ++now);
+        const bool ended = line.find("): exited with") != std::string::npos ||
+                           line.find("): killed by") != std::string::npos;
+        now -= ended ? 1 : 0;
+    }
+    return most;
+}
+
+std::future<UsherProcess::CommandResult> ask(const UsherProcess& usher,
+                                             std::vector<std::string> arguments)
+{
+    return std::async(std::launch::async, [&usher, arguments = std::move(arguments)] {
+        return usher.command(arguments);
+    });
+}
+
+/// The demo worker in all slots but `slot`, where `instead` is executed.
+std::vector<std::string> demo_but_in(unsigned slot, const std::string& instead)
+{
+    return {"/bin/sh", "-c",
+            "if test $USHER_SLOT = " + std::to_string(slot) + "; then exec " + instead +
+                "; else exec \"$0\"; fi",
+            demo_program()};
+}
+
+/// In `slot` a worker that takes longer than any test to become ready.
+std::vector<std::string> slow_in(unsigned slot)
+{
+    return demo_but_in(slot, "\"$0\" --never-ready");
+}
+
+void check_served_by(UsherProcess& usher, int generation, std::size_t workers)
+{
+    for (std::size_t i = 0; i < 2 * workers; ++i)
+        CHECK(whoami(usher.port()).at("generation") == generation);
+    CHECK(eventually([&] { return children_of(usher.pid()).size() == workers; }));
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("exchange");
+
+TEST_CASE("without surge a new generation that crashes while it soaks gives the places back")
+{
+    for (const unsigned at_once : {1U, 2U}) {
+        ConfigFile config;
+        config.pool["workers"] = 3;
+        config.pool["reload"] = {{"max_surge", 0}, {"max_unavailable", at_once}, {"soak", "1m"}};
+        config.write();
+        UsherProcess usher{config.run()};
+        usher.wait_until_ready(3);
+        auto reload = ask(usher, {"reload"});
+        usher.wait_until_ready(6);
+        ::kill(usher.worker_pid(2), SIGKILL);
+        const auto result = reload.get();
+        CAPTURE(result.output);
+        CHECK(result.code == 5);
+        check_served_by(usher, 1, 3);
+        CHECK(most_processes(usher.log()) == 3);
+        CHECK(usher.stop() == usher::sys::ExitStatus{});
+    }
+}
+
+TEST_CASE("without surge a program that does not come up gives the places back")
+{
+    for (const unsigned at_once : {1U, 2U}) {
+        ConfigFile config;
+        config.pool["workers"] = 3;
+        config.pool["reload"] = {{"max_surge", 0}, {"max_unavailable", at_once}};
+        config.write();
+        UsherProcess usher{config.run()};
+        usher.wait_until_ready(3);
+        Load load{usher.port(), 2};
+        for (const auto& command :
+             {std::vector<std::string>{"/bin/false"}, demo_but_in(3, "/bin/false")}) {
+            config.pool["command"] = command;
+            config.write();
+            const auto result = usher.command({"reload"});
+            CAPTURE(result.output);
+            CHECK(result.code == 1);
+            check_served_by(usher, 1, 3);
+        }
+        load.stop();
+        CHECK(load.problems() == 0);
+        CHECK(most_processes(usher.log()) == 3);
+    }
+}
+
+TEST_CASE("SIGTERM ends a master that has no worker left")
+{
+    ConfigFile config;
+    config.pool["start_attempts"] = 1;
+
+    SUBCASE("after SIGWINCH")
+    {
+        UsherProcess usher{config.run(), [] { ::setsid(); }};
+        usher.wait_until_ready(2);
+        usher.signal(SIGWINCH);
+        REQUIRE(eventually([&] { return children_of(usher.pid()).empty(); }));
+        CHECK(usher.stop() == usher::sys::ExitStatus{});
+    }
+    SUBCASE("after every slot was drained")
+    {
+        UsherProcess usher{config.run()};
+        usher.wait_until_ready(2);
+        for (const auto* const slot : {"1", "2"})
+            CHECK(usher.command({"drain", slot}).code == 0);
+        CHECK(usher.stop() == usher::sys::ExitStatus{});
+    }
+    SUBCASE("after every slot has given up")
+    {
+        // A program that serves once and then cannot be started.
+        config.pool["command"] = {"/bin/sh", "-c", "test -e \"$1\" || exec \"$0\"; exit 1",
+                                  demo_program(), config.in_folder("gone")};
+        config.pool["restart"] = {
+            {"first_delay", "1ms"}, {"longest_delay", "2ms"}, {"give_up_after", 3}};
+        config.write();
+        UsherProcess usher{config.run()};
+        usher.wait_until_ready(2);
+        std::ofstream{config.in_folder("gone")};
+        for (const unsigned slot : {1U, 2U})
+            ::kill(usher.worker_pid(slot), SIGKILL);
+        usher.wait_for_count("given up", 2);
+        CHECK(usher.stop() == usher::sys::ExitStatus{});
+    }
+}
+
+TEST_CASE("a reload does not go on after a stop")
+{
+    ConfigFile config;
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+
+    SUBCASE("with a pool that it would add")
+    {
+        config.pool["command"] = {demo_program(), "--start-delay", "1000"};
+        const auto path = config.in_folder("added");
+        config.more_pools = {{{"name", "added"},
+                              {"command", {demo_program()}},
+                              {"workers", 1},
+                              {"listen", "unix:" + path}}};
+        config.write();
+        auto reload = ask(usher, {"reload"});
+        usher.wait_for("reload started");
+        usher.wait_for_count("): started", 3);
+        usher.signal(SIGTERM);
+        CHECK(usher.wait() == usher::sys::ExitStatus{});
+        CHECK(reload.get().code == 1);
+        CHECK(usher.count("listening on unix:") == 0);
+    }
+    SUBCASE("that waits for its turn")
+    {
+        config.pool["command"] = {demo_program(), "--start-delay", "1000"};
+        config.write();
+        auto first = ask(usher, {"reload"});
+        usher.wait_for("reload started");
+        auto second = ask(usher, {"reload"});
+        auto third = ask(usher, {"scale", "5"});
+        usher.wait_for_count("): started", 3);
+        usher.signal(SIGTERM);
+        CHECK(usher.wait() == usher::sys::ExitStatus{});
+        for (auto* const each : {&first, &second, &third})
+            CHECK(each->get().code != 0);
+        CHECK(usher.count("): started") == 3);
+    }
+    SUBCASE("on its way back")
+    {
+        config.pool["command"] = demo_but_in(2, "/bin/false");
+        config.write();
+        auto reload = ask(usher, {"reload"});
+        usher.wait_for("worker 2: failed 1 times");
+        usher.signal(SIGTERM);
+        CHECK(usher.wait() == usher::sys::ExitStatus{});
+        CHECK(reload.get().code == 1);
+    }
+}
+
+TEST_CASE("a successor that was ready and dies while others start fails the whole operation")
+{
+    ConfigFile config;
+    config.pool["reload"] = {{"strategy", "all-at-once"}};
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    const auto port = usher.port();
+    Load load{port, 2};
+
+    SUBCASE("a reload")
+    {
+        config.pool["command"] = slow_in(2);
+        config.write();
+        auto reload = ask(usher, {"reload"});
+        usher.wait_until_ready(3);
+        ::kill(usher.worker_pid(1), SIGKILL);
+        const auto result = reload.get();
+        CAPTURE(result.output);
+        CHECK(result.code == 1);
+        CHECK(result.output.find("worker 1: the worker killed by SIGKILL") != std::string::npos);
+        check_served_by(usher, 1, 2);
+    }
+    SUBCASE("a restart of all")
+    {
+        // The first generation came up at once; what is started from now on does not in slot 2.
+        config.pool["command"] = {"/bin/sh", "-c",
+                                  "test $USHER_SLOT = 2 -a -e \"$1\" && exec \"$0\" --never-ready; "
+                                  "exec \"$0\"",
+                                  demo_program(), config.in_folder("slow")};
+        config.write();
+        CHECK(usher.command({"reload"}).code == 0);
+        std::ofstream{config.in_folder("slow")};
+        auto restart = ask(usher, {"restart", "all"});
+        usher.wait_until_ready(5);
+        ::kill(usher.worker_pid(1), SIGKILL);
+        CHECK(restart.get().code == 1);
+        check_served_by(usher, 2, 2);
+    }
+    SUBCASE("more workers")
+    {
+        config.pool["command"] = slow_in(4);
+        config.write();
+        CHECK(usher.command({"reload"}).code == 0);
+        auto scale = ask(usher, {"scale", "4"});
+        usher.wait_until_ready(5);
+        ::kill(usher.worker_pid(3), SIGKILL);
+        CHECK(scale.get().code == 1);
+        check_served_by(usher, 2, 2);
+    }
+    SUBCASE("a new pool")
+    {
+        auto added = config.pool;
+        added["name"] = "added";
+        added["command"] = slow_in(2);
+        config.more_pools = {added};
+        config.pool["name"] = "default";
+        config.write();
+        auto reload = ask(usher, {"reload"});
+        usher.wait_for("worker added/1 (pid ");
+        usher.wait_for("): ready after");
+        const auto line = usher.wait_for("worker added/1 (pid ");
+        const auto begin = line.find("(pid ") + 5;
+        const auto pid = std::stoi(line.substr(begin));
+        usher.wait_for("worker added/1 (pid " + std::to_string(pid) + "): ready");
+        ::kill(pid, SIGKILL);
+        const auto result = reload.get();
+        CAPTURE(result.output);
+        CHECK(result.code == 1);
+        CHECK(result.output.find("\"added\" is not added") != std::string::npos);
+        CHECK(eventually([&] { return children_of(usher.pid()).size() == 2; }));
+    }
+    load.stop();
+    CHECK(load.problems() == 0);
+}
+
+TEST_CASE("a reload whose added worker fails has changed nothing, as it says")
+{
+    ConfigFile config;
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    config.pool["workers"] = 3;
+    config.pool["command"] = demo_but_in(3, "/bin/false");
+    config.write();
+    const auto result = usher.command({"reload"});
+    CHECK(result.code == 1);
+    usher.wait_for("reload failed, nothing has changed: ");
+    check_served_by(usher, 1, 2);
+    CHECK(
+        usher.command({"reload", "--dry-run"}).output.find("generation 2 replaces generation 1") !=
+        std::string::npos);
+}
+
+TEST_CASE("what replaces nobody does not soak, and holds up nobody")
+{
+    ConfigFile config;
+    config.pool["reload"] = {{"soak", "1m"}};
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    config.pool["max_queue"] = 7;
+    config.write();
+    const auto start = Clock::now();
+    CHECK(usher.command({"reload"}).code == 0);
+    CHECK(usher.command({"scale", "1"}).code == 0);
+    CHECK(Clock::now() - start < 20s);
+}
+
+TEST_SUITE_END();
