@@ -44,7 +44,7 @@ bool is_trusted(int socket) noexcept
 
 } // namespace
 
-ControlServer::ControlServer(const asio::any_io_executor& executor, std::string path,
+ControlServer::ControlServer(const asio::any_io_executor& executor, const std::string& path,
                              Operations& operations)
     : executor_{executor},
       path_{path.empty() ? default_control_path() : path},

@@ -25,7 +25,7 @@ class ControlSession;
 class ControlServer {
 public:
     /// An empty `path` means the default one.
-    ControlServer(const boost::asio::any_io_executor& executor, std::string path,
+    ControlServer(const boost::asio::any_io_executor& executor, const std::string& path,
                   Operations& operations);
     ~ControlServer();
 

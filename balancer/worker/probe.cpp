@@ -44,10 +44,10 @@ constexpr std::uint32_t longest_head = 8 * 1024;
 
 } // namespace
 
-Probe::Probe(const asio::any_io_executor& executor, ProbeConfig config, WorkerLink& link,
+Probe::Probe(const asio::any_io_executor& executor, ProbeConfig config, HandOver hand_over,
              Observer& observer)
     : config_{std::move(config)},
-      link_{link},
+      hand_over_{std::move(hand_over)},
       observer_{observer},
       socket_{executor},
       timer_{executor},
@@ -123,7 +123,7 @@ std::string Probe::connect()
 {
     try {
         auto pair = sys::make_stream_pair();
-        if (const auto error = link_.send_probe(pair.child.get()))
+        if (const auto error = hand_over_(pair.child.get()))
             return fmt::format("{} cannot be handed over: {}", name(), error.message());
         socket_.assign(asio::local::stream_protocol{}, pair.parent.release());
     } catch (const std::system_error& e) {

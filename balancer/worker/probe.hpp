@@ -2,15 +2,16 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
-#include "balancer/dialect/worker_link.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <system_error>
 
 namespace usher {
 
@@ -35,8 +36,11 @@ public:
         ~Observer() = default;
     };
 
-    /// `link` and `observer` must stay until stop().
-    Probe(const boost::asio::any_io_executor& executor, ProbeConfig config, WorkerLink& link,
+    /// Hands the worker a connection; the descriptor stays the caller's.
+    using HandOver = std::function<std::error_code(int fd)>;
+
+    /// `hand_over` is called, and `observer` must stay, until stop().
+    Probe(const boost::asio::any_io_executor& executor, ProbeConfig config, HandOver hand_over,
           Observer& observer);
 
     void start();
@@ -61,7 +65,7 @@ private:
     void hang_up() noexcept;
 
     ProbeConfig config_;
-    WorkerLink& link_;
+    HandOver hand_over_;
     Observer& observer_;
     boost::asio::local::stream_protocol::socket socket_; ///< our end of the pair
     boost::asio::steady_timer timer_;

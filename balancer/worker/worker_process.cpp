@@ -375,7 +375,9 @@ void WorkerProcess::be_ready()
 
     lifecycle_.on_probing();
     Probe::Observer& observer = *this;
-    probe_ = std::make_shared<Probe>(wake_.get_executor(), *config_->probe, *link_, observer);
+    probe_ = std::make_shared<Probe>(
+        wake_.get_executor(), *config_->probe, [this](int fd) { return link_->send_probe(fd); },
+        observer);
     publish(EventKind::probing, log::Level::debug, "says it is ready: " + probe_->name());
     probe_->start();
 }

@@ -21,7 +21,7 @@
 /// A type that is not known is ignored and counted, so that either side may be newer.
 namespace usher::wire {
 
-inline constexpr std::size_t max_control_message = 64 * 1024;
+inline constexpr std::size_t max_control_message = 64UL * 1024;
 
 struct Hello {
     int protocol = 0;

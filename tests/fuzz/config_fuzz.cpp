@@ -6,22 +6,14 @@
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/config/load.hpp"
 #include "balancer/config/validate.hpp"
+#include "tests/fuzz/fuzz.hpp"
 
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
 #include <optional>
-#include <string_view>
 
 using namespace usher;
+using namespace usher::fuzz;
 
 namespace {
-
-void require(bool condition)
-{
-    if (!condition)
-        std::abort();
-}
 
 std::optional<Config> decode(std::string_view text)
 {
@@ -37,7 +29,7 @@ std::optional<Config> decode(std::string_view text)
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
-    const auto config = decode({reinterpret_cast<const char*>(data), size});
+    const auto config = decode(text_of(data, size));
     if (!config)
         return 0;
 

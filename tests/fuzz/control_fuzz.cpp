@@ -3,22 +3,14 @@
 // Whatever the bytes, decode_control() gives a message, and one that can be sent comes back as it
 // was.
 #include "common/wire/control.hpp"
+#include "tests/fuzz/fuzz.hpp"
 
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
-#include <string_view>
 #include <variant>
 
 using namespace usher::wire;
+using namespace usher::fuzz;
 
 namespace {
-
-void require(bool condition)
-{
-    if (!condition)
-        std::abort();
-}
 
 void check(const UnknownMessage& /*message*/) {}
 
@@ -37,7 +29,7 @@ void check(const auto& message)
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
-    const auto message = decode_control({reinterpret_cast<const char*>(data), size});
+    const auto message = decode_control(text_of(data, size));
     std::visit([](const auto& m) { check(m); }, message);
     return 0;
 }

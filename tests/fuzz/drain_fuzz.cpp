@@ -3,12 +3,9 @@
 // What the C library takes for a drain message is one: where the whole text is JSON, the master's
 // own decoder says the same of it.
 #include "common/wire/control.hpp"
+#include "tests/fuzz/fuzz.hpp"
 
 #include <chrono>
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
-#include <string_view>
 #include <variant>
 
 extern "C" {
@@ -16,10 +13,11 @@ extern "C" {
 }
 
 using namespace usher::wire;
+using namespace usher::fuzz;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
-    const std::string_view packet{reinterpret_cast<const char*>(data), size};
+    const auto packet = text_of(data, size);
     std::uint64_t timeout = 0;
     const bool is_drain = uw_read_drain(packet.data(), packet.size(), &timeout);
 

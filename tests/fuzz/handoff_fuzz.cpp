@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
 // Whatever the bytes, HandoffPacket::parse() refuses them or gives records that encode to a packet
-// of the same records, and decode_header() never says anything else.
+// of the same records; decode_header() and the C library never say anything else.
 #include "common/wire/handoff.hpp"
+#include "tests/fuzz/fuzz.hpp"
 
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
 #include <span>
 #include <vector>
 
+extern "C" {
+#include "worker/c/record.h"
+}
+
 using namespace usher::wire;
+using namespace usher::fuzz;
 
 namespace {
-
-void require(bool condition)
-{
-    if (!condition)
-        std::abort();
-}
 
 std::vector<std::byte> encode(const HandoffPacket& packet)
 {
@@ -30,6 +27,20 @@ std::vector<std::byte> encode(const HandoffPacket& packet)
             out.subspan(handoff_header_size + i * handoff_record_size).first<handoff_record_size>(),
             packet.record(i));
     return result;
+}
+
+void check_in_c(const std::uint8_t* data, const HandoffPacket& packet)
+{
+    uw_header header{};
+    require(uw_decode_header(data, &header) && header.count == packet.count());
+    for (std::size_t i = 0; i < packet.count(); ++i) {
+        usher_connection connection{};
+        uw_decode_record(data + handoff_header_size + i * header.record_size, &connection);
+        const auto record = packet.record(i);
+        require(connection.id == record.id && connection.accepted_at == record.accepted_at &&
+                connection.listener == record.listener && connection.reclaims == record.reclaims());
+        require((connection.peer_size != 0) == (record.peer.family != AddressFamily::unknown));
+    }
 }
 
 } // namespace
@@ -46,6 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(packet->count() == header->count);
     require(packet->count() >= 1 && packet->count() <= max_handoff_records);
 
+    check_in_c(data, *packet);
     const auto again = encode(*packet);
     const auto parsed = HandoffPacket::parse(again);
     require(parsed.has_value() && parsed->count() == packet->count());

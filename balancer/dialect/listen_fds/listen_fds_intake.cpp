@@ -208,7 +208,7 @@ void ListenFdsIntake::set_active(Seat& seat, bool active) noexcept
     steer();
 }
 
-void ListenFdsIntake::release(Seat& seat) noexcept
+void ListenFdsIntake::release(Seat& seat)
 {
     set_active(seat, false);
     seat.taken = false;

@@ -58,7 +58,7 @@ public:
     void set_active(Seat& seat, bool active) noexcept;
 
     /// Its worker has ended, or was never started.
-    void release(Seat& seat) noexcept;
+    void release(Seat& seat);
 
     /// No connection comes to any worker by us any more.
     [[nodiscard]] bool is_closed() const noexcept { return closed_; }

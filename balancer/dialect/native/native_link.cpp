@@ -19,6 +19,8 @@ template <typename... Functions>
 struct Overloaded : Functions... {
     using Functions::operator()...;
 };
+template <typename... Functions> // clang 14 does not make it by itself
+Overloaded(Functions...)->Overloaded<Functions...>;
 
 /// A worker's own words on one line: nothing in them can look like a line of the log.
 std::string on_one_line(std::string text)

@@ -105,7 +105,7 @@ inline constexpr std::string_view hands_out_reason =
     "it hands out a connection, as only a primary does";
 
 /// Reads one message.  Never throws for what is in it: that is Malformed.
-[[nodiscard]] Message decode(std::string_view json);
+[[nodiscard]] Message decode(std::string_view text);
 
 /// What stands for a message of `size` bytes that is not shown.
 [[nodiscard]] std::string size_note(std::size_t size);

@@ -35,7 +35,7 @@ public:
 
     /// If the next value is an object, goes to its value for `key`, past others that are plain and
     /// short.  False if it cannot be found.
-    [[nodiscard]] bool find(std::string_view key);
+    [[nodiscard]] bool find(std::string_view wanted);
 
     /// The next value if it is a text of Latin-1, as it stands in the payload.
     [[nodiscard]] std::optional<std::string_view> read_text() noexcept;

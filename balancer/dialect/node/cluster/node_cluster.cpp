@@ -303,7 +303,7 @@ void NodeCluster::close_server(NodeWorker& worker, std::string_view key)
 }
 
 /// Nobody has the server any more; if that was no worker's end but the program's wish, it closes.
-void NodeCluster::close_if_abandoned(const std::string& key, std::weak_ptr<NodeWorker> last)
+void NodeCluster::close_if_abandoned(const std::string& key, const std::weak_ptr<NodeWorker>& last)
 {
     const auto server = std::ranges::find(servers_, key, &Server::key);
     const auto worker = last.lock();

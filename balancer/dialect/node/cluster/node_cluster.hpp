@@ -100,7 +100,7 @@ private:
     [[nodiscard]] int join(NodeWorker& worker, const ServerRequest& request, Server*& server);
     [[nodiscard]] int let_in(NodeWorker& worker, const ServerRequest& request, Server& server);
     [[nodiscard]] int serve(NodeWorker& worker, const ServerRequest& request);
-    void close_if_abandoned(const std::string& key, std::weak_ptr<NodeWorker> last);
+    void close_if_abandoned(const std::string& key, const std::weak_ptr<NodeWorker>& last);
     void watch_unwanted();
     void watch_unwanted(Server& server);
     void close_if_unwanted(const std::string& key);

@@ -5,24 +5,15 @@
 #include "balancer/dialect/node/channel/node_advanced.hpp"
 #include "balancer/dialect/node/channel/node_frames.hpp"
 #include "balancer/dialect/node/channel/v8_reader.hpp"
+#include "tests/fuzz/fuzz.hpp"
 
-#include <algorithm>
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
 #include <string>
-#include <string_view>
 #include <variant>
 
 using namespace usher;
+using namespace usher::fuzz;
 
 namespace {
-
-void require(bool condition)
-{
-    if (!condition)
-        std::abort();
-}
 
 /// The payload as JSON; empty if it is not plain.
 std::string json_of(std::string_view payload)
@@ -53,7 +44,7 @@ void check(std::string_view payload)
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
-    const std::string_view all{reinterpret_cast<const char*>(data), size};
+    const auto all = text_of(data, size);
     check(all);
 
     // The first byte says in how large pieces the rest comes.
