@@ -3,7 +3,9 @@
 Each check yields rows (what, measured, limit); measured is a number, or the reason for skipping.
 """
 
+import pathlib
 import shutil
+import sys
 import time
 
 from . import load
@@ -11,6 +13,7 @@ from .processes import BenchError, Server, executable, free_port, read_proc, swe
 from .table import print_table
 from .tracing import AllocationCounter, Strace
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORKERS = 4
 SEQUENTIAL = 5_000
 BATCH, BATCHES = 64, 200
@@ -21,6 +24,9 @@ IDLE_SECONDS = 3
 SYSCALLS_ALONE = 6
 SYSCALLS_WAITING = 2.3
 NONE = 0.001  # per connection or request: the few of housekeeping, and not one each
+
+# What a worker that accepts and closes cannot do without: the hand-off, the wait, and the end.
+WAIT_AND_CLOSE = {"recvmsg", "epoll_ctl", "epoll_wait", "poll", "close"}
 
 
 def usher_command(tools, port, workers, command):
@@ -85,6 +91,48 @@ def note(title, trace, divisor):
     print(f"  {title}:\n    {shown or 'none'}")
 
 
+# --- system calls of the worker libraries
+
+
+def check_worker_syscalls(tools):
+    folder = tools.accept_only_worker.parent
+    python = {"PYTHONPATH": str(ROOT / "worker/python")}
+    for library, command, environment, of_the_language in (
+        ("C++", [tools.accept_only_worker], {}, set()),
+        ("C", [folder / "accept_only_worker_c"], {}, set()),
+        # CPython's socket() asks about whatever descriptor it is given.
+        ("Python", [sys.executable, ROOT / "tests/bench/accept_only_worker.py"], python,
+         {"getsockname"}),
+    ):
+        what = f"system calls per hand-off beyond the wait, {library} library"
+        if not pathlib.Path(command[0]).exists():
+            yield what, f"{command[0]} is not built; scripts/test builds it", NONE
+            continue
+        idle, busy = worker_traces(tools, command, environment)
+        note(f"{SEQUENTIAL:,} hand-offs to the {library} library", busy, SEQUENTIAL)
+        beats, calls = (
+            sum(count for name, count in trace.calls.items()
+                if name not in WAIT_AND_CLOSE | of_the_language)
+            for trace in (idle, busy)
+        )
+        heartbeat = beats / idle.seconds * busy.seconds
+        yield what, max(0, calls - heartbeat) / SEQUENTIAL, NONE
+
+
+def worker_traces(tools, command, environment):
+    """What a worker does while nothing comes, and with hand-offs."""
+    port = free_port()
+    with Server(usher_command(tools, port, 1, command), tools.folder / "usher.log",
+                environment) as server:
+        load.wait_for_close(server, port, seconds=20)
+        [worker] = [pid for pid in server.tree() if executable(pid) != str(tools.usher)]
+        with Strace(worker, tools.folder) as idle:
+            time.sleep(IDLE_SECONDS)
+        with Strace(worker, tools.folder) as busy:
+            load.sequential_silent(port, SEQUENTIAL)
+    return idle, busy
+
+
 # --- heap allocations
 
 
@@ -143,7 +191,7 @@ def run(tools):
         raise BenchError("strace is not installed: scripts/bench --install")
     print("Counting:")
     try:
-        rows = [*check_syscalls(tools), *check_allocations(tools)]
+        rows = [*check_syscalls(tools), *check_worker_syscalls(tools), *check_allocations(tools)]
     finally:
         sweep()
     results = []

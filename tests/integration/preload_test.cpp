@@ -441,6 +441,25 @@ TEST_CASE_FIXTURE(Fixture, "with a full descriptor table the connection waits an
     CHECK(worker->result_of("peer") == client_name(client));
 }
 
+TEST_CASE_FIXTURE(Fixture, "a low number that comes free does not hide a full descriptor table")
+{
+    auto worker = serve({"fill-descriptors 1", "wait", "accept", "accept", "wait",
+                         "free-descriptors", "accept", "peer"});
+    CHECK(worker->result_of("fill-descriptors 1") == "ok");
+    const auto first = worker->connect(front);
+    const auto second = worker->connect(front);
+    worker->go();
+    CHECK(worker->result_of("wait") == "ok");
+    CHECK(worker->result_of("accept").starts_with(client_name(first)));
+    CHECK(worker->result_of("accept") == "EMFILE");
+    CHECK(worker->channel().queued() == 1);
+    worker->go();
+    CHECK(worker->result_of("wait") == "ok");
+    CHECK(worker->result_of("free-descriptors") == "ok");
+    CHECK(worker->result_of("accept").starts_with(client_name(second)));
+    CHECK(worker->result_of("peer") == client_name(second));
+}
+
 TEST_CASE("behind a Unix listener the program may listen on a port, or on the same path")
 {
     const TempDir folder;
@@ -494,6 +513,57 @@ TEST_CASE_FIXTURE(Fixture, "without its master a listening socket falls silent, 
     CHECK(worker->result_of("is-quiet poll") == "silent");
     CHECK(worker->result_of("accept") == "EAGAIN");
     CHECK(worker->result_of("name") == front.address.to_string());
+}
+
+TEST_CASE_FIXTURE(Fixture, "it falls silent also when no descriptor is left, or one")
+{
+    for (const std::string fill : {"fill-descriptors", "fill-descriptors 1"}) {
+        CAPTURE(fill);
+        auto worker = serve({"epoll-add", "non-block", fill, "wait", "epoll", "accept",
+                             "is-quiet epoll", "is-quiet poll", "name"},
+                            1h);
+        for (const auto& step : Steps{"epoll-add", "non-block", fill})
+            CHECK(worker->result_of(step) == "ok");
+        worker->die();
+        worker->go();
+        CHECK(worker->result_of("wait") == "ok");
+        CHECK(worker->result_of("epoll") == "readable");
+        CHECK(worker->result_of("accept") == "EAGAIN");
+        CHECK(worker->result_of("is-quiet epoll") == "silent");
+        CHECK(worker->result_of("is-quiet poll") == "silent");
+        CHECK(worker->result_of("name") == front.address.to_string());
+    }
+}
+
+TEST_CASE_FIXTURE(Fixture, "without its master and without a descriptor a program is ended as well")
+{
+    auto worker = serve({"fill-descriptors", "wait", "accept", "pause"});
+    CHECK(worker->result_of("fill-descriptors") == "ok");
+    worker->die();
+    worker->go();
+    CHECK(worker->wait() == sys::ExitStatus{.by_signal = true, .code = SIGTERM});
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "a listening socket can be shut down, also the one that stands in for it")
+{
+    auto worker = serve({"non-block", "shutdown", "accept", "shutdown", "accept"}, 1h);
+    CHECK(worker->result_of("non-block") == "ok");
+    for (int i = 0; i < 2; ++i) {
+        CHECK(worker->result_of("shutdown") == "ok");
+        CHECK(worker->result_of("accept") == "EAGAIN");
+    }
+}
+
+TEST_CASE_FIXTURE(Fixture, "threads that listen at once get each the queue of its own port")
+{
+    const auto second = listen_on(loopback(0));
+    const auto second_bind = "bind 127.0.0.1:" + std::to_string(second.address.port());
+    const Steps steps{"socket 4",  bind(),   "listen",         "socket 4",
+                      second_bind, "listen", "close-from 200", "listen-in-threads 2000"};
+    PreloadWorker worker{{front.address, second.address}, steps};
+    for (const auto& step : steps)
+        CHECK(worker.result_of(step) == "ok");
 }
 
 TEST_CASE("a program that never listens fails at its start_timeout, and the failure says why")

@@ -34,6 +34,7 @@ int listener = -1;
 int connection = -1;
 int poller = -1;
 std::vector<int> listeners;
+std::vector<int> fillers;
 
 struct Address {
     sockaddr_storage storage{};
@@ -192,15 +193,56 @@ std::string add_to_epoll(std::uint32_t events)
     return result(::epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event));
 }
 
-/// Leaves no room for another descriptor, or as much as there was.
-std::string limit_descriptors(bool full)
+/// Takes all descriptors up to a limit of 256 but the `spare` lowest ones that are free.
+std::string fill_descriptors(std::size_t spare)
 {
     rlimit limit{};
     ::getrlimit(RLIMIT_NOFILE, &limit);
-    const int lowest_free = ::dup(STDIN_FILENO);
-    ::close(lowest_free);
-    limit.rlim_cur = full ? static_cast<rlim_t>(lowest_free) : limit.rlim_max;
-    return result(::setrlimit(RLIMIT_NOFILE, &limit));
+    limit.rlim_cur = 256;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    for (int filler = -1; (filler = ::dup(STDIN_FILENO)) >= 0;)
+        fillers.push_back(filler);
+    for (std::size_t i = 0; i < spare; ++i)
+        ::close(fillers.at(i));
+    fillers.erase(fillers.begin(), fillers.begin() + static_cast<std::ptrdiff_t>(spare));
+    return "ok";
+}
+
+std::string free_descriptors()
+{
+    for (const int filler : fillers)
+        ::close(filler);
+    fillers.clear();
+    return "ok";
+}
+
+/// Two threads listen at once, each on its own of the two addresses the program listens on
+/// already; so many times.
+std::string listen_in_threads(int times)
+{
+    std::array<Address, 2> wanted;
+    for (std::size_t i = 0; i < 2; ++i)
+        ::getsockname(listeners.at(i), wanted[i].data(), &wanted[i].size);
+    for (int round = 0; round < times; ++round) {
+        std::atomic<int> waiting{2};
+        std::array<std::string, 2> names;
+        const auto listen_once = [&](std::size_t i) {
+            const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+            (void)::bind(fd, wanted[i].data(), wanted[i].size);
+            --waiting;
+            while (waiting > 0) {
+            }
+            names[i] = ::listen(fd, 1) < 0 ? result(-1) : name_by(::getsockname, fd);
+            ::close(fd);
+        };
+        std::thread other{listen_once, 1};
+        listen_once(0);
+        other.join();
+        for (std::size_t i = 0; i < 2; ++i)
+            if (names[i] != print(wanted[i]))
+                return names[i] + " in place of " + print(wanted[i]);
+    }
+    return "ok";
 }
 
 /// Many threads wait in accept() at once; each writes its answer and goes on.
@@ -260,6 +302,8 @@ std::string perform(const std::string& verb, const std::string& rest)
         return name_by(::getsockname, connection);
     if (verb == "close-connection")
         return result(::close(connection));
+    if (verb == "shutdown")
+        return result(::shutdown(listener, SHUT_RDWR));
     if (verb == "close")
         return result(::close(listener));
     if (verb == "dup")
@@ -272,8 +316,14 @@ std::string perform(const std::string& verb, const std::string& rest)
         return wait_by(verb, patience_ms);
     if (verb == "is-quiet")
         return wait_by(rest, 50);
-    if (verb == "fill-descriptors" || verb == "free-descriptors")
-        return limit_descriptors(verb == "fill-descriptors");
+    if (verb == "fill-descriptors")
+        return fill_descriptors(rest.empty() ? 0 : std::stoul(rest));
+    if (verb == "free-descriptors")
+        return free_descriptors();
+    if (verb == "close-from")
+        return result(::close_range(static_cast<unsigned>(std::stoi(rest)), ~0U, 0));
+    if (verb == "listen-in-threads")
+        return listen_in_threads(std::stoi(rest));
     if (verb == "threads")
         return accept_in_threads(std::stoi(rest));
     if (verb == "echo-environment") {

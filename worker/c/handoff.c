@@ -21,6 +21,9 @@ static void adopt(struct msghdr* header, struct uw_batch* batch)
         memcpy(batch->fds + batch->count, CMSG_DATA(c), count * sizeof(int));
         batch->count += count;
     }
+    for (size_t i = 0; i < batch->count; ++i)
+        if (batch->fds[i] >= batch->fd_mark)
+            batch->fd_mark = 0;
 }
 
 static int refuse(struct uw_batch* batch, int error)
@@ -36,7 +39,7 @@ int uw_receive(int socket, struct uw_batch* batch)
     // back before it is consumed, and then two workers hold the same connection.
     unsigned char start[uw_header_size];
     struct uw_header header;
-    if (!uw_is_far_from_fd_limit(uw_max_records) &&
+    if (!uw_has_fd_reserve(&batch->fd_mark) &&
         recv(socket, start, sizeof start, MSG_PEEK | MSG_DONTWAIT) == (ssize_t)sizeof start &&
         uw_decode_header(start, &header) && !uw_has_fd_headroom(socket, header.count))
         return refuse(batch, EMFILE);

@@ -1,25 +1,37 @@
 // SPDX-License-Identifier: MIT
 #include "headroom.h"
 
+#include "handoff.h"
+
 #include <assert.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-bool uw_is_far_from_fd_limit(size_t count)
+bool uw_has_fd_reserve(int* mark)
 {
-    struct stat status;
     struct rlimit limit;
-    return stat("/proc/self/fd", &status) == 0 && status.st_size > 0 &&
-           getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-           (rlim_t)status.st_size + count <= limit.rlim_cur;
+    if (*mark > 0)
+        return true;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return false;
+
+    const int end = limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur : INT_MAX;
+    const int begin = end > 4 * uw_max_records ? end - 4 * uw_max_records : 0;
+    // Not by opening as many: for a moment other threads would find the table full.
+    int unused = 0;
+    for (int fd = begin; fd < end; ++fd)
+        unused += fcntl(fd, F_GETFD) < 0;
+    if (unused >= 3 * uw_max_records)
+        *mark = begin;
+    return unused >= uw_max_records;
 }
 
 bool uw_has_fd_headroom(int fd, size_t count)
 {
-    int probes[64];
-    assert(count <= sizeof probes / sizeof probes[0]);
+    int probes[uw_max_records];
+    assert(count <= uw_max_records);
 
     size_t opened = 0;
     while (opened < count && (probes[opened] = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0)

@@ -4,9 +4,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/// True if `count` more descriptors surely fit, without trying.  Asks /proc, which tells since
-/// Linux 6.2 how many are open.
-bool uw_is_far_from_fd_limit(size_t count);
+/// True if the descriptors of one packet surely fit, mostly without asking the kernel.
+///
+/// The kernel gives the lowest free number.  So once the last numbers below RLIMIT_NOFILE were seen
+/// to be free, they stay free until somebody gets one of them.  They are enough for a packet, and
+/// for a program that opens three more for each connection of the one before.  `mark` is the first
+/// of them, 0 at the beginning, and 0 again once a descriptor was received that is not below it.
+bool uw_has_fd_reserve(int* mark);
 
 /// True if this process can open `count` more descriptors now.
 ///

@@ -105,10 +105,15 @@ void for_each_descriptor(Act act) noexcept
 
 EpollRegistrations::EpollRegistrations(int fd) noexcept : fd_{fd}
 {
-    for_each_descriptor([this](int other) {
-        if (is_epoll(other))
-            find_in(other);
+    // One after the other: there may be room for one descriptor more and not for two.
+    std::array<int, std::tuple_size_v<decltype(found_)>> epolls;
+    std::size_t epoll_count = 0;
+    for_each_descriptor([&](int other) {
+        if (epoll_count < epolls.size() && is_epoll(other))
+            epolls[epoll_count++] = other;
     });
+    for (std::size_t i = 0; i < epoll_count; ++i)
+        find_in(epolls[i]);
     for (std::size_t i = 0; i < count_; ++i)
         ::epoll_ctl(found_[i].epoll, EPOLL_CTL_DEL, fd_, nullptr);
 }

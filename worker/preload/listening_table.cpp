@@ -96,6 +96,16 @@ void forget_listening(Listening& entry) noexcept
     entry.fd.store(nobody, std::memory_order_release);
 }
 
+int listening_at(std::size_t queue) noexcept
+{
+    for (const auto& entry : entries) {
+        const int fd = entry.fd.load(std::memory_order_acquire);
+        if (fd >= 0 && entry.queue == queue && is_true(entry, fd))
+            return fd;
+    }
+    return -1;
+}
+
 void for_each_listening(void (*act)(Listening&)) noexcept
 {
     for (auto& entry : entries) {

@@ -32,6 +32,9 @@ Listening* add_listening(int fd, std::size_t queue, int family, const Address& w
 /// The number is somebody else's now.
 void forget_listening(Listening& entry) noexcept;
 
+/// A descriptor that is a hand-off socket of `queue`; -1 if the program has none.
+[[nodiscard]] int listening_at(std::size_t queue) noexcept;
+
 /// Calls `act` for each entry that still is what it says.
 void for_each_listening(void (*act)(Listening&)) noexcept;
 

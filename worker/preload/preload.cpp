@@ -98,12 +98,14 @@ int accept_any(int fd, sockaddr* address, socklen_t* size, int flags)
     auto* entry = find_listening(fd);
     if (entry == nullptr) {
         const int connection = next::accept4(fd, address, size, flags);
-        // Of a hand-off socket, the kernel says that it does not listen.
-        if (connection >= 0 || errno != EINVAL)
+        // Of a hand-off socket the kernel says that it does not listen; of what stands in for one,
+        // that it cannot.
+        const int error = errno;
+        if (connection >= 0 || (error != EINVAL && error != EOPNOTSUPP))
             return connection;
         entry = recognize(fd);
         if (entry == nullptr) {
-            errno = EINVAL;
+            errno = error;
             return -1;
         }
     }

@@ -5,11 +5,9 @@
 #include "worker/preload/inheritance.hpp"
 #include "worker/preload/takeover.hpp"
 
-#include <array>
 #include <csignal>
 #include <ctime>
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,21 +15,33 @@ namespace usher::preload {
 
 namespace {
 
-/// A duplicate of what stands in for `queue` in this process, for all its descriptors the same.
+/// What stands in for `queue` in this process, for all its descriptors the same; -1 if there is no
+/// room for it.
 int stand_in_for(Queue& queue) noexcept
 {
     int fd = queue.stand_in_fd.load();
     if (fd < 0) {
         const int fresh = make_quiet();
-        queue.stand_in.store(inode_of(fresh));
-        if (!queue.stand_in_fd.compare_exchange_strong(fd, fresh)) {
-            ::close(fresh); // another thread was faster
-            queue.stand_in.store(inode_of(fd));
-        } else {
+        if (fresh < 0)
+            return -1;
+        if (queue.stand_in_fd.compare_exchange_strong(fd, fresh))
             fd = fresh;
-        }
+        else
+            ::close(fresh); // another thread was faster
     }
-    return ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    queue.stand_in.store(inode_of(fd));
+    return fd;
+}
+
+/// Closes what led to the master: in a full descriptor table it makes the room that falling silent
+/// takes.
+void close_inherited(const Inheritance& all) noexcept
+{
+    if (is_there(all.control))
+        ::close(all.control.fd);
+    for (const auto& queue : all.queues)
+        if (is_there(queue.socket))
+            ::close(queue.socket.fd);
 }
 
 /// Sends the signal to this process once it has had its time to finish what it has.
@@ -49,32 +59,43 @@ void end_later(const Inheritance& all) noexcept
         ::kill(::getpid(), all.end_signal);
 }
 
-} // namespace
-
-int make_quiet() noexcept
+/// Tells the program to end.
+void end(const Inheritance& all) noexcept
 {
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) < 0)
-        return -1;
-    return ends[0]; // the other end stays open and silent for as long as this process lives
-}
-
-void on_master_gone(const Listening& entry) noexcept
-{
-    const KeepErrno keep;
-    auto& all = inheritance();
-    if (const int quiet = stand_in_for(all.queues[entry.queue]); quiet >= 0)
-        replace(entry, quiet);
-
-    static constinit std::atomic<bool> done{false};
-    if (done.exchange(true))
-        return;
     // A process that forked its workers ends them in its own way, and would replace us.
     const pid_t leader = all.page->leader.load();
     if (leader != ::getpid() && leader == ::getppid())
         ::kill(leader, all.end_signal);
     else
         end_later(all);
+}
+
+} // namespace
+
+int make_quiet() noexcept
+{
+    // Nobody can send to a socket without a name; of a stream socket, poll() would say that it has
+    // hung up.
+    return ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
+bool on_master_gone(const Listening& entry) noexcept
+{
+    auto& all = inheritance();
+    auto& queue = all.queues[entry.queue];
+    if (inode_of(entry.fd.load()) == queue.stand_in.load())
+        return false;
+
+    static constinit std::atomic<bool> known{false};
+    const bool is_first = !known.exchange(true); // closing twice would close somebody else's
+    if (is_first)
+        close_inherited(all);
+    const int quiet = stand_in_for(queue);
+    if (quiet >= 0)
+        replace(entry, quiet);
+    if (is_first)
+        end(all);
+    return quiet >= 0;
 }
 
 } // namespace usher::preload

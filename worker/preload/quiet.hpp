@@ -13,6 +13,8 @@ namespace usher::preload {
 /// The program does not know end-of-file on a listening socket and would ask again and again, so
 /// it gets one that stays quiet; and it is told to end in the one way it understands, by the
 /// pool's `stop_signal`.
-void on_master_gone(const Listening& entry) noexcept;
+///
+/// False: there is no room for that socket, or it is there and the program has shut it down.
+[[nodiscard]] bool on_master_gone(const Listening& entry) noexcept;
 
 } // namespace usher::preload

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "worker/preload/take.hpp"
 
+#include "common/sys/fd/fd_reserve.hpp"
 #include "common/wire/handoff.hpp"
 #include "worker/preload/connection_table.hpp"
 #include "worker/preload/inheritance.hpp"
@@ -9,14 +10,12 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <span>
 
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -47,27 +46,25 @@ int descriptor_of(msghdr& header) noexcept
     return fd;
 }
 
-constinit std::atomic<rlim_t> ask_from{0};
-constinit std::atomic<rlim_t> last_number{RLIM_INFINITY}; ///< of a connection; at first: unknown
+constinit sys::FdReserve reserve;
 
 /// True unless the descriptor table is full: what does not fit the kernel closes, while a
 /// connection that is not read waits, and the master gives others the next ones.
-///
-/// Asks the kernel only when the last connection's number was in the upper half: a new descriptor
-/// gets the lowest number that is free, so a table that is less than half full does not fill up
-/// between two calls, unless the program opens hundreds of files at one go.
 bool has_room() noexcept
 {
-    if (last_number.load(std::memory_order_relaxed) < ask_from.load(std::memory_order_relaxed))
+    if (reserve.is_there())
         return true;
-
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0)
-        ask_from.store(limit.rlim_cur / 2, std::memory_order_relaxed);
     const int probe = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
     if (probe >= 0)
         ::close(probe);
     return probe >= 0 || errno == EBADF; // without standard input, 0 is free
+}
+
+/// True if no connection will ever come.
+bool is_at_end(int fd) noexcept
+{
+    std::byte first{};
+    return ::recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 wire::HandoffRecord record_of(const Buffer& buffer) noexcept
@@ -128,7 +125,8 @@ int take_connection(const Listening& entry, int fd, sockaddr* address, socklen_t
     Buffer buffer;
     int connection = -1;
     for (;;) {
-        if (!has_room()) {
+        // A program with a full table must fall silent as well when its master is gone.
+        if (!has_room() && !(is_at_end(fd) && on_master_gone(entry))) {
             errno = EMFILE;
             return -1;
         }
@@ -139,8 +137,10 @@ int take_connection(const Listening& entry, int fd, sockaddr* address, socklen_t
             return -1;
         }
         if (received == 0) {
-            on_master_gone(entry);
-            continue;
+            if (on_master_gone(entry))
+                continue;
+            errno = EINVAL; // as of a listening socket that was shut down
+            return -1;
         }
         const auto header = wire::decode_header(
             std::span{buffer}.first(std::min(static_cast<std::size_t>(received), buffer.size())));
@@ -156,7 +156,7 @@ int take_connection(const Listening& entry, int fd, sockaddr* address, socklen_t
     }
 
     inheritance().page->accepted.fetch_add(1, std::memory_order_relaxed);
-    last_number.store(static_cast<rlim_t>(connection), std::memory_order_relaxed);
+    reserve.note(connection);
     if ((flags & SOCK_NONBLOCK) == 0)
         ::fcntl(connection, F_SETFL, 0); // the master's is non-blocking
     const auto record = record_of(buffer);

@@ -89,6 +89,7 @@ void give_back(Listening& entry) noexcept
     }
     if (fresh >= 0) {
         replace(entry, fresh);
+        ::close(fresh);
         forget_listening(entry);
     }
 }
@@ -114,18 +115,7 @@ void copy_blocking(int from, int to) noexcept
 int open_queue(std::size_t queue) noexcept
 {
     const auto& socket = inheritance().queues[queue].socket;
-    if (is_there(socket))
-        return ::fcntl(socket.fd, F_DUPFD_CLOEXEC, 3);
-
-    static constinit std::atomic<int> found{-1};
-    static constinit std::atomic<std::size_t> wanted{0};
-    found = -1;
-    wanted = queue;
-    for_each_listening([](Listening& entry) {
-        if (entry.queue == wanted)
-            found = entry.fd.load();
-    });
-    return found < 0 ? -1 : ::fcntl(found, F_DUPFD_CLOEXEC, 3);
+    return ::fcntl(is_there(socket) ? socket.fd : listening_at(queue), F_DUPFD_CLOEXEC, 3);
 }
 
 int family_of(int fd) noexcept
@@ -155,7 +145,6 @@ void replace(const Listening& entry, int replacement) noexcept
     EpollRegistrations registrations{fd};
     ::dup3(replacement, fd, (flags & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0);
     registrations.restore();
-    ::close(replacement);
 }
 
 TakeOver take_over(int fd, const Address& wanted) noexcept
@@ -186,6 +175,7 @@ TakeOver take_over(int fd, const Address& wanted) noexcept
     if (is_there(all.queues[queue].socket))
         ::fcntl(all.queues[queue].socket.fd, F_SETFD, FD_CLOEXEC);
     replace(*entry, socket);
+    ::close(socket);
     say_listening(queue);
     return TakeOver::done;
 }

@@ -23,8 +23,8 @@ enum class TakeOver {
 /// its entry if it is a hand-off socket, null if not.
 [[nodiscard]] Listening* recognize(int fd) noexcept;
 
-/// Puts `replacement`, which is closed, under the number of `entry`, with its flags and its
-/// registrations with epoll.
+/// Puts `replacement` also under the number of `entry`, with the flags and the registrations with
+/// epoll that are there.
 void replace(const Listening& entry, int replacement) noexcept;
 
 } // namespace usher::preload

@@ -55,8 +55,8 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import (TYPE_CHECKING, Any, AsyncIterator, Awaitable, Callable, Iterator, Optional,
-                    Union)
+from typing import (TYPE_CHECKING, Any, AsyncIterator, Awaitable, Callable, Iterable, Iterator,
+                    Optional, Union)
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -136,6 +136,34 @@ class _Page:
 
     def stamp(self) -> None:
         self._words[self._HEARTBEAT] = time.monotonic_ns()
+
+
+class _Reserve:
+    """Knows whether this process is far from its RLIMIT_NOFILE, mostly without asking the kernel.
+
+    The kernel gives the lowest free number.  So once the last numbers below the limit were seen to be
+    free, they stay free until one of them is received.  They are enough for a packet, and for a
+    program that opens three more for each connection of the one before.
+    """
+
+    def __init__(self) -> None:
+        self._mark = 0  # the first of the last numbers; 0: not seen to be free
+
+    def is_there(self) -> bool:
+        """True if the descriptors of one packet surely fit."""
+        if self._mark > 0:
+            return True
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        first = max(0, limit - 4 * MAX_BATCH)
+        free = sum(not _is_open(fd) for fd in range(first, limit))
+        if free >= 3 * MAX_BATCH:
+            self._mark = first
+        return free >= MAX_BATCH
+
+    def note(self, fds: array.array[int]) -> None:
+        """To be told what is received."""
+        if any(fd >= self._mark for fd in fds):
+            self._mark = 0
 
 
 class Socket(socket.socket):
@@ -222,6 +250,7 @@ class Worker:
         self._buffered: deque[Connection] = deque()
         self._control: Optional[socket.socket] = None
         self._control_ended = True
+        self._reserve = _Reserve()
         self._last_id = 0
         if "USHER_PROTOCOL" in os.environ:
             self.identity, self._source, self._control, self._page = _take_inheritance()
@@ -265,7 +294,8 @@ class Worker:
 
     async def __aiter__(self) -> AsyncIterator[Connection]:
         """The same for asyncio; the sockets do not block."""
-        beat = asyncio.create_task(self._beat())
+        loop = asyncio.get_running_loop()
+        beat = loop.create_task(self._beat())
         try:
             while True:
                 connection = self.take()
@@ -275,7 +305,7 @@ class Worker:
                 elif self._ended:
                     return
                 else:
-                    await self._readable()
+                    await self._readable(loop)
         finally:
             beat.cancel()
 
@@ -334,10 +364,7 @@ class Worker:
 
         None: none now, or, once `is_ended`, none any more.
         """
-        connection = self._next()
-        if connection is not None:
-            connection.socket.setblocking(False)
-        return connection
+        return self._next()
 
     @property
     def is_ended(self) -> bool:
@@ -347,6 +374,7 @@ class Worker:
     # How it is done.
 
     def _next(self) -> Optional[Connection]:
+        """The next connection; its socket does not block."""
         if not self._buffered and not self._ended and time.monotonic() >= self._paused_until:
             try:
                 self._receive() if self._control is not None else self._accept()
@@ -368,34 +396,47 @@ class Worker:
         pause = self._paused_until - time.monotonic()
         if pause > 0:
             time.sleep(min(pause, seconds))  # nothing announces that a descriptor has come free
+            self._read_control()
         else:
             poll = select.poll()
-            for one in self._watched():
-                poll.register(one, select.POLLIN)
-            poll.poll(seconds * 1000)
-        self.heartbeat()
+            for fd in self._watched():
+                poll.register(fd, select.POLLIN)
+            self._on_readable(fd for fd, _ in poll.poll(seconds * 1000))
+        self._page.stamp()
 
-    async def _readable(self) -> None:
+    async def _readable(self, loop: asyncio.AbstractEventLoop) -> None:
         """The same for asyncio.  Between two calls nothing is watched, because a program that takes
         its time would be woken again and again."""
         pause = self._paused_until - time.monotonic()
         if pause > 0:
             await asyncio.sleep(pause)
             return
-        loop = asyncio.get_running_loop()
-        wake = asyncio.Event()
-        watched = self._watched()
-        for one in watched:
-            loop.add_reader(one, wake.set)
-        try:
-            await wake.wait()
-        finally:
-            for one in watched:
-                loop.remove_reader(one)
-        self._read_control()
+        wake = loop.create_future()
+        readable: set[int] = set()
 
-    def _watched(self) -> list[socket.socket]:
-        return [self._source] if self._control_ended else [self._source, self._control]
+        def on_readable(fd: int) -> None:
+            readable.add(fd)
+            if not wake.done():
+                wake.set_result(None)
+
+        watched = self._watched()
+        for fd in watched:
+            loop.add_reader(fd, on_readable, fd)
+        try:
+            await wake
+        finally:
+            for fd in watched:
+                loop.remove_reader(fd)
+        self._on_readable(readable)
+
+    def _watched(self) -> list[int]:
+        # Numbers: what asyncio does for a socket begins with printing it, and asks for its names.
+        watched = [self._source] if self._control_ended else [self._source, self._control]
+        return [one.fileno() for one in watched]
+
+    def _on_readable(self, fds: Iterable[int]) -> None:
+        if any(fd != self._source.fileno() for fd in fds):
+            self._read_control()
 
     async def _beat(self) -> None:
         while True:
@@ -426,30 +467,32 @@ class Worker:
 
     def _receive(self) -> None:
         """Buffers the connections of one packet of the master."""
-        if not _has_headroom(self._source):
+        if not (self._reserve.is_there() or _fits(self._source)):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         # Not by socket.recv_fds(), which in Python 3.9 to 3.13 drops the flags it is given.
         packet, extra, flags, _ = self._source.recvmsg(_MAX_PACKET, _FDS_SPACE,
                                                        socket.MSG_CMSG_CLOEXEC)
-        owned = [Socket(fileno=fd) for fd in _adopt(extra)]
-        if not packet and not owned:
+        fds = _adopt(extra)
+        self._reserve.note(fds)
+        if not packet and not fds:
             self._read_control()  # the drain message may be there and not read yet
             self._ended = self.is_draining = True
             return
         header = _decode_header(packet)
         cut = bool(flags & socket.MSG_CTRUNC)  # then the kernel kept the first that fitted
-        if header is None or (len(owned) != header[0] and not cut):
-            for one in owned:
-                one.close()
+        if header is None or (len(fds) != header[0] and not cut):
+            for fd in fds:
+                os.close(fd)
             raise UsherError("the master sent what is no hand-off packet")
-        for number, one in enumerate(owned):
+        for number, fd in enumerate(fds):
             offset = _HEADER.size + number * header[1]
-            self._buffered.append(self._connection(one, *_RECORD.unpack_from(packet, offset)))
+            self._buffered.append(self._connection(fd, *_RECORD.unpack_from(packet, offset)))
 
-    def _connection(self, one: Socket, id: int, accepted_at: int, listener: int, flags: int,
+    def _connection(self, fd: int, id: int, accepted_at: int, listener: int, flags: int,
                     _reserved: int, peer: bytes, local: bytes) -> Connection:
-        return Connection(socket=one, worker=self, peer=_decode_address(peer), id=id,
-                          listener=listener, accepted_at=accepted_at, reclaims=flags & 3,
+        return Connection(socket=_make_socket(fd, peer, local), worker=self,
+                          peer=_decode_address(peer), id=id, listener=listener,
+                          accepted_at=accepted_at, reclaims=flags & 3,
                           known_local=_decode_address(local))
 
     def _accept(self) -> None:
@@ -463,9 +506,11 @@ class Worker:
                 raise
             plain.setblocking(False)
             self._last_id += 1
+            one = Socket(plain.family, plain.type | socket.SOCK_NONBLOCK, plain.proto,
+                         plain.detach())
             self._buffered.append(
-                Connection(socket=Socket(fileno=plain.detach()), worker=self, peer=peer,
-                           id=self._last_id, listener=0, accepted_at=time.monotonic_ns()))
+                Connection(socket=one, worker=self, peer=peer, id=self._last_id, listener=0,
+                           accepted_at=time.monotonic_ns()))
             return
 
 
@@ -647,16 +692,28 @@ def _decode_address(data: bytes) -> Address:
     return None
 
 
-def _has_headroom(source: socket.socket) -> bool:
+def _make_socket(fd: int, peer: bytes, local: bytes) -> Socket:
+    """Makes the socket of a connection, which does not block, with what the record says of it:
+    whatever socket() is not told, it asks the kernel."""
+    family = _ADDRESS.unpack(peer)[0] if _ADDRESS.unpack(local)[0] == 0 else 0  # not a proxy's
+    proto = {1: 0, 4: socket.IPPROTO_TCP, 6: socket.IPPROTO_TCP}.get(family, -1)
+    return Socket(-1, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, proto, fd)
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        fcntl.fcntl(fd, fcntl.F_GETFD)
+        return True
+    except OSError:
+        return False
+
+
+def _fits(source: socket.socket) -> bool:
     """True if the descriptors of the next packet fit: the kernel closes those that do not.
 
     Not asked by receiving with MSG_PEEK, which copies the descriptors: the master may take the packet
     back before it is consumed, and then two workers hold the same connection.
     """
-    open_now = os.stat("/proc/self/fd").st_size  # their number; 0 before Linux 6.2
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if limit == resource.RLIM_INFINITY or 0 < open_now <= limit - MAX_BATCH:
-        return True
     start = source.recv(_HEADER.size, socket.MSG_PEEK)
     if len(start) < _HEADER.size:
         return True  # receiving will say what it is

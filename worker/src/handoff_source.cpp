@@ -25,14 +25,14 @@ std::error_code HandoffSource::take(int socket, IncomingConnection& connection)
     return {};
 }
 
-bool HandoffSource::has_headroom(int socket) const
+bool HandoffSource::has_headroom(int socket)
 {
-    // Not by receiving with MSG_PEEK, which copies the descriptors: the master may take the packet
-    // back before it is consumed, and then two workers hold the same connection.
-    const auto open = sys::count_open_fds();
-    if (open != 0 && open + wire::max_handoff_records <= sys::fd_limit())
+    static_assert(sys::FdReserve::packet >= wire::max_handoff_records);
+    if (reserve_.is_there())
         return true;
 
+    // Not by receiving with MSG_PEEK, which copies the descriptors: the master may take the packet
+    // back before it is consumed, and then two workers hold the same connection.
     std::array<std::byte, wire::handoff_header_size> start;
     std::size_t size = 0;
     if (sys::peek_message(socket, start, size))
@@ -57,8 +57,10 @@ std::error_code HandoffSource::receive(int socket)
         return std::make_error_code(std::errc::bad_message);
     }
 
-    for (std::size_t i = 0; i < packet->count(); ++i)
+    for (std::size_t i = 0; i < packet->count(); ++i) {
         records_[i] = packet->record(i);
+        reserve_.note(message_.fds[i].get());
+    }
     count_ = packet->count();
     return {};
 }

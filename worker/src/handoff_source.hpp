@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/sys/fd/fd_reserve.hpp"
 #include "common/sys/socket/fd_message.hpp"
 #include "common/wire/handoff.hpp"
 #include "source.hpp"
@@ -19,11 +20,12 @@ public:
 
 private:
     [[nodiscard]] std::error_code receive(int socket);
-    [[nodiscard]] bool has_headroom(int socket) const;
+    [[nodiscard]] bool has_headroom(int socket);
 
     std::array<std::byte, wire::max_handoff_packet> buffer_{};
     sys::FdMessage message_;
     std::array<wire::HandoffRecord, wire::max_handoff_records> records_;
+    sys::FdReserve reserve_;
     std::size_t next_ = 0;
     std::size_t count_ = 0;
 };

@@ -3,8 +3,10 @@
 """Unit tests of usher.py.  What a worker does under a master is scripts/worker-conformance's."""
 
 import asyncio
+import contextlib
 import gc
 import os
+import resource
 import socket
 import struct
 import sys
@@ -47,6 +49,8 @@ class Master:
     def hand_over(self, *records):
         """Returns the clients."""
         pairs = [socket.socketpair() for _ in records]
+        for _, one in pairs:
+            one.setblocking(False)
         socket.send_fds(self.handoff, [packet(*records)], [one.fileno() for _, one in pairs])
         for _, one in pairs:
             one.close()
@@ -97,6 +101,54 @@ class WorkerTest(unittest.TestCase):
             self.assertEqual(master.page[9], closed + 2)
             connection.close()
             self.assertEqual(master.page[9], closed + 3)
+
+    def test_a_socket_is_what_it_says_and_blocks_only_from_accept(self):
+        master = Master()
+        with master.open() as worker:
+            proxied = record(4, 80, b"\x7f\0\0\1")[:-28] + record(4, 80, b"\x7f\0\0\1")[24:52]
+            for one, proto in ((record(4, 80, b""), socket.IPPROTO_TCP), (record(1, 0, b""), 0),
+                               (record(0, 0, b""), 0), (proxied, 0)):
+                self.clients = master.hand_over(one, one)
+                for connection, blocks in ((worker.take(), False), (worker.accept(1), True)):
+                    with connection:
+                        self.assertEqual((connection.socket.family, connection.socket.type,
+                                          connection.socket.proto, connection.socket.getblocking(),
+                                          os.get_blocking(connection.socket.fileno())),
+                                         (socket.AF_UNIX, socket.SOCK_STREAM, proto, blocks, blocks))
+
+    def test_near_the_limit_a_packet_waits_and_is_not_lost(self):
+        master = Master()
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (400, limit[1]))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limit)
+        files = []
+
+        def open_files(spare):
+            with contextlib.suppress(OSError):
+                while True:
+                    files.append(os.dup(0))
+            for _ in range(spare):
+                os.close(files.pop())
+
+        with master.open() as worker:
+            clients = master.hand_over(record(0, 0, b""))
+            held = [worker.accept(1)]  # far from the limit
+            open_files(100)
+            clients += master.hand_over(record(0, 0, b""))
+            held.append(worker.accept(1))  # with one of the last numbers, so it looks again
+            clients += master.hand_over(*[record(0, 0, b"")] * 3)
+            open_files(2)
+            with self.assertRaises(TimeoutError):
+                worker.accept(0.1)
+            for file in files:
+                os.close(file)
+            held += [worker.accept(1) for _ in range(3)]
+            for client in clients:
+                client.setblocking(False)
+                with self.assertRaises(BlockingIOError):
+                    client.recv(1)
+            for connection in held:
+                connection.close()
 
     def test_what_is_no_packet_is_refused(self):
         good = record(0, 0, b"")

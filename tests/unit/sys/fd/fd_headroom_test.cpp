@@ -41,10 +41,4 @@ TEST_CASE_FIXTURE(NoFdLeak, "without any free number there is room for nothing")
     CHECK_FALSE(has_fd_headroom(0, 1));
 }
 
-TEST_CASE("the limit is the soft one")
-{
-    const auto limit = ScopedFdLimit::at(123);
-    CHECK(fd_limit() == 123);
-}
-
 TEST_SUITE_END();

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <atomic>
+
+namespace usher::sys {
+
+/// Knows whether this process is far from its RLIMIT_NOFILE, mostly without asking the kernel.
+///
+/// The kernel gives the lowest free number.  So once the last numbers below the limit were seen to
+/// be free, they stay free until somebody gets one of them, and then all below are taken.  They
+/// are enough for a packet, and for a program that opens three more for each connection of the one
+/// before; not for one that opens hundreds at one go, or lowers its limit while it serves.
+class FdReserve {
+public:
+    /// No packet of ours carries more descriptors.
+    static constexpr int packet = 64;
+
+    /// True if the descriptors of one packet fit now.
+    [[nodiscard]] bool is_there() noexcept;
+
+    /// To be told the number of each descriptor that is received.
+    void note(int fd) noexcept
+    {
+        if (fd >= mark_.load(std::memory_order_relaxed))
+            mark_.store(0, std::memory_order_relaxed);
+    }
+
+private:
+    std::atomic<int> mark_{0}; ///< the first of the last numbers; 0: not seen to be free
+};
+
+} // namespace usher::sys
