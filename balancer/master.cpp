@@ -7,6 +7,7 @@
 #include "balancer/config/units/signal_name.hpp"
 #include "balancer/systemd/activation.hpp"
 #include "balancer/worker/worker_cgroup.hpp"
+#include "common/async/helper_thread.hpp"
 #include "common/log.hpp"
 #include "common/sys/process/init_process.hpp"
 #include "common/sys/process/own_cgroup.hpp"
@@ -235,6 +236,7 @@ void Master::on_all_ended()
     control_.close();
     notifier_.close();
     orphans_.close();
+    HelperThreads::of(io_.get_executor()).abandon();
 }
 
 void Master::adopt(const Config& config)

@@ -6,6 +6,7 @@
 #include "balancer/config/load.hpp"
 #include "balancer/listen/listening_socket.hpp"
 #include "balancer/master.hpp"
+#include "common/async/helper_thread.hpp"
 #include "common/log.hpp"
 #include "common/sys/fd/standard_descriptors.hpp"
 #include "common/sys/process/init_process.hpp"
@@ -15,6 +16,8 @@
 #include <span>
 #include <string>
 #include <variant>
+
+#include <unistd.h>
 
 namespace {
 
@@ -29,7 +32,10 @@ int report(ExitCode code, const std::exception& error)
 int execute(const usher::RunCommand& command)
 {
     usher::log::start("usher", command.config.log_level);
-    return usher::Master{command}.run();
+    const int code = usher::Master{command}.run();
+    if (usher::HelperThreads::any_left()) // one that is stuck: nothing may be destroyed under it
+        ::_exit(code);
+    return code;
 }
 
 int execute(const usher::CheckCommand& command)

@@ -3,6 +3,9 @@
 
 #include "common/sys/socket/socket_address.hpp"
 
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -26,7 +29,13 @@ public:
                     const std::vector<int>& given);
 
     /// What the process and its descendants have open; nothing if the kernel does not let us look.
+    /// Takes long where the machine has many connections.
     [[nodiscard]] std::optional<std::size_t> count(pid_t process) const;
+
+    /// The same on a helper thread; nothing also when `deadline` expires or is cancelled first.
+    /// Never throws.
+    [[nodiscard]] boost::asio::awaitable<std::optional<std::size_t>>
+    count(pid_t process, boost::asio::steady_timer& deadline) const;
 
 private:
     std::set<std::uint16_t> ports_;

@@ -4,6 +4,9 @@
 #include "balancer/dialect/program_message.hpp"
 #include "balancer/dispatch/worker_feed.hpp"
 
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -113,8 +116,12 @@ public:
     }
 
     /// How many connections its program has open, by whatever it takes to find out; nothing if
-    /// that cannot be known.
-    [[nodiscard]] virtual std::optional<std::uint64_t> count_open() const { return feed().open(); }
+    /// that cannot be known, or not before `deadline` expires or is cancelled.
+    [[nodiscard]] virtual boost::asio::awaitable<std::optional<std::uint64_t>>
+    count_open(boost::asio::steady_timer& /*deadline*/) const
+    {
+        co_return feed().open();
+    }
 
     /// Why it has not become ready, as far as anybody can tell: one clause, empty if nobody can.
     [[nodiscard]] virtual std::string explain_not_ready() const { return {}; }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/output/file_writer.hpp"
 
+#include "common/sys/process/blocked_signals.hpp"
+
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <optional>
 #include <utility>
-
-#include <pthread.h>
 
 namespace usher {
 
@@ -20,24 +19,6 @@ constexpr std::chrono::seconds last_patience{1};
 
 /// How often a file that takes nothing is tried again: no event tells for all kinds of them.
 constexpr std::chrono::milliseconds retry_interval{10};
-
-/// Has new threads begin with every signal blocked, for a scope: signals are the event loop's, and
-/// a file over RLIMIT_FSIZE is an error and not the end of the master.
-class BlockedSignals {
-public:
-    BlockedSignals()
-    {
-        sigset_t all;
-        ::sigfillset(&all);
-        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    BlockedSignals(const BlockedSignals&) = delete;
-    BlockedSignals& operator=(const BlockedSignals&) = delete;
-    ~BlockedSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
-private:
-    sigset_t before_{};
-};
 
 } // namespace
 
@@ -80,7 +61,8 @@ std::shared_ptr<FileWriter::File> FileWriter::add(LogFile file, Observer& observ
     auto added = std::make_shared<File>(std::move(file), observer);
     const std::lock_guard lock{mutex_};
     if (!thread_.joinable()) {
-        const BlockedSignals blocked;
+        // Signals are the event loop's, and a file over RLIMIT_FSIZE is an error and not our end.
+        const sys::BlockedSignals blocked;
         thread_ = std::thread{[this] { run(); }};
     }
     files_.push_back(added);

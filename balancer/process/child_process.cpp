@@ -8,6 +8,7 @@
 #include "balancer/process/program_path.hpp"
 #include "balancer/process/setup_failure.hpp"
 #include "common/sys/fd/fd_headroom.hpp"
+#include "common/sys/process/blocked_signals.hpp"
 #include "common/sys/process/pidfd.hpp"
 #include "common/sys/syscall.hpp"
 
@@ -133,6 +134,8 @@ pid_t launch(const ChildProcess::Command& command)
     const ReservedNumbers reserved{
         ChildProcess::first_descriptor + static_cast<int>(command.descriptors.size()), path};
     const pid_t self = ::getpid();
+    // Until the child is itself, our handlers would take its signals, and tell us by our own pipe.
+    const sys::BlockedSignals blocked;
     bp::default_process_launcher launcher;
     bp::error_code error;
     try {

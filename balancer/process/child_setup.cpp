@@ -18,13 +18,14 @@ namespace usher {
 
 namespace {
 
-/// An ignored signal and a blocked one survive exec().
+/// An ignored signal and a blocked one survive exec().  What came while it was blocked was for the
+/// master's group, and is forgotten by ignoring it.
 bool reset_signals() noexcept
 {
-    struct sigaction by_default {};
-    by_default.sa_handler = SIG_DFL;
-    for (int number = 1; number < NSIG; ++number)
-        ::sigaction(number, &by_default, nullptr); // refuses KILL, STOP and libc's own
+    for (int number = 1; number < NSIG; ++number) { // KILL, STOP and libc's own are refused
+        ::signal(number, SIG_IGN);
+        ::signal(number, SIG_DFL);
+    }
     sigset_t none;
     ::sigemptyset(&none);
     return ::sigprocmask(SIG_SETMASK, &none, nullptr) == 0;

@@ -5,15 +5,18 @@
 #include "balancer/config/units/signal_name.hpp"
 #include "balancer/worker/worker_cgroup.hpp"
 #include "balancer/worker/worker_command.hpp"
+#include "common/async/helper_thread.hpp"
 #include "common/sys/process/own_cgroup.hpp"
 #include "common/sys/process/process_memory.hpp"
 
 #include <fmt/core.h>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include <unistd.h>
@@ -27,6 +30,9 @@ namespace {
 /// The pidfd of a worker that somebody traces is readable before we may reap it: its end is the
 /// tracer's first, and no further event follows (ptrace(2), wait_consider_task() in the kernel).
 constexpr std::chrono::milliseconds traced_zombie_interval{100};
+
+/// What is to be done is said with the number of open connections, and waits no longer for it.
+constexpr std::chrono::milliseconds count_patience{100};
 
 ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& config,
                    const WorkerIdentity& identity, const WorkerLink& link,
@@ -110,7 +116,7 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
         }
         const auto action = lifecycle_.advance(Clock::now());
         if (action != WorkerLifecycle::Action::none) {
-            perform(action);
+            perform(action, co_await open_text());
             continue;
         }
         auto deadline = lifecycle_.deadline().value_or(Clock::time_point::max());
@@ -210,9 +216,27 @@ void WorkerProcess::set_limits(const PoolConfig& config)
                             [this] { observer_.on_worker_due(); });
 }
 
-std::error_code WorkerProcess::sample_memory() noexcept
+std::error_code WorkerProcess::sample_memory()
 {
-    return sys::proportional_set_size(pid(), memory_);
+    // The kernel waits for the lock that a worker holds while it maps memory, perhaps from a disk.
+    auto read = [process = pid()] {
+        std::uint64_t bytes = 0;
+        const auto error = sys::proportional_set_size(process, bytes);
+        return std::pair{error, bytes};
+    };
+    if (!std::exchange(is_sampling_, true))
+        asio::co_spawn(wake_.get_executor(), on_helper_thread(read),
+                       [weak = weak_from_this()](const std::exception_ptr& failure, auto answer) {
+                           const auto self = weak.lock();
+                           if (self)
+                               self->is_sampling_ = false;
+                           if (!self || failure)
+                               return;
+                           self->memory_error_ = answer.first;
+                           if (!answer.first)
+                               self->memory_ = answer.second;
+                       });
+    return memory_error_;
 }
 
 std::string WorkerProcess::look_for_recycling(Clock::time_point now) const
@@ -251,14 +275,14 @@ void WorkerProcess::on_probe_failed()
     publish(EventKind::probe_failed, log::Level::info, probe_failure() + "; it is asked again");
 }
 
-void WorkerProcess::perform(WorkerLifecycle::Action action)
+void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& open)
 {
     observer_.on_worker_leaving(); // whatever it is, it is the beginning or a part of its end
     switch (action) {
     case WorkerLifecycle::Action::none:
         break;
     case WorkerLifecycle::Action::drain:
-        drain();
+        drain(open);
         break;
     case WorkerLifecycle::Action::terminate:
         if (lifecycle_.has_start_timed_out())
@@ -268,31 +292,30 @@ void WorkerProcess::perform(WorkerLifecycle::Action action)
                                 start_failure().empty() ? "" : ", because " + start_failure(),
                                 signal_text(config_->stop_signal)));
         else
-            publish(EventKind::signalled, log::Level::info,
-                    fmt::format("{}, {} still open", "SIG" + signal_text(config_->stop_signal),
-                                open_text()));
+            publish(
+                EventKind::signalled, log::Level::info,
+                fmt::format("{}, {} still open", "SIG" + signal_text(config_->stop_signal), open));
         end_with(config_->stop_signal);
         break;
     case WorkerLifecycle::Action::abort:
         publish(EventKind::signalled, log::Level::warning,
-                fmt::format("{}, {} still open", "SIG" + signal_text(config_->hang_signal),
-                            open_text()));
+                fmt::format("{}, {} still open", "SIG" + signal_text(config_->hang_signal), open));
         end_with(config_->hang_signal);
         break;
     case WorkerLifecycle::Action::kill:
         publish(EventKind::signalled, log::Level::warning,
-                fmt::format("SIGKILL to its process group, {} still open", open_text()));
+                fmt::format("SIGKILL to its process group, {} still open", open));
         child_.kill_group();
         break;
     }
 }
 
-void WorkerProcess::drain()
+void WorkerProcess::drain(const std::string& open)
 {
     const auto queue =
         feed().sees_connections() ? fmt::format("{} queued and ", feed().queued()) : std::string{};
     publish(EventKind::disconnect, log::Level::info,
-            fmt::format("draining, {}{} open, for up to {}", queue, open_text(),
+            fmt::format("draining, {}{} open, for up to {}", queue, open,
                         format_duration(config_->drain_timeout)));
     detach();
     if (!link_->drain(config_->drain_timeout) || ends_by_itself_)
@@ -302,10 +325,11 @@ void WorkerProcess::drain()
     child_.signal(config_->stop_signal);
 }
 
-std::string WorkerProcess::open_text() const
+asio::awaitable<std::string> WorkerProcess::open_text()
 {
-    const auto open = link_->count_open();
-    return open ? std::to_string(*open) : "an unknown number";
+    asio::steady_timer deadline{wake_.get_executor(), count_patience};
+    const auto open = co_await link_->count_open(deadline);
+    co_return open ? std::to_string(*open) : "an unknown number";
 }
 
 std::string WorkerProcess::start_failure() const

@@ -88,8 +88,9 @@ public:
     /// Limits that are new since it was started, and can be applied to one that runs.
     void set_limits(const PoolConfig& config);
 
-    /// Asks the kernel how much memory it has; see RecyclePolicy.
-    [[nodiscard]] std::error_code sample_memory() noexcept;
+    /// Has the kernel asked how much memory it has; see RecyclePolicy.  The answer comes later, so
+    /// that what is returned is how the time before went.
+    std::error_code sample_memory();
 
     /// Why it has served long enough: one clause; empty if it has not, or is not ready.
     [[nodiscard]] std::string look_for_recycling(Clock::time_point now) const;
@@ -131,10 +132,10 @@ private:
     void on_probe_failed() override;
 
     void wake();
-    void perform(WorkerLifecycle::Action action);
+    [[nodiscard]] boost::asio::awaitable<std::string> open_text();
+    void perform(WorkerLifecycle::Action action, const std::string& open);
     void stop_probe() noexcept;
-    void drain();
-    [[nodiscard]] std::string open_text() const;
+    void drain(const std::string& open);
     void end_with(int signal);
     void abort_hung(std::string reason);
     void become_ready();
@@ -169,6 +170,8 @@ private:
     Clock::time_point watchdog_at_{}; ///< when it last sent WATCHDOG=1
     std::string says_;
     std::uint64_t memory_ = 0; ///< bytes, as last sampled
+    std::error_code memory_error_;
+    bool is_sampling_ = false;
     bool was_ready_ = false;
     bool ends_by_itself_ = false;
     bool has_shown_its_end_ = false; ///< on its pidfd

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/listen_fds/listen_fds_link.hpp"
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/detached.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -79,31 +84,31 @@ bool ListenFdsLink::drain(std::chrono::milliseconds)
     const auto now = Clock::now();
     earliest_end_ = now + handshake_time;
     schedule_.emplace(now);
-    look_for_idle();
+    asio::co_spawn(timer_.get_executor(), watch_for_idle(), asio::detached); // never throws
     return false;
 }
 
-void ListenFdsLink::look_for_idle()
+asio::awaitable<void> ListenFdsLink::watch_for_idle()
 {
-    timer_.expires_at(std::max(schedule_->next(), earliest_end_));
-    timer_.async_wait([this, self = shared_from_this()](const boost::system::error_code& error) {
-        if (error || !schedule_)
-            return;
+    const auto self = shared_from_this();
+    while (schedule_) {
+        timer_.expires_at(std::max(schedule_->next(), earliest_end_));
+        co_await timer_.async_wait(asio::as_tuple(asio::deferred));
         const auto start = Clock::now();
-        if (intake_.is_closed() || is_idle()) {
-            stop_looking();
-            return observer_->on_idle();
-        }
+        // First what it can still take: then that is among what it has open.
+        const bool has_taken_all = schedule_ && std::ranges::all_of(seat_.sockets, [](int socket) {
+                                       return waiting_in_backlog(socket) == 0;
+                                   });
+        timer_.expires_at(Clock::time_point::max());
+        const bool is_idle = has_taken_all && co_await count_open(timer_) == 0U;
+        if (!schedule_)
+            break;
         schedule_->on_look(start, Clock::now());
-        look_for_idle();
-    });
-}
-
-bool ListenFdsLink::is_idle() const
-{
-    return std::ranges::all_of(seat_.sockets,
-                               [](int socket) { return waiting_in_backlog(socket) == 0; }) &&
-           count_open() == 0U;
+        if (is_idle || intake_.is_closed()) {
+            stop_looking();
+            observer_->on_idle();
+        }
+    }
 }
 
 void ListenFdsLink::stop_looking() noexcept
@@ -129,9 +134,10 @@ std::error_code ListenFdsLink::send_probe(int) noexcept
     return std::make_error_code(std::errc::operation_not_supported);
 }
 
-std::optional<std::uint64_t> ListenFdsLink::count_open() const
+asio::awaitable<std::optional<std::uint64_t>>
+ListenFdsLink::count_open(asio::steady_timer& deadline) const
 {
-    return open_connections_.count(process_);
+    return open_connections_.count(process_, deadline);
 }
 
 } // namespace usher

@@ -46,7 +46,8 @@ public:
     [[nodiscard]] std::error_code send_probe(int fd) noexcept override;
     using WorkerLink::feed;
     [[nodiscard]] WorkerFeed& feed() noexcept override { return *this; }
-    [[nodiscard]] std::optional<std::uint64_t> count_open() const override;
+    [[nodiscard]] boost::asio::awaitable<std::optional<std::uint64_t>>
+    count_open(boost::asio::steady_timer& deadline) const override;
 
     void set_max_queue(std::size_t) noexcept override {}             // the backlog is the limit
     void notify_at(std::uint64_t, std::function<void()>) override {} // nobody counts
@@ -64,8 +65,7 @@ private:
     using Clock = std::chrono::steady_clock;
 
     void look_for_accept(Clock::time_point latest);
-    void look_for_idle();
-    [[nodiscard]] bool is_idle() const;
+    [[nodiscard]] boost::asio::awaitable<void> watch_for_idle();
     void stop_looking() noexcept;
 
     std::shared_ptr<const PoolConfig> config_;

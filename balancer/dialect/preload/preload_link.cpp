@@ -3,6 +3,11 @@
 
 #include "balancer/dialect/preload/preload.hpp"
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/detached.hpp>
+
 #include <utility>
 
 namespace asio = boost::asio;
@@ -42,24 +47,29 @@ WorkerLink::Equipment PreloadLink::equip(std::map<std::string, std::string>& env
 bool PreloadLink::drain(std::chrono::milliseconds)
 {
     drain_watch_.emplace(DrainWatch::Clock::now());
-    watch();
+    asio::co_spawn(timer_.get_executor(), watch(), asio::detached); // never throws
     return false;
 }
 
-void PreloadLink::watch()
+asio::awaitable<void> PreloadLink::watch()
 {
-    timer_.expires_at(drain_watch_->next());
-    timer_.async_wait([this, self = shared_from_this()](const boost::system::error_code& error) {
-        if (error || !drain_watch_)
-            return;
+    const auto self = shared_from_this();
+    while (drain_watch_) {
+        timer_.expires_at(drain_watch_->next());
+        co_await timer_.async_wait(asio::as_tuple(asio::deferred));
         const auto start = DrainWatch::Clock::now();
-        if (handoff().queued() == 0 && count_open() == 0U) {
-            drain_watch_.reset();
-            return observer().on_idle();
-        }
+        // First what it can still take: then that is among what it has open.
+        const bool has_taken_all = drain_watch_ && handoff().queued() == 0;
+        timer_.expires_at(asio::steady_timer::time_point::max());
+        const bool is_idle = has_taken_all && co_await count_open(timer_) == 0U;
+        if (!drain_watch_)
+            break;
         drain_watch_->on_look(start, DrainWatch::Clock::now());
-        watch();
-    });
+        if (is_idle) {
+            drain_watch_.reset();
+            observer().on_idle();
+        }
+    }
 }
 
 void PreloadLink::cut_off()
@@ -76,9 +86,10 @@ void PreloadLink::finish()
     NativeLink::finish();
 }
 
-std::optional<std::uint64_t> PreloadLink::count_open() const
+asio::awaitable<std::optional<std::uint64_t>>
+PreloadLink::count_open(asio::steady_timer& deadline) const
 {
-    return open_connections_.count(process());
+    return open_connections_.count(process(), deadline);
 }
 
 std::string PreloadLink::explain_not_ready() const

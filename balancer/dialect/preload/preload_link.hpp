@@ -32,11 +32,12 @@ public:
 
     void cut_off() override;
     void finish() override;
-    [[nodiscard]] std::optional<std::uint64_t> count_open() const override;
+    [[nodiscard]] boost::asio::awaitable<std::optional<std::uint64_t>>
+    count_open(boost::asio::steady_timer& deadline) const override;
     [[nodiscard]] std::string explain_not_ready() const override;
 
 private:
-    void watch();
+    [[nodiscard]] boost::asio::awaitable<void> watch();
 
     std::shared_ptr<const PoolConfig> config_;
     std::vector<sys::SocketAddress> listeners_;

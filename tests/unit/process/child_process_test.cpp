@@ -11,6 +11,7 @@
 #include "tests/support/temp_dir.hpp"
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <doctest/doctest.h>
 
@@ -24,6 +25,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -175,6 +177,22 @@ private:
     std::array<sys::UniqueFd, count> saved_;
     std::array<sys::UniqueFd, count> readers_;
     std::array<sys::UniqueFd, count> writers_;
+};
+
+/// What children do first, before anything of ours: the moment in which one is not yet itself.
+void (*first_in_child)() = nullptr;
+[[maybe_unused]] const int atfork = ::pthread_atfork(nullptr, nullptr, [] {
+    if (first_in_child != nullptr)
+        first_in_child();
+});
+
+/// Has children begin with `action`, for a scope.
+class FirstInChild {
+public:
+    explicit FirstInChild(void (*action)()) { first_in_child = action; }
+    FirstInChild(const FirstInChild&) = delete;
+    FirstInChild& operator=(const FirstInChild&) = delete;
+    ~FirstInChild() { first_in_child = nullptr; }
 };
 
 /// Standard input closed for one scope.
@@ -339,6 +357,23 @@ TEST_CASE_FIXTURE(Fixture, "ignored and blocked signals are not passed on")
 
     CHECK(output_of("grep -E '^Sig(Blk|Ign)' /proc/self/status >&3") ==
           "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+}
+
+TEST_CASE_FIXTURE(
+    Fixture, "a signal for the group between fork and exec counts once, and is not the child's")
+{
+    // Asio's handler writes to a pipe, which the child shares until its exec.
+    boost::asio::signal_set signals{io, SIGINT};
+    int heard = 0;
+    signals.async_wait([&heard](const boost::system::error_code& error, int) { heard += !error; });
+
+    const FirstInChild action{[] { ::raise(SIGINT); }};
+    CHECK(run(shell("exit 5")) == ExitStatus{.by_signal = false, .code = 5});
+    run_ready(io);
+    CHECK(heard == 0);
+    sigset_t blocked;
+    ::sigprocmask(SIG_SETMASK, nullptr, &blocked);
+    CHECK(::sigismember(&blocked, SIGINT) == 0);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a child starts in its folder, and a relative program is found there")
