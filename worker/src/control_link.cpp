@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "control_link.hpp"
 
+#include "common/async/adopt_fd.hpp"
 #include "common/sys/socket/fd_message.hpp"
 
 #include <span>
@@ -12,7 +13,7 @@ namespace asio = boost::asio;
 namespace usher::worker {
 
 ControlLink::ControlLink(asio::io_context& io, sys::UniqueFd socket)
-    : socket_{io, socket.release()},
+    : socket_{adopt_fd<asio::posix::stream_descriptor>(io, std::move(socket))},
       buffer_{std::make_unique<std::array<std::byte, wire::max_control_message>>()}
 {
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "inlets.hpp"
 
+#include "common/async/adopt_fd.hpp"
 #include "common/handoff_address.hpp"
 #include "common/wire/environment.hpp"
 #include "handoff_source.hpp"
@@ -62,7 +63,7 @@ boost::system::error_code to_asio(std::error_code error)
 CountingInlet::CountingInlet(asio::io_context& io, sys::UniqueFd socket,
                              std::unique_ptr<Source> source, Scoreboard scoreboard)
     : io_{io},
-      descriptor_{io, socket.release()},
+      descriptor_{adopt_fd<asio::posix::stream_descriptor>(io, std::move(socket))},
       source_{std::move(source)},
       scoreboard_{std::make_shared<Scoreboard>(std::move(scoreboard))},
       leases_{std::make_shared<detail::LeaseBook>(

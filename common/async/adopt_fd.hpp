@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/sys/fd/unique_fd.hpp"
+
+#include <tuple>
+#include <utility>
+
+namespace usher {
+
+/// Makes an Asio socket, acceptor or descriptor that owns `fd`; a socket is told its protocol last.
+///
+///     socket_{adopt_fd<asio::posix::stream_descriptor>(executor, std::move(fd))}
+///
+/// Throws boost::system::system_error when Asio cannot watch it; `fd` is closed then.  The object's
+/// own constructor takes a bare number, which nobody closes when it throws.
+template <typename Object, typename Where, typename... Protocol>
+[[nodiscard]] Object adopt_fd(Where&& where, sys::UniqueFd fd, const Protocol&... protocol)
+{
+    Object object{std::forward<Where>(where)};
+    object.assign(protocol..., fd.get());
+    std::ignore = fd.release();
+    return object;
+}
+
+} // namespace usher
