@@ -134,7 +134,8 @@ void Pool::on_slot_end(const Slot& slot)
     if (running_ > 0 || !on_end_ || (!stopping_ && !has_given_up()))
         return;
 
-    intake_->close();
+    const auto on_end = std::exchange(on_end_, nullptr); // not again, if stop() waits to go on
+    intake_->close(nullptr);
     watch_timer_.cancel();
     if (const auto closed = intake_->drop_waiting(); closed > 0)
         publish(EventKind::note, log::Level::warning,
@@ -142,7 +143,7 @@ void Pool::on_slot_end(const Slot& slot)
                             closed));
     has_ended_ = true;
     recycling_due_.notify_all();
-    std::exchange(on_end_, nullptr)();
+    on_end();
 }
 
 /// Places that were drained wait to be filled again, and so do those that failed after the pool had
@@ -157,7 +158,11 @@ void Pool::stop()
 {
     if (std::exchange(stopping_, true))
         return;
-    intake_->close();
+    intake_->close([this] { stop_workers(); }); // they are needed until then
+}
+
+void Pool::stop_workers()
+{
     for (const auto& slot : slots_)
         slot->stop();
     for (const auto& slot : leaving_)
@@ -170,6 +175,7 @@ void Pool::stop()
 
 void Pool::hurry()
 {
+    intake_->close(nullptr);
     for (const auto& slot : slots_)
         slot->hurry();
     for (const auto& slot : leaving_)

@@ -124,6 +124,7 @@ private:
                                  std::shared_ptr<const PoolConfig> config, unsigned generation);
     void launch(const Slot& slot);
     void on_slot_end(const Slot& slot);
+    void stop_workers();
     [[nodiscard]] bool has_given_up() const noexcept;
     void dismiss(const Slot& slot);
     void adopt(std::shared_ptr<const PoolConfig> config);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/listen_fds/listen_fds_link.hpp"
 
+#include "common/sys/socket/backlog.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -101,8 +103,9 @@ void ListenFdsLink::look_for_idle()
 
 bool ListenFdsLink::is_idle() const
 {
-    return std::ranges::all_of(seat_.sockets,
-                               [](int socket) { return waiting_in_backlog(socket) == 0; }) &&
+    return std::ranges::all_of(
+               seat_.sockets,
+               [](int socket) { return sys::waiting_in_backlog(socket).value_or(0) == 0; }) &&
            count_open() == 0U;
 }
 
