@@ -4,6 +4,7 @@
 #include "balancer/admin/control_path.hpp"
 #include "balancer/admin/control_session.hpp"
 #include "balancer/listen/unix_listener.hpp"
+#include "common/async/adopt_fd.hpp"
 #include "common/log.hpp"
 #include "common/sys/socket/accept.hpp"
 
@@ -63,7 +64,8 @@ void ControlServer::open()
         ControlLock lock{path_};
         auto socket = open_unix_listener(path_, owner_only, backlog);
         lock_ = std::move(lock);
-        listener_.assign(socket.fd.release());
+        listener_ = adopt_fd<asio::posix::stream_descriptor>(listener_.get_executor(),
+                                                             std::move(socket.fd));
         file_ = std::move(socket.file);
     } catch (const AddressInUse& e) {
         if (!is_default_)

@@ -2,6 +2,7 @@
 #include "balancer/admin/control_session.hpp"
 
 #include "balancer/config/units/limits.hpp"
+#include "common/async/adopt_fd.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -34,7 +35,8 @@ constexpr std::size_t most_queued_bytes =
 
 ControlSession::ControlSession(const asio::any_io_executor& executor, sys::UniqueFd socket,
                                Operations& operations)
-    : socket_{executor, asio::local::stream_protocol{}, socket.release()},
+    : socket_{adopt_fd<asio::local::stream_protocol::socket>(executor, std::move(socket),
+                                                             asio::local::stream_protocol{})},
       limit_{executor},
       operations_{operations},
       changed_{executor}

@@ -24,7 +24,7 @@ public:
                                          InheritedSockets* inherited) const override;
     void commit(const PoolConfig& next, ListenerChange change) override;
     void start() override { listeners_.start(); }
-    void close() override { listeners_.close(); }
+    void close(std::function<void()> on_closed) override { listeners_.close(std::move(on_closed)); }
     std::size_t drop_waiting() override { return dispatcher_.stop(); }
     void give_up_slot(unsigned) override {} // a slot has nothing of its own here
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,

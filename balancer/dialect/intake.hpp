@@ -9,6 +9,7 @@
 #include "balancer/listen/listener_change.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,8 +39,10 @@ public:
     /// Begins to accept.
     virtual void start() = 0;
 
-    /// Closes the listeners; what waits in their backlogs is handed off first.
-    virtual void close() = 0;
+    /// Closes the listeners, then calls `on_closed`, maybe at once.  What waits in their backlogs
+    /// is handed off first, over several turns of the event loop.  Without a handler they are
+    /// closed during the call; if there was a call before, its handler is called.
+    virtual void close(std::function<void()> on_closed) = 0;
 
     /// No worker is left: closes the connections that none has taken, and counts them.
     virtual std::size_t drop_waiting() = 0;

@@ -100,11 +100,9 @@ void PoolListeners::commit(const PoolConfig& next, ListenerChange change)
             kept->config = config;
             groups_.push_back(std::move(*kept));
             old.erase(kept);
-            for (auto& open : groups_.back().open) {
-                open.listener->set_backlog(next.backlog);
-                if (config.mode)
+            if (config.mode)
+                for (auto& open : groups_.back().open)
                     open.file.set_mode(*config.mode);
-            }
         } else {
             const auto added = find_address(change.added, config.address);
             groups_.push_back(make_group(std::move(*added)));
@@ -113,14 +111,15 @@ void PoolListeners::commit(const PoolConfig& next, ListenerChange change)
                 for (const auto& open : groups_.back().open)
                     open.listener->start();
         }
-        for (const auto& open : groups_.back().open)
+        for (const auto& open : groups_.back().open) {
             open.listener->set_index(index++);
+            open.listener->set_backlog(next.backlog);
+        }
     }
-    for (auto& group : old) {
+    for (const auto& group : old)
         for (const auto& open : group.open)
             publish(EventKind::closed, log::Level::info, "no longer listening on " + open.name);
-        close(group);
-    }
+    close(std::move(old));
 }
 
 void PoolListeners::start()
@@ -131,21 +130,38 @@ void PoolListeners::start()
             open.listener->start();
 }
 
-void PoolListeners::close(Group& group)
+void PoolListeners::close(std::vector<Group> groups)
 {
-    for (auto& open : group.open) {
-        // While it still listens nobody can take the file for one that was left behind.
-        open.file = {};
-        open.listener->stop();
-    }
-    group.open.clear();
+    std::vector<std::shared_ptr<Listener>> closing;
+    for (auto& group : groups)
+        for (auto& open : group.open) {
+            // While it still listens nobody can take the file for one that was left behind.
+            open.file = {};
+            closing.push_back(open.listener);
+        }
+    closing_.insert(closing_.end(), closing.begin(), closing.end());
+    for (const auto& listener : closing)
+        listener->stop();
 }
 
-void PoolListeners::close()
+void PoolListeners::close(std::function<void()> on_closed)
 {
-    for (auto& group : groups_)
-        close(group);
-    groups_.clear();
+    const bool at_once = !on_closed;
+    if (!at_once)
+        on_closed_ = std::move(on_closed);
+    close(std::exchange(groups_, {}));
+    if (at_once)
+        for (const auto& listener : std::vector{closing_})
+            listener->close();
+    if (closing_.empty() && on_closed_)
+        std::exchange(on_closed_, nullptr)();
+}
+
+void PoolListeners::on_closed(const Listener& listener)
+{
+    std::erase_if(closing_, [&](const auto& closing) { return closing.get() == &listener; });
+    if (closing_.empty() && groups_.empty() && on_closed_)
+        std::exchange(on_closed_, nullptr)();
 }
 
 std::vector<std::string> PoolListeners::names() const

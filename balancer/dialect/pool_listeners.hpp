@@ -35,8 +35,8 @@ public:
     /// Begins to accept.
     void start();
 
-    /// Hands off what waits in the backlogs and closes.
-    void close();
+    /// Hands off what waits in the backlogs, closes, and calls `on_closed`; see Intake.
+    void close(std::function<void()> on_closed);
 
     /// How the log calls them: addresses with the real ports.
     [[nodiscard]] std::vector<std::string> names() const;
@@ -62,8 +62,9 @@ private:
 
     void on_accept_failure(const Listener& listener, std::error_code error,
                            std::chrono::milliseconds pause) noexcept override;
+    void on_closed(const Listener& listener) override;
     [[nodiscard]] Group make_group(ListenerChange::Added added);
-    void close(Group& group);
+    void close(std::vector<Group> groups);
     void publish(EventKind kind, log::Level level, std::string text);
 
     boost::asio::any_io_executor executor_;
@@ -71,6 +72,8 @@ private:
     Dispatcher& dispatcher_;
     EventBus& events_;
     std::vector<Group> groups_;
+    std::vector<std::shared_ptr<Listener>> closing_;
+    std::function<void()> on_closed_; ///< empty: nobody waits for it
     bool started_ = false;
 };
 

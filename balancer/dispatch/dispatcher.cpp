@@ -96,8 +96,8 @@ void Dispatcher::deliver(HandoffChannel& channel) noexcept
         return;
     }
 
-    // The kernel has no room for this packet, however short the queue (EAGAIN, ETOOMANYREFS,
-    // ENOMEM): its connections go first as soon as somebody can take them.
+    // The kernel has no room for this packet, however short the queue, or the worker has shut its
+    // socket down: its connections go first as soon as somebody can take them.
     for (std::size_t i = count; i > 0; --i) {
         const auto entry = channel.batch_entry(i - 1);
         waiting_.push_front({.fd = batch_.take(entry.fd), .record = entry.record});

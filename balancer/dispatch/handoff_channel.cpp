@@ -67,6 +67,14 @@ std::vector<int> HandoffChannel::worker_fds() const
     return result;
 }
 
+std::vector<int> HandoffChannel::master_fds() const
+{
+    std::vector<int> result{master_end_.get()};
+    for (const auto& queue : more_queues_)
+        result.push_back(queue.parent.get());
+    return result;
+}
+
 sys::UniqueFd HandoffChannel::take_worker_end() noexcept
 {
     if (worker_end_)
@@ -93,7 +101,7 @@ std::uint64_t HandoffChannel::accepted() const noexcept
 std::uint64_t HandoffChannel::queued() const noexcept
 {
     const auto taken = accepted();
-    return taken <= sent_ ? sent_ - taken : 0;
+    return worker_end_ && taken <= sent_ ? sent_ - taken : 0; // or they were taken back
 }
 
 std::optional<std::uint64_t> HandoffChannel::open() const noexcept
@@ -123,7 +131,7 @@ bool HandoffChannel::has_room() const noexcept
 {
     // A page that claims more than was ever sent is for audit(); until then it gets nothing.
     const auto taken = accepted();
-    return !blocked_ && taken <= sent_ && sent_ + batch_size_ - taken < max_queue_;
+    return !blocked_ && !broken_by_ && taken <= sent_ && sent_ + batch_size_ - taken < max_queue_;
 }
 
 void HandoffChannel::append(int fd, const wire::HandoffRecord& record) noexcept
@@ -151,6 +159,10 @@ std::error_code HandoffChannel::send_batch() noexcept
                                           std::span{batch_fds_}.first(batch_size_));
     if (error) {
         blocked_ = true;
+        if (!sys::is_back_pressure(error)) {
+            broken_by_ = error;
+            shut_down(); // so that whoever watches it hears of it
+        }
         return error;
     }
     sent_ += batch_size_;

@@ -39,6 +39,10 @@ public:
     /// The descriptors to give to the worker; they stay this object's.
     [[nodiscard]] int worker_fd() const noexcept { return worker_end_.get(); }
     [[nodiscard]] std::vector<int> worker_fds() const; ///< of all its queues
+
+    /// The master's ends.  POLLHUP on one says that it was shut down at either side: nothing can
+    /// be sent any more.
+    [[nodiscard]] std::vector<int> master_fds() const;
     [[nodiscard]] int scoreboard_fd() const noexcept { return board_.fd(); }
 
     void set_max_queue(std::size_t count) noexcept override { max_queue_ = count; }
@@ -58,8 +62,9 @@ public:
     [[nodiscard]] bool has_batch() const noexcept { return batch_size_ > 0; }
     [[nodiscard]] bool is_batch_full() const noexcept { return batch_size_ == max_batch_; }
 
-    /// Sends the batch as one packet.  After an error the batch is still here, and the channel
-    /// has no room until unblock(): take the batch back with drop_batch().
+    /// Sends the batch as one packet.  After an error the batch is still here: take it back with
+    /// drop_batch().  After back-pressure, sys::is_back_pressure(), the channel has no room until
+    /// unblock(); after any other error never again, and its sockets are shut down.
     [[nodiscard]] std::error_code send_batch() noexcept;
 
     /// Hands over a connection of the master's own as a packet of its own, if there is room;
@@ -77,6 +82,9 @@ public:
 
     /// A send failed for want of room and nothing has changed that since.
     [[nodiscard]] bool is_blocked() const noexcept { return blocked_; }
+
+    /// Why nothing can be sent any more, if a send has shown that.
+    [[nodiscard]] std::error_code broken_by() const noexcept { return broken_by_; }
     void unblock() noexcept { blocked_ = false; }
 
     /// Tells the worker that no further connection will come: it reads what is left, then
@@ -127,6 +135,7 @@ private:
     std::uint64_t audited_accepted_ = 0;
     std::uint64_t audited_closed_ = 0;
     bool blocked_ = false;
+    std::error_code broken_by_;
 
     std::size_t batch_size_ = 0;
     std::array<int, wire::max_handoff_records> batch_fds_{};

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dispatch/listener.hpp"
 
+#include "common/async/adopt_fd.hpp"
 #include "common/handoff_address.hpp"
 #include "common/scoreboard.hpp"
 #include "common/sys/socket/accept.hpp"
+#include "common/sys/socket/backlog.hpp"
 
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
 #include <utility>
-
-#include <sys/socket.h>
 
 namespace asio = boost::asio;
 
@@ -15,7 +18,7 @@ namespace usher {
 
 Listener::Listener(const asio::any_io_executor& executor, sys::UniqueFd socket, std::uint16_t index,
                    Dispatcher& dispatcher, Observer& observer)
-    : socket_{executor, socket.release()},
+    : socket_{adopt_fd<asio::posix::stream_descriptor>(executor, std::move(socket))},
       timer_{executor},
       index_{index},
       dispatcher_{dispatcher},
@@ -30,29 +33,46 @@ void Listener::start()
 
 void Listener::set_backlog(unsigned backlog) noexcept
 {
+    backlog_ = backlog;
     ::listen(socket_.native_handle(), static_cast<int>(backlog));
 }
 
-void Listener::stop() noexcept
+void Listener::stop()
 {
-    if (stopped_)
+    if (std::exchange(stopped_, true))
         return;
-    stopped_ = true;
     dispatcher_.forget(*this);
     timer_.cancel();
 
-    // Whoever is in the backlog believes to be connected already; closing would reset them.
-    for (;;) {
-        const auto batch = accept_batch(AcceptBudget::full_batch);
-        // Out of descriptors: the batch that was handed off has freed as many as it took.
-        const bool go_on =
-            batch.end == End::limit || (batch.end == End::failed && batch.accepted > 0);
-        if (!go_on)
-            break;
-    }
+    // Whoever is in the backlog believes to be connected already; closing would reset them.  One
+    // batch more or less is for those whose handshake ends meanwhile; a flood must not keep us
+    // here.
+    rest_ = std::max(sys::waiting_in_backlog(socket_.native_handle()).value_or(backlog_),
+                     AcceptBudget::full_batch);
+    hand_off_rest();
+}
 
+void Listener::hand_off_rest()
+{
+    if (!socket_.is_open())
+        return;
+    const auto batch = accept_batch(std::min(rest_, AcceptBudget::full_batch));
+    rest_ -= batch.attempts;
+    // Out of descriptors: the batch that was handed off has freed as many as it took.
+    const bool go_on = batch.end == End::limit || (batch.end == End::failed && batch.accepted > 0);
+    if (!go_on || rest_ == 0)
+        return close();
+    // By way of the event loop: a signal may want an end to this.
+    asio::post(socket_.get_executor(), [self = shared_from_this()] { self->hand_off_rest(); });
+}
+
+void Listener::close()
+{
+    if (!socket_.is_open())
+        return;
     boost::system::error_code ignored;
     socket_.close(ignored);
+    observer_.on_closed(*this);
 }
 
 void Listener::wait() noexcept
@@ -102,7 +122,7 @@ Listener::Batch Listener::accept_batch(std::size_t limit)
     sys::UniqueFd connection;
     sys::SocketAddress peer;
 
-    for (std::size_t attempts = 0; attempts < limit; ++attempts) {
+    for (; batch.attempts < limit; ++batch.attempts) {
         if (!dispatcher_.has_room()) {
             batch.end = End::no_room;
             break;

@@ -16,6 +16,8 @@
 #include <memory>
 #include <system_error>
 
+#include <sys/socket.h>
+
 namespace usher {
 
 /// Accepts from one listening socket, in batches, and gives each connection to the dispatcher.
@@ -31,6 +33,9 @@ public:
         virtual void on_accept_failure(const Listener& listener, std::error_code error,
                                        std::chrono::milliseconds pause) noexcept = 0;
 
+        /// Nothing comes of it any more, after stop().
+        virtual void on_closed(const Listener& listener) = 0;
+
     protected:
         ~Observer() = default;
     };
@@ -41,8 +46,12 @@ public:
 
     void start();
 
-    /// Hands off what already waits in the backlog, as far as there is room, then closes.
-    void stop() noexcept;
+    /// Hands off what already waits in the backlog, as far as there is room, over several turns of
+    /// the event loop; then closes, and tells so, maybe at once.
+    void stop();
+
+    /// Closes without handing off anything more; needs stop().
+    void close();
 
     /// Its place in the pool's list, which workers are told with each connection.
     void set_index(std::uint16_t index) noexcept { index_ = index; }
@@ -61,6 +70,7 @@ private:
 
     enum class End { limit, drained, no_room, failed };
     struct Batch {
+        std::size_t attempts = 0;
         std::size_t accepted = 0;
         End end = End::limit;
         std::error_code error;
@@ -68,6 +78,7 @@ private:
 
     [[nodiscard]] Batch accept_batch(std::size_t limit);
     void pause(std::error_code error);
+    void hand_off_rest();
 
     boost::asio::posix::stream_descriptor socket_;
     boost::asio::steady_timer timer_;
@@ -78,6 +89,8 @@ private:
     AcceptBudget budget_;
     AcceptThrottle throttle_;
     std::uint64_t accepted_ = 0;
+    std::size_t backlog_ = SOMAXCONN;
+    std::size_t rest_ = 0; ///< most that are accepted after stop()
     bool stopped_ = false;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/output/output_reader.hpp"
 
+#include "common/async/adopt_fd.hpp"
 #include "common/sys/fd/pipe.hpp"
 #include "common/sys/syscall.hpp"
 
@@ -32,7 +33,7 @@ OutputReader::Stream OutputReader::make_stream(const asio::any_io_executor& exec
 {
     auto pipe = sys::make_pipe_to_read();
     return {.worker_end = std::move(pipe.writer),
-            .pipe = asio::posix::stream_descriptor{executor, pipe.reader.release()},
+            .pipe = adopt_fd<asio::posix::stream_descriptor>(executor, std::move(pipe.reader)),
             .splitter = LineSplitter{},
             .recent = recent};
 }

@@ -163,7 +163,7 @@ void Exchange::on_ended(Worker worker)
         seat(place).vacant = Place::failed;
 }
 
-void Exchange::stop()
+void Exchange::close()
 {
     if (std::exchange(stopping_, true))
         return;
@@ -175,12 +175,17 @@ void Exchange::stop()
             members_.erase(action.worker);
         return starts || action.kind == Action::Kind::keep || action.kind == Action::Kind::route;
     });
-    for (const auto& [worker, member] : members_)
-        dismiss(worker);
     if (phase_ == Phase::idle)
         return;
     result_.kind = Result::Kind::stopped;
     end();
+}
+
+void Exchange::stop()
+{
+    close();
+    for (const auto& [worker, member] : members_)
+        dismiss(worker);
 }
 
 std::optional<Exchange::Action> Exchange::next(Clock::time_point now)

@@ -19,11 +19,12 @@ namespace usher {
 /// A *worker* here is whoever keeps a place filled (WorkerSlot), for as long as it does: one that
 /// is kept starts another process when one has ended, one on trial ends with its first process.
 ///
-/// Whatever happens: after stop() nothing starts.  When an operation has ended, each place that
-/// had a worker has one that serves or starts, unless it was to lose it.  With successors first
-/// there are never more than `at_once` workers above the number of places, otherwise none; and
-/// never do more than `at_once` places wait for a worker because of an operation.  Workers that
-/// leave do not count where successors come first: they may take as long as their clients.
+/// Whatever happens: after close() or stop() nothing starts.  When an operation has ended, each
+/// place that had a worker has one that serves or starts, unless it was to lose it.  With
+/// successors first there are never more than `at_once` workers above the number of places,
+/// otherwise none; and never do more than `at_once` places wait for a worker because of an
+/// operation.  Workers that leave do not count where successors come first: they may take as long
+/// as their clients.
 class Exchange {
 public:
     using Clock = std::chrono::steady_clock;
@@ -81,7 +82,7 @@ public:
     /// Gives each of `places` a worker that is kept and routed from the start; once.
     void fill(unsigned places);
 
-    /// Begins an operation; only if is_idle(), and not after stop().
+    /// Begins an operation; only if is_idle(), and not after close().
     void begin(Plan plan);
 
     /// Empties a place until an operation fills it again; under the same conditions.
@@ -93,6 +94,9 @@ public:
 
     /// `worker` has nothing left and starts nothing more.
     void on_ended(Worker worker);
+
+    /// Nobody comes any more, and an operation under way ends; who serves goes on until stop().
+    void close();
 
     /// Everybody leaves, and nobody comes.
     void stop();

@@ -138,7 +138,8 @@ void Pool::finish()
 {
     if (running_ > 0 || !on_end_) // there is somebody again, or it was found twice
         return;
-    intake_->close();
+    const auto on_end = std::exchange(on_end_, nullptr);
+    intake_->close(nullptr);
     watch_timer_.cancel();
     if (const auto closed = intake_->drop_waiting(); closed > 0)
         publish(EventKind::note, log::Level::warning,
@@ -146,15 +147,22 @@ void Pool::finish()
                             closed));
     has_ended_ = true;
     recycling_due_.notify_all();
-    std::exchange(on_end_, nullptr)();
+    on_end();
 }
 
 void Pool::stop()
 {
     if (is_stopping())
         return;
+    exchange_.close();
+    perform_all();
+    on_change();
+    intake_->close([this] { stop_workers(); }); // they are needed until then
+}
+
+void Pool::stop_workers()
+{
     exchange_.stop();
-    intake_->close();
     perform_all();
     on_change();
     look_for_end();
@@ -162,6 +170,7 @@ void Pool::stop()
 
 void Pool::hurry()
 {
+    intake_->close(nullptr);
     for (const auto& slot : slots_)
         slot->hurry();
     for (const auto& slot : leaving_)

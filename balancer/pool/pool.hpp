@@ -141,6 +141,7 @@ private:
     void forget_ended();
     void look_for_end();
     void finish();
+    void stop_workers();
     [[nodiscard]] bool has_given_up() const noexcept;
     void adopt(std::shared_ptr<const PoolConfig> config);
     void end_oldest_generations(unsigned most);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/process/cgroup_removal.hpp"
 
+#include "common/async/adopt_fd.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -30,10 +32,7 @@ asio::awaitable<void> remove(std::shared_ptr<sys::Cgroup> cgroup)
 {
     using namespace asio::experimental::awaitable_operators;
     const auto executor = co_await asio::this_coro::executor;
-    auto file = cgroup->open_events();
-    asio::posix::stream_descriptor events{executor};
-    events.assign(file.get());
-    std::ignore = file.release();
+    auto events = adopt_fd<asio::posix::stream_descriptor>(executor, cgroup->open_events());
     asio::steady_timer timer{executor, patience};
     bool is_late = false;
     for (;;) {

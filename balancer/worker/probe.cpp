@@ -2,6 +2,7 @@
 #include "balancer/worker/probe.hpp"
 
 #include "balancer/config/units/duration.hpp"
+#include "common/async/adopt_fd.hpp"
 #include "common/sys/socket/channel_pair.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -125,7 +126,8 @@ std::string Probe::connect()
         auto pair = sys::make_stream_pair();
         if (const auto error = hand_over_(pair.child.get()))
             return fmt::format("{} cannot be handed over: {}", name(), error.message());
-        socket_.assign(asio::local::stream_protocol{}, pair.parent.release());
+        socket_ = adopt_fd<asio::local::stream_protocol::socket>(
+            socket_.get_executor(), std::move(pair.parent), asio::local::stream_protocol{});
     } catch (const std::system_error& e) {
         return fmt::format("{} cannot be made: {}", name(), e.what());
     }

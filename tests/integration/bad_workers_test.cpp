@@ -52,6 +52,8 @@ TEST_CASE("a worker that breaks the protocol is retired with the reason, and nob
         {"scribble-head", "overwrote the head of its scoreboard"},
         {"scribble-accepted", "counts more connections on its scoreboard than it was given"},
         {"scribble-closed", "counts more closed than accepted connections on its scoreboard"},
+        {"shut-down", "has shut its hand-off socket down"},
+        {"shut-down-late", "has shut its hand-off socket down"},
     };
     for (const auto& [mode, reason] : cases) {
         CAPTURE(mode);
@@ -85,6 +87,15 @@ TEST_CASE("a worker that breaks the protocol is retired with the reason, and nob
         CHECK(failed == 0);
         CHECK(usher.stop() == usher::sys::ExitStatus{});
     }
+}
+
+TEST_CASE("a worker that shuts its hand-off socket down is retired although nobody connects")
+{
+    const TempDir folder;
+    auto usher = run_with(folder, "shut-down");
+    usher.wait_for("worker 1: failed 4 times in a row, given up");
+    CHECK(usher.count("retired, because it has shut its hand-off socket down") == 4);
+    CHECK(usher.stop() == usher::sys::ExitStatus{});
 }
 
 TEST_CASE("a message of an unknown type, or a closed control socket, is no fault")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/sys/process/exit_status.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/http_client.hpp"
 #include "tests/support/one_pool.hpp"
 #include "tests/support/preload_worker.hpp"
 #include "tests/support/printing.hpp"
@@ -651,6 +652,50 @@ TEST_CASE("the listeners of a preload pool stay as they are while usher runs")
     CHECK(result.output.find("cannot change while usher runs, because its dialect is preload") !=
           std::string::npos);
     CHECK(usher.command({"status"}).output.find("unknown") != std::string::npos);
+}
+
+TEST_CASE("a program that shuts its listening socket down leaves: what waits for it goes to others")
+{
+    // In slot 1 it shuts down once a second connection waits, and answers the first afterwards.
+    constexpr auto program = R"(
+import os, select, socket
+def answer(client):
+    client.recv(4096)
+    client.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Slot: %s\r\n\r\nok'
+                   % os.environb[b'USHER_SLOT'])
+    client.close()
+listener = socket.socket()
+listener.bind(('127.0.0.1', 8000))
+listener.listen()
+if os.environ['USHER_SLOT'] == '1':
+    first, _ = listener.accept()
+    select.select([listener], [], [])
+    listener.shutdown(socket.SHUT_RDWR)
+    answer(first)
+    select.select([], [], [])
+while True:
+    answer(listener.accept()[0])
+)";
+    const OnePool pool{{{"command", {python_program(), "-c", program}},
+                        {"dialect", "preload"},
+                        {"workers", 2},
+                        {"listen", "127.0.0.1:0"},
+                        {"restart", {{"first_delay", "10ms"}}}}};
+    UsherProcess usher{pool.run()};
+    usher.wait_until_ready(2);
+    const auto worker = std::to_string(usher.worker_pid(1));
+
+    HttpClient first{usher.port()};
+    CHECK(get(usher.port(), "/").slot() == 2);
+    CHECK(get(usher.port(), "/").slot() == 2); // was in slot 1's queue
+    usher.wait_for("worker 1 (pid " + worker + "): has shut its listening socket down");
+    first.send_get("/");
+    CHECK(first.read_answer().slot() == 1);
+
+    usher.wait_for("worker 1 (pid " + worker + "): killed by SIGTERM");
+    CHECK(usher.count("retired") == 0);
+    usher.wait_until_ready(3);
+    CHECK(usher.stop() == sys::ExitStatus{});
 }
 
 TEST_SUITE_END();

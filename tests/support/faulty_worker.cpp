@@ -22,6 +22,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace {
@@ -117,6 +118,14 @@ const std::map<std::string_view, std::function<void()>> modes{
              while (::write(fd, text.data(), text.size()) > 0) {
              }
          });
+     }},
+    {"shut-down", [] { become_ready(), ::shutdown(number(env::handoff_fd), SHUT_RD); }},
+    {"shut-down-late",
+     [] {
+         become_ready();
+         pollfd entry{.fd = number(env::handoff_fd), .events = POLLIN, .revents = 0};
+         ::poll(&entry, 1, -1); // something is queued
+         ::shutdown(entry.fd, SHUT_RDWR);
      }},
     {"close-control", [] { become_ready(), ::close(number(env::control_fd)); }},
 };

@@ -3,6 +3,7 @@
 
 #include "balancer/config/units/listen_address.hpp"
 #include "balancer/dialect/listen_fds/listen_fds_link.hpp"
+#include "common/sys/socket/backlog.hpp"
 
 #include <fmt/core.h>
 
@@ -11,8 +12,6 @@
 #include <utility>
 
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 namespace asio = boost::asio;
@@ -41,23 +40,11 @@ bool are_the_same(const std::vector<ListenConfig>& some, const std::vector<Liste
     });
 }
 
-} // namespace
-
-std::size_t waiting_in_backlog(int socket) noexcept
-{
-    tcp_info info{};
-    socklen_t size = sizeof info;
-    // Of a socket that listens this is its backlog's length (tcp_get_info() in the kernel).
-    return ::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? info.tcpi_unacked : 0;
-}
-
-namespace {
-
 std::size_t waiting_at(const ListenFdsIntake::Seat& seat) noexcept
 {
     std::size_t result = 0;
     for (const int socket : seat.sockets)
-        result += waiting_in_backlog(socket);
+        result += sys::waiting_in_backlog(socket).value_or(0);
     return result;
 }
 
@@ -276,7 +263,7 @@ void ListenFdsIntake::steer() noexcept
     }
 }
 
-void ListenFdsIntake::close()
+void ListenFdsIntake::close(std::function<void()> on_closed)
 {
     closed_ = true;
     for (const auto& seat : seats_)
@@ -288,6 +275,8 @@ void ListenFdsIntake::close()
             place.group->close();
     }
     places_.clear();
+    if (on_closed)
+        on_closed();
 }
 
 bool ListenFdsIntake::has(const ListenConfig& config) const

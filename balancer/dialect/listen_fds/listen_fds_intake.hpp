@@ -16,9 +16,6 @@
 
 namespace usher {
 
-/// How many connections wait for somebody to accept them from a TCP socket that listens.
-[[nodiscard]] std::size_t waiting_in_backlog(int socket) noexcept;
-
 /// Listening sockets that workers accept from themselves: each from its own, or all from one.
 ///
 /// The sockets outlive the workers: what waits in the backlog of a dead one is for the next that
@@ -44,7 +41,7 @@ public:
                                          InheritedSockets* inherited) const override;
     void commit(const PoolConfig& next, ListenerChange change) override;
     void start() override {} // its workers do
-    void close() override;
+    void close(std::function<void()> on_closed) override;
     std::size_t drop_waiting() override { return 0; } // nothing waits here
     void give_up_slot(unsigned) override {}           // its sockets are for whoever comes next
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/listen_fds/listen_fds_link.hpp"
 
+#include "common/sys/socket/backlog.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
@@ -97,7 +99,7 @@ asio::awaitable<void> ListenFdsLink::watch_for_idle()
         const auto start = Clock::now();
         // First what it can still take: then that is among what it has open.
         const bool has_taken_all = schedule_ && std::ranges::all_of(seat_.sockets, [](int socket) {
-                                       return waiting_in_backlog(socket) == 0;
+                                       return sys::waiting_in_backlog(socket).value_or(0) == 0;
                                    });
         timer_.expires_at(Clock::time_point::max());
         const bool is_idle = has_taken_all && co_await count_open(timer_) == 0U;

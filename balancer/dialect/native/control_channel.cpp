@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/native/control_channel.hpp"
 
+#include "common/async/adopt_fd.hpp"
 #include "common/sys/socket/fd_message.hpp"
 
 #include <span>
@@ -12,7 +13,7 @@ namespace asio = boost::asio;
 namespace usher {
 
 ControlChannel::ControlChannel(const asio::any_io_executor& executor, sys::UniqueFd socket)
-    : socket_{executor, socket.release()},
+    : socket_{adopt_fd<asio::posix::stream_descriptor>(executor, std::move(socket))},
       buffer_{std::make_unique<std::array<std::byte, wire::max_control_message>>()}
 {
 }

@@ -36,7 +36,10 @@ std::string on_one_line(std::string text)
 
 NativeLink::NativeLink(const asio::any_io_executor& executor, WorkerIdentity identity,
                        Dispatcher& dispatcher, std::unique_ptr<HandoffChannel> handoff)
-    : identity_{std::move(identity)}, dispatcher_{dispatcher}, handoff_{std::move(handoff)}
+    : executor_{executor},
+      identity_{std::move(identity)},
+      dispatcher_{dispatcher},
+      handoff_{std::move(handoff)}
 {
     auto pair = sys::make_channel_pair();
     control_ = std::make_shared<ControlChannel>(executor, std::move(pair.parent));
@@ -60,6 +63,11 @@ void NativeLink::start(pid_t process, Observer& observer)
     observer_ = &observer;
     worker_control_.reset();
     control_->start([this](const wire::ControlMessage& message) { on_message(message); });
+    watching_ = true;
+    watch_.start(executor_, handoff_->master_fds(), [this, self = shared_from_this()] {
+        if (watching_)
+            on_shut_down();
+    });
 }
 
 void NativeLink::attach()
@@ -74,6 +82,7 @@ void NativeLink::detach() noexcept
 
 bool NativeLink::drain(std::chrono::milliseconds timeout)
 {
+    stop_watching();
     control_->send(wire::encode(wire::Drain{.timeout = timeout}));
     handoff_->shut_down();
     return false;
@@ -86,14 +95,31 @@ void NativeLink::give_back()
                             started_);
 }
 
+void NativeLink::stop_watching() noexcept
+{
+    watching_ = false;
+    watch_.stop();
+}
+
+void NativeLink::on_shut_down()
+{
+    stop_watching();
+    const auto error = handoff_->broken_by();
+    observer_->on_fault(!error || error == std::errc::broken_pipe
+                            ? "has shut its hand-off socket down"
+                            : "cannot be handed connections: " + error.message());
+}
+
 void NativeLink::cut_off()
 {
+    stop_watching();
     handoff_->shut_down();
     give_back();
 }
 
 void NativeLink::finish()
 {
+    stop_watching();
     give_back();
     control_->close();
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/dialect/native/control_channel.hpp"
+#include "balancer/dialect/native/handoff_watch.hpp"
 #include "balancer/dialect/worker_identity.hpp"
 #include "balancer/dialect/worker_link.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
@@ -19,7 +20,7 @@
 namespace usher {
 
 /// A worker that speaks the worker protocol: a hand-off socket, a control socket, a scoreboard.
-class NativeLink : public WorkerLink {
+class NativeLink : public WorkerLink, public std::enable_shared_from_this<NativeLink> {
 public:
     /// Throws std::system_error.
     NativeLink(const boost::asio::any_io_executor& executor, WorkerIdentity identity,
@@ -49,14 +50,22 @@ protected:
     /// What it has not taken goes to others.
     void give_back();
 
+    /// A hand-off socket was shut down, by the worker or because it cannot be used any more:
+    /// nothing reaches the worker by it.
+    virtual void on_shut_down();
+    void stop_watching() noexcept;
+
 private:
     void on_message(const wire::ControlMessage& message);
     void on_hello(const wire::Hello& hello);
     void on_unknown(const wire::UnknownMessage& message);
 
+    boost::asio::any_io_executor executor_;
     WorkerIdentity identity_;
     Dispatcher& dispatcher_;
     std::unique_ptr<HandoffChannel> handoff_;
+    HandoffWatch watch_;
+    bool watching_ = false;
     std::shared_ptr<ControlChannel> control_;
     sys::UniqueFd worker_control_; ///< its end of that; empty once it runs
     std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();

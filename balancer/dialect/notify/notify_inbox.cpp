@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/notify/notify_inbox.hpp"
 
+#include "common/async/adopt_fd.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/sys/socket/credential_message.hpp"
 #include "common/sys/syscall.hpp"
@@ -44,8 +45,7 @@ NotifyInbox::NotifyInbox(const asio::any_io_executor& executor) : socket_{execut
         sys::throw_last_error("getsockname");
     address_.assign(address.sun_path, size - offsetof(sockaddr_un, sun_path));
     address_.front() = '@'; // for the zero byte that such names begin with
-    socket_.assign(fd.get());
-    std::ignore = fd.release();
+    socket_ = adopt_fd<asio::posix::stream_descriptor>(socket_.get_executor(), std::move(fd));
 }
 
 void NotifyInbox::start(uid_t user, Handler handler)

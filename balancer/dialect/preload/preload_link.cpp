@@ -72,8 +72,17 @@ asio::awaitable<void> PreloadLink::watch()
     }
 }
 
+void PreloadLink::on_shut_down()
+{
+    stop_watching();
+    detach();
+    give_back(); // on a real listening socket these would be reset
+    observer().on_leaving("has shut its listening socket down");
+}
+
 void PreloadLink::cut_off()
 {
+    stop_watching();
     drain_watch_.reset();
     timer_.cancel();
     give_back();

@@ -15,7 +15,7 @@ namespace usher {
 
 /// A program that knows nothing of us: libusher-preload.so in it speaks the worker protocol for
 /// it, but can say neither how many connections are open nor that it has finished.
-class PreloadLink final : public NativeLink, public std::enable_shared_from_this<PreloadLink> {
+class PreloadLink final : public NativeLink {
 public:
     /// `listeners` are the pool's, with the real ports.  Throws std::system_error, and
     /// std::runtime_error if there are too many.
@@ -37,6 +37,8 @@ public:
     [[nodiscard]] std::string explain_not_ready() const override;
 
 private:
+    /// What a server does that takes no further connection.
+    void on_shut_down() override;
     [[nodiscard]] boost::asio::awaitable<void> watch();
 
     std::shared_ptr<const PoolConfig> config_;

@@ -26,8 +26,7 @@ struct FdMessage {
 ///
 /// `payload` must not be empty: an empty packet reads as end of file.
 ///
-/// std::errc::operation_would_block means the queue is full; ETOOMANYREFS (unix(7)) that too
-/// many descriptors are in flight: both are back-pressure.
+/// What an error means says is_back_pressure().
 [[nodiscard]] std::error_code send_with_fds(int socket, std::span<const std::byte> payload,
                                             std::span<const int> fds) noexcept;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/sys/socket/message_error.hpp"
 
+#include <cerrno>
 #include <string>
 
 namespace usher::sys {
@@ -31,6 +32,13 @@ std::error_code make_error_code(MessageError error) noexcept
 {
     static const MessageErrorCategory category;
     return {static_cast<int>(error), category};
+}
+
+bool is_back_pressure(std::error_code error) noexcept
+{
+    return error == std::errc::operation_would_block || error == std::errc::no_buffer_space ||
+           error == std::errc::not_enough_memory ||
+           error == std::error_code{ETOOMANYREFS, std::system_category()};
 }
 
 } // namespace usher::sys

@@ -15,6 +15,11 @@ enum class MessageError {
 
 [[nodiscard]] std::error_code make_error_code(MessageError error) noexcept;
 
+/// What an error of a send means: true if it can be tried again later, because the queue is full,
+/// too many descriptors are in flight, or memory is short (unix(7), send(2)).  Any other is the end
+/// of this way: EPIPE, ECONNRESET and ENOTCONN that nobody reads at the other side any more.
+[[nodiscard]] bool is_back_pressure(std::error_code error) noexcept;
+
 } // namespace usher::sys
 
 template <>

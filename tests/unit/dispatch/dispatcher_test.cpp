@@ -18,6 +18,8 @@
 #include <numeric>
 #include <vector>
 
+#include <sys/socket.h>
+
 using namespace usher;
 using namespace usher::test;
 
@@ -387,6 +389,21 @@ TEST_CASE_FIXTURE(Fixture, "what a full socket gives back stays in its order and
     full.taken.clear();
     CHECK(run_until_handed(full, filling + 3));
     CHECK((full.take_all() == Ids{1, 2, 3}));
+    CHECK(are_clients_alive());
+}
+
+TEST_CASE_FIXTURE(Fixture, "what a worker with a broken socket cannot be given goes to the others")
+{
+    auto& broken = add_worker();
+    auto& other = add_worker();
+    REQUIRE(::shutdown(broken.channel.worker_fd(), SHUT_RDWR) == 0);
+
+    give(4);
+    CHECK(run_until_handed(other, 4));
+    CHECK(other.take_all().size() == 4);
+    CHECK(broken.channel.handed_off() == 0);
+    give(2); // and it is not tried again
+    CHECK((other.take_all() == Ids{5, 6}));
     CHECK(are_clients_alive());
 }
 

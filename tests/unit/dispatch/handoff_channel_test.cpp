@@ -20,6 +20,9 @@
 #include <thread>
 #include <vector>
 
+#include <poll.h>
+#include <sys/socket.h>
+
 using namespace usher;
 using namespace usher::test;
 
@@ -43,6 +46,12 @@ struct Fixture : NoFdLeak {
         REQUIRE_FALSE(channel.send_batch());
     }
 };
+
+bool hangs_up(int socket)
+{
+    pollfd entry{.fd = socket, .events = 0, .revents = 0};
+    return ::poll(&entry, 1, 0) == 1 && (entry.revents & POLLHUP) != 0;
+}
 
 } // namespace
 
@@ -163,6 +172,22 @@ TEST_CASE_FIXTURE(NoFdLeak, "a socket that is full blocks the channel and leaves
     CHECK_FALSE(channel.has_room());
     channel.unblock();
     CHECK(channel.has_room());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a worker that reads no more breaks the channel for good")
+{
+    send();
+    REQUIRE(::shutdown(channel.worker_fd(), SHUT_RD) == 0);
+    CHECK(channel.has_room()); // until something is sent
+    CHECK(hangs_up(channel.master_fds()[0]));
+
+    append();
+    CHECK(channel.send_batch() == std::errc::broken_pipe);
+    CHECK(channel.broken_by() == std::errc::broken_pipe);
+    channel.drop_batch();
+    channel.unblock();
+    CHECK_FALSE(channel.has_room());
+    CHECK(is_readable(channel.worker_fd())); // what was queued before is still there
 }
 
 TEST_CASE_FIXTURE(NoFdLeak, "a large max_queue fits the socket, each connection in its own packet")

@@ -39,7 +39,10 @@ public:
         list.push_back({listener.index(), error, pause});
     }
 
+    void on_closed(const Listener&) override { ++closed; }
+
     std::vector<Failure> list;
+    int closed = 0;
 };
 
 struct Fixture : NoFdLeak {
@@ -62,6 +65,7 @@ struct Fixture : NoFdLeak {
     ~Fixture()
     {
         listener->stop();
+        listener->close();
         dispatcher.stop();
         listener.reset();
         CHECK(run_to_end(io)); // nothing of a stopped listener keeps the loop running
@@ -210,8 +214,43 @@ TEST_CASE_FIXTURE(LargeQueue, "stopping hands off the whole backlog, then refuse
     listener->start();
     connect(100);
     listener->stop();
+    CHECK(handed_off() == 64); // others have their turn in between
+    CHECK(run_to_end(io));
+    CHECK(failures.closed == 1);
     CHECK(worker.take_all().size() == 100);
     CHECK_THROWS_AS(connect(1), std::system_error);
+}
+
+TEST_CASE_FIXTURE(LargeQueue, "stopping is for those who waited when it began, not for a flood")
+{
+    connect(100);
+    listener->stop();
+    connect(20);
+    CHECK(run_to_end(io));
+    CHECK(worker.take_all().size() == 100);
+}
+
+TEST_CASE_FIXTURE(LargeQueue, "a Unix listener that stops accepts as many as its backlog can hold")
+{
+    const TempDir folder;
+    listen(listen_on(sys::SocketAddress::unix_path((folder.path() / "s").string())));
+    listener->set_backlog(70); // the kernel lets one more wait
+    connect(70);
+    listener->stop();
+    connect(20);
+    CHECK(run_to_end(io));
+    CHECK(worker.take_all().size() == 70);
+}
+
+TEST_CASE_FIXTURE(LargeQueue, "a listener that hands off what waits can be closed at once")
+{
+    connect(100);
+    listener->stop();
+    listener->close();
+    CHECK(failures.closed == 1);
+    CHECK(run_to_end(io));
+    CHECK(worker.take_all().size() == 64);
+    CHECK(failures.closed == 1);
 }
 
 TEST_CASE_FIXTURE(Fixture, "stopping with few descriptors hands off the whole backlog as well")
@@ -220,6 +259,7 @@ TEST_CASE_FIXTURE(Fixture, "stopping with few descriptors hands off the whole ba
     {
         const ScopedFdLimit limit{5};
         listener->stop();
+        CHECK(run_to_end(io));
     }
     CHECK(worker.take_all().size() == 20);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/node/channel/node_channel.hpp"
 
+#include "common/async/adopt_fd.hpp"
 #include "common/sys/fd/passed_fds.hpp"
 #include "common/sys/socket/message_error.hpp"
 
@@ -13,6 +14,7 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 namespace asio = boost::asio;
 
@@ -30,18 +32,11 @@ std::span<const std::byte> bytes_of(std::string_view text)
     return std::as_bytes(std::span{text});
 }
 
-bool is_back_pressure(std::error_code error)
-{
-    return error == std::errc::operation_would_block ||
-           error == std::error_code{ETOOMANYREFS, std::system_category()} ||
-           error == std::errc::no_buffer_space || error == std::errc::not_enough_memory;
-}
-
 } // namespace
 
 NodeChannel::NodeChannel(const asio::any_io_executor& executor, sys::UniqueFd socket,
                          NodeFrames frames)
-    : socket_{executor, socket.release()},
+    : socket_{adopt_fd<asio::posix::stream_descriptor>(executor, std::move(socket))},
       retry_{executor},
       buffer_(read_size),
       frames_{std::move(frames)}
@@ -152,8 +147,12 @@ bool NodeChannel::send(std::string_view message, int fd)
     std::error_code error;
     if (unsent_.empty()) {
         error = sys::send_stream(socket_.native_handle(), bytes_of(message), fd, sent);
-        if (sent == message.size() || (error && !is_back_pressure(error)))
+        if (sent == message.size())
             return true;
+        if (error && !sys::is_back_pressure(error)) {
+            give_up();
+            return true;
+        }
     }
     if (unsent_bytes_ + cost_of(message) > most_unsent + reserve)
         return false;
@@ -194,8 +193,8 @@ void NodeChannel::write_more()
         const auto error = sys::send_stream(
             socket_.native_handle(), bytes_of(std::string_view{first.message}.substr(first.done)),
             first.fd.get(), sent);
-        if (error && !is_back_pressure(error))
-            return; // its end is noticed by whoever reads
+        if (error && !sys::is_back_pressure(error))
+            return give_up();
         if (error)
             return wait_to_write(error);
         first.fd.reset();
@@ -205,6 +204,13 @@ void NodeChannel::write_more()
         unsent_bytes_ -= cost_of(first.message);
         unsent_.pop_front();
     }
+}
+
+/// The worker reads nothing any more.  Whoever reads here finds the end then, behind what it wrote;
+/// one that has only shut down its side for reading would go unnoticed otherwise.
+void NodeChannel::give_up() noexcept
+{
+    ::shutdown(socket_.native_handle(), SHUT_RDWR);
 }
 
 void NodeChannel::close() noexcept

@@ -89,6 +89,7 @@ private:
     void end(bool cleanly);
     void wait_to_write(std::error_code reason);
     void write_more();
+    void give_up() noexcept;
 
     boost::asio::posix::stream_descriptor socket_;
     boost::asio::steady_timer retry_;

@@ -175,7 +175,7 @@ int NodeCluster::open(const ServerRequest& request, Server*& server)
                   .file = std::move(socket.file)};
     if (policy == NodeConfig::Policy::round_robin) {
         NodeListener::Observer& observer = *this;
-        opened.listener = std::make_shared<NodeListener>(executor_, std::move(socket.fd),
+        opened.listener = std::make_shared<NodeListener>(executor_, std::move(socket.fd), backlog_,
                                                          opened.key, window_, observer);
     } else if (policy == NodeConfig::Policy::none) {
         opened.shared.emplace(0, std::move(socket.fd));
@@ -440,16 +440,34 @@ void NodeCluster::report_undelivered(const NodeWorker& worker)
                             worker.slot()));
 }
 
-void NodeCluster::close()
+void NodeCluster::close(std::function<void()> on_closed)
 {
     stopped_ = true;
+    const bool at_once = !on_closed;
+    if (!at_once)
+        on_closed_ = std::move(on_closed);
     for (auto& server : servers_) {
         server.abandoned.reset();
         server.file = SocketFile{}; // first, as of a single one
-        if (server.listener)
-            server.listener->stop();
         server.shared.clear();
     }
+    for (const auto& server : servers_) {
+        if (!server.listener)
+            continue;
+        server.listener->stop();
+        if (at_once)
+            server.listener->close();
+    }
+    NodeCluster::on_closed();
+}
+
+void NodeCluster::on_closed()
+{
+    const auto is_open = [](const Server& server) {
+        return server.listener && server.listener->is_open();
+    };
+    if (stopped_ && on_closed_ && std::ranges::none_of(servers_, is_open))
+        std::exchange(on_closed_, nullptr)();
 }
 
 std::size_t NodeCluster::drop_waiting()

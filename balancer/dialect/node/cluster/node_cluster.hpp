@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -41,7 +42,7 @@ public:
     void commit(const PoolConfig& next, ListenerChange change) override;
 
     void start() override {} // its workers do
-    void close() override;
+    void close(std::function<void()> on_closed) override;
     std::size_t drop_waiting() override;
     void give_up_slot(unsigned slot) override;
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
@@ -109,6 +110,7 @@ private:
     void close(Servers::iterator server);
     void on_accept_failure(const NodeListener& listener, std::error_code error,
                            std::chrono::milliseconds pause) noexcept override;
+    void on_closed() override;
     void publish(EventKind kind, log::Level level, std::string text);
 
     boost::asio::any_io_executor executor_;
@@ -125,6 +127,7 @@ private:
     std::map<unsigned, NodeWorker*> attached_; ///< by slot
     std::set<std::uint64_t> reported_;         ///< workers whose lack of descriptors was told
     bool told_of_limit_ = false;               ///< that there are too many servers
+    std::function<void()> on_closed_;          ///< empty: nobody waits for it
     bool stopped_ = false;
 };
 

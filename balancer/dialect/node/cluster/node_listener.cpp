@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/node/cluster/node_listener.hpp"
 
+#include "common/async/adopt_fd.hpp"
 #include "common/sys/socket/accept.hpp"
+#include "common/sys/socket/backlog.hpp"
 #include "common/sys/socket/socket_address.hpp"
 
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
 #include <utility>
 
 namespace asio = boost::asio;
@@ -11,13 +16,14 @@ namespace asio = boost::asio;
 namespace usher {
 
 NodeListener::NodeListener(const asio::any_io_executor& executor, sys::UniqueFd socket,
-                           std::string key, unsigned window, Observer& observer)
-    : socket_{executor, socket.release()},
+                           unsigned backlog, std::string key, unsigned window, Observer& observer)
+    : socket_{adopt_fd<asio::posix::stream_descriptor>(executor, std::move(socket))},
       pause_{executor},
       wake_{executor},
       key_{std::move(key)},
       observer_{observer},
-      scheduler_{window}
+      scheduler_{window},
+      rest_{backlog}
 {
 }
 
@@ -132,6 +138,18 @@ void NodeListener::wait()
                        });
 }
 
+std::error_code NodeListener::accept_one()
+{
+    sys::UniqueFd connection;
+    sys::SocketAddress peer;
+    const auto error = sys::accept_connection(socket_.native_handle(), connection, peer);
+    if (!error) {
+        scheduler_.offer(keep(std::move(connection)));
+        ++accepted_;
+    }
+    return error;
+}
+
 void NodeListener::accept_batch()
 {
     const auto now = Clock::now();
@@ -143,9 +161,7 @@ void NodeListener::accept_batch()
             budget_.on_batch(accepted, false);
             return look_again(now); // and go_on() comes with the next answer
         }
-        sys::UniqueFd connection;
-        sys::SocketAddress peer;
-        const auto error = sys::accept_connection(socket_.native_handle(), connection, peer);
+        const auto error = accept_one();
         if (error && sys::is_accept_noise(error))
             continue;
         if (error) {
@@ -155,9 +171,7 @@ void NodeListener::accept_batch()
             break;
         }
         throttle_.on_success();
-        scheduler_.offer(keep(std::move(connection)));
         ++accepted;
-        ++accepted_;
         deal(now);
     }
     budget_.on_batch(accepted, drained);
@@ -184,19 +198,28 @@ void NodeListener::stop()
     if (std::exchange(stopped_, true))
         return;
     pause_.cancel();
-    // Whoever is in the backlog believes to be connected already; closing would reset them.  A
-    // worker reads what it is sent before the request to disconnect that follows.
-    sys::UniqueFd connection;
-    sys::SocketAddress peer;
-    while (scheduler_.has_workers()) {
-        const auto error = sys::accept_connection(socket_.native_handle(), connection, peer);
-        if (error && sys::is_accept_noise(error))
-            continue;
-        if (error)
+    // Whoever is in the backlog believes to be connected already; closing would reset them.  One
+    // batch more or less is for those whose handshake ends meanwhile; a flood must not keep us
+    // here.
+    rest_ = std::max(sys::waiting_in_backlog(socket_.native_handle()).value_or(rest_),
+                     AcceptBudget::full_batch);
+    deal_rest();
+}
+
+void NodeListener::deal_rest()
+{
+    if (!is_open())
+        return;
+    bool more = true;
+    for (std::size_t i = 0; i < AcceptBudget::full_batch && more; ++i) {
+        more = rest_ > 0 && scheduler_.has_workers();
+        if (!more)
             break;
-        ++accepted_;
-        scheduler_.offer(keep(std::move(connection)));
+        const auto error = accept_one();
+        more = !error || sys::is_accept_noise(error);
+        --rest_;
     }
+    // A worker reads what it is sent before the request to disconnect that follows.
     while (const auto assignment = scheduler_.force()) {
         if (hand_over(*assignment))
             continue;
@@ -206,8 +229,19 @@ void NodeListener::stop()
         look_again(now);
         break;
     }
+    if (!more)
+        return close();
+    // By way of the event loop: a signal may want an end to this.
+    asio::post(socket_.get_executor(), [self = shared_from_this()] { self->deal_rest(); });
+}
+
+void NodeListener::close()
+{
+    if (!is_open())
+        return;
     boost::system::error_code ignored;
     socket_.close(ignored);
+    observer_.on_closed();
 }
 
 std::size_t NodeListener::drop_waiting()

@@ -51,13 +51,16 @@ public:
         virtual void on_accept_failure(const NodeListener& listener, std::error_code error,
                                        std::chrono::milliseconds pause) noexcept = 0;
 
+        /// Nothing is accepted any more, after stop().
+        virtual void on_closed() = 0;
+
     protected:
         ~Observer() = default;
     };
 
-    /// `socket` listens and is non-blocking; `key` is what workers call it.
+    /// `socket` listens and is non-blocking, with this `backlog`; `key` is what workers call it.
     NodeListener(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
-                 std::string key, unsigned window, Observer& observer);
+                 unsigned backlog, std::string key, unsigned window, Observer& observer);
 
     void set_window(unsigned window);
 
@@ -72,8 +75,13 @@ public:
     void on_refused(std::uint64_t worker, Connection connection);
     void on_undelivered(std::uint64_t worker, Connection connection);
 
-    /// Deals what waits in the backlog, whatever the window, and closes.
+    /// Deals what waits in the backlog, whatever the window, over several turns of the event loop;
+    /// then closes, and tells so, maybe at once.
     void stop();
+
+    /// Closes without dealing anything more; needs stop().
+    void close();
+    [[nodiscard]] bool is_open() const noexcept { return socket_.is_open(); }
 
     /// Closes the connections that no worker has, and counts them.
     std::size_t drop_waiting();
@@ -85,7 +93,9 @@ private:
     using Clock = NodeScheduler::Clock;
 
     void wait();
+    [[nodiscard]] std::error_code accept_one();
     void accept_batch();
+    void deal_rest();
     void pause(std::error_code error);
     void deal(Clock::time_point now);
     [[nodiscard]] bool hand_over(const NodeScheduler::Assignment& assignment);
@@ -108,6 +118,7 @@ private:
     AcceptBudget budget_;
     AcceptThrottle throttle_;
     std::uint64_t accepted_ = 0;
+    std::size_t rest_;     ///< most that are accepted after stop(); until then the backlog's length
     bool waiting_ = false; ///< for a connection, or for descriptors
     bool stopped_ = false;
 };

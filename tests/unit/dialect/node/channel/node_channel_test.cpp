@@ -2,6 +2,7 @@
 #include "balancer/dialect/node/channel/node_channel.hpp"
 
 #include "common/sys/socket/channel_pair.hpp"
+#include "tests/support/run_until.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
@@ -10,9 +11,11 @@
 #include <string>
 #include <utility>
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 using namespace usher;
+using namespace usher::test;
 
 namespace {
 
@@ -22,6 +25,7 @@ struct Fixture : NodeChannel::Observer {
     sys::UniqueFd other_end;
     std::shared_ptr<NodeChannel> channel;
     int frames = 0;
+    int ends = 0;
 
     Fixture()
     {
@@ -43,7 +47,7 @@ struct Fixture : NodeChannel::Observer {
             write_line();
     }
 
-    void on_end() override {}
+    void on_end() override { ++ends; }
     void on_broken(std::string) override {}
 };
 
@@ -59,6 +63,20 @@ TEST_CASE_FIXTURE(Fixture, "what a dead worker left is read, not what its descen
         write_line();
     channel->read_rest();
     CHECK(frames == 3);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a worker that reads no more is at its end, once what it wrote is read")
+{
+    write_line();
+    REQUIRE(::shutdown(other_end.get(), SHUT_RD) == 0);
+    run_ready(io);
+    CHECK(ends == 0); // nothing tells until something is sent
+
+    frames = 1'000; // no answers
+    write_line();
+    CHECK(channel->send("1\n"));
+    CHECK(run_until(io, [&] { return ends > 0; }));
+    CHECK(frames == 1'001);
 }
 
 TEST_SUITE_END();

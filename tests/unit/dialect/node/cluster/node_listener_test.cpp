@@ -54,8 +54,8 @@ struct Fixture : NodeListener::Observer {
     Fixture()
     {
         NodeListener::Observer& self = *this;
-        listener =
-            std::make_shared<NodeListener>(io.get_executor(), std::move(socket.fd), "1", 1, self);
+        listener = std::make_shared<NodeListener>(io.get_executor(), std::move(socket.fd), 128, "1",
+                                                  1, self);
     }
 
     virtual ~Fixture()
@@ -77,6 +77,9 @@ struct Fixture : NodeListener::Observer {
                            std::chrono::milliseconds) noexcept override
     {
     }
+    void on_closed() override { ++closed; }
+
+    int closed = 0;
 };
 
 } // namespace
@@ -113,6 +116,42 @@ TEST_CASE_FIXTURE(Fixture, "at the end what could not be sent is counted")
     listener->stop();
     CHECK(worker.tries >= 1);
     CHECK(listener->drop_waiting() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "a stop deals what waits, in turns, and not what a flood brings meanwhile")
+{
+    std::vector<sys::UniqueFd> clients;
+    const auto connect = [&](int count) {
+        for (int i = 0; i < count; ++i)
+            clients.push_back(connect_to(socket.address));
+    };
+    connect(100);
+    Carrier worker{1, 1'000};
+    listener->add(worker);
+    listener->stop();
+    CHECK(worker.taken < 100); // others have had no turn yet
+    CHECK(closed == 0);
+
+    connect(20);
+    CHECK(run_until([&] { return closed == 1; }));
+    CHECK(worker.taken == 100);
+    CHECK_THROWS_AS(connect(1), std::system_error);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a stop that deals what waits can be ended")
+{
+    std::vector<sys::UniqueFd> clients;
+    for (int i = 0; i < 100; ++i)
+        clients.push_back(connect_to(socket.address));
+    Carrier worker{1, 1'000};
+    listener->add(worker);
+    listener->stop();
+    listener->close();
+    CHECK(closed == 1);
+    io.run();
+    CHECK(worker.taken < 100);
+    CHECK(closed == 1);
 }
 
 TEST_SUITE_END();
