@@ -3,8 +3,8 @@
 
 #include "balancer/admin/control_path.hpp"
 #include "balancer/admin/control_session.hpp"
+#include "balancer/events/event_source.hpp"
 #include "balancer/listen/unix_listener.hpp"
-#include "common/log.hpp"
 #include "common/sys/socket/accept.hpp"
 
 #include <fmt/core.h>
@@ -79,10 +79,9 @@ void ControlServer::open()
 
 void ControlServer::go_without(const std::string& reason)
 {
-    operations_.events().publish({.kind = EventKind::note,
-                                  .level = log::Level::warning,
-                                  .message = "no control socket: " + reason +
-                                             "; give this one its own with --control PATH"});
+    EventSource{operations_.events()}.publish(EventKind::note, log::Level::warning,
+                                              "no control socket: " + reason +
+                                                  "; give this one its own with --control PATH");
 }
 
 void ControlServer::start()

@@ -4,7 +4,7 @@
 #include "balancer/config/config.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
 #include "balancer/dispatch/listener.hpp"
-#include "balancer/events/event_bus.hpp"
+#include "balancer/events/event_source.hpp"
 #include "balancer/listen/inherited_sockets.hpp"
 #include "balancer/listen/listener_change.hpp"
 
@@ -64,12 +64,11 @@ private:
                            std::chrono::milliseconds pause) noexcept override;
     [[nodiscard]] Group make_group(ListenerChange::Added added);
     void close(Group& group);
-    void publish(EventKind kind, log::Level level, std::string text);
 
     boost::asio::any_io_executor executor_;
     std::string pool_;
     Dispatcher& dispatcher_;
-    EventBus& events_;
+    EventSource events_;
     std::vector<Group> groups_;
     bool started_ = false;
 };

@@ -110,12 +110,10 @@ void FileSink::publish_losses()
     if (!losses_.due())
         return;
     const auto lines = losses_.take(LossReport::Clock::now());
-    events_.publish({.kind = EventKind::output_lost,
-                     .level = log::Level::error,
-                     .message = lines == 0
-                                    ? fmt::format("output to {}: {}", config_.file, reason_)
-                                    : fmt::format("output to {}: {} lines lost, {} in all: {}",
-                                                  config_.file, lines, losses_.total(), reason_)});
+    events_.publish(EventKind::output_lost, log::Level::error,
+                    lines == 0 ? fmt::format("output to {}: {}", config_.file, reason_)
+                               : fmt::format("output to {}: {} lines lost, {} in all: {}",
+                                             config_.file, lines, losses_.total(), reason_));
 }
 
 } // namespace usher

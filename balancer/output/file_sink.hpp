@@ -2,7 +2,7 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
-#include "balancer/events/event_bus.hpp"
+#include "balancer/events/event_source.hpp"
 #include "balancer/output/file_writer.hpp"
 #include "balancer/output/loss_report.hpp"
 #include "balancer/output/output_sink.hpp"
@@ -54,7 +54,7 @@ private:
     boost::asio::any_io_executor executor_;
     OutputConfig config_;
     FileWriter& writer_;
-    EventBus& events_;
+    EventSource events_;
     Condition room_;
     LossReport losses_;
     std::string reason_; ///< of the last loss

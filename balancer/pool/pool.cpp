@@ -44,7 +44,7 @@ Pool::Pool(const asio::any_io_executor& executor, PoolConfig config, bool labell
     : executor_{executor},
       config_{with_worker_count(std::move(config))},
       labelled_{labelled},
-      events_{events},
+      events_{events, {.pool = config_->name}},
       outputs_{outputs},
       last_worker_id_{last_worker_id},
       intake_{make_intake(executor, events, *config_)},
@@ -61,15 +61,6 @@ std::shared_ptr<const PoolConfig> Pool::with_worker_count(PoolConfig config)
     if (config.workers == 0)
         config.workers = sys::usable_cpus();
     return std::make_shared<const PoolConfig>(std::move(config));
-}
-
-void Pool::publish(EventKind kind, log::Level level, std::string text, unsigned generation)
-{
-    events_.publish({.kind = kind,
-                     .level = level,
-                     .message = std::move(text),
-                     .pool = config_->name,
-                     .generation = generation});
 }
 
 ListenerChange Pool::prepare(const PoolConfig& next, InheritedSockets* inherited) const
@@ -141,9 +132,10 @@ void Pool::finish()
     intake_->close();
     watch_timer_.cancel();
     if (const auto closed = intake_->drop_waiting(); closed > 0)
-        publish(EventKind::note, log::Level::warning,
-                fmt::format("{} connections were closed, because no worker was left to take them",
-                            closed));
+        events_.publish(
+            EventKind::note, log::Level::warning,
+            fmt::format("{} connections were closed, because no worker was left to take them",
+                        closed));
     has_ended_ = true;
     recycling_due_.notify_all();
     std::exchange(on_end_, nullptr)();

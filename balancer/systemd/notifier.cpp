@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/systemd/notifier.hpp"
 
+#include "balancer/events/event_source.hpp"
 #include "balancer/systemd/libsystemd.hpp"
 
 #include <boost/asio/post.hpp>
@@ -108,11 +109,10 @@ void Notifier::tell(const std::string& state)
         return;
     // Not from here: this may be an event's handler.
     asio::post(executor_, [this, error] {
-        events_.publish({.kind = EventKind::note,
-                         .level = log::Level::warning,
-                         .message = "the service manager cannot be told how we are, at " +
-                                    std::string{std::getenv("NOTIFY_SOCKET")} + ": " +
-                                    error.message()});
+        EventSource{events_}.publish(EventKind::note, log::Level::warning,
+                                     "the service manager cannot be told how we are, at " +
+                                         std::string{std::getenv("NOTIFY_SOCKET")} + ": " +
+                                         error.message());
     });
 }
 

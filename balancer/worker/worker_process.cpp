@@ -59,7 +59,6 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
     : identity_{std::move(identity)},
       observer_{observer},
       config_{std::move(config)},
-      events_{events},
       link_{std::move(link)},
       notify_{resolve(config_->dialect) == Dialect::native
                   ? nullptr
@@ -68,6 +67,13 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
           outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot))},
       child_{start(executor, *config_, identity_, *link_, notify_.get(), output_.get(),
                    cgroup_trouble_)},
+      events_{events,
+              {.pool = identity_.pool,
+               .slot = identity_.slot,
+               .worker = identity_.id,
+               .pid = pid(),
+               .generation = identity_.generation},
+              name()},
       lifecycle_{{.start_timeout = config_->start_timeout,
                   .drain_timeout = config_->drain_timeout,
                   .stop_grace = config_->stop_grace},
@@ -83,8 +89,8 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
 {
     const auto self = shared_from_this();
     if (!cgroup_trouble_.empty())
-        publish(EventKind::note, log::Level::warning,
-                "has no cgroup of its own: " + cgroup_trouble_);
+        events_.publish(EventKind::note, log::Level::warning,
+                        "has no cgroup of its own: " + cgroup_trouble_);
     if (output_)
         output_->start();
     WorkerLink::Observer& observer = *this;
@@ -131,18 +137,6 @@ std::string WorkerProcess::name() const
     return fmt::format("{} (pid {})", identity_.label, pid());
 }
 
-void WorkerProcess::publish(EventKind kind, log::Level level, std::string text) const
-{
-    events_.publish({.kind = kind,
-                     .level = level,
-                     .message = name() + ": " + std::move(text),
-                     .pool = identity_.pool,
-                     .slot = identity_.slot,
-                     .worker = identity_.id,
-                     .pid = pid(),
-                     .generation = identity_.generation});
-}
-
 void WorkerProcess::wake()
 {
     wake_.cancel();
@@ -170,7 +164,7 @@ void WorkerProcess::retire(std::string reason)
 {
     if (lifecycle_.state() >= WorkerLifecycle::State::terminating)
         return;
-    publish(EventKind::retired, log::Level::error, "retired, because it " + reason);
+    events_.publish(EventKind::retired, log::Level::error, "retired, because it " + reason);
     lifecycle_.retire(Clock::now());
     wake();
 }
@@ -179,7 +173,7 @@ void WorkerProcess::abort_hung(std::string reason)
 {
     if (lifecycle_.state() >= WorkerLifecycle::State::terminating)
         return;
-    publish(EventKind::stalled, log::Level::error, "hangs, because " + std::move(reason));
+    events_.publish(EventKind::stalled, log::Level::error, "hangs, because " + std::move(reason));
     lifecycle_.abort(Clock::now());
     wake();
 }
@@ -248,7 +242,8 @@ void WorkerProcess::on_probe_passed()
 
 void WorkerProcess::on_probe_failed()
 {
-    publish(EventKind::probe_failed, log::Level::info, probe_failure() + "; it is asked again");
+    events_.publish(EventKind::probe_failed, log::Level::info,
+                    probe_failure() + "; it is asked again");
 }
 
 void WorkerProcess::perform(WorkerLifecycle::Action action)
@@ -262,26 +257,26 @@ void WorkerProcess::perform(WorkerLifecycle::Action action)
         break;
     case WorkerLifecycle::Action::terminate:
         if (lifecycle_.has_start_timed_out())
-            publish(EventKind::retired, log::Level::error,
-                    fmt::format("not ready after {}{}, SIG{}",
-                                format_duration(config_->start_timeout),
-                                start_failure().empty() ? "" : ", because " + start_failure(),
-                                signal_text(config_->stop_signal)));
+            events_.publish(
+                EventKind::retired, log::Level::error,
+                fmt::format("not ready after {}{}, SIG{}", format_duration(config_->start_timeout),
+                            start_failure().empty() ? "" : ", because " + start_failure(),
+                            signal_text(config_->stop_signal)));
         else
-            publish(EventKind::signalled, log::Level::info,
-                    fmt::format("{}, {} still open", "SIG" + signal_text(config_->stop_signal),
-                                open_text()));
+            events_.publish(EventKind::signalled, log::Level::info,
+                            fmt::format("{}, {} still open",
+                                        "SIG" + signal_text(config_->stop_signal), open_text()));
         end_with(config_->stop_signal);
         break;
     case WorkerLifecycle::Action::abort:
-        publish(EventKind::signalled, log::Level::warning,
-                fmt::format("{}, {} still open", "SIG" + signal_text(config_->hang_signal),
-                            open_text()));
+        events_.publish(EventKind::signalled, log::Level::warning,
+                        fmt::format("{}, {} still open", "SIG" + signal_text(config_->hang_signal),
+                                    open_text()));
         end_with(config_->hang_signal);
         break;
     case WorkerLifecycle::Action::kill:
-        publish(EventKind::signalled, log::Level::warning,
-                fmt::format("SIGKILL to its process group, {} still open", open_text()));
+        events_.publish(EventKind::signalled, log::Level::warning,
+                        fmt::format("SIGKILL to its process group, {} still open", open_text()));
         child_.kill_group();
         break;
     }
@@ -291,14 +286,14 @@ void WorkerProcess::drain()
 {
     const auto queue =
         feed().sees_connections() ? fmt::format("{} queued and ", feed().queued()) : std::string{};
-    publish(EventKind::disconnect, log::Level::info,
-            fmt::format("draining, {}{} open, for up to {}", queue, open_text(),
-                        format_duration(config_->drain_timeout)));
+    events_.publish(EventKind::disconnect, log::Level::info,
+                    fmt::format("draining, {}{} open, for up to {}", queue, open_text(),
+                                format_duration(config_->drain_timeout)));
     detach();
     if (!link_->drain(config_->drain_timeout) || ends_by_itself_)
         return;
-    publish(EventKind::signalled, log::Level::info,
-            fmt::format("SIG{}, to have it drain", signal_text(config_->stop_signal)));
+    events_.publish(EventKind::signalled, log::Level::info,
+                    fmt::format("SIG{}, to have it drain", signal_text(config_->stop_signal)));
     child_.signal(config_->stop_signal);
 }
 
@@ -333,15 +328,15 @@ void WorkerProcess::become_ready()
     was_ready_ = true;
     ready_at_ = Clock::now();
     hang_detector_.forgive(ready_at_);
-    publish(EventKind::ready, log::Level::info,
-            fmt::format("ready after {} ms", since(started_).count()));
+    events_.publish(EventKind::ready, log::Level::info,
+                    fmt::format("ready after {} ms", since(started_).count()));
     observer_.on_worker_ready(*this);
     wake();
 }
 
 void WorkerProcess::on_online()
 {
-    publish(EventKind::online, log::Level::debug, "online");
+    events_.publish(EventKind::online, log::Level::debug, "online");
 }
 
 void WorkerProcess::on_ready()
@@ -354,7 +349,7 @@ void WorkerProcess::on_notification(const Notification& notification)
 {
     if (notification.status && *notification.status != says_) {
         says_ = *notification.status;
-        publish(EventKind::note, log::Level::debug, "says: " + says_);
+        events_.publish(EventKind::note, log::Level::debug, "says: " + says_);
     }
     if (notification.stopping)
         on_leaving("says that it stops");
@@ -376,14 +371,14 @@ void WorkerProcess::be_ready()
     lifecycle_.on_probing();
     Probe::Observer& observer = *this;
     probe_ = std::make_shared<Probe>(wake_.get_executor(), *config_->probe, *link_, observer);
-    publish(EventKind::probing, log::Level::debug, "says it is ready: " + probe_->name());
+    events_.publish(EventKind::probing, log::Level::debug, "says it is ready: " + probe_->name());
     probe_->start();
 }
 
 void WorkerProcess::on_leaving(std::string reason)
 {
     if (lifecycle_.state() < WorkerLifecycle::State::draining)
-        publish(EventKind::note, log::Level::info, std::move(reason));
+        events_.publish(EventKind::note, log::Level::info, std::move(reason));
     ends_by_itself_ = true;
     stop();
 }
@@ -401,12 +396,12 @@ void WorkerProcess::on_fault(std::string reason)
 
 void WorkerProcess::on_note(std::string text)
 {
-    publish(EventKind::note, log::Level::info, std::move(text));
+    events_.publish(EventKind::note, log::Level::info, std::move(text));
 }
 
 void WorkerProcess::on_message(std::string_view text)
 {
-    publish(EventKind::message, log::Level::debug, fmt::format("message {}", text));
+    events_.publish(EventKind::message, log::Level::debug, fmt::format("message {}", text));
 }
 
 } // namespace usher
