@@ -7,18 +7,17 @@
 #include "balancer/config/units/signal_name.hpp"
 #include "balancer/systemd/activation.hpp"
 #include "balancer/worker/worker_cgroup.hpp"
+#include "common/async/spawn.hpp"
 #include "common/log.hpp"
 #include "common/sys/process/init_process.hpp"
 #include "common/sys/process/own_cgroup.hpp"
 #include "common/sys/process/pidfd.hpp"
 #include "common/sys/process/terminal.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <fmt/core.h>
 
 #include <charconv>
 #include <csignal>
-#include <exception>
 #include <optional>
 #include <stdexcept>
 #include <system_error>
@@ -43,12 +42,6 @@ void require_pidfd()
                                  e.code().message() +
                                  "): usher needs Linux 5.9 or newer and a sandbox that allows it"};
     }
-}
-
-void rethrow(const std::exception_ptr& error)
-{
-    if (error)
-        std::rethrow_exception(error); // a bug: main() reports it
 }
 
 /// The number that `text` means where there are `now`: "4", "+1", "-2"; nothing if it is none or
@@ -161,17 +154,14 @@ void Master::on_signal(int number)
     switch (number) {
     case SIGHUP:
         events_.publish(EventKind::note, log::Level::info, name + ": reload");
-        asio::co_spawn(
-            io_,
-            [this]() -> asio::awaitable<void> {
-                // A reload says itself how it went; one that never began has not.
-                if (stopping_)
-                    events_.publish(EventKind::note, log::Level::warning,
-                                    "not reloading: usher is stopping");
-                else
-                    co_await reload();
-            },
-            rethrow);
+        spawn(io_, [this]() -> asio::awaitable<void> {
+            // A reload says itself how it went; one that never began has not.
+            if (stopping_)
+                events_.publish(EventKind::note, log::Level::warning,
+                                "not reloading: usher is stopping");
+            else
+                co_await reload();
+        });
         break;
     case SIGUSR1:
         events_.publish(EventKind::note, log::Level::info, name + ": opening the log files anew");
@@ -192,16 +182,13 @@ void Master::on_signal(int number)
 void Master::scale_all(int difference)
 {
     for (const auto& pool : pools_.all())
-        asio::co_spawn(
-            io_,
-            [this, name = pool->config().name, difference]() -> asio::awaitable<void> {
-                const auto outcome = co_await scale(name, difference > 0 ? "+1" : "-1");
-                if (!outcome.is_done())
-                    events_.publish(
-                        EventKind::note, log::Level::warning,
-                        fmt::format("pool \"{}\" is not scaled: {}", name, outcome.message));
-            },
-            rethrow);
+        spawn(io_, [this, name = pool->config().name, difference]() -> asio::awaitable<void> {
+            const auto outcome = co_await scale(name, difference > 0 ? "+1" : "-1");
+            if (!outcome.is_done())
+                events_.publish(
+                    EventKind::note, log::Level::warning,
+                    fmt::format("pool \"{}\" is not scaled: {}", name, outcome.message));
+        });
 }
 
 /// Every worker leaves and the listeners stay: clients wait in the backlog for the next reload.
@@ -212,16 +199,13 @@ void Master::drain_all()
     events_.publish(EventKind::note, log::Level::info,
                     "SIGWINCH: draining all workers, still listening (SIGHUP brings workers back)");
     for (const auto& pool : pools_.all())
-        asio::co_spawn(
-            io_,
-            [this, pool]() -> asio::awaitable<void> {
-                const auto outcome = co_await pool->drain_all();
-                if (!outcome.is_done())
-                    events_.publish(EventKind::note, log::Level::warning,
-                                    fmt::format("pool \"{}\" is not drained: {}",
-                                                pool->config().name, outcome.message));
-            },
-            rethrow);
+        spawn(io_, [this, pool]() -> asio::awaitable<void> {
+            const auto outcome = co_await pool->drain_all();
+            if (!outcome.is_done())
+                events_.publish(EventKind::note, log::Level::warning,
+                                fmt::format("pool \"{}\" is not drained: {}", pool->config().name,
+                                            outcome.message));
+        });
 }
 
 void Master::on_all_ended()

@@ -2,14 +2,13 @@
 #include "balancer/pool/pool.hpp"
 
 #include "balancer/dialect/make_intake.hpp"
+#include "common/async/spawn.hpp"
 #include "common/sys/process/cpu_count.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <exception>
 #include <stdexcept>
 #include <utility>
 
@@ -20,12 +19,6 @@ namespace usher {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-void rethrow(const std::exception_ptr& error)
-{
-    if (error)
-        std::rethrow_exception(error); // a bug: main() reports it
-}
 
 /// How often workers are looked at: finely enough for their `stall_timeout`.
 std::chrono::milliseconds watch_interval(const PoolConfig& config)
@@ -102,8 +95,8 @@ std::size_t Pool::ready_workers() const noexcept
 void Pool::launch(const Slot& slot)
 {
     ++running_;
-    asio::co_spawn(executor_, slot->run(), [this, slot](const std::exception_ptr& error) {
-        rethrow(error);
+    spawn(executor_, [this, slot]() -> asio::awaitable<void> {
+        co_await slot->run();
         std::erase(leaving_, slot);
         --running_;
         on_change();

@@ -7,6 +7,7 @@
 #include "balancer/worker/worker_command.hpp"
 #include "common/sys/process/own_cgroup.hpp"
 #include "common/sys/process/process_memory.hpp"
+#include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
 
@@ -401,7 +402,8 @@ void WorkerProcess::on_note(std::string text)
 
 void WorkerProcess::on_message(std::string_view text)
 {
-    events_.publish(EventKind::message, log::Level::debug, fmt::format("message {}", text));
+    events_.publish(EventKind::message, log::Level::debug,
+                    "message " + on_one_line(text, text.size()));
 }
 
 } // namespace usher

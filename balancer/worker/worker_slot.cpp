@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/worker/worker_slot.hpp"
 
+#include "common/text/one_line.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
 #include <fmt/core.h>
@@ -106,8 +108,8 @@ void WorkerSlot::publish_last_output()
     // Who reads our standard error has read these lines already; who asked for a reload has not.
     const auto level =
         config_->output.kind == OutputConfig::Kind::file ? log::Level::error : log::Level::debug;
-    for (auto& line : last_output_)
-        events_.publish(EventKind::output, level, "wrote: " + std::move(line));
+    for (const auto& line : last_output_)
+        events_.publish(EventKind::output, level, "wrote: " + on_one_line(line, line.size()));
     last_output_.clear();
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/node/cluster/node_cluster.hpp"
 
-#include "balancer/config/units/quote.hpp"
 #include "balancer/dialect/node/cluster/node_worker.hpp"
+#include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
 
