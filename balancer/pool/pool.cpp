@@ -76,7 +76,7 @@ void Pool::watch(std::function<void()> on_end)
     on_end_ = std::move(on_end);
     watched_at_ = Clock::now();
     watch_workers();
-    asio::co_spawn(executor_, recycle_workers(), rethrow);
+    spawn(executor_, recycle_workers());
 }
 
 void Pool::start()
@@ -84,12 +84,6 @@ void Pool::start()
     exchange_.fill(config_->workers);
     perform_all();
     intake_->start();
-}
-
-std::size_t Pool::ready_workers() const noexcept
-{
-    return static_cast<std::size_t>(std::ranges::count_if(
-        slots_, [](const auto& slot) { return slot->is_ready() && !slot->is_over(); }));
 }
 
 void Pool::launch(const Slot& slot)

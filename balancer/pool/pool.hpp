@@ -98,9 +98,6 @@ public:
     /// True once no worker is left and none will be started.
     [[nodiscard]] bool has_ended() const noexcept { return has_ended_; }
 
-    /// How many workers get connections.
-    [[nodiscard]] std::size_t ready_workers() const noexcept;
-
     [[nodiscard]] const PoolConfig& config() const noexcept { return *config_; }
     [[nodiscard]] unsigned generation() const noexcept { return generation_; }
     [[nodiscard]] const std::vector<std::shared_ptr<WorkerSlot>>& slots() const noexcept

@@ -120,21 +120,12 @@ ServiceState::Facts Notifier::facts() const
 {
     ServiceState::Facts result;
     for (const auto& pool : pools_.all()) {
-        PoolFacts facts{.name = pool->config().name,
-                        .generation = pool->generation(),
-                        .workers = pool->config().workers,
-                        .may_lack = pool->config().reload.max_unavailable,
-                        .is_leaving = pool->is_stopping()};
+        auto facts = facts_of(*pool);
         for (const auto& slot : pool->slots()) {
             const bool was_ready = were_ready_.contains({facts.name, slot->place().slot});
             facts.was_ready |= was_ready;
-            facts.ready += slot->is_ready() ? 1 : 0;
-            facts.failed += slot->has_failed() ? 1 : 0;
             facts.awaited += !was_ready && !slot->is_over() ? 1 : 0;
-            facts.alive += slot->worker() != nullptr ? 1 : 0;
         }
-        for (const auto& slot : pool->leaving())
-            facts.alive += slot->worker() != nullptr ? 1 : 0;
         result.push_back(std::move(facts));
     }
     return result;

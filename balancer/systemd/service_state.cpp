@@ -30,9 +30,10 @@ bool is_ready(const ServiceState::Facts& pools)
 
 std::string describe(const PoolFacts& pool)
 {
-    return fmt::format("{} of {} workers ready{}, generation {}", pool.ready, pool.workers,
+    const bool drained = state_of(pool) == PoolState::drained;
+    return fmt::format("{} of {} workers ready{}{}, generation {}", pool.ready, pool.workers,
                        pool.failed > 0 ? fmt::format(", {} failed", pool.failed) : "",
-                       pool.generation);
+                       drained ? ", drained" : "", pool.generation);
 }
 
 std::string describe(const ServiceState::Facts& pools)
