@@ -72,10 +72,10 @@ Outcome with_message(Outcome outcome, std::string done)
 
 } // namespace
 
-Master::Master(const RunCommand& command)
+Master::Master(const RunCommand& command, LineWriter& standard_error)
     : log_{bus_, [](const Event& event) { log::write(event.level, event.message); }},
       signals_{io_},
-      outputs_{io_.get_executor(), bus_},
+      outputs_{io_.get_executor(), standard_error, bus_},
       pools_{io_.get_executor(), bus_, outputs_, [this] { on_all_ended(); }},
       notifier_{io_.get_executor(), pools_, bus_},
       orphans_{io_.get_executor()},

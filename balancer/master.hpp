@@ -11,6 +11,7 @@
 #include "balancer/pool/reloader.hpp"
 #include "balancer/process/orphan_reaper.hpp"
 #include "balancer/systemd/notifier.hpp"
+#include "common/async/line_writer.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -26,7 +27,8 @@ namespace usher {
 /// The master process: builds the pools, runs them, changes and ends them when it is told to.
 class Master final : private Operations {
 public:
-    explicit Master(const RunCommand& command);
+    /// `standard_error` must outlive it.
+    Master(const RunCommand& command, LineWriter& standard_error);
 
     /// Runs until everything has ended; the result is the exit code: 0 after SIGTERM, SIGINT or
     /// SIGQUIT, 1 if no worker is left that could serve.

@@ -6,15 +6,19 @@
 #include "balancer/config/load.hpp"
 #include "balancer/listen/listening_socket.hpp"
 #include "balancer/master.hpp"
+#include "common/async/shared_descriptor.hpp"
 #include "common/log.hpp"
 #include "common/sys/fd/standard_descriptors.hpp"
 #include "common/sys/process/init_process.hpp"
 
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <span>
 #include <string>
 #include <variant>
+
+#include <unistd.h>
 
 namespace {
 
@@ -28,8 +32,9 @@ int report(ExitCode code, const std::exception& error)
 
 int execute(const usher::RunCommand& command)
 {
-    usher::log::start("usher", command.config.log_level);
-    return usher::Master{command}.run();
+    usher::LineWriter standard_error{std::make_shared<usher::SharedDescriptor>(STDERR_FILENO)};
+    usher::log::start("usher", command.config.log_level, standard_error);
+    return usher::Master{command, standard_error}.run();
 }
 
 int execute(const usher::CheckCommand& command)
