@@ -8,18 +8,17 @@
 #include "balancer/systemd/activation.hpp"
 #include "balancer/worker/worker_cgroup.hpp"
 #include "common/async/helper_thread.hpp"
+#include "common/async/spawn.hpp"
 #include "common/log.hpp"
 #include "common/sys/process/init_process.hpp"
 #include "common/sys/process/own_cgroup.hpp"
 #include "common/sys/process/pidfd.hpp"
 #include "common/sys/process/terminal.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <fmt/core.h>
 
 #include <charconv>
 #include <csignal>
-#include <exception>
 #include <optional>
 #include <stdexcept>
 #include <system_error>
@@ -44,12 +43,6 @@ void require_pidfd()
                                  e.code().message() +
                                  "): usher needs Linux 5.9 or newer and a sandbox that allows it"};
     }
-}
-
-void rethrow(const std::exception_ptr& error)
-{
-    if (error)
-        std::rethrow_exception(error); // a bug: main() reports it
 }
 
 /// The number that `text` means where there are `now`: "4", "+1", "-2"; nothing if it is none or
@@ -80,14 +73,14 @@ Outcome with_message(Outcome outcome, std::string done)
 
 } // namespace
 
-Master::Master(const RunCommand& command)
-    : log_{events_, [](const Event& event) { log::write(event.level, event.message); }},
+Master::Master(const RunCommand& command, LineWriter& standard_error)
+    : log_{bus_, [](const Event& event) { log::write(event.level, event.message); }},
       signals_{io_},
-      outputs_{io_.get_executor(), events_},
-      pools_{io_.get_executor(), events_, outputs_, [this] { on_all_ended(); }},
-      notifier_{io_.get_executor(), pools_, events_},
+      outputs_{io_.get_executor(), standard_error, bus_},
+      pools_{io_.get_executor(), bus_, outputs_, [this] { on_all_ended(); }},
+      notifier_{io_.get_executor(), pools_, bus_},
       orphans_{io_.get_executor()},
-      reloader_{io_.get_executor(), command.reload, pools_, events_,
+      reloader_{io_.get_executor(), command.reload, pools_, bus_,
                 [this](const Config& config) { adopt(config); }},
       control_{io_.get_executor(), command.control, *this},
       lame_duck_timer_{io_},
@@ -103,15 +96,10 @@ Master::Master(const RunCommand& command)
     sys::release_signals();
 }
 
-void Master::publish(EventKind kind, log::Level level, std::string text)
-{
-    events_.publish({.kind = kind, .level = level, .message = std::move(text)});
-}
-
 int Master::run()
 {
-    publish(EventKind::note, log::Level::info,
-            fmt::format("usher {}, master pid {}", USHER_VERSION, ::getpid()));
+    events_.publish(EventKind::note, log::Level::info,
+                    fmt::format("usher {}, master pid {}", USHER_VERSION, ::getpid()));
     control_.open();
     const auto pools = open_pools();
     remove_leftover_cgroups(sys::own_cgroup());
@@ -126,20 +114,21 @@ int Master::run()
     io_.run();
 
     if (!stopping_) {
-        publish(EventKind::stopped, log::Level::error, "nothing is left to serve with, giving up");
+        events_.publish(EventKind::stopped, log::Level::error,
+                        "nothing is left to serve with, giving up");
         return 1;
     }
-    publish(EventKind::stopped, log::Level::info, "stopped");
+    events_.publish(EventKind::stopped, log::Level::info, "stopped");
     return 0;
 }
 
 std::vector<PoolSet::Handle> Master::open_pools()
 {
-    systemd::warn_without_libsystemd(events_);
+    systemd::warn_without_libsystemd(bus_);
     std::vector<ListenConfig> listeners;
     for (const auto& config : config_.pools)
         listeners.insert(listeners.end(), config.listen.begin(), config.listen.end());
-    auto inherited = systemd::take_sockets(std::move(listeners), events_);
+    auto inherited = systemd::take_sockets(std::move(listeners), bus_);
 
     std::vector<PoolSet::Handle> pools;
     for (const auto& config : config_.pools) {
@@ -165,21 +154,18 @@ void Master::on_signal(int number)
     const auto name = "SIG" + signal_text(number);
     switch (number) {
     case SIGHUP:
-        publish(EventKind::note, log::Level::info, name + ": reload");
-        asio::co_spawn(
-            io_,
-            [this]() -> asio::awaitable<void> {
-                // A reload says itself how it went; one that never began has not.
-                if (stopping_)
-                    publish(EventKind::note, log::Level::warning,
-                            "not reloading: usher is stopping");
-                else
-                    co_await reload();
-            },
-            rethrow);
+        events_.publish(EventKind::note, log::Level::info, name + ": reload");
+        spawn(io_, [this]() -> asio::awaitable<void> {
+            // A reload says itself how it went; one that never began has not.
+            if (stopping_)
+                events_.publish(EventKind::note, log::Level::warning,
+                                "not reloading: usher is stopping");
+            else
+                co_await reload();
+        });
         break;
     case SIGUSR1:
-        publish(EventKind::note, log::Level::info, name + ": opening the log files anew");
+        events_.publish(EventKind::note, log::Level::info, name + ": opening the log files anew");
         return outputs_.reopen();
     case SIGTTIN:
         return scale_all(+1);
@@ -188,7 +174,7 @@ void Master::on_signal(int number)
     case SIGWINCH:
         return drain_all();
     default:
-        publish(EventKind::note, log::Level::info, name);
+        events_.publish(EventKind::note, log::Level::info, name);
         stop(stopping_);
         break;
     }
@@ -197,15 +183,13 @@ void Master::on_signal(int number)
 void Master::scale_all(int difference)
 {
     for (const auto& pool : pools_.all())
-        asio::co_spawn(
-            io_,
-            [this, name = pool->config().name, difference]() -> asio::awaitable<void> {
-                const auto outcome = co_await scale(name, difference > 0 ? "+1" : "-1");
-                if (!outcome.is_done())
-                    publish(EventKind::note, log::Level::warning,
-                            fmt::format("pool \"{}\" is not scaled: {}", name, outcome.message));
-            },
-            rethrow);
+        spawn(io_, [this, name = pool->config().name, difference]() -> asio::awaitable<void> {
+            const auto outcome = co_await scale(name, difference > 0 ? "+1" : "-1");
+            if (!outcome.is_done())
+                events_.publish(
+                    EventKind::note, log::Level::warning,
+                    fmt::format("pool \"{}\" is not scaled: {}", name, outcome.message));
+        });
 }
 
 /// Every worker leaves and the listeners stay: clients wait in the backlog for the next reload.
@@ -213,19 +197,16 @@ void Master::drain_all()
 {
     if (sys::has_terminal()) // then it means that the window has another size
         return;
-    publish(EventKind::note, log::Level::info,
-            "SIGWINCH: draining all workers, still listening (SIGHUP brings workers back)");
+    events_.publish(EventKind::note, log::Level::info,
+                    "SIGWINCH: draining all workers, still listening (SIGHUP brings workers back)");
     for (const auto& pool : pools_.all())
-        asio::co_spawn(
-            io_,
-            [this, pool]() -> asio::awaitable<void> {
-                const auto outcome = co_await pool->drain_all();
-                if (!outcome.is_done())
-                    publish(EventKind::note, log::Level::warning,
-                            fmt::format("pool \"{}\" is not drained: {}", pool->config().name,
-                                        outcome.message));
-            },
-            rethrow);
+        spawn(io_, [this, pool]() -> asio::awaitable<void> {
+            const auto outcome = co_await pool->drain_all();
+            if (!outcome.is_done())
+                events_.publish(EventKind::note, log::Level::warning,
+                                fmt::format("pool \"{}\" is not drained: {}", pool->config().name,
+                                            outcome.message));
+        });
 }
 
 void Master::on_all_ended()
@@ -350,15 +331,16 @@ Outcome Master::stop(bool fast)
 {
     const bool again = std::exchange(stopping_, true);
     if (fast) {
-        publish(EventKind::stopping, log::Level::info, "stopping now");
+        events_.publish(EventKind::stopping, log::Level::info, "stopping now");
         stop_pools();
         pools_.hurry();
     } else if (again) {
         return {.kind = Outcome::Kind::done, .message = "stopping already"};
     } else if (lame_duck_ > lame_duck_.zero()) {
-        publish(EventKind::stopping, log::Level::info,
-                fmt::format("no longer ready, and accepting for another {} (again to stop now)",
-                            format_duration(lame_duck_)));
+        events_.publish(
+            EventKind::stopping, log::Level::info,
+            fmt::format("no longer ready, and accepting for another {} (again to stop now)",
+                        format_duration(lame_duck_)));
         lame_duck_timer_.expires_after(lame_duck_);
         lame_duck_timer_.async_wait([this](const boost::system::error_code& cancelled) {
             if (!cancelled)
@@ -373,15 +355,15 @@ Outcome Master::stop(bool fast)
 void Master::stop_pools()
 {
     lame_duck_timer_.cancel();
-    publish(EventKind::stopping, log::Level::info,
-            "accepting nothing more, draining the workers (again to stop now)");
+    events_.publish(EventKind::stopping, log::Level::info,
+                    "accepting nothing more, draining the workers (again to stop now)");
     pools_.stop();
 }
 
 std::string Master::status() const
 {
     return describe({.pools = pools_.all(),
-                     .events = events_,
+                     .events = bus_,
                      .outputs = outputs_,
                      .reloader = reloader_,
                      .stopping = stopping_});

@@ -5,12 +5,13 @@
 #include "balancer/admin/operations.hpp"
 #include "balancer/command/options.hpp"
 #include "balancer/config/config.hpp"
-#include "balancer/events/event_bus.hpp"
+#include "balancer/events/event_source.hpp"
 #include "balancer/output/outputs.hpp"
 #include "balancer/pool/pool_set.hpp"
 #include "balancer/pool/reloader.hpp"
 #include "balancer/process/orphan_reaper.hpp"
 #include "balancer/systemd/notifier.hpp"
+#include "common/async/line_writer.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -26,7 +27,8 @@ namespace usher {
 /// The master process: builds the pools, runs them, changes and ends them when it is told to.
 class Master final : private Operations {
 public:
-    explicit Master(const RunCommand& command);
+    /// `standard_error` must outlive it.
+    Master(const RunCommand& command, LineWriter& standard_error);
 
     /// Runs until everything has ended; the result is the exit code: 0 after SIGTERM, SIGINT or
     /// SIGQUIT, 1 if no worker is left that could serve.
@@ -43,7 +45,7 @@ private:
     Outcome send(const std::string& pool, unsigned slot, std::string message) override;
     Outcome stop(bool fast) override;
     std::string status() const override;
-    EventBus& events() override { return events_; }
+    EventBus& events() override { return bus_; }
 
     /// The pool of that name, or the only one if `name` is empty; null if there is none.
     [[nodiscard]] PoolSet::Handle find_pool(std::string_view name) const noexcept;
@@ -57,11 +59,11 @@ private:
     void stop_pools();
     void on_all_ended();
     void adopt(const Config& config);
-    void publish(EventKind kind, log::Level level, std::string text);
 
     // One thread, so no locks: the hint spares Asio its own.
     boost::asio::io_context io_{1};
-    EventBus events_;
+    EventBus bus_;
+    EventSource events_{bus_};
     EventBus::Subscription log_;
     boost::asio::signal_set signals_;
     Outputs outputs_;

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "common/log.hpp"
 
-#include <spdlog/sinks/sink.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
+#include "common/async/line_writer.hpp"
+
+#include <spdlog/details/null_mutex.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
-#include <climits>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 
-#include <poll.h>
 #include <unistd.h>
 
 namespace usher::log {
@@ -24,68 +24,59 @@ constexpr std::array<std::string_view, 5> names{"debug", "info", "warning", "err
 
 spdlog::level::level_enum to_spdlog(Level level)
 {
-    switch (level) {
-    case Level::debug:
-        return spdlog::level::debug;
-    case Level::info:
-        return spdlog::level::info;
-    case Level::warning:
-        return spdlog::level::warn;
-    case Level::error:
-        return spdlog::level::err;
-    case Level::off:
-        break;
-    }
-    return spdlog::level::off;
+    constexpr std::array levels{spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
+                                spdlog::level::err, spdlog::level::off};
+    static_assert(levels.size() == names.size());
+    return levels[static_cast<std::size_t>(level)];
 }
 
-/// Writes to standard error, as long as somebody reads there: a log that nobody reads, or a
-/// terminal that was stopped by Ctrl-S, must not stop the process.
-class PatientSink final : public spdlog::sinks::sink {
+/// What has a terminal show the name of a level in its colour.
+std::string_view colour_of(spdlog::level::level_enum level)
+{
+    switch (level) {
+    case spdlog::level::debug:
+        return "\033[36m";
+    case spdlog::level::info:
+        return "\033[32m";
+    case spdlog::level::warn:
+        return "\033[33m\033[1m";
+    default:
+        return "\033[31m\033[1m";
+    }
+}
+
+class QueueSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
 public:
-    void log(const spdlog::details::log_msg& message) override
-    {
-        if (!has_room()) {
-            ++lost_;
-            return;
-        }
-        if (const auto lost = std::exchange(lost_, 0); lost > 0) {
-            const auto text =
-                fmt::format("{} lines of the log were lost, because nobody read them", lost);
-            write({message.logger_name, spdlog::level::warn, text});
-            if (!has_room()) {
-                lost_ = 1;
-                return;
-            }
-        }
-        write(message);
-    }
-    void flush() override { sink_.flush(); }
-    void set_pattern(const std::string& pattern) override { sink_.set_pattern(pattern); }
-    void set_formatter(std::unique_ptr<spdlog::formatter> formatter) override
-    {
-        sink_.set_formatter(std::move(formatter));
-    }
+    explicit QueueSink(LineWriter& writer) : writer_{writer} {}
 
 private:
-    /// A pipe with room takes PIPE_BUF bytes at once (pipe(7)), and what stands before the text is
-    /// far shorter than the rest.
-    static constexpr std::size_t longest = PIPE_BUF - 256;
-
-    [[nodiscard]] static bool has_room() noexcept
+    void sink_it_(const spdlog::details::log_msg& message) override
     {
-        pollfd entry{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
-        return ::poll(&entry, 1, 0) != 0; // an error is the writer's to see
+        if (lost_ > 0) {
+            const auto text =
+                fmt::format("{} lines of the log were lost, because nobody read them", lost_);
+            if (queue({message.logger_name, spdlog::level::warn, text}))
+                lost_ = 0;
+        }
+        if (lost_ > 0 || !queue(message))
+            ++lost_;
+    }
+    void flush_() override {}
+
+    [[nodiscard]] bool queue(const spdlog::details::log_msg& message)
+    {
+        spdlog::memory_buf_t buffer;
+        formatter_->format(message, buffer);
+        std::string line{buffer.data(), buffer.size()};
+        if (coloured_) {
+            line.insert(message.color_range_end, "\033[m");
+            line.insert(message.color_range_start, colour_of(message.level));
+        }
+        return writer_.write(line);
     }
 
-    void write(spdlog::details::log_msg message)
-    {
-        if (message.payload.size() > longest)
-            message.payload = {message.payload.data(), longest};
-        sink_.log(message);
-    }
-
-    spdlog::sinks::stderr_color_sink_st sink_;
+    LineWriter& writer_;
+    bool coloured_ = ::isatty(STDERR_FILENO) == 1;
     std::uint64_t lost_ = 0;
 };
 
@@ -98,10 +89,10 @@ std::unique_ptr<spdlog::logger>& logger()
 
 } // namespace
 
-void start(std::string_view name, Level level)
+void start(std::string_view name, Level level, LineWriter& writer)
 {
-    auto sink = std::make_shared<PatientSink>();
-    logger() = std::make_unique<spdlog::logger>(std::string{name}, std::move(sink));
+    logger() =
+        std::make_unique<spdlog::logger>(std::string{name}, std::make_shared<QueueSink>(writer));
     logger()->set_level(to_spdlog(level));
     logger()->set_pattern("%Y-%m-%d %H:%M:%S.%e %n[%P] %^%l%$: %v");
 }

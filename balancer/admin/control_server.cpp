@@ -3,6 +3,7 @@
 
 #include "balancer/admin/control_path.hpp"
 #include "balancer/admin/control_session.hpp"
+#include "balancer/events/event_source.hpp"
 #include "balancer/listen/unix_listener.hpp"
 #include "common/async/adopt_fd.hpp"
 #include "common/log.hpp"
@@ -81,10 +82,9 @@ void ControlServer::open()
 
 void ControlServer::go_without(const std::string& reason)
 {
-    operations_.events().publish({.kind = EventKind::note,
-                                  .level = log::Level::warning,
-                                  .message = "no control socket: " + reason +
-                                             "; give this one its own with --control PATH"});
+    EventSource{operations_.events()}.publish(EventKind::note, log::Level::warning,
+                                              "no control socket: " + reason +
+                                                  "; give this one its own with --control PATH");
 }
 
 void ControlServer::start()

@@ -3,16 +3,15 @@
 
 #include "balancer/config/units/limits.hpp"
 #include "common/async/adopt_fd.hpp"
+#include "common/async/spawn.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/read_until.hpp>
 #include <fmt/core.h>
 
-#include <exception>
 #include <string_view>
 #include <utility>
 
@@ -46,11 +45,7 @@ ControlSession::ControlSession(const asio::any_io_executor& executor, sys::Uniqu
 void ControlSession::start()
 {
     // The handler keeps the session while it runs.
-    asio::co_spawn(socket_.get_executor(), run(),
-                   [self = shared_from_this()](const std::exception_ptr& error) {
-                       if (error)
-                           std::rethrow_exception(error); // a bug: main() reports it
-                   });
+    spawn(socket_.get_executor(), run(), shared_from_this());
 }
 
 void ControlSession::close()

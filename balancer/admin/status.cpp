@@ -2,6 +2,7 @@
 #include "balancer/admin/status.hpp"
 
 #include "balancer/events/time_text.hpp"
+#include "balancer/pool/pool_facts.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -109,11 +110,8 @@ Json describe(Pool& pool, const Outputs& outputs)
         const auto& intake = pool.intake();
         return intake.sees_connections() ? Json(intake.counters().*counter) : Json(nullptr);
     };
-    const char* const state = pool.has_ended()     ? "failed"
-                              : pool.is_stopping() ? "stopping"
-                                                   : "serving";
     return {{"name", pool.config().name},
-            {"state", state},
+            {"state", name_of(state_of(facts_of(pool)))},
             {"dialect", name_of(resolve(pool.config().dialect))},
             {"generation", pool.generation()},
             {"listening", pool.intake().names()},
@@ -130,7 +128,8 @@ Json describe(Pool& pool, const Outputs& outputs)
 std::string describe(const StatusFacts& facts)
 {
     const bool all_serve = std::ranges::all_of(facts.pools, [](const auto& pool) {
-        return pool->is_stopping() || pool->ready_workers() > 0;
+        const auto state = state_of(facts_of(*pool));
+        return state == PoolState::stopping || state == PoolState::serving;
     });
     Json json{{"version", USHER_VERSION},
               {"pid", ::getpid()},

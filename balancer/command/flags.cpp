@@ -9,8 +9,8 @@
 #include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "balancer/config/units/listen_address.hpp"
-#include "balancer/config/units/quote.hpp"
 #include "balancer/config/validate.hpp"
+#include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
 

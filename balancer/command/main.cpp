@@ -7,12 +7,14 @@
 #include "balancer/listen/listening_socket.hpp"
 #include "balancer/master.hpp"
 #include "common/async/helper_thread.hpp"
+#include "common/async/shared_descriptor.hpp"
 #include "common/log.hpp"
 #include "common/sys/fd/standard_descriptors.hpp"
 #include "common/sys/process/init_process.hpp"
 
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <span>
 #include <string>
 #include <variant>
@@ -31,8 +33,9 @@ int report(ExitCode code, const std::exception& error)
 
 int execute(const usher::RunCommand& command)
 {
-    usher::log::start("usher", command.config.log_level);
-    const int code = usher::Master{command}.run();
+    usher::LineWriter standard_error{std::make_shared<usher::SharedDescriptor>(STDERR_FILENO)};
+    usher::log::start("usher", command.config.log_level, standard_error);
+    const int code = usher::Master{command, standard_error}.run();
     if (usher::HelperThreads::any_left()) // one that is stuck: nothing may be destroyed under it
         ::_exit(code);
     return code;

@@ -4,7 +4,7 @@
 #include "balancer/command/flags.hpp"
 #include "balancer/command/usage_text.hpp"
 #include "balancer/config/json/nearest_name.hpp"
-#include "balancer/config/units/quote.hpp"
+#include "common/text/one_line.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>

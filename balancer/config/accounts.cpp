@@ -3,8 +3,8 @@
 
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/config/units/limits.hpp"
-#include "balancer/config/units/quote.hpp"
 #include "common/sys/process/account.hpp"
+#include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
 

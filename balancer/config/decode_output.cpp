@@ -45,7 +45,7 @@ bool decode_boolean(const JsonValue& value)
 
 OutputConfig decode_output(const JsonValue& value)
 {
-    constexpr std::string_view must = "\"stderr\", \"inherit\" or an object with \"file\"";
+    constexpr std::string_view must = "\"stderr\", \"inherit\" or an object";
     OutputConfig output;
     if (value.is_string()) {
         const auto text = value.text();
@@ -56,7 +56,6 @@ OutputConfig decode_output(const JsonValue& value)
         return output;
     }
 
-    output.kind = OutputConfig::Kind::file;
     value.read_members(
         {
             {"file", into(output.file, decode_file)},
@@ -66,7 +65,9 @@ OutputConfig decode_output(const JsonValue& value)
             {"prefix", into(output.prefix, decode_boolean)},
         },
         must);
-    if (output.file.empty())
+    if (!output.file.empty())
+        output.kind = OutputConfig::Kind::file;
+    else if (value.find("max_size") || value.find("max_files"))
         value.fail("has no \"file\"; add one, e.g. \"file\": \"/var/log/api.log\"");
     return output;
 }

@@ -90,17 +90,18 @@ void add(Json& json, const RunAsConfig& run_as)
 
 Json encode(const OutputConfig& output)
 {
-    if (output.kind == OutputConfig::Kind::standard_error)
-        return "stderr";
     if (output.kind == OutputConfig::Kind::inherit)
         return "inherit";
-    return {
-        {"file", output.file},
-        {"max_size", encode_byte_size(output.max_size)},
-        {"max_files", output.max_files},
-        {"on_full", output.on_full == OutputConfig::OnFull::block ? "block" : "drop"},
-        {"prefix", output.prefix},
-    };
+    if (output == OutputConfig{})
+        return "stderr";
+    Json json;
+    if (output.kind == OutputConfig::Kind::file)
+        json = {{"file", output.file},
+                {"max_size", encode_byte_size(output.max_size)},
+                {"max_files", output.max_files}};
+    json["on_full"] = output.on_full == OutputConfig::OnFull::block ? "block" : "drop";
+    json["prefix"] = output.prefix;
+    return json;
 }
 
 Json encode(const ProbeConfig& probe)

@@ -3,7 +3,7 @@
 
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/config/units/listen_address.hpp"
-#include "balancer/config/units/quote.hpp"
+#include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
 

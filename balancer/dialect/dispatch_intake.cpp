@@ -15,10 +15,9 @@ namespace usher {
 DispatchIntake::DispatchIntake(const asio::any_io_executor& executor, std::string pool,
                                EventBus& events)
     : executor_{executor},
-      pool_{std::move(pool)},
-      events_{events},
+      events_{events, {.pool = pool}},
       dispatcher_{executor, *this},
-      listeners_{executor, pool_, dispatcher_, events}
+      listeners_{executor, std::move(pool), dispatcher_, events}
 {
 }
 
@@ -45,20 +44,16 @@ std::shared_ptr<WorkerLink> DispatchIntake::connect(std::shared_ptr<const PoolCo
 void DispatchIntake::on_reclaimed(std::string_view worker, std::size_t reclaimed,
                                   std::size_t closed) noexcept
 {
-    const auto publish = [this](log::Level level, std::string text) {
-        events_.publish({.kind = EventKind::reclaimed,
-                         .level = level,
-                         .message = std::move(text),
-                         .pool = pool_});
-    };
     if (reclaimed > 0)
-        publish(log::Level::info, fmt::format("{}: {} connections it had not taken went to others",
-                                              worker, reclaimed));
+        events_.publish(
+            EventKind::reclaimed, log::Level::info,
+            fmt::format("{}: {} connections it had not taken went to others", worker, reclaimed));
     if (closed > 0)
-        publish(log::Level::warning,
-                fmt::format("{}: {} connections closed, because {} workers ended before taking "
-                            "them",
-                            worker, closed, ReclaimQueue::most_reclaims));
+        events_.publish(
+            EventKind::reclaimed, log::Level::warning,
+            fmt::format("{}: {} connections closed, because {} workers ended before taking "
+                        "them",
+                        worker, closed, ReclaimQueue::most_reclaims));
 }
 
 } // namespace usher

@@ -5,7 +5,7 @@
 #include "balancer/dialect/pool_listeners.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
 #include "balancer/dispatch/reclaim_queue.hpp"
-#include "balancer/events/event_bus.hpp"
+#include "balancer/events/event_source.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -44,8 +44,7 @@ private:
                       std::size_t closed) noexcept override;
 
     boost::asio::any_io_executor executor_;
-    std::string pool_;
-    EventBus& events_;
+    EventSource events_;
     Dispatcher dispatcher_;
     PoolListeners listeners_;
 };

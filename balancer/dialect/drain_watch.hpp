@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/async/back_off.hpp"
+
 #include <algorithm>
 #include <chrono>
 
@@ -13,28 +15,23 @@ class DrainWatch {
 public:
     using Clock = std::chrono::steady_clock;
 
-    static constexpr std::chrono::milliseconds first_interval{10};
-    static constexpr std::chrono::milliseconds longest_interval{500};
-
     /// A look may read what grows with the machine's connections: where one takes long, the next
     /// waits a hundred times as long, but no longer than this.
     static constexpr std::chrono::milliseconds longest_pause{2'000};
 
     explicit DrainWatch(Clock::time_point now) noexcept : next_{now} {}
 
-    [[nodiscard]] bool is_due(Clock::time_point now) const noexcept { return now >= next_; }
     [[nodiscard]] Clock::time_point next() const noexcept { return next_; }
 
     void on_look(Clock::time_point start, Clock::time_point end) noexcept
     {
         const auto spared = std::min<Clock::duration>(100 * (end - start), longest_pause);
-        next_ = end + std::max<Clock::duration>(interval_, spared);
-        interval_ = std::min(2 * interval_, longest_interval);
+        next_ = end + std::max<Clock::duration>(pause_.next(), spared);
     }
 
 private:
     Clock::time_point next_;
-    std::chrono::milliseconds interval_ = first_interval;
+    BackOff pause_{std::chrono::milliseconds{10}, std::chrono::milliseconds{500}};
 };
 
 } // namespace usher

@@ -32,13 +32,8 @@ PoolListeners::PoolListeners(asio::any_io_executor executor, std::string pool,
     : executor_{std::move(executor)},
       pool_{std::move(pool)},
       dispatcher_{dispatcher},
-      events_{events}
+      events_{events, {.pool = pool_}}
 {
-}
-
-void PoolListeners::publish(EventKind kind, log::Level level, std::string text)
-{
-    events_.publish({.kind = kind, .level = level, .message = std::move(text), .pool = pool_});
 }
 
 ListenerChange PoolListeners::prepare(const PoolConfig& next, InheritedSockets* inherited) const
@@ -79,7 +74,7 @@ PoolListeners::Group PoolListeners::make_group(ListenerChange::Added added)
     Group group{.config = std::move(added.config), .open = {}};
     for (auto& socket : added.sockets) {
         auto name = socket.address.to_string();
-        publish(EventKind::listening, log::Level::info, "listening on " + name);
+        events_.publish(EventKind::listening, log::Level::info, "listening on " + name);
         group.open.push_back(
             {.name = std::move(name),
              .address = socket.address,
@@ -118,7 +113,8 @@ void PoolListeners::commit(const PoolConfig& next, ListenerChange change)
     }
     for (const auto& group : old)
         for (const auto& open : group.open)
-            publish(EventKind::closed, log::Level::info, "no longer listening on " + open.name);
+            events_.publish(EventKind::closed, log::Level::info,
+                            "no longer listening on " + open.name);
     close(std::move(old));
 }
 
@@ -196,10 +192,11 @@ void PoolListeners::on_accept_failure(const Listener& listener, std::error_code 
     for (const auto& group : groups_)
         for (const auto& open : group.open)
             if (open.listener.get() == &listener)
-                publish(EventKind::accept_failed, log::Level::warning,
-                        fmt::format("{}: cannot accept: {}; clients wait in the backlog, next try "
-                                    "in {} ms",
-                                    open.name, error.message(), pause.count()));
+                events_.publish(
+                    EventKind::accept_failed, log::Level::warning,
+                    fmt::format("{}: cannot accept: {}; clients wait in the backlog, next try "
+                                "in {} ms",
+                                open.name, error.message(), pause.count()));
 }
 
 } // namespace usher

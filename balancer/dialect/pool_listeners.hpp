@@ -4,7 +4,7 @@
 #include "balancer/config/config.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
 #include "balancer/dispatch/listener.hpp"
-#include "balancer/events/event_bus.hpp"
+#include "balancer/events/event_source.hpp"
 #include "balancer/listen/inherited_sockets.hpp"
 #include "balancer/listen/listener_change.hpp"
 
@@ -65,12 +65,11 @@ private:
     void on_closed(const Listener& listener) override;
     [[nodiscard]] Group make_group(ListenerChange::Added added);
     void close(std::vector<Group> groups);
-    void publish(EventKind kind, log::Level level, std::string text);
 
     boost::asio::any_io_executor executor_;
     std::string pool_;
     Dispatcher& dispatcher_;
-    EventBus& events_;
+    EventSource events_;
     std::vector<Group> groups_;
     std::vector<std::shared_ptr<Listener>> closing_;
     std::function<void()> on_closed_; ///< empty: nobody waits for it

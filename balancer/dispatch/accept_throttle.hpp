@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
+#include "common/async/back_off.hpp"
+#include "common/async/rate_limit.hpp"
+
 #include <chrono>
-#include <optional>
 
 namespace usher {
 
@@ -12,11 +13,7 @@ namespace usher {
 /// spin.  Holds no clock: it is told the time.
 class AcceptThrottle {
 public:
-    using Clock = std::chrono::steady_clock;
-
-    static constexpr std::chrono::milliseconds first_pause{10};
-    static constexpr std::chrono::milliseconds longest_pause{1'000};
-    static constexpr std::chrono::seconds between_reports{10};
+    using Clock = RateLimit::Clock;
 
     struct Pause {
         std::chrono::milliseconds duration;
@@ -25,20 +22,14 @@ public:
 
     [[nodiscard]] Pause on_failure(Clock::time_point now) noexcept
     {
-        const bool report = !reported_at_ || now - *reported_at_ >= between_reports;
-        if (report)
-            reported_at_ = now;
-
-        const Pause pause{.duration = next_pause_, .report = report};
-        next_pause_ = std::min(next_pause_ * 2, longest_pause);
-        return pause;
+        return {.duration = pause_.next(), .report = reports_.take(now)};
     }
 
-    void on_success() noexcept { next_pause_ = first_pause; }
+    void on_success() noexcept { pause_.reset(); }
 
 private:
-    std::chrono::milliseconds next_pause_ = first_pause;
-    std::optional<Clock::time_point> reported_at_;
+    BackOff pause_{std::chrono::milliseconds{10}, std::chrono::milliseconds{1'000}};
+    RateLimit reports_;
 };
 
 } // namespace usher

@@ -7,10 +7,10 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <list>
 #include <utility>
+#include <vector>
 
 namespace usher {
 
@@ -52,7 +52,7 @@ public:
     }
 
     /// The last ones, the oldest first.
-    [[nodiscard]] const std::deque<Event>& recent() const noexcept { return recent_.events(); }
+    [[nodiscard]] std::vector<Event> recent() const { return recent_.events(); }
 
 private:
     std::list<Handler> handlers_;

@@ -2,9 +2,9 @@
 #include "balancer/listen/inherited_sockets.hpp"
 
 #include "balancer/config/units/listen_address.hpp"
-#include "balancer/config/units/quote.hpp"
 #include "balancer/listen/resolve.hpp"
 #include "common/sys/syscall.hpp"
+#include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -138,6 +139,12 @@ LogFile::Result LogFile::write(std::string_view lines)
             std::ignore = reopen(); // the FIFO's reader may be back
     }
     return result;
+}
+
+void LogFile::wait()
+{
+    pollfd entry{.fd = fd_.get(), .events = POLLOUT, .revents = 0};
+    ::poll(&entry, 1, -1);
 }
 
 /// A line of which only the beginning was written is lost, and must not become the next one's.

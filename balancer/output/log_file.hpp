@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/async/line_writer.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 
 #include <cstddef>
@@ -15,31 +16,26 @@ namespace usher {
 /// `file.1` becomes `file.2` and so on, always between two lines.
 ///
 /// What is no regular file (a FIFO, a device) is written to and never renamed.
-class LogFile {
+class LogFile final : public LineWriter::Target {
 public:
     struct Limits {
         std::uint64_t max_size = 0; ///< bytes; a single longer line still gets a file of its own
         unsigned max_files = 1;     ///< how many full ones are kept
     };
 
-    struct Result {
-        std::size_t taken = 0;      ///< bytes not to be offered again, written or lost
-        std::size_t lost_lines = 0; ///< of those
-        std::error_code error;      ///< the last one; would-block: offer the rest later
-    };
-
     /// Opens `path` to append to it, made with mode 0640 if need be.  Throws std::system_error.
     LogFile(std::string path, Limits limits);
 
     /// Writes whole lines.  Waits only as long as the file system does.
-    [[nodiscard]] Result write(std::string_view lines);
+    [[nodiscard]] Result write(std::string_view lines) override;
+    void wait() override;
 
     /// Opens the path anew, since somebody has renamed the file; the old one is kept on failure.
     [[nodiscard]] std::error_code reopen();
 
     void set_limits(Limits limits) noexcept;
 
-    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+    [[nodiscard]] bool is_regular() const noexcept { return regular_; }
 
 private:
     [[nodiscard]] std::size_t fitting(std::string_view lines) const noexcept;

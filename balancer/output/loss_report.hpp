@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <chrono>
+#include "common/async/rate_limit.hpp"
+
 #include <cstdint>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 namespace usher {
@@ -12,9 +14,7 @@ namespace usher {
 /// 10 s.  Holds no clock: it is told the time.
 class LossReport {
 public:
-    using Clock = std::chrono::steady_clock;
-
-    static constexpr std::chrono::seconds between_reports{10};
+    using Clock = RateLimit::Clock;
 
     void on_loss(std::uint64_t lines) noexcept
     {
@@ -28,14 +28,14 @@ public:
     {
         if (!pending_)
             return std::nullopt;
-        return reported_at_ ? *reported_at_ + between_reports : Clock::time_point::min();
+        return reports_.next();
     }
 
     /// The lines lost since the last report.
     [[nodiscard]] std::uint64_t take(Clock::time_point now) noexcept
     {
         pending_ = false;
-        reported_at_ = now;
+        std::ignore = reports_.take(now);
         return std::exchange(unreported_, 0);
     }
 
@@ -45,7 +45,7 @@ private:
     bool pending_ = false;
     std::uint64_t unreported_ = 0;
     std::uint64_t total_ = 0;
-    std::optional<Clock::time_point> reported_at_;
+    RateLimit reports_;
 };
 
 } // namespace usher

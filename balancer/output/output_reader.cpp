@@ -2,16 +2,15 @@
 #include "balancer/output/output_reader.hpp"
 
 #include "common/async/adopt_fd.hpp"
+#include "common/async/spawn.hpp"
 #include "common/sys/fd/pipe.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 
 #include <algorithm>
 #include <array>
-#include <exception>
 #include <utility>
 
 #include <sys/ioctl.h>
@@ -51,11 +50,7 @@ void OutputReader::start()
 {
     for (Stream* const stream : {&output_, &errors_}) {
         stream->worker_end.reset();
-        asio::co_spawn(stream->pipe.get_executor(), follow(*stream),
-                       [self = shared_from_this()](const std::exception_ptr& error) {
-                           if (error)
-                               std::rethrow_exception(error); // a bug: main() reports it
-                       });
+        spawn(stream->pipe.get_executor(), follow(*stream), shared_from_this());
     }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/async/condition.hpp"
+#include "common/async/line_writer.hpp"
 
 #include <string_view>
 
@@ -27,6 +28,6 @@ public:
 inline constexpr std::size_t sink_limit = 1024UL * 1024;
 
 /// The most that may wait with what dead workers left behind, which is not asked whether it fits.
-inline constexpr std::size_t sink_hard_limit = 4 * sink_limit;
+inline constexpr std::size_t sink_hard_limit = LineWriter::most_waiting;
 
 } // namespace usher

@@ -2,75 +2,104 @@
 #include "balancer/output/outputs.hpp"
 
 #include <stdexcept>
+#include <tuple>
 #include <utility>
-
-#include <unistd.h>
 
 namespace asio = boost::asio;
 
 namespace usher {
 
-Outputs::Outputs(const asio::any_io_executor& executor, EventBus& events)
-    : executor_{executor},
-      events_{events},
-      stderr_{std::make_shared<StderrSink>(executor, STDERR_FILENO)},
-      writer_{std::in_place}
+namespace {
+
+LogFile::Limits limits_of(const OutputConfig& config) noexcept
 {
+    return {.max_size = config.max_size, .max_files = config.max_files};
+}
+
+} // namespace
+
+/// A disk may be slow, and what nobody reads of a FIFO is not worth waiting for.
+Outputs::File::File(const asio::any_io_executor& executor, const OutputConfig& config,
+                    EventBus& events)
+    : file{std::make_shared<LogFile>(config.file, limits_of(config))},
+      writer{file, std::chrono::seconds{file->is_regular() ? 5 : 1}},
+      sink{std::make_shared<LineSink>(executor, config.on_full, writer, config.file, events)}
+{
+    writer.observe(sink.get());
+}
+
+Outputs::Outputs(const asio::any_io_executor& executor, LineWriter& standard_error,
+                 EventBus& events)
+    : executor_{executor}, standard_error_{standard_error}, events_{events}
+{
+    const auto make = [&](OutputConfig::OnFull on_full) {
+        return std::make_shared<LineSink>(executor, on_full, standard_error, "standard error",
+                                          events);
+    };
+    waiting_ = make(OutputConfig::OnFull::block);
+    dropping_ = make(OutputConfig::OnFull::drop);
+    standard_error.observe(waiting_.get());
 }
 
 std::shared_ptr<OutputReader> Outputs::connect(const OutputConfig& config, const std::string& name)
 {
     if (config.kind == OutputConfig::Kind::inherit)
         return nullptr;
-    std::shared_ptr<OutputSink> sink = stderr_;
-    if (config.kind == OutputConfig::Kind::file)
-        sink = file_sink(config);
-    return std::make_shared<OutputReader>(executor_, std::move(sink),
+    return std::make_shared<OutputReader>(executor_, sink_of(config),
                                           config.prefix ? "[" + name + "] " : "");
 }
 
-std::shared_ptr<FileSink> Outputs::file_sink(const OutputConfig& config)
+std::shared_ptr<LineSink> Outputs::sink_of(const OutputConfig& config)
 {
-    if (!writer_)
+    if (config.kind == OutputConfig::Kind::standard_error)
+        return config.on_full == OutputConfig::OnFull::drop ? dropping_ : waiting_;
+    if (closed_)
         throw std::logic_error{"the outputs are closed"};
 
     // Files of earlier configurations, to which nobody writes any more.
     std::erase_if(files_, [&](const auto& entry) {
-        const auto& [path, sink] = entry;
-        if (path == config.file || sink.use_count() > 1 || !sink->detach())
+        const auto& [path, file] = entry;
+        if (path == config.file || file.sink.use_count() > 1 || !file.writer.is_idle())
             return false;
-        sink->close();
+        file.sink->close();
         return true;
     });
 
-    const auto found = files_.find(config.file);
-    if (found != files_.end()) {
-        found->second->set_config(config);
-        return found->second;
+    const auto [place, is_new] =
+        files_.try_emplace(config.file, executor_, config, events_); // opens it
+    auto& [file, writer, sink] = place->second;
+    if (!is_new) {
+        sink->set_on_full(config.on_full);
+        writer.post([file = file, limits = limits_of(config)] {
+            file->set_limits(limits);
+            return std::error_code{};
+        });
     }
-    auto sink = std::make_shared<FileSink>(executor_, config, *writer_, events_);
-    files_.emplace(config.file, sink);
     return sink;
 }
 
 std::uint64_t Outputs::lost_lines(const std::string& file) const noexcept
 {
     const auto found = files_.find(file);
-    return found == files_.end() ? 0 : found->second->lost_lines();
+    return found == files_.end() ? 0 : found->second.sink->lost_lines();
 }
 
 void Outputs::reopen()
 {
-    if (writer_)
-        writer_->reopen();
+    for (auto& [path, entry] : files_)
+        entry.writer.post([file = entry.file] { return file->reopen(); });
 }
 
 void Outputs::close()
 {
-    stderr_->close();
-    writer_.reset();
-    for (const auto& [path, sink] : files_)
-        sink->close();
+    closed_ = true;
+    const auto now = LineWriter::Clock::now();
+    for (auto& [path, file] : files_)
+        file.writer.finish(now);
+    for (auto& [path, file] : files_)
+        file.sink->close();
+    waiting_->close();
+    dropping_->close();
 }
 
 } // namespace usher

@@ -3,17 +3,15 @@
 
 #include "balancer/config/config.hpp"
 #include "balancer/events/event_bus.hpp"
-#include "balancer/output/file_sink.hpp"
-#include "balancer/output/file_writer.hpp"
+#include "balancer/output/line_sink.hpp"
+#include "balancer/output/log_file.hpp"
 #include "balancer/output/output_reader.hpp"
-#include "balancer/output/stderr_sink.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 
 namespace usher {
@@ -21,7 +19,12 @@ namespace usher {
 /// Where the output of the master's workers goes: its standard error, and the files of the pools.
 class Outputs {
 public:
-    Outputs(const boost::asio::any_io_executor& executor, EventBus& events);
+    /// `standard_error` must outlive it.
+    Outputs(const boost::asio::any_io_executor& executor, LineWriter& standard_error,
+            EventBus& events);
+    Outputs(const Outputs&) = delete;
+    Outputs& operator=(const Outputs&) = delete;
+    ~Outputs() { standard_error_.observe(nullptr); }
 
     /// Pipes for a worker, whose lines go where `config` says with `name` before them; null if it
     /// is to inherit ours.  Throws std::system_error, e.g. if the file cannot be opened.
@@ -29,7 +32,10 @@ public:
                                                         const std::string& name);
 
     /// How many lines of workers were lost on their way to our standard error, and to `file`.
-    [[nodiscard]] std::uint64_t lost_lines() const noexcept { return stderr_->lost_lines(); }
+    [[nodiscard]] std::uint64_t lost_lines() const noexcept
+    {
+        return waiting_->lost_lines() + dropping_->lost_lines();
+    }
     [[nodiscard]] std::uint64_t lost_lines(const std::string& file) const noexcept;
 
     /// Opens every file anew, since somebody has renamed them.
@@ -39,13 +45,24 @@ public:
     void close();
 
 private:
-    [[nodiscard]] std::shared_ptr<FileSink> file_sink(const OutputConfig& config);
+    struct File {
+        std::shared_ptr<LogFile> file;
+        LineWriter writer;
+        std::shared_ptr<LineSink> sink;
+
+        File(const boost::asio::any_io_executor& executor, const OutputConfig& config,
+             EventBus& events);
+    };
+
+    [[nodiscard]] std::shared_ptr<LineSink> sink_of(const OutputConfig& config);
 
     boost::asio::any_io_executor executor_;
+    LineWriter& standard_error_;
     EventBus& events_;
-    std::shared_ptr<StderrSink> stderr_;
-    std::map<std::string, std::shared_ptr<FileSink>> files_;
-    std::optional<FileWriter> writer_; // the thread ends before what it calls
+    std::shared_ptr<LineSink> waiting_;  ///< standard error for those that wait for it
+    std::shared_ptr<LineSink> dropping_; ///< and for those that do not
+    std::map<std::string, File> files_;  ///< by path
+    bool closed_ = false;
 };
 
 } // namespace usher

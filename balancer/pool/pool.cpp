@@ -2,14 +2,13 @@
 #include "balancer/pool/pool.hpp"
 
 #include "balancer/dialect/make_intake.hpp"
+#include "common/async/spawn.hpp"
 #include "common/sys/process/cpu_count.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <exception>
 #include <stdexcept>
 #include <utility>
 
@@ -20,12 +19,6 @@ namespace usher {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-void rethrow(const std::exception_ptr& error)
-{
-    if (error)
-        std::rethrow_exception(error); // a bug: main() reports it
-}
 
 /// How often workers are looked at: finely enough for their `stall_timeout`.
 std::chrono::milliseconds watch_interval(const PoolConfig& config)
@@ -44,7 +37,7 @@ Pool::Pool(const asio::any_io_executor& executor, PoolConfig config, bool labell
     : executor_{executor},
       config_{with_worker_count(std::move(config))},
       labelled_{labelled},
-      events_{events},
+      events_{events, {.pool = config_->name}},
       outputs_{outputs},
       last_worker_id_{last_worker_id},
       intake_{make_intake(executor, events, *config_)},
@@ -61,15 +54,6 @@ std::shared_ptr<const PoolConfig> Pool::with_worker_count(PoolConfig config)
     if (config.workers == 0)
         config.workers = sys::usable_cpus();
     return std::make_shared<const PoolConfig>(std::move(config));
-}
-
-void Pool::publish(EventKind kind, log::Level level, std::string text, unsigned generation)
-{
-    events_.publish({.kind = kind,
-                     .level = level,
-                     .message = std::move(text),
-                     .pool = config_->name,
-                     .generation = generation});
 }
 
 ListenerChange Pool::prepare(const PoolConfig& next, InheritedSockets* inherited) const
@@ -92,7 +76,7 @@ void Pool::watch(std::function<void()> on_end)
     on_end_ = std::move(on_end);
     watched_at_ = Clock::now();
     watch_workers();
-    asio::co_spawn(executor_, recycle_workers(), rethrow);
+    spawn(executor_, recycle_workers());
 }
 
 void Pool::start()
@@ -102,17 +86,11 @@ void Pool::start()
     intake_->start();
 }
 
-std::size_t Pool::ready_workers() const noexcept
-{
-    return static_cast<std::size_t>(std::ranges::count_if(
-        slots_, [](const auto& slot) { return slot->is_ready() && !slot->is_over(); }));
-}
-
 void Pool::launch(const Slot& slot)
 {
     ++running_;
-    asio::co_spawn(executor_, slot->run(), [this, slot](const std::exception_ptr& error) {
-        rethrow(error);
+    spawn(executor_, [this, slot]() -> asio::awaitable<void> {
+        co_await slot->run();
         std::erase(leaving_, slot);
         --running_;
         on_change();
@@ -142,9 +120,10 @@ void Pool::finish()
     intake_->close(nullptr);
     watch_timer_.cancel();
     if (const auto closed = intake_->drop_waiting(); closed > 0)
-        publish(EventKind::note, log::Level::warning,
-                fmt::format("{} connections were closed, because no worker was left to take them",
-                            closed));
+        events_.publish(
+            EventKind::note, log::Level::warning,
+            fmt::format("{} connections were closed, because no worker was left to take them",
+                        closed));
     has_ended_ = true;
     recycling_due_.notify_all();
     on_end();

@@ -3,7 +3,7 @@
 
 #include "balancer/config/config.hpp"
 #include "balancer/dialect/intake.hpp"
-#include "balancer/events/event_bus.hpp"
+#include "balancer/events/event_source.hpp"
 #include "balancer/pool/broadcast.hpp"
 #include "balancer/pool/exchange.hpp"
 #include "balancer/pool/outcome.hpp"
@@ -98,9 +98,6 @@ public:
     /// True once no worker is left and none will be started.
     [[nodiscard]] bool has_ended() const noexcept { return has_ended_; }
 
-    /// How many workers get connections.
-    [[nodiscard]] std::size_t ready_workers() const noexcept;
-
     [[nodiscard]] const PoolConfig& config() const noexcept { return *config_; }
     [[nodiscard]] unsigned generation() const noexcept { return generation_; }
     [[nodiscard]] const std::vector<std::shared_ptr<WorkerSlot>>& slots() const noexcept
@@ -112,6 +109,7 @@ public:
         return leaving_;
     }
     [[nodiscard]] const Intake& intake() const noexcept { return *intake_; }
+    [[nodiscard]] const EventSource& events() const noexcept { return events_; }
 
 private:
     using Slot = std::shared_ptr<WorkerSlot>;
@@ -152,12 +150,11 @@ private:
     [[nodiscard]] boost::asio::awaitable<Outcome> recycle();
 
     void watch_workers();
-    void publish(EventKind kind, log::Level level, std::string text, unsigned generation = 0);
 
     boost::asio::any_io_executor executor_;
     std::shared_ptr<const PoolConfig> config_;
     bool labelled_;
-    EventBus& events_;
+    EventSource events_;
     Outputs& outputs_;
     std::uint64_t& last_worker_id_;
     std::unique_ptr<Intake> intake_;

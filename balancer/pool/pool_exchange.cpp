@@ -154,7 +154,7 @@ void Pool::start_slot(const Exchange::Action& action)
                           .generation =
                               like != nullptr ? like->place().generation : next_generation_,
                           .label = std::move(label)},
-        *intake_, events_, outputs_, owner);
+        *intake_, events_.bus(), outputs_, owner);
     leaving_.push_back(slot);
     members_.emplace(action.worker, std::move(slot));
 }
@@ -193,10 +193,10 @@ void Pool::end_oldest_generations(unsigned most)
         const auto oldest = *generations.begin();
         for (const auto& slot : leaving_)
             if (slot->place().generation == oldest && slot->is_over()) {
-                publish(EventKind::note, log::Level::warning,
-                        fmt::format("{}: generation {} is ended early: {} are draining",
-                                    slot->place().label, oldest, generations.size()),
-                        oldest);
+                events_.publish(EventKind::note, log::Level::warning,
+                                fmt::format("{}: generation {} is ended early: {} are draining",
+                                            slot->place().label, oldest, generations.size()),
+                                oldest);
                 slot->hurry();
             }
         generations.erase(generations.begin());

@@ -85,7 +85,7 @@ asio::awaitable<Outcome> Pool::scale(unsigned workers)
     auto outcome = co_await carry_out(std::move(plan), next, generation_);
     if (outcome.is_done()) {
         adopt(next);
-        publish(
+        events_.publish(
             EventKind::scaled, log::Level::info,
             fmt::format("pool \"{}\" scaled from {} to {} workers", config_->name, before, workers),
             generation_);

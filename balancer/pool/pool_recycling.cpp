@@ -37,10 +37,11 @@ void Pool::sample_memory(Clock::time_point now)
         if (worker == nullptr || worker->state() != WorkerLifecycle::State::ready)
             continue;
         if (const auto error = worker->sample_memory(); error && !std::exchange(said_blind_, true))
-            publish(EventKind::note, log::Level::warning,
-                    fmt::format("max_memory of pool \"{}\" has no effect: the memory of {} cannot "
-                                "be read: {}",
-                                config_->name, worker->name(), error.message()));
+            events_.publish(
+                EventKind::note, log::Level::warning,
+                fmt::format("max_memory of pool \"{}\" has no effect: the memory of {} cannot "
+                            "be read: {}",
+                            config_->name, worker->name(), error.message()));
     }
 }
 
@@ -73,10 +74,11 @@ asio::awaitable<void> Pool::recycle_workers()
         const auto delay = recycle_retry_.after_exit(RestartPolicy::Duration{0}, 0.0)
                                .value_or(config_->restart.longest_delay);
         recycle_again_at_ = Clock::now() + delay;
-        publish(EventKind::note, log::Level::warning,
-                fmt::format("pool \"{}\" keeps a worker that is due to be replaced, next try in {} "
-                            "ms: {}",
-                            config_->name, delay.count(), outcome.message));
+        events_.publish(
+            EventKind::note, log::Level::warning,
+            fmt::format("pool \"{}\" keeps a worker that is due to be replaced, next try in {} "
+                        "ms: {}",
+                        config_->name, delay.count(), outcome.message));
     }
 }
 
@@ -96,8 +98,8 @@ asio::awaitable<Outcome> Pool::recycle()
     numbers.resize(std::min(numbers.size(), rule.at_once));
     for (const auto number : numbers) {
         const auto* const worker = slots_[number - 1]->worker();
-        worker->publish(EventKind::recycled, log::Level::info,
-                        "is replaced, because " + worker->look_for_recycling(now));
+        worker->events().publish(EventKind::recycled, log::Level::info,
+                                 "is replaced, because " + worker->look_for_recycling(now));
     }
     Exchange::Plan plan{.replaced = std::move(numbers), .places = exchange_.places(), .rule = rule};
     co_return co_await carry_out(std::move(plan), config_, generation_);

@@ -56,10 +56,7 @@ void PoolSet::forget(const Handle& pool)
 void PoolSet::on_end(const Handle& pool)
 {
     if (const auto failure = pool->failure(); !failure.empty() && !pool->is_stopping())
-        events_.publish({.kind = EventKind::note,
-                         .level = log::Level::error,
-                         .message = failure,
-                         .pool = pool->config().name});
+        pool->events().publish(EventKind::note, log::Level::error, failure);
     if (pool->is_stopping() && !is_stopping())
         forget(pool);
     ending_.on_pool_ended();

@@ -35,11 +35,6 @@ Reloader::Reloader(const asio::any_io_executor& executor, std::function<Config()
 {
 }
 
-void Reloader::publish(EventKind kind, log::Level level, std::string text)
-{
-    events_.publish({.kind = kind, .level = level, .message = std::move(text)});
-}
-
 asio::awaitable<Outcome> Reloader::reload()
 {
     const auto mine = ++requested_;
@@ -157,8 +152,8 @@ asio::awaitable<Outcome> Reloader::apply(Plan plan)
                                      outcome.message);
     }
     for (const auto& pool : plan.removed) {
-        publish(EventKind::note, log::Level::info,
-                fmt::format("pool \"{}\" is removed", pool->config().name));
+        events_.publish(EventKind::note, log::Level::info,
+                        fmt::format("pool \"{}\" is removed", pool->config().name));
         pools_.remove(pool);
     }
     if (result.kind == Outcome::Kind::done)
@@ -169,7 +164,7 @@ asio::awaitable<Outcome> Reloader::apply(Plan plan)
 asio::awaitable<Outcome> Reloader::run()
 {
     const PoolSet::Operation operation{pools_};
-    publish(EventKind::reload_started, log::Level::info, "reload started");
+    events_.publish(EventKind::reload_started, log::Level::info, "reload started");
     Outcome result;
     std::optional<Plan> plan;
     try {
@@ -187,16 +182,18 @@ asio::awaitable<Outcome> Reloader::run()
 
     switch (result.kind) {
     case Outcome::Kind::done:
-        publish(EventKind::reload_done, log::Level::info, "reload done");
+        events_.publish(EventKind::reload_done, log::Level::info, "reload done");
         break;
     case Outcome::Kind::rolled_back:
-        publish(EventKind::rolled_back, log::Level::error, "reload rolled back: " + result.message);
+        events_.publish(EventKind::rolled_back, log::Level::error,
+                        "reload rolled back: " + result.message);
         break;
     default:
-        publish(EventKind::reload_failed, log::Level::error,
-                (several || result.is_partly_done ? "reload failed in part: "
-                                                  : "reload failed, nothing has changed: ") +
-                    result.message);
+        events_.publish(EventKind::reload_failed, log::Level::error,
+                        (several || result.is_partly_done
+                             ? "reload failed in part: "
+                             : "reload failed, nothing has changed: ") +
+                            result.message);
         break;
     }
     co_return result;

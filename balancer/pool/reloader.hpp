@@ -2,7 +2,7 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
-#include "balancer/events/event_bus.hpp"
+#include "balancer/events/event_source.hpp"
 #include "balancer/pool/outcome.hpp"
 #include "balancer/pool/pool_set.hpp"
 #include "common/async/condition.hpp"
@@ -66,11 +66,10 @@ private:
     [[nodiscard]] boost::asio::awaitable<Outcome> apply(Change change);
     [[nodiscard]] boost::asio::awaitable<Outcome> apply(Plan plan);
     [[nodiscard]] boost::asio::awaitable<Outcome> run();
-    void publish(EventKind kind, log::Level level, std::string text);
 
     std::function<Config()> read_;
     PoolSet& pools_;
-    EventBus& events_;
+    EventSource events_;
     std::function<void(const Config&)> adopt_;
     Condition finished_;
     std::uint64_t requested_ = 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/process/setup_failure.hpp"
 
-#include "balancer/config/units/quote.hpp"
 #include "balancer/process/program_path.hpp"
+#include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/systemd/activation.hpp"
 
+#include "balancer/events/event_source.hpp"
 #include "balancer/systemd/libsystemd.hpp"
 
 #include <cstdlib>
@@ -10,10 +11,9 @@ namespace usher::systemd {
 
 namespace {
 
-void warn(EventBus& events, std::string text)
+void warn(EventBus& events, const std::string& text)
 {
-    events.publish(
-        {.kind = EventKind::note, .level = log::Level::warning, .message = std::move(text)});
+    EventSource{events}.publish(EventKind::note, log::Level::warning, text);
 }
 
 } // namespace
@@ -24,7 +24,7 @@ InheritedSockets take_sockets(std::vector<ListenConfig> listeners, EventBus& eve
     for (auto& passed : take_descriptors())
         sockets.add(std::move(passed.fd), std::move(passed.name));
     for (auto& problem : sockets.assign(std::move(listeners)))
-        warn(events, std::move(problem));
+        warn(events, problem);
     return sockets;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/systemd/notifier.hpp"
 
+#include "balancer/events/event_source.hpp"
 #include "balancer/systemd/libsystemd.hpp"
 
 #include <boost/asio/post.hpp>
@@ -108,11 +109,10 @@ void Notifier::tell(const std::string& state)
         return;
     // Not from here: this may be an event's handler.
     asio::post(executor_, [this, error] {
-        events_.publish({.kind = EventKind::note,
-                         .level = log::Level::warning,
-                         .message = "the service manager cannot be told how we are, at " +
-                                    std::string{std::getenv("NOTIFY_SOCKET")} + ": " +
-                                    error.message()});
+        EventSource{events_}.publish(EventKind::note, log::Level::warning,
+                                     "the service manager cannot be told how we are, at " +
+                                         std::string{std::getenv("NOTIFY_SOCKET")} + ": " +
+                                         error.message());
     });
 }
 
@@ -120,21 +120,12 @@ ServiceState::Facts Notifier::facts() const
 {
     ServiceState::Facts result;
     for (const auto& pool : pools_.all()) {
-        PoolFacts facts{.name = pool->config().name,
-                        .generation = pool->generation(),
-                        .workers = pool->config().workers,
-                        .may_lack = pool->config().reload.max_unavailable,
-                        .is_leaving = pool->is_stopping()};
+        auto facts = facts_of(*pool);
         for (const auto& slot : pool->slots()) {
             const bool was_ready = were_ready_.contains({facts.name, slot->place().slot});
             facts.was_ready |= was_ready;
-            facts.ready += slot->is_ready() ? 1 : 0;
-            facts.failed += slot->has_failed() ? 1 : 0;
             facts.awaited += !was_ready && !slot->is_over() ? 1 : 0;
-            facts.alive += slot->worker() != nullptr ? 1 : 0;
         }
-        for (const auto& slot : pool->leaving())
-            facts.alive += slot->worker() != nullptr ? 1 : 0;
         result.push_back(std::move(facts));
     }
     return result;

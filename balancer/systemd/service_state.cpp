@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/systemd/service_state.hpp"
 
+#include "common/text/one_line.hpp"
+
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -28,9 +30,10 @@ bool is_ready(const ServiceState::Facts& pools)
 
 std::string describe(const PoolFacts& pool)
 {
-    return fmt::format("{} of {} workers ready{}, generation {}", pool.ready, pool.workers,
+    const bool drained = state_of(pool) == PoolState::drained;
+    return fmt::format("{} of {} workers ready{}{}, generation {}", pool.ready, pool.workers,
                        pool.failed > 0 ? fmt::format(", {} failed", pool.failed) : "",
-                       pool.generation);
+                       drained ? ", drained" : "", pool.generation);
 }
 
 std::string describe(const ServiceState::Facts& pools)
@@ -42,21 +45,6 @@ std::string describe(const ServiceState::Facts& pools)
         if (stays(pool))
             text += (text.empty() ? "" : "; ") + (named ? pool.name + ": " : "") + describe(pool);
     return text;
-}
-
-/// A status ends at its line's end, and what is behind that would be another assignment.
-std::string on_one_line(std::string text)
-{
-    for (char& c : text)
-        if (static_cast<unsigned char>(c) < ' ' || c == 0x7f)
-            c = ' ';
-    if (text.size() <= longest_status)
-        return text;
-    // Not within a character of UTF-8, whose further bytes begin with the bits 10.
-    auto end = longest_status;
-    while ((static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U)
-        --end;
-    return text.substr(0, end) + " ...";
 }
 
 } // namespace
@@ -81,7 +69,8 @@ std::string ServiceState::status(const Facts& pools) const
 
 std::string ServiceState::tell(const std::string& news, std::string status)
 {
-    status = on_one_line(std::move(status));
+    // A status ends at its line's end, and what is behind that would be another assignment.
+    status = on_one_line(status, longest_status);
     if (news.empty() && status == told_)
         return {};
     told_ = std::move(status);

@@ -1,25 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/pool/pool_facts.hpp"
+
 #include <chrono>
 #include <string>
 #include <vector>
 
 namespace usher::systemd {
-
-/// What a service manager may care about in one pool.
-struct PoolFacts {
-    std::string name;
-    unsigned generation = 1;
-    unsigned workers = 0;    ///< as configured
-    unsigned may_lack = 0;   ///< of them, `reload.max_unavailable`
-    unsigned ready = 0;      ///< at present
-    unsigned failed = 0;     ///< slots that have given up
-    unsigned awaited = 0;    ///< slots that never had a ready worker and have not given up
-    unsigned alive = 0;      ///< workers in whatever state
-    bool was_ready = false;  ///< any worker, ever
-    bool is_leaving = false; ///< a reload has removed it, or all are being stopped
-};
 
 /// Decides what the service manager is told.  Holds no socket, clock or process: it is told what
 /// happened and answers with what to send, lines as in sd_notify(3), empty if there is no news.

@@ -3,11 +3,11 @@
 
 #include "balancer/config/units/duration.hpp"
 #include "common/async/adopt_fd.hpp"
+#include "common/async/spawn.hpp"
 #include "common/sys/socket/channel_pair.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/write.hpp>
@@ -19,7 +19,6 @@
 
 #include <algorithm>
 #include <array>
-#include <exception>
 #include <system_error>
 #include <utility>
 #include <variant>
@@ -63,11 +62,7 @@ std::string Probe::name() const
 
 void Probe::start()
 {
-    asio::co_spawn(socket_.get_executor(), run(),
-                   [self = shared_from_this()](const std::exception_ptr& error) {
-                       if (error)
-                           std::rethrow_exception(error); // a bug: main() reports it
-                   });
+    spawn(socket_.get_executor(), run(), shared_from_this());
 }
 
 void Probe::stop() noexcept

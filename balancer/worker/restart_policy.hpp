@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
+#include "common/async/back_off.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -29,10 +30,7 @@ public:
         if (++failures_ > limits_.give_up_after)
             return std::nullopt;
 
-        Duration delay = limits_.first_delay;
-        for (unsigned i = 1; i < failures_ && delay < limits_.longest_delay; ++i)
-            delay *= 2;
-        delay = std::min(delay, limits_.longest_delay);
+        const auto delay = doubled(limits_.first_delay, failures_, limits_.longest_delay);
         return std::chrono::duration_cast<Duration>(delay *
                                                     (1.0 + std::clamp(dice, -1.0, 1.0) / 4));
     }

@@ -8,6 +8,7 @@
 #include "common/async/helper_thread.hpp"
 #include "common/sys/process/own_cgroup.hpp"
 #include "common/sys/process/process_memory.hpp"
+#include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
 
@@ -65,7 +66,6 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
     : identity_{std::move(identity)},
       observer_{observer},
       config_{std::move(config)},
-      events_{events},
       link_{std::move(link)},
       notify_{resolve(config_->dialect) == Dialect::native
                   ? nullptr
@@ -74,6 +74,13 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
           outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot))},
       child_{start(executor, *config_, identity_, *link_, notify_.get(), output_.get(),
                    cgroup_trouble_)},
+      events_{events,
+              {.pool = identity_.pool,
+               .slot = identity_.slot,
+               .worker = identity_.id,
+               .pid = pid(),
+               .generation = identity_.generation},
+              name()},
       lifecycle_{{.start_timeout = config_->start_timeout,
                   .drain_timeout = config_->drain_timeout,
                   .stop_grace = config_->stop_grace},
@@ -89,8 +96,8 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
 {
     const auto self = shared_from_this();
     if (!cgroup_trouble_.empty())
-        publish(EventKind::note, log::Level::warning,
-                "has no cgroup of its own: " + cgroup_trouble_);
+        events_.publish(EventKind::note, log::Level::warning,
+                        "has no cgroup of its own: " + cgroup_trouble_);
     if (output_)
         output_->start();
     WorkerLink::Observer& observer = *this;
@@ -137,18 +144,6 @@ std::string WorkerProcess::name() const
     return fmt::format("{} (pid {})", identity_.label, pid());
 }
 
-void WorkerProcess::publish(EventKind kind, log::Level level, std::string text) const
-{
-    events_.publish({.kind = kind,
-                     .level = level,
-                     .message = name() + ": " + std::move(text),
-                     .pool = identity_.pool,
-                     .slot = identity_.slot,
-                     .worker = identity_.id,
-                     .pid = pid(),
-                     .generation = identity_.generation});
-}
-
 void WorkerProcess::wake()
 {
     wake_.cancel();
@@ -176,7 +171,7 @@ void WorkerProcess::retire(std::string reason)
 {
     if (lifecycle_.state() >= WorkerLifecycle::State::terminating)
         return;
-    publish(EventKind::retired, log::Level::error, "retired, because it " + reason);
+    events_.publish(EventKind::retired, log::Level::error, "retired, because it " + reason);
     lifecycle_.retire(Clock::now());
     wake();
 }
@@ -185,7 +180,7 @@ void WorkerProcess::abort_hung(std::string reason)
 {
     if (lifecycle_.state() >= WorkerLifecycle::State::terminating)
         return;
-    publish(EventKind::stalled, log::Level::error, "hangs, because " + std::move(reason));
+    events_.publish(EventKind::stalled, log::Level::error, "hangs, because " + std::move(reason));
     lifecycle_.abort(Clock::now());
     wake();
 }
@@ -272,7 +267,8 @@ void WorkerProcess::on_probe_passed()
 
 void WorkerProcess::on_probe_failed()
 {
-    publish(EventKind::probe_failed, log::Level::info, probe_failure() + "; it is asked again");
+    events_.publish(EventKind::probe_failed, log::Level::info,
+                    probe_failure() + "; it is asked again");
 }
 
 void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& open)
@@ -286,25 +282,26 @@ void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& o
         break;
     case WorkerLifecycle::Action::terminate:
         if (lifecycle_.has_start_timed_out())
-            publish(EventKind::retired, log::Level::error,
-                    fmt::format("not ready after {}{}, SIG{}",
-                                format_duration(config_->start_timeout),
-                                start_failure().empty() ? "" : ", because " + start_failure(),
-                                signal_text(config_->stop_signal)));
+            events_.publish(
+                EventKind::retired, log::Level::error,
+                fmt::format("not ready after {}{}, SIG{}", format_duration(config_->start_timeout),
+                            start_failure().empty() ? "" : ", because " + start_failure(),
+                            signal_text(config_->stop_signal)));
         else
-            publish(
+            events_.publish(
                 EventKind::signalled, log::Level::info,
                 fmt::format("{}, {} still open", "SIG" + signal_text(config_->stop_signal), open));
         end_with(config_->stop_signal);
         break;
     case WorkerLifecycle::Action::abort:
-        publish(EventKind::signalled, log::Level::warning,
-                fmt::format("{}, {} still open", "SIG" + signal_text(config_->hang_signal), open));
+        events_.publish(
+            EventKind::signalled, log::Level::warning,
+            fmt::format("{}, {} still open", "SIG" + signal_text(config_->hang_signal), open));
         end_with(config_->hang_signal);
         break;
     case WorkerLifecycle::Action::kill:
-        publish(EventKind::signalled, log::Level::warning,
-                fmt::format("SIGKILL to its process group, {} still open", open));
+        events_.publish(EventKind::signalled, log::Level::warning,
+                        fmt::format("SIGKILL to its process group, {} still open", open));
         child_.kill_group();
         break;
     }
@@ -314,14 +311,14 @@ void WorkerProcess::drain(const std::string& open)
 {
     const auto queue =
         feed().sees_connections() ? fmt::format("{} queued and ", feed().queued()) : std::string{};
-    publish(EventKind::disconnect, log::Level::info,
-            fmt::format("draining, {}{} open, for up to {}", queue, open,
-                        format_duration(config_->drain_timeout)));
+    events_.publish(EventKind::disconnect, log::Level::info,
+                    fmt::format("draining, {}{} open, for up to {}", queue, open,
+                                format_duration(config_->drain_timeout)));
     detach();
     if (!link_->drain(config_->drain_timeout) || ends_by_itself_)
         return;
-    publish(EventKind::signalled, log::Level::info,
-            fmt::format("SIG{}, to have it drain", signal_text(config_->stop_signal)));
+    events_.publish(EventKind::signalled, log::Level::info,
+                    fmt::format("SIG{}, to have it drain", signal_text(config_->stop_signal)));
     child_.signal(config_->stop_signal);
 }
 
@@ -357,15 +354,15 @@ void WorkerProcess::become_ready()
     was_ready_ = true;
     ready_at_ = Clock::now();
     hang_detector_.forgive(ready_at_);
-    publish(EventKind::ready, log::Level::info,
-            fmt::format("ready after {} ms", since(started_).count()));
+    events_.publish(EventKind::ready, log::Level::info,
+                    fmt::format("ready after {} ms", since(started_).count()));
     observer_.on_worker_ready(*this);
     wake();
 }
 
 void WorkerProcess::on_online()
 {
-    publish(EventKind::online, log::Level::debug, "online");
+    events_.publish(EventKind::online, log::Level::debug, "online");
 }
 
 void WorkerProcess::on_ready()
@@ -378,7 +375,7 @@ void WorkerProcess::on_notification(const Notification& notification)
 {
     if (notification.status && *notification.status != says_) {
         says_ = *notification.status;
-        publish(EventKind::note, log::Level::debug, "says: " + says_);
+        events_.publish(EventKind::note, log::Level::debug, "says: " + says_);
     }
     if (notification.stopping)
         on_leaving("says that it stops");
@@ -402,14 +399,14 @@ void WorkerProcess::be_ready()
     probe_ = std::make_shared<Probe>(
         wake_.get_executor(), *config_->probe, [this](int fd) { return link_->send_probe(fd); },
         observer);
-    publish(EventKind::probing, log::Level::debug, "says it is ready: " + probe_->name());
+    events_.publish(EventKind::probing, log::Level::debug, "says it is ready: " + probe_->name());
     probe_->start();
 }
 
 void WorkerProcess::on_leaving(std::string reason)
 {
     if (lifecycle_.state() < WorkerLifecycle::State::draining)
-        publish(EventKind::note, log::Level::info, std::move(reason));
+        events_.publish(EventKind::note, log::Level::info, std::move(reason));
     ends_by_itself_ = true;
     stop();
 }
@@ -427,12 +424,13 @@ void WorkerProcess::on_fault(std::string reason)
 
 void WorkerProcess::on_note(std::string text)
 {
-    publish(EventKind::note, log::Level::info, std::move(text));
+    events_.publish(EventKind::note, log::Level::info, std::move(text));
 }
 
 void WorkerProcess::on_message(std::string_view text)
 {
-    publish(EventKind::message, log::Level::debug, fmt::format("message {}", text));
+    events_.publish(EventKind::message, log::Level::debug,
+                    "message " + on_one_line(text, text.size()));
 }
 
 } // namespace usher

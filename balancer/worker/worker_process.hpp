@@ -5,7 +5,7 @@
 #include "balancer/dialect/notify/notify_inbox.hpp"
 #include "balancer/dialect/worker_identity.hpp"
 #include "balancer/dialect/worker_link.hpp"
-#include "balancer/events/event_bus.hpp"
+#include "balancer/events/event_source.hpp"
 #include "balancer/output/outputs.hpp"
 #include "balancer/process/child_process.hpp"
 #include "balancer/worker/hang_detector.hpp"
@@ -98,12 +98,10 @@ public:
     /// All were suspended, so nobody is to blame for what did not happen until `now`.
     void forgive(Clock::time_point now) noexcept;
 
-    /// Publishes an event of this worker; `text` goes behind its name.
-    void publish(EventKind kind, log::Level level, std::string text) const;
-
     /// How the log calls it: `worker 1 (pid 4711)`.
     [[nodiscard]] std::string name() const;
 
+    [[nodiscard]] const EventSource& events() const noexcept { return events_; }
     [[nodiscard]] const WorkerIdentity& identity() const noexcept { return identity_; }
     [[nodiscard]] pid_t pid() const noexcept { return child_.pid(); }
 
@@ -153,12 +151,12 @@ private:
     WorkerIdentity identity_;
     Observer& observer_;
     std::shared_ptr<const PoolConfig> config_;
-    EventBus& events_;
     std::shared_ptr<WorkerLink> link_;
     std::shared_ptr<NotifyInbox> notify_;  ///< null: its dialect has a way of its own
     std::shared_ptr<OutputReader> output_; ///< null: it has our descriptors
     std::string cgroup_trouble_;           ///< why it has none of its own although it should
     ChildProcess child_;
+    EventSource events_;
     WorkerLifecycle lifecycle_;
     HangDetector hang_detector_;
     RecyclePolicy recycle_policy_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/worker/worker_slot.hpp"
 
+#include "common/text/one_line.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/post.hpp>
@@ -30,22 +32,14 @@ WorkerSlot::WorkerSlot(asio::any_io_executor executor, std::shared_ptr<const Poo
       config_{std::move(config)},
       place_{std::move(place)},
       intake_{intake},
-      events_{events},
+      events_{events,
+              {.pool = config_->name, .slot = place_.slot, .generation = place_.generation},
+              place_.label},
       outputs_{outputs},
       owner_{owner},
       policy_{config_->restart},
       delay_{executor_}
 {
-}
-
-void WorkerSlot::publish(EventKind kind, log::Level level, std::string text) const
-{
-    events_.publish({.kind = kind,
-                     .level = level,
-                     .message = place_.label + ": " + std::move(text),
-                     .pool = config_->name,
-                     .slot = place_.slot,
-                     .generation = place_.generation});
 }
 
 asio::awaitable<void> WorkerSlot::run()
@@ -72,24 +66,24 @@ asio::awaitable<void> WorkerSlot::run_worker()
                                       .generation = place_.generation,
                                       .label = place_.label};
         worker_ = std::make_shared<WorkerProcess>(executor_, config_, identity,
-                                                  intake_.connect(config_, identity), events_,
+                                                  intake_.connect(config_, identity), events_.bus(),
                                                   outputs_, observer, roll_dice());
     } catch (const std::exception& e) {
         last_failure_ = e.what();
         last_output_.clear();
-        publish(EventKind::spawn_failed, log::Level::error,
-                std::string{"cannot be started: "} + e.what());
+        events_.publish(EventKind::spawn_failed, log::Level::error,
+                        std::string{"cannot be started: "} + e.what());
         co_return;
     }
 
-    worker_->publish(EventKind::fork, log::Level::info, "started");
+    worker_->events().publish(EventKind::fork, log::Level::info, "started");
     const auto status = co_await worker_->run();
     last_failure_ =
         "the worker " + status.to_string() + (worker_->was_ready() ? "" : " before it was ready");
     if (const auto reason = worker_->start_failure(); !reason.empty())
         last_failure_ += ": " + reason;
     last_output_ = worker_->last_output();
-    worker_->publish(
+    worker_->events().publish(
         EventKind::exit, stopping_ ? log::Level::info : log::Level::warning,
         fmt::format("{} after {} ms", status.to_string(), since(worker_->started_at()).count()));
     worker_.reset();
@@ -105,9 +99,9 @@ bool WorkerSlot::should_give_up() const noexcept
 void WorkerSlot::give_up()
 {
     failed_ = true;
-    publish(EventKind::gave_up, log::Level::error,
-            fmt::format("failed {} times in a row, given up; last: {}", policy_.failures(),
-                        last_failure_));
+    events_.publish(EventKind::gave_up, log::Level::error,
+                    fmt::format("failed {} times in a row, given up; last: {}", policy_.failures(),
+                                last_failure_));
     publish_last_output();
 }
 
@@ -116,8 +110,8 @@ void WorkerSlot::publish_last_output()
     // Who reads our standard error has read these lines already; who asked for a reload has not.
     const auto level =
         config_->output.kind == OutputConfig::Kind::file ? log::Level::error : log::Level::debug;
-    for (auto& line : last_output_)
-        publish(EventKind::output, level, "wrote: " + std::move(line));
+    for (const auto& line : last_output_)
+        events_.publish(EventKind::output, level, "wrote: " + on_one_line(line, line.size()));
     last_output_.clear();
 }
 
@@ -128,8 +122,8 @@ asio::awaitable<void> WorkerSlot::back_off(RestartPolicy::Duration uptime)
         give_up();
         co_return;
     }
-    publish(EventKind::back_off, log::Level::info,
-            fmt::format("next start in {} ms", delay->count()));
+    events_.publish(EventKind::back_off, log::Level::info,
+                    fmt::format("next start in {} ms", delay->count()));
     delay_.expires_after(*delay);
     co_await delay_.async_wait(asio::as_tuple(asio::deferred));
 }

@@ -3,7 +3,7 @@
 
 #include "balancer/config/config.hpp"
 #include "balancer/dialect/intake.hpp"
-#include "balancer/events/event_bus.hpp"
+#include "balancer/events/event_source.hpp"
 #include "balancer/worker/restart_policy.hpp"
 #include "balancer/worker/worker_process.hpp"
 
@@ -120,14 +120,13 @@ private:
     [[nodiscard]] bool should_give_up() const noexcept;
     [[nodiscard]] boost::asio::awaitable<void> back_off(RestartPolicy::Duration uptime);
     void give_up();
-    void publish(EventKind kind, log::Level level, std::string text) const;
     [[nodiscard]] double roll_dice() { return std::uniform_real_distribution{-1.0, 1.0}(dice_); }
 
     boost::asio::any_io_executor executor_;
     std::shared_ptr<const PoolConfig> config_;
     Place place_;
     Intake& intake_;
-    EventBus& events_;
+    EventSource events_;
     Outputs& outputs_;
     Owner& owner_;
 

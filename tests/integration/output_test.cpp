@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "tests/support/chatter.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/process_facts.hpp"
@@ -67,57 +68,6 @@ json run_script(const std::string& script)
             {"workers", 1},
             {"restart", {{"first_delay", "10s"}}}};
 }
-
-/// What chatty workers wrote and what of it arrived.
-class Chatter {
-public:
-    [[nodiscard]] const fs::path& path() const { return folder_.path(); }
-    [[nodiscard]] std::string log() const { return (logs_.path() / "log").string(); }
-
-    [[nodiscard]] json pool(unsigned workers, long lines_per_10_ms, const json& output,
-                            long most = 1'000'000) const
-    {
-        return {{"command",
-                 {chatty_worker_program(), path().string(), std::to_string(lines_per_10_ms),
-                  std::to_string(most)}},
-                {"workers", workers},
-                {"restart",
-                 {{"first_delay", "10ms"}, {"longest_delay", "10ms"}, {"give_up_after", 10'000}}},
-                {"output", output}};
-    }
-
-    /// The number of lines each process has certainly written.
-    [[nodiscard]] std::map<pid_t, long> written() const
-    {
-        std::map<pid_t, long> result;
-        for (const auto& entry : fs::directory_iterator{path()}) {
-            std::ifstream in{entry.path()};
-            in >> result[std::stoi(entry.path().filename())];
-        }
-        return result;
-    }
-
-    [[nodiscard]] long total() const
-    {
-        long sum = 0;
-        for (const auto& [pid, count] : written())
-            sum += count;
-        return sum;
-    }
-
-    /// `log.N` ... `log.1`, `log`.
-    [[nodiscard]] std::vector<std::string> files() const
-    {
-        std::vector<std::string> result{log()};
-        for (int n = 1; fs::exists(log() + "." + std::to_string(n)); ++n)
-            result.insert(result.begin(), log() + "." + std::to_string(n));
-        return result;
-    }
-
-private:
-    TempDir folder_;
-    TempDir logs_;
-};
 
 /// Checks that each process's lines are there once and in order.
 class LineCheck {
@@ -350,21 +300,6 @@ TEST_CASE("with on_full \"block\" a worker waits for the reader, and nothing is 
     check_all(chatter, check);
     CHECK(usher.stop() == success);
     CHECK(usher.count("lines lost") == 0);
-}
-
-TEST_CASE("a log that nobody reads stops nobody, and says later how much was lost")
-{
-    UsherProcess usher{{"run", "--listen", "127.0.0.1:0", "--workers", "1", "--", demo_program()},
-                       [] { ::fcntl(STDERR_FILENO, F_SETPIPE_SZ, 2 * 4096); }};
-    usher.wait_until_ready(1);
-    const auto port = usher.port();
-    for (int i = 0; i < 20; ++i) // which fill it twice over
-        CHECK(usher.command({"restart", "1"}).code == 0);
-    CHECK(get(port, "/").ok());
-    std::ignore = usher.log(); // reads what is there
-    CHECK(usher.command({"restart", "1"}).code == 0);
-    usher.wait_for("lines of the log were lost, because nobody read them");
-    CHECK(usher.stop() == usher::sys::ExitStatus{});
 }
 
 TEST_SUITE_END();

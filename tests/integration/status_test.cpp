@@ -86,4 +86,21 @@ TEST_CASE("where usher does not see or not count a pool's lines there is no numb
     CHECK(status_of(usher).at("pools").at(0).at("lost_lines").is_null());
 }
 
+TEST_CASE("a pool without a worker is not called serving, and the master not ready")
+{
+    OnePool pool{json::object()};
+    UsherProcess usher{pool.run()};
+    usher.wait_until_ready(1);
+    CHECK(status_of(usher).at("pools").at(0).at("state") == "serving");
+
+    CHECK(usher.command({"drain", "1"}).code == 0);
+    const auto drained = status_of(usher);
+    CHECK(drained.at("pools").at(0).at("state") == "drained");
+    CHECK(drained.at("ready") == false);
+    CHECK(usher.command({"status"}).output.find("pool default, drained, ") != std::string::npos);
+
+    CHECK(usher.command({"restart", "1"}).code == 0);
+    CHECK(status_of(usher).at("pools").at(0).at("state") == "serving");
+}
+
 TEST_SUITE_END();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/json/config_error.hpp"
 
-#include "balancer/config/units/quote.hpp"
+#include "common/text/one_line.hpp"
 
 #include <string>
 

@@ -2,7 +2,7 @@
 #include "balancer/config/units/byte_size.hpp"
 
 #include "balancer/config/units/limits.hpp"
-#include "balancer/config/units/quote.hpp"
+#include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
 

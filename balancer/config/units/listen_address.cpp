@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/units/listen_address.hpp"
 
-#include "balancer/config/units/quote.hpp"
+#include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
 

@@ -56,13 +56,8 @@ ListenFdsIntake::ListenFdsIntake(asio::any_io_executor executor, const PoolConfi
       pool_{config.name},
       share_{config.share},
       longest_restart_delay_{config.restart.longest_delay},
-      events_{events}
+      events_{events, {.pool = config.name}}
 {
-}
-
-void ListenFdsIntake::publish(EventKind kind, log::Level level, std::string text) noexcept
-{
-    events_.publish({.kind = kind, .level = level, .message = std::move(text), .pool = pool_});
 }
 
 ListenerChange ListenFdsIntake::prepare(const PoolConfig& next, InheritedSockets* inherited) const
@@ -103,8 +98,8 @@ void ListenFdsIntake::commit(const PoolConfig& next, ListenerChange change)
     }
     for (auto& [config, sockets] : change.added) {
         for (auto& socket : sockets) {
-            publish(EventKind::listening, log::Level::info,
-                    "listening on " + socket.address.to_string());
+            events_.publish(EventKind::listening, log::Level::info,
+                            "listening on " + socket.address.to_string());
             places_.push_back({.config = config, .socket = std::move(socket), .group = {}});
             auto& place = places_.back();
             if (listens(place.socket.fd.get()))
@@ -202,9 +197,10 @@ void ListenFdsIntake::release(Seat& seat)
     if (closed_)
         return;
     if (!std::ranges::all_of(seat.sockets, listens)) {
-        publish(EventKind::note, log::Level::warning,
-                "a worker has shut its listening socket down, so that those who waited there were "
-                "refused; let it close the socket instead");
+        events_.publish(
+            EventKind::note, log::Level::warning,
+            "a worker has shut its listening socket down, so that those who waited there were "
+            "refused; let it close the socket instead");
         remove(seat);
     } else if (seat.own && waiting_at(seat) > 0) {
         look_after(seat);
@@ -221,10 +217,11 @@ void ListenFdsIntake::look_after(Seat& seat)
         if (cancelled || closed_ || seat.taken)
             return;
         if (const auto waiting = waiting_at(seat); waiting > 0)
-            publish(EventKind::note, log::Level::warning,
-                    fmt::format("{} connections are refused, because the worker that they waited "
-                                "for has ended and no other was started in its place",
-                                waiting));
+            events_.publish(
+                EventKind::note, log::Level::warning,
+                fmt::format("{} connections are refused, because the worker that they waited "
+                            "for has ended and no other was started in its place",
+                            waiting));
         remove(seat);
         steer();
     });
@@ -256,10 +253,11 @@ void ListenFdsIntake::steer() noexcept
                 meant.insert(seat->sockets[i]);
         const auto error = places_[i].group->steer(meant);
         if (error && !std::exchange(said_not_steered_, true))
-            publish(EventKind::note, log::Level::warning,
-                    fmt::format("{}: connections go to workers also before they are ready and "
-                                "while they drain, because the kernel cannot be told which: {}",
-                                places_[i].socket.address.to_string(), error.message()));
+            events_.publish(
+                EventKind::note, log::Level::warning,
+                fmt::format("{}: connections go to workers also before they are ready and "
+                            "while they drain, because the kernel cannot be told which: {}",
+                            places_[i].socket.address.to_string(), error.message()));
     }
 }
 

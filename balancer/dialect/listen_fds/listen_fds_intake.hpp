@@ -2,7 +2,7 @@
 #pragma once
 
 #include "balancer/dialect/intake.hpp"
-#include "balancer/events/event_bus.hpp"
+#include "balancer/events/event_source.hpp"
 #include "balancer/listen/reuseport_group.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -79,13 +79,12 @@ private:
     void look_after(Seat& seat);
     [[nodiscard]] const Seat* heir() const noexcept;
     void steer() noexcept;
-    void publish(EventKind kind, log::Level level, std::string text) noexcept;
 
     boost::asio::any_io_executor executor_;
     std::string pool_;
     bool share_;
     std::chrono::milliseconds longest_restart_delay_;
-    EventBus& events_;
+    EventSource events_;
     std::vector<ListenConfig> listen_; ///< as `places_` are
     std::vector<Place> places_;
     std::vector<std::unique_ptr<Seat>> seats_;

@@ -2,6 +2,7 @@
 #include "balancer/dialect/native/native_link.hpp"
 
 #include "common/sys/socket/channel_pair.hpp"
+#include "common/text/one_line.hpp"
 #include "common/wire/environment.hpp"
 
 #include <fmt/core.h>
@@ -21,16 +22,6 @@ struct Overloaded : Functions... {
 };
 template <typename... Functions> // clang 14 does not make it by itself
 Overloaded(Functions...)->Overloaded<Functions...>;
-
-/// A worker's own words on one line: nothing in them can look like a line of the log.
-std::string on_one_line(std::string text)
-{
-    for (char& c : text)
-        if (static_cast<unsigned char>(c) < ' ' || c == 0x7f)
-            c = ' ';
-    constexpr std::size_t longest = 200;
-    return text.substr(0, longest);
-}
 
 } // namespace
 

@@ -1,23 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/notify/notification.hpp"
 
+#include "common/text/one_line.hpp"
+
 #include <algorithm>
 
 namespace usher {
-
-namespace {
-
-/// Nothing in it can look like a line of the log.
-std::string on_one_line(std::string_view text)
-{
-    constexpr std::size_t longest = 200;
-    std::string result{text.substr(0, longest)};
-    std::ranges::replace_if(
-        result, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }, ' ');
-    return result;
-}
-
-} // namespace
 
 Notification parse_notification(std::string_view text)
 {

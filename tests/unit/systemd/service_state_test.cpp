@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+using namespace usher;
 using namespace usher::systemd;
 using namespace std::chrono_literals;
 
@@ -14,6 +15,7 @@ PoolFacts pool(unsigned ready, unsigned workers)
     return {.name = "api",
             .workers = workers,
             .ready = ready,
+            .coming = workers - ready,
             .awaited = workers - ready,
             .alive = workers,
             .was_ready = ready > 0};
@@ -47,6 +49,15 @@ TEST_CASE("READY is said once, when the last worker is ready; a status only when
     CHECK(state.on_change({pool(2, 2)}).empty());
     CHECK(state.on_change({pool(1, 2)}) == "STATUS=1 of 2 workers ready, generation 1");
     CHECK(state.on_change({pool(2, 2)}) == "STATUS=2 of 2 workers ready, generation 1");
+}
+
+TEST_CASE("a pool whose workers were sent away says so")
+{
+    auto state = running();
+    auto facts = pool(0, 1);
+    facts.coming = facts.awaited = 0;
+    facts.was_ready = true;
+    CHECK(state.on_change({facts}) == "STATUS=0 of 1 workers ready, drained, generation 1");
 }
 
 TEST_CASE("a worker that was ready counts, also if it has died since")
@@ -164,7 +175,7 @@ TEST_CASE("a long status is cut, not within a character")
     for (const auto* const before : {"", "x"}) { // so that one of the two has it at the cut
         const auto text = state.on_reload_ended({pool(1, 1)}, before + trouble);
         CHECK(text.size() < 1'100);
-        CHECK(text.ends_with("ä ..."));
+        CHECK(text.ends_with("ä..."));
     }
 }
 

@@ -2,6 +2,7 @@
 #include "balancer/dialect/node/channel/v8_reader.hpp"
 
 #include "balancer/dialect/node/channel/v8_format.hpp"
+#include "common/text/one_line.hpp"
 
 #include <fmt/format.h>
 
@@ -258,13 +259,7 @@ V8Reader::Result V8Reader::put(std::string_view text)
 
 V8Reader::Result V8Reader::put_character(char32_t c)
 {
-    if (c == '"' || c == '\\')
-        return put(std::string{'\\', static_cast<char>(c)});
-    if (c == '\n')
-        return put("\\n");
-    if (c < 0x20 || (c >= 0x7f && c < 0xa0))
-        return put(fmt::format("\\u{:04x}", static_cast<std::uint32_t>(c)));
-    return put(utf8(c));
+    return put(escape(utf8(c)));
 }
 
 /// The next tag, taken off.

@@ -2,7 +2,7 @@
 #include "balancer/dialect/node/cluster/node_allow_list.hpp"
 
 #include "balancer/config/units/listen_address.hpp"
-#include "balancer/config/units/quote.hpp"
+#include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
 

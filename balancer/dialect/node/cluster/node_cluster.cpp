@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/node/cluster/node_cluster.hpp"
 
-#include "balancer/config/units/quote.hpp"
 #include "balancer/dialect/node/cluster/node_worker.hpp"
+#include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
 
@@ -67,7 +67,7 @@ std::optional<node::SocketName> name_for_worker(const sys::SocketAddress& addres
 
 NodeCluster::NodeCluster(asio::any_io_executor executor, EventBus& events, const PoolConfig& config)
     : executor_{std::move(executor)},
-      events_{events},
+      events_{events, {.pool = config.name}},
       pool_{config.name},
       configured_policy_{config.node.policy},
       policy_{effective_policy(config)},
@@ -99,17 +99,12 @@ void NodeCluster::commit(const PoolConfig& next, ListenerChange)
     try {
         allowed_ = NodeAllowList{next};
     } catch (const std::runtime_error& e) { // it was good a moment ago
-        publish(EventKind::note, log::Level::warning,
-                fmt::format("where servers may listen has not changed: {}", e.what()));
+        events_.publish(EventKind::note, log::Level::warning,
+                        fmt::format("where servers may listen has not changed: {}", e.what()));
     }
     for (const auto& server : servers_)
         if (server.listener)
             server.listener->set_window(window_);
-}
-
-void NodeCluster::publish(EventKind kind, log::Level level, std::string text)
-{
-    events_.publish({.kind = kind, .level = level, .message = std::move(text), .pool = pool_});
 }
 
 NodeConfig::Policy NodeCluster::policy_for(const ServerRequest& request) const noexcept
@@ -182,9 +177,9 @@ int NodeCluster::open(const ServerRequest& request, Server*& server)
     } else {
         opened.shared.emplace(~0U, std::move(socket.fd)); // holds the port
     }
-    publish(EventKind::listening, log::Level::info,
-            fmt::format("listening on {}{}", opened.name,
-                        request.kind == ServerRequest::Kind::stream ? "" : " (UDP)"));
+    events_.publish(EventKind::listening, log::Level::info,
+                    fmt::format("listening on {}{}", opened.name,
+                                request.kind == ServerRequest::Kind::stream ? "" : " (UDP)"));
     servers_.push_back(std::move(opened));
     server = &servers_.back();
     return 0;
@@ -196,14 +191,14 @@ int NodeCluster::join(NodeWorker& worker, const ServerRequest& request, Server*&
     server = find(request);
     if (server == nullptr) {
         if (const auto refusal = allowed_.refusal(request); !refusal.empty()) {
-            publish(EventKind::note, log::Level::warning,
-                    fmt::format("a worker of pool \"{}\" may not listen on {}, because {}", pool_,
-                                describe(request), refusal));
+            events_.publish(EventKind::note, log::Level::warning,
+                            fmt::format("a worker of pool \"{}\" may not listen on {}, because {}",
+                                        pool_, describe(request), refusal));
             return EACCES;
         }
         if (servers_.size() >= most_servers) {
             if (!std::exchange(told_of_limit_, true))
-                publish(
+                events_.publish(
                     EventKind::note, log::Level::warning,
                     fmt::format("the workers of pool \"{}\" want more than {} servers, so {} is "
                                 "refused, and so are others without further notice",
@@ -211,9 +206,9 @@ int NodeCluster::join(NodeWorker& worker, const ServerRequest& request, Server*&
             return EMFILE;
         }
         if (const int error = open(request, server)) {
-            publish(EventKind::note, log::Level::error,
-                    fmt::format("{}: cannot listen: {}", describe(request),
-                                std::generic_category().message(error)));
+            events_.publish(EventKind::note, log::Level::error,
+                            fmt::format("{}: cannot listen: {}", describe(request),
+                                        std::generic_category().message(error)));
             return error;
         }
     } else if (server->members.contains(worker.id())) {
@@ -232,8 +227,8 @@ int NodeCluster::join(NodeWorker& worker, const ServerRequest& request, Server*&
 int NodeCluster::serve(NodeWorker& worker, const ServerRequest& request)
 {
     if (!request.fault.empty()) {
-        publish(EventKind::note, log::Level::warning,
-                "a worker asks for a server that cannot be: " + request.fault);
+        events_.publish(EventKind::note, log::Level::warning,
+                        "a worker asks for a server that cannot be: " + request.fault);
         return EINVAL;
     }
     Server* server = nullptr;
@@ -274,8 +269,8 @@ void NodeCluster::query(NodeWorker& worker, const ServerRequest& request)
         if (!stopped_)
             error = serve(worker, request);
     } catch (const std::exception& e) { // whatever a worker asks for is not usher's end
-        publish(EventKind::note, log::Level::error,
-                fmt::format("{}: cannot listen: {}", describe(request), e.what()));
+        events_.publish(EventKind::note, log::Level::error,
+                        fmt::format("{}: cannot listen: {}", describe(request), e.what()));
         error = EIO;
     }
     if (error != 0) // if not even this can be sent, the worker has long stopped to read
@@ -325,7 +320,7 @@ void NodeCluster::close(Servers::iterator server)
     }
     const auto name = std::move(server->name);
     servers_.erase(server);
-    publish(EventKind::closed, log::Level::info, "no longer listening on " + name);
+    events_.publish(EventKind::closed, log::Level::info, "no longer listening on " + name);
 }
 
 /// Servers outlive their workers, for the next ones.  Who waits for those that the next ones do not
@@ -410,9 +405,9 @@ void NodeCluster::lose(NodeWorker& worker)
     watch_unwanted();
     counters_.reclaimed += lost;
     if (lost > 0)
-        publish(EventKind::reclaimed, log::Level::info,
-                fmt::format("{} connections that worker {} had not accepted went to others", lost,
-                            worker.slot()));
+        events_.publish(EventKind::reclaimed, log::Level::info,
+                        fmt::format("{} connections that worker {} had not accepted went to others",
+                                    lost, worker.slot()));
 }
 
 std::string_view NodeCluster::probe_key(const NodeWorker& worker) const noexcept
@@ -434,10 +429,11 @@ void NodeCluster::give_up_slot(unsigned slot)
 void NodeCluster::report_undelivered(const NodeWorker& worker)
 {
     if (reported_.insert(worker.id()).second)
-        publish(EventKind::note, log::Level::warning,
-                fmt::format("worker {} has no descriptor left for a connection, so others get it; "
-                            "raise its \"rlimits\" \"nofile\"",
-                            worker.slot()));
+        events_.publish(
+            EventKind::note, log::Level::warning,
+            fmt::format("worker {} has no descriptor left for a connection, so others get it; "
+                        "raise its \"rlimits\" \"nofile\"",
+                        worker.slot()));
 }
 
 void NodeCluster::close(std::function<void()> on_closed)
@@ -494,9 +490,10 @@ void NodeCluster::on_accept_failure(const NodeListener& listener, std::error_cod
 {
     const auto server = std::ranges::find(servers_, listener.key(), &Server::key);
     if (server != servers_.end())
-        publish(EventKind::accept_failed, log::Level::warning,
-                fmt::format("{}: cannot accept: {}; clients wait in the backlog, next try in {} ms",
-                            server->name, error.message(), pause.count()));
+        events_.publish(
+            EventKind::accept_failed, log::Level::warning,
+            fmt::format("{}: cannot accept: {}; clients wait in the backlog, next try in {} ms",
+                        server->name, error.message(), pause.count()));
 }
 
 } // namespace usher

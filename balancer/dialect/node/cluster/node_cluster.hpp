@@ -7,7 +7,7 @@
 #include "balancer/dialect/node/cluster/node_allow_list.hpp"
 #include "balancer/dialect/node/cluster/node_listener.hpp"
 #include "balancer/dialect/node/cluster/node_socket.hpp"
-#include "balancer/events/event_bus.hpp"
+#include "balancer/events/event_source.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -111,10 +111,9 @@ private:
     void on_accept_failure(const NodeListener& listener, std::error_code error,
                            std::chrono::milliseconds pause) noexcept override;
     void on_closed() override;
-    void publish(EventKind kind, log::Level level, std::string text);
 
     boost::asio::any_io_executor executor_;
-    EventBus& events_;
+    EventSource events_;
     std::string pool_;
     NodeConfig::Policy configured_policy_;
     NodeConfig::Policy policy_; ///< what that means here

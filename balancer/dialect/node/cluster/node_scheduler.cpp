@@ -1,25 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/node/cluster/node_scheduler.hpp"
 
+#include "common/async/back_off.hpp"
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
 
 namespace usher {
-
-namespace {
-
-/// `first`, doubled for each of `times` after the first.
-std::chrono::milliseconds doubled(std::chrono::milliseconds first, unsigned times,
-                                  std::chrono::milliseconds longest)
-{
-    auto result = first;
-    for (unsigned i = 1; i < times && result < longest; ++i)
-        result *= 2;
-    return std::min(result, longest);
-}
-
-} // namespace
 
 NodeScheduler::Member* NodeScheduler::find(Worker worker) noexcept
 {

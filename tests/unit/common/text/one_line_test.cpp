@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/config/units/quote.hpp"
+#include "common/text/one_line.hpp"
 
 #include <doctest/doctest.h>
 
 using namespace usher;
 
-TEST_SUITE_BEGIN("quote");
+TEST_SUITE_BEGIN("one_line");
 
 TEST_CASE("plain text stays as it is")
 {
@@ -19,6 +19,17 @@ TEST_CASE("what would break the line or the quotes is escaped")
     CHECK(quote("a\"b\\c") == R"("a\"b\\c")");
     CHECK(printable("a\nb\tc\x01\x7f") == "a\\nb\\tc\\u0001\\u007f");
     CHECK(printable(std::string_view{"\0", 1}) == "\\u0000");
+    CHECK(printable("a\u009b1m\u00a0") == "a\\u009b1m\u00a0");
+    CHECK(escape("a\"\n") == "a\\\"\\n");
+}
+
+TEST_CASE("words of others are one line, in which a blank stands for each control character")
+{
+    CHECK(on_one_line("plain, \"quoted\" köln") == "plain, \"quoted\" köln");
+    CHECK(on_one_line("a\nb\tc\x1b[1m\x7f\u0085\u009b") == "a b c [1m   ");
+    CHECK(on_one_line("\xc2") == "\xc2");
+    CHECK(on_one_line("") == "");
+    CHECK(on_one_line("abcdeöfg", 6) == "abcde...");
 }
 
 TEST_CASE("long text is cut, but never inside a character")

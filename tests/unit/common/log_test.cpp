@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "common/log.hpp"
+
+#include "common/async/shared_descriptor.hpp"
+#include "common/sys/fd/unique_fd.hpp"
+#include "tests/support/eventually.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+using namespace usher;
+using namespace usher::test;
+
+TEST_SUITE_BEGIN("log");
+
+TEST_CASE("a log that nobody reads stops nobody, and says later how much was lost")
+{
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+    const sys::UniqueFd reader{ends[0]};
+    const sys::UniqueFd end{ends[1]};
+    ::fcntl(reader.get(), F_SETFL, O_NONBLOCK);
+    LineWriter writer{std::make_shared<SharedDescriptor>(end.get())};
+    std::string text;
+    const auto read = [&] {
+        std::string some(1 << 20, '\0');
+        const auto size = ::read(reader.get(), some.data(), some.size());
+        text.append(some, 0, size > 0 ? static_cast<std::size_t>(size) : 0);
+    };
+
+    log::start("name", log::Level::info, writer);
+    log::write(log::Level::debug, "not shown");
+    const std::string long_text(1 << 16, 'x');
+    for (int i = 0; i < 100; ++i)
+        log::write(log::Level::info, long_text);
+    CHECK(eventually([&] { return read(), writer.is_idle(); }, 30s));
+    log::write(log::Level::warning, "the last");
+    CHECK(eventually([&] { return read(), text.ends_with("warning: the last\n"); }));
+
+    const auto at = text.find(" lines of the log were lost, because nobody read them");
+    REQUIRE(at != std::string::npos);
+    const auto lost = std::stol(text.substr(text.rfind(' ', at - 1)));
+    CHECK(std::count(text.begin(), text.end(), '\n') - 2 + lost == 100);
+    CHECK(text.find("not shown") == std::string::npos);
+    CHECK(text.find(" name[" + std::to_string(::getpid()) + "] info: xxx") != std::string::npos);
+}
+
+TEST_SUITE_END();
