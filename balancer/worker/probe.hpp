@@ -36,8 +36,9 @@ public:
     };
 
     /// `link` and `observer` must stay until stop().
-    Probe(const boost::asio::any_io_executor& executor, ProbeConfig config, WorkerLink& link,
-          Observer& observer);
+    /// Each question is as `config` has it by then; none follows where it has no `probe` any more.
+    Probe(const boost::asio::any_io_executor& executor, std::shared_ptr<const PoolConfig> config,
+          WorkerLink& link, Observer& observer);
 
     void start();
 
@@ -60,7 +61,8 @@ private:
     void fail(std::string reason);
     void hang_up() noexcept;
 
-    ProbeConfig config_;
+    std::shared_ptr<const PoolConfig> config_;
+    ProbeConfig question_; ///< the last one
     WorkerLink& link_;
     Observer& observer_;
     boost::asio::local::stream_protocol::socket socket_; ///< our end of the pair

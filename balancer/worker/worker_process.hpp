@@ -52,12 +52,13 @@ public:
         ~Observer() = default;
     };
 
-    /// Starts the process; `dice` from -1 to 1 is RecyclePolicy's.  Throws SpawnError, or
-    /// std::system_error if the master has no descriptors or memory left for it.
-    WorkerProcess(const boost::asio::any_io_executor& executor,
-                  std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
-                  std::shared_ptr<WorkerLink> link, EventBus& events, Outputs& outputs,
-                  Observer& observer, double dice);
+    /// Starts the process; `config` is this worker's alone, and its link's.  `dice` from -1 to 1 is
+    /// RecyclePolicy's.
+    ///
+    /// Throws SpawnError, or std::system_error if the master has no descriptors or memory left.
+    WorkerProcess(const boost::asio::any_io_executor& executor, std::shared_ptr<PoolConfig> config,
+                  WorkerIdentity identity, std::shared_ptr<WorkerLink> link, EventBus& events,
+                  Outputs& outputs, Observer& observer, double dice);
 
     /// Follows the process to its end.
     [[nodiscard]] boost::asio::awaitable<sys::ExitStatus> run();
@@ -82,8 +83,8 @@ public:
     /// Ends it with `hang_signal` if it does not take what it is given or its loop stands still.
     void look_for_hang(Clock::time_point now);
 
-    /// Limits that are new since it was started, and can be applied to one that runs.
-    void set_limits(const PoolConfig& config);
+    /// Follows what is new since it was started, as far as one that runs can; see bring_in().
+    void follow(const PoolConfig& next);
 
     /// Asks the kernel how much memory it has; see RecyclePolicy.
     [[nodiscard]] std::error_code sample_memory() noexcept;
@@ -128,6 +129,7 @@ private:
     void on_probe_failed() override;
 
     void wake();
+    void apply_limits();
     void perform(WorkerLifecycle::Action action);
     void stop_probe() noexcept;
     void drain();
@@ -148,7 +150,8 @@ private:
 
     WorkerIdentity identity_;
     Observer& observer_;
-    std::shared_ptr<const PoolConfig> config_;
+    std::shared_ptr<PoolConfig> config_;
+    const std::chrono::milliseconds first_stall_timeout_; ///< by which its watchdog goes
     EventBus& events_;
     std::shared_ptr<WorkerLink> link_;
     std::shared_ptr<NotifyInbox> notify_;  ///< null: its dialect has a way of its own

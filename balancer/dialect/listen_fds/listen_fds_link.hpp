@@ -63,7 +63,7 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
-    void look_for_accept(Clock::time_point latest);
+    void look_for_accept(Clock::time_point started);
     void look_for_idle();
     [[nodiscard]] bool is_idle() const;
     void stop_looking() noexcept;
