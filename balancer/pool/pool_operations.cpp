@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What can be asked of a pool: reload, restart, drain, scale.
+#include "balancer/config/keys.hpp"
 #include "balancer/pool/pool_turn.hpp"
 
 #include <fmt/core.h>
@@ -13,34 +14,6 @@ namespace asio = boost::asio;
 namespace usher {
 
 namespace {
-
-/// True if `next` can be brought in without replacing a worker: what differs is only how many
-/// there are, where they get connections from, and how they are supervised.
-bool keeps_workers(const PoolConfig& now, PoolConfig next)
-{
-    next.workers = now.workers;
-    if (next == now) // then it is the program's file that has changed
-        return false;
-
-    next.listen = now.listen;
-    next.node.window = now.node.window;
-    next.backlog = now.backlog;
-    next.max_queue = now.max_queue;
-    next.start_timeout = now.start_timeout;
-    next.ready = now.ready;
-    next.start_delay = now.start_delay;
-    next.start_attempts = now.start_attempts;
-    next.drain_timeout = now.drain_timeout;
-    next.stop_grace = now.stop_grace;
-    next.stop_signal = now.stop_signal;
-    next.stall_timeout = now.stall_timeout;
-    next.hang_signal = now.hang_signal;
-    next.probe = now.probe;
-    next.recycle = now.recycle;
-    next.restart = now.restart;
-    next.reload = now.reload;
-    return next == now;
-}
 
 std::vector<unsigned> up_to(unsigned count)
 {
@@ -149,8 +122,9 @@ void Pool::send_message(unsigned slot, const std::shared_ptr<const ProgramMessag
 void Pool::adopt(std::shared_ptr<const PoolConfig> config)
 {
     config_ = std::move(config);
-    for (const auto& slot : slots_)
-        slot->set_config(config_);
+    for (const auto* const places : {&slots_, &leaving_})
+        for (const auto& slot : *places)
+            slot->set_config(config_);
 }
 
 std::string Pool::plan(const PoolConfig& next) const

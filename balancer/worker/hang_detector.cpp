@@ -11,18 +11,17 @@ namespace usher {
 
 std::string HangDetector::look(const Facts& facts)
 {
-    if (stall_timeout_ == stall_timeout_.zero())
-        return {};
-
     if (facts.queued == 0 || facts.taken != last_taken_) {
         moved_at_ = facts.now;
         last_taken_ = facts.taken;
     }
-    if (facts.now - moved_at_ >= stall_timeout_)
+    if (facts.stall_timeout == facts.stall_timeout.zero())
+        return {};
+    if (facts.now - moved_at_ >= facts.stall_timeout)
         return fmt::format("it has taken none of the {} connections in its queue for {}",
-                           facts.queued, format_duration(stall_timeout_));
+                           facts.queued, format_duration(facts.stall_timeout));
 
-    const auto limit = std::max(stall_timeout_, shortest_heartbeat_limit);
+    const auto limit = std::max({facts.stall_timeout, facts.promised, shortest_heartbeat_limit});
     if (facts.heartbeat != Clock::time_point{} &&
         facts.now - std::max(facts.heartbeat, forgiven_at_) >= limit)
         return fmt::format("its event loop has stood still for {}", format_duration(limit));

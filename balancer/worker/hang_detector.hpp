@@ -20,16 +20,13 @@ public:
 
     struct Facts {
         Clock::time_point now;
+        std::chrono::milliseconds stall_timeout; ///< 0: never hangs
+        /// How long it may go without a heartbeat, if it was told so at its start.
+        std::chrono::milliseconds promised{0};
         std::uint64_t queued = 0;    ///< handed over and not taken
         std::uint64_t taken = 0;     ///< so far
         Clock::time_point heartbeat; ///< the last one; the epoch: the worker stamps none
     };
-
-    /// `stall_timeout` 0: never hangs.
-    explicit HangDetector(std::chrono::milliseconds stall_timeout) noexcept
-        : stall_timeout_{stall_timeout}
-    {
-    }
 
     /// Why the worker hangs: one clause; empty if it does not.
     [[nodiscard]] std::string look(const Facts& facts);
@@ -38,7 +35,6 @@ public:
     void forgive(Clock::time_point now) noexcept;
 
 private:
-    std::chrono::milliseconds stall_timeout_;
     Clock::time_point moved_at_{};
     Clock::time_point forgiven_at_{};
     std::uint64_t last_taken_ = 0;

@@ -44,9 +44,10 @@ constexpr std::uint32_t longest_head = 8 * 1024;
 
 } // namespace
 
-Probe::Probe(const asio::any_io_executor& executor, ProbeConfig config, HandOver hand_over,
-             Observer& observer)
+Probe::Probe(const asio::any_io_executor& executor, std::shared_ptr<const PoolConfig> config,
+             HandOver hand_over, Observer& observer)
     : config_{std::move(config)},
+      question_{config_->probe.value()},
       hand_over_{std::move(hand_over)},
       observer_{observer},
       socket_{executor},
@@ -57,7 +58,7 @@ Probe::Probe(const asio::any_io_executor& executor, ProbeConfig config, HandOver
 
 std::string Probe::name() const
 {
-    return "probe GET " + config_.path;
+    return "probe GET " + question_.path;
 }
 
 void Probe::start()
@@ -81,7 +82,8 @@ void Probe::hang_up() noexcept
 asio::awaitable<void> Probe::run()
 {
     auto wait = first_pause;
-    while (!stopped_) {
+    while (!stopped_ && config_->probe) {
+        question_ = *config_->probe;
         auto reason = co_await ask();
         if (stopped_)
             break;
@@ -136,11 +138,11 @@ asio::awaitable<std::string> Probe::ask()
 
     if (auto failure = connect(); !failure.empty())
         co_return failure;
-    auto outcome = co_await (speak() || pause(config_.timeout));
+    auto outcome = co_await (speak() || pause(question_.timeout));
     if (outcome.index() == 0)
         co_return std::get<0>(std::move(outcome));
     hang_up();
-    co_return fmt::format("{} had no answer within {}", name(), format_duration(config_.timeout));
+    co_return fmt::format("{} had no answer within {}", name(), format_duration(question_.timeout));
 }
 
 asio::awaitable<std::string> Probe::speak()
@@ -151,7 +153,7 @@ asio::awaitable<std::string> Probe::speak()
                                      "Accept: */*\r\n"
                                      "Connection: close\r\n"
                                      "\r\n",
-                                     config_.path);
+                                     question_.path);
     // Whoever answers and closes before it was asked has answered all the same.
     co_await asio::async_write(socket_, asio::buffer(request), result);
 
@@ -164,8 +166,8 @@ asio::awaitable<std::string> Probe::speak()
         co_return fmt::format("{} was hung up on before it was answered", name());
     if (error)
         co_return fmt::format("{} has an answer that cannot be read: {}", name(), error.message());
-    if (const auto status = parser.get().result_int(); status != config_.expect)
-        co_return fmt::format("{} answered {}, not {}", name(), status, config_.expect);
+    if (const auto status = parser.get().result_int(); status != question_.expect)
+        co_return fmt::format("{} answered {}, not {}", name(), status, question_.expect);
     co_return std::string{};
 }
 
@@ -183,7 +185,7 @@ asio::awaitable<void> Probe::read_to_end()
         }
     };
     if (socket_.is_open() && !stopped_)
-        co_await (read() || pause(config_.timeout));
+        co_await (read() || pause(question_.timeout));
 }
 
 } // namespace usher

@@ -39,9 +39,10 @@ public:
     /// Hands the worker a connection; the descriptor stays the caller's.
     using HandOver = std::function<std::error_code(int fd)>;
 
-    /// `hand_over` is called, and `observer` must stay, until stop().
-    Probe(const boost::asio::any_io_executor& executor, ProbeConfig config, HandOver hand_over,
-          Observer& observer);
+    /// `hand_over` is called, and `observer` must stay, until stop().  Each question is as `config`
+    /// has it by then; none follows where it has no `probe` any more.
+    Probe(const boost::asio::any_io_executor& executor, std::shared_ptr<const PoolConfig> config,
+          HandOver hand_over, Observer& observer);
 
     void start();
 
@@ -64,7 +65,8 @@ private:
     void fail(std::string reason);
     void hang_up() noexcept;
 
-    ProbeConfig config_;
+    std::shared_ptr<const PoolConfig> config_;
+    ProbeConfig question_; ///< the last one
     HandOver hand_over_;
     Observer& observer_;
     boost::asio::local::stream_protocol::socket socket_; ///< our end of the pair

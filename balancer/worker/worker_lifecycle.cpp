@@ -6,22 +6,30 @@
 
 namespace usher {
 
-WorkerLifecycle::WorkerLifecycle(Limits limits, Clock::time_point now) noexcept
-    : limits_{limits}, deadline_{now + limits.start_timeout}
+std::optional<WorkerLifecycle::Clock::time_point> WorkerLifecycle::deadline() const noexcept
 {
+    switch (state_) {
+    case State::starting:
+    case State::probing:
+        return entered_ + limits_.start_timeout;
+    case State::draining:
+        return entered_ + limits_.drain_timeout;
+    case State::terminating: {
+        const auto end = entered_ + limits_.stop_grace;
+        return hurried_ ? std::min(end, *hurried_ + hurried_grace) : end;
+    }
+    case State::ready:
+    case State::killing:
+        break;
+    }
+    return std::nullopt;
 }
 
-void WorkerLifecycle::enter(State state, Action action,
-                            std::optional<Clock::time_point> deadline) noexcept
+void WorkerLifecycle::enter(State state, Action action, Clock::time_point now) noexcept
 {
     state_ = state;
     pending_ = action;
-    deadline_ = deadline;
-}
-
-void WorkerLifecycle::terminate(Clock::time_point now, std::chrono::milliseconds grace) noexcept
-{
-    enter(State::terminating, Action::terminate, now + grace);
+    entered_ = now;
 }
 
 void WorkerLifecycle::on_probing() noexcept
@@ -33,63 +41,50 @@ void WorkerLifecycle::on_probing() noexcept
 void WorkerLifecycle::on_ready() noexcept
 {
     if (is_before_ready())
-        enter(State::ready, Action::none, std::nullopt);
+        enter(State::ready, Action::none, entered_);
 }
 
 void WorkerLifecycle::stop(Clock::time_point now) noexcept
 {
     if (is_before_ready()) // has no connection to finish
-        terminate(now, limits_.stop_grace);
+        enter(State::terminating, Action::terminate, now);
     else if (state_ == State::ready)
-        enter(State::draining, Action::drain, now + limits_.drain_timeout);
+        enter(State::draining, Action::drain, now);
 }
 
 void WorkerLifecycle::on_idle(Clock::time_point now) noexcept
 {
     if (state_ == State::draining)
-        terminate(now, limits_.stop_grace);
+        enter(State::terminating, Action::terminate, now);
 }
 
 void WorkerLifecycle::retire(Clock::time_point now) noexcept
 {
     if (state_ < State::terminating)
-        terminate(now, limits_.stop_grace);
+        enter(State::terminating, Action::terminate, now);
 }
 
 void WorkerLifecycle::abort(Clock::time_point now) noexcept
 {
     if (state_ < State::terminating)
-        enter(State::terminating, Action::abort, now + limits_.stop_grace);
+        enter(State::terminating, Action::abort, now);
 }
 
 void WorkerLifecycle::hurry(Clock::time_point now) noexcept
 {
-    const auto grace = std::min(limits_.stop_grace, hurried_grace);
-    if (state_ < State::terminating)
-        terminate(now, grace);
-    else if (state_ == State::terminating)
-        deadline_ = std::min(*deadline_, now + grace);
+    retire(now);
+    hurried_ = hurried_.value_or(now);
 }
 
 WorkerLifecycle::Action WorkerLifecycle::advance(Clock::time_point now) noexcept
 {
-    if (pending_ == Action::none && deadline_ && now >= *deadline_) {
-        switch (state_) {
-        case State::starting:
-        case State::probing:
-            start_timed_out_ = true;
-            terminate(now, limits_.stop_grace);
-            break;
-        case State::draining:
-            terminate(now, limits_.stop_grace);
-            break;
-        case State::terminating:
-            enter(State::killing, Action::kill, std::nullopt);
-            break;
-        case State::ready:
-        case State::killing:
-            break; // have no deadline
-        }
+    const auto end = deadline();
+    if (pending_ == Action::none && end && now >= *end) {
+        start_timed_out_ = start_timed_out_ || is_before_ready();
+        if (state_ == State::terminating)
+            enter(State::killing, Action::kill, now);
+        else
+            enter(State::terminating, Action::terminate, now);
     }
     return std::exchange(pending_, Action::none);
 }

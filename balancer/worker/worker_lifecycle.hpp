@@ -37,7 +37,12 @@ public:
     /// After hurry(), a worker has this long (or `stop_grace` if that is shorter) from SIGTERM.
     static constexpr std::chrono::milliseconds hurried_grace{1'000};
 
-    WorkerLifecycle(Limits limits, Clock::time_point now) noexcept;
+    WorkerLifecycle(Limits limits, Clock::time_point now) noexcept : limits_{limits}, entered_{now}
+    {
+    }
+
+    /// Other limits from now on; they count from where the old ones did.
+    void set_limits(Limits limits) noexcept { limits_ = limits; }
 
     /// The worker said that it is ready, and has to prove it within its `start_timeout`.
     void on_probing() noexcept;
@@ -66,20 +71,20 @@ public:
     [[nodiscard]] State state() const noexcept { return state_; }
 
     /// When advance() will have something to say by itself.
-    [[nodiscard]] std::optional<Clock::time_point> deadline() const noexcept { return deadline_; }
+    [[nodiscard]] std::optional<Clock::time_point> deadline() const noexcept;
 
     /// True if it is on its way out because it never became ready in time.
     [[nodiscard]] bool has_start_timed_out() const noexcept { return start_timed_out_; }
 
 private:
     [[nodiscard]] bool is_before_ready() const noexcept { return state_ < State::ready; }
-    void enter(State state, Action action, std::optional<Clock::time_point> deadline) noexcept;
-    void terminate(Clock::time_point now, std::chrono::milliseconds grace) noexcept;
+    void enter(State state, Action action, Clock::time_point now) noexcept;
 
     Limits limits_;
     State state_ = State::starting;
     Action pending_ = Action::none;
-    std::optional<Clock::time_point> deadline_;
+    Clock::time_point entered_; ///< when the deadline of its state began to count
+    std::optional<Clock::time_point> hurried_;
     bool start_timed_out_ = false;
 };
 

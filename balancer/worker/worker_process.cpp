@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/worker/worker_process.hpp"
 
+#include "balancer/config/keys.hpp"
 #include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/signal_name.hpp"
 #include "balancer/worker/worker_cgroup.hpp"
@@ -51,6 +52,13 @@ ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& conf
     return ChildProcess{executor, command};
 }
 
+WorkerLifecycle::Limits lifecycle_limits(const PoolConfig& config)
+{
+    return {.start_timeout = config.start_timeout,
+            .drain_timeout = config.drain_timeout,
+            .stop_grace = config.stop_grace};
+}
+
 std::chrono::milliseconds since(WorkerLifecycle::Clock::time_point start)
 {
     return std::chrono::duration_cast<std::chrono::milliseconds>(WorkerLifecycle::Clock::now() -
@@ -60,12 +68,13 @@ std::chrono::milliseconds since(WorkerLifecycle::Clock::time_point start)
 } // namespace
 
 WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
-                             std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
+                             std::shared_ptr<PoolConfig> config, WorkerIdentity identity,
                              std::shared_ptr<WorkerLink> link, EventBus& events, Outputs& outputs,
                              Observer& observer, double dice)
     : identity_{std::move(identity)},
       observer_{observer},
       config_{std::move(config)},
+      first_stall_timeout_{config_->stall_timeout},
       link_{std::move(link)},
       notify_{resolve(config_->dialect) == Dialect::native
                   ? nullptr
@@ -81,15 +90,11 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
                .pid = pid(),
                .generation = identity_.generation},
               name()},
-      lifecycle_{{.start_timeout = config_->start_timeout,
-                  .drain_timeout = config_->drain_timeout,
-                  .stop_grace = config_->stop_grace},
-                 Clock::now()},
-      hang_detector_{config_->stall_timeout},
+      lifecycle_{lifecycle_limits(*config_), Clock::now()},
       recycle_policy_{config_->recycle, dice},
       wake_{executor}
 {
-    set_limits(*config_);
+    apply_limits();
 }
 
 asio::awaitable<sys::ExitStatus> WorkerProcess::run()
@@ -196,6 +201,8 @@ void WorkerProcess::look_for_hang(Clock::time_point now)
     if (lifecycle_.state() != WorkerLifecycle::State::ready)
         return;
     auto reason = hang_detector_.look({.now = now,
+                                       .stall_timeout = config_->stall_timeout,
+                                       .promised = first_stall_timeout_,
                                        .queued = feed().sees_connections() ? feed().queued() : 0,
                                        .taken = feed().taken(),
                                        .heartbeat = std::max(feed().heartbeat(), watchdog_at_)});
@@ -203,10 +210,20 @@ void WorkerProcess::look_for_hang(Clock::time_point now)
         abort_hung(std::move(reason));
 }
 
-void WorkerProcess::set_limits(const PoolConfig& config)
+void WorkerProcess::follow(const PoolConfig& next)
 {
-    link_->feed().set_max_queue(config.max_queue);
-    recycle_policy_.set_limits(config.recycle);
+    bring_in(*config_, next);
+    lifecycle_.set_limits(lifecycle_limits(*config_));
+    apply_limits();
+    if (!config_->probe)
+        on_probe_passed(); // its word is enough
+    wake();
+}
+
+void WorkerProcess::apply_limits()
+{
+    link_->feed().set_max_queue(config_->max_queue);
+    recycle_policy_.set_limits(config_->recycle);
     link_->feed().notify_at(recycle_policy_.limits().max_connections,
                             [this] { observer_.on_worker_due(); });
 }
@@ -267,8 +284,9 @@ void WorkerProcess::on_probe_passed()
 
 void WorkerProcess::on_probe_failed()
 {
-    events_.publish(EventKind::probe_failed, log::Level::info,
-                    probe_failure() + "; it is asked again");
+    if (lifecycle_.state() == WorkerLifecycle::State::probing)
+        events_.publish(EventKind::probe_failed, log::Level::info,
+                        probe_failure() + "; it is asked again");
 }
 
 void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& open)
@@ -397,8 +415,7 @@ void WorkerProcess::be_ready()
     lifecycle_.on_probing();
     Probe::Observer& observer = *this;
     probe_ = std::make_shared<Probe>(
-        wake_.get_executor(), *config_->probe, [this](int fd) { return link_->send_probe(fd); },
-        observer);
+        wake_.get_executor(), config_, [this](int fd) { return link_->send_probe(fd); }, observer);
     events_.publish(EventKind::probing, log::Level::debug, "says it is ready: " + probe_->name());
     probe_->start();
 }

@@ -55,12 +55,13 @@ public:
         ~Observer() = default;
     };
 
-    /// Starts the process; `dice` from -1 to 1 is RecyclePolicy's.  Throws SpawnError, or
-    /// std::system_error if the master has no descriptors or memory left for it.
-    WorkerProcess(const boost::asio::any_io_executor& executor,
-                  std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
-                  std::shared_ptr<WorkerLink> link, EventBus& events, Outputs& outputs,
-                  Observer& observer, double dice);
+    /// Starts the process; `config` is this worker's alone, and its link's.  `dice` from -1 to 1 is
+    /// RecyclePolicy's.
+    ///
+    /// Throws SpawnError, or std::system_error if the master has no descriptors or memory left.
+    WorkerProcess(const boost::asio::any_io_executor& executor, std::shared_ptr<PoolConfig> config,
+                  WorkerIdentity identity, std::shared_ptr<WorkerLink> link, EventBus& events,
+                  Outputs& outputs, Observer& observer, double dice);
 
     /// Follows the process to its end.
     [[nodiscard]] boost::asio::awaitable<sys::ExitStatus> run();
@@ -85,8 +86,8 @@ public:
     /// Ends it with `hang_signal` if it does not take what it is given or its loop stands still.
     void look_for_hang(Clock::time_point now);
 
-    /// Limits that are new since it was started, and can be applied to one that runs.
-    void set_limits(const PoolConfig& config);
+    /// Follows what is new since it was started, as far as one that runs can; see bring_in().
+    void follow(const PoolConfig& next);
 
     /// Has the kernel asked how much memory it has; see RecyclePolicy.  The answer comes later, so
     /// that what is returned is how the time before went.
@@ -130,6 +131,7 @@ private:
     void on_probe_failed() override;
 
     void wake();
+    void apply_limits();
     [[nodiscard]] boost::asio::awaitable<std::string> open_text();
     void perform(WorkerLifecycle::Action action, const std::string& open);
     void stop_probe() noexcept;
@@ -150,7 +152,8 @@ private:
 
     WorkerIdentity identity_;
     Observer& observer_;
-    std::shared_ptr<const PoolConfig> config_;
+    std::shared_ptr<PoolConfig> config_;
+    const std::chrono::milliseconds first_stall_timeout_; ///< by which its watchdog goes
     std::shared_ptr<WorkerLink> link_;
     std::shared_ptr<NotifyInbox> notify_;  ///< null: its dialect has a way of its own
     std::shared_ptr<OutputReader> output_; ///< null: it has our descriptors

@@ -65,8 +65,9 @@ asio::awaitable<void> WorkerSlot::run_worker()
                                       .id = owner_.next_worker_id(),
                                       .generation = place_.generation,
                                       .label = place_.label};
-        worker_ = std::make_shared<WorkerProcess>(executor_, config_, identity,
-                                                  intake_.connect(config_, identity), events_.bus(),
+        const auto config = std::make_shared<PoolConfig>(*config_);
+        worker_ = std::make_shared<WorkerProcess>(executor_, config, identity,
+                                                  intake_.connect(config, identity), events_.bus(),
                                                   outputs_, observer, roll_dice());
     } catch (const std::exception& e) {
         last_failure_ = e.what();
@@ -152,7 +153,7 @@ void WorkerSlot::set_config(std::shared_ptr<const PoolConfig> config)
     config_ = std::move(config);
     policy_.set_limits(config_->restart);
     if (worker_)
-        worker_->set_limits(*config_);
+        worker_->follow(*config_);
 }
 
 void WorkerSlot::stop()

@@ -77,7 +77,7 @@ public:
     /// Its workers get nothing from now on, and go on with what they have.
     void unroute() noexcept;
 
-    /// From the next start on; limits of the worker there is at once.
+    /// From the next start on; the worker there is follows at once as far as it can.
     void set_config(std::shared_ptr<const PoolConfig> config);
 
     /// Drains the worker and starts no other.  A second call does nothing.

@@ -59,12 +59,13 @@ void ListenFdsLink::start(pid_t process, Observer& observer)
         return;
     const auto now = Clock::now();
     schedule_.emplace(now);
-    look_for_accept(now + config_->start_delay.value_or(default_start_delay));
+    look_for_accept(now);
 }
 
-void ListenFdsLink::look_for_accept(Clock::time_point latest)
+void ListenFdsLink::look_for_accept(Clock::time_point started)
 {
     const auto start = Clock::now();
+    const auto latest = started + config_->start_delay.value_or(default_start_delay);
     if (start >= latest || accept_watch_.sees(process_)) {
         stop_looking();
         return observer_->on_ready();
@@ -72,9 +73,9 @@ void ListenFdsLink::look_for_accept(Clock::time_point latest)
     schedule_->on_look(start, Clock::now());
     timer_.expires_at(std::min(schedule_->next(), latest));
     timer_.async_wait(
-        [this, latest, self = shared_from_this()](const boost::system::error_code& error) {
+        [this, started, self = shared_from_this()](const boost::system::error_code& error) {
             if (!error && schedule_)
-                look_for_accept(latest);
+                look_for_accept(started);
         });
 }
 

@@ -64,7 +64,7 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
-    void look_for_accept(Clock::time_point latest);
+    void look_for_accept(Clock::time_point started);
     [[nodiscard]] boost::asio::awaitable<void> watch_for_idle();
     void stop_looking() noexcept;
 

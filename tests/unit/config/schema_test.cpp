@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/dump.hpp"
+#include "balancer/config/keys.hpp"
 #include "balancer/config/units/duration.hpp"
 #include "tests/unit/config/config_errors.hpp"
 
@@ -7,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include <fstream>
+#include <map>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -141,6 +143,22 @@ TEST_CASE("every key of a pool and of the master has an example in docs/operatio
                 CHECK(table.find("\"" + name + "\": ") != std::string::npos);
             }
         }
+}
+
+TEST_CASE("docs/operations.md says of every key of a pool what a reload does with it")
+{
+    std::map<Effect, std::string> lists;
+    for (const auto& [key, effect] : pool_keys())
+        lists[effect] += (lists[effect].empty() ? "`" : ", `") + key + '`';
+    const auto page = text_of("docs/operations.md");
+    const auto has = [&](const std::string& what, Effect effect) {
+        CAPTURE(what);
+        CHECK(page.find("| " + what + " | " + lists[effect] + " |\n") != std::string::npos);
+    };
+    has("replaces the workers", Effect::new_workers);
+    has("tells the workers there are, also those that drain", Effect::running_workers);
+    has("opens, closes or changes listeners", Effect::listeners);
+    has("goes by it itself from now on", Effect::master);
 }
 
 TEST_CASE("the schema has the defaults of the structs")

@@ -298,4 +298,28 @@ TEST_CASE_FIXTURE(Fixture, "what is to be done comes before the deadline of the 
     CHECK(advance(1h + 5s) == Action::kill);
 }
 
+TEST_CASE_FIXTURE(Fixture, "other limits count from where the old ones did, in every state")
+{
+    const WorkerLifecycle::Limits shorter{
+        .start_timeout = 3s, .drain_timeout = 2s, .stop_grace = 1s};
+
+    worker.set_limits(shorter);
+    CHECK(has_deadline(3s));
+    worker.on_probing();
+    CHECK(has_deadline(3s));
+    CHECK(advance(2'999ms) == Action::none);
+
+    make_ready();
+    CHECK_FALSE(worker.deadline());
+    worker.stop(start + 10s);
+    CHECK(advance(10s) == Action::drain);
+    CHECK(has_deadline(12s));
+    worker.set_limits({.start_timeout = 3s, .drain_timeout = 7s, .stop_grace = 9s});
+    CHECK(has_deadline(17s));
+    CHECK(advance(17s) == Action::terminate);
+    CHECK(has_deadline(26s));
+    worker.set_limits(shorter);
+    CHECK(advance(18s) == Action::kill);
+}
+
 TEST_SUITE_END();

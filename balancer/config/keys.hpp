@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+
+#include <string>
+#include <vector>
+
+namespace usher {
+
+/// What a reload does where the value of a key has changed.
+enum class Effect {
+    new_workers,     ///< replaces the workers
+    running_workers, ///< tells the workers there are
+    listeners,       ///< opens, closes or changes listeners
+    master,          ///< goes by it itself from now on
+};
+
+struct KeyEffect {
+    std::string key; ///< `drain_timeout`; inside `node`: `node/window`
+    Effect effect;
+};
+
+/// All keys of a pool, in the order of `--dump`.
+[[nodiscard]] std::vector<KeyEffect> pool_keys();
+
+/// True if `next` can be brought in without replacing a worker.  If it is no other than `now`, it
+/// cannot: then it is the program's file that has changed.
+[[nodiscard]] bool keeps_workers(const PoolConfig& now, const PoolConfig& next);
+
+/// Takes over from `next` what a worker that runs can follow; the rest of `running` stays.
+void bring_in(PoolConfig& running, const PoolConfig& next);
+
+} // namespace usher
