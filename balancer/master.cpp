@@ -109,7 +109,7 @@ int Master::run()
     control_.start();
     notifier_.start();
     orphans_.start();
-    asio::co_spawn(io_, handle_signals(), rethrow);
+    spawn(io_, handle_signals());
 
     io_.run();
 

@@ -3,6 +3,7 @@
 
 #include "balancer/config/units/listen_address.hpp"
 #include "balancer/listen/resolve.hpp"
+#include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/syscall.hpp"
 #include "common/text/one_line.hpp"
 
@@ -38,10 +39,8 @@ bool is_listening_stream(int fd) noexcept
 sys::SocketAddress bound_address(int fd)
 {
     sys::SocketAddress address;
-    socklen_t size = sys::SocketAddress::capacity();
-    if (::getsockname(fd, address.data(), &size) < 0)
-        sys::throw_last_error("getsockname");
-    address.resize(size);
+    if (const auto error = sys::read_bound_address(fd, address))
+        throw std::system_error{error, "getsockname"};
     return address;
 }
 

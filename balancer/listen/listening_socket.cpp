@@ -4,6 +4,7 @@
 #include "balancer/config/units/listen_address.hpp"
 #include "balancer/listen/resolve.hpp"
 #include "balancer/listen/unix_listener.hpp"
+#include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <array>
@@ -29,12 +30,6 @@ void throw_bind_error(std::error_code error, const sys::SocketAddress& address)
 
 namespace {
 
-void set_option(int fd, int level, int option, int value, const char* name)
-{
-    if (::setsockopt(fd, level, option, &value, sizeof value) < 0)
-        sys::throw_last_error(name);
-}
-
 /// How the sockets of one entry of the configuration are opened.
 struct Manner {
     bool v6only;
@@ -49,27 +44,17 @@ ListeningSocket open_tcp(sys::SocketAddress address, const Manner& manner)
     if (manner.use == SocketUse::share && address.port() != 0)
         std::ignore = open_tcp(address, {manner.v6only, manner.backlog, SocketUse::listen});
 
-    sys::UniqueFd fd{
-        ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP)};
-    if (!fd)
-        throw std::system_error{sys::last_error(), address.to_string()};
-
+    sys::UniqueFd fd;
     // A restart may bind while connections of the last run are in TIME_WAIT (socket(7)).
-    set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
-    if (manner.use == SocketUse::share)
-        set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT");
-    if (address.family() == AF_INET6)
-        set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, manner.v6only ? 1 : 0, "IPV6_V6ONLY");
-
-    if (::bind(fd.get(), address.data(), address.size()) < 0)
-        throw_bind_error(sys::last_error(), address);
-    if (manner.use == SocketUse::listen && ::listen(fd.get(), static_cast<int>(manner.backlog)) < 0)
-        throw_bind_error(sys::last_error(), address); // a second listener of SO_REUSEADDR ends here
-
-    socklen_t size = sys::SocketAddress::capacity();
-    if (::getsockname(fd.get(), address.data(), &size) < 0)
-        sys::throw_last_error("getsockname");
-    address.resize(size);
+    sys::BindOptions options{.reuse_address = true,
+                             .reuse_port = manner.use == SocketUse::share,
+                             .v6only = manner.v6only};
+    if (manner.use == SocketUse::listen)
+        options.backlog = manner.backlog;
+    if (const auto error = sys::open_bound_socket(address, options, fd))
+        throw_bind_error(error, address);
+    if (const auto error = sys::read_bound_address(fd.get(), address))
+        throw std::system_error{error, "getsockname"};
     return {.fd = std::move(fd), .address = address};
 }
 

@@ -2,6 +2,7 @@
 #include "balancer/listen/reuseport_group.hpp"
 
 #include "balancer/listen/listening_socket.hpp"
+#include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <algorithm>
@@ -15,12 +16,6 @@
 namespace usher {
 
 namespace {
-
-void set_option(int fd, int level, int option, int value, const char* name)
-{
-    if (::setsockopt(fd, level, option, &value, sizeof value) < 0)
-        sys::throw_last_error(name);
-}
 
 /// A classic BPF program that yields one of `indices`, by chance.  The kernel numbers the sockets
 /// of a group in the order in which they began to listen (net/core/sock_reuseport.c).
@@ -53,17 +48,12 @@ ReuseportGroup::ReuseportGroup(sys::UniqueFd holder, const sys::SocketAddress& a
 
 int ReuseportGroup::add()
 {
-    sys::UniqueFd fd{
-        ::socket(address_.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP)};
-    if (!fd)
-        throw std::system_error{sys::last_error(), address_.to_string()};
-    set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
-    set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT");
-    if (address_.family() == AF_INET6)
-        set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, v6only_ ? 1 : 0, "IPV6_V6ONLY");
-    if (::bind(fd.get(), address_.data(), address_.size()) < 0 ||
-        ::listen(fd.get(), static_cast<int>(backlog_)) < 0)
-        throw_bind_error(sys::last_error(), address_);
+    sys::UniqueFd fd;
+    if (const auto error = sys::open_bound_socket(
+            address_,
+            {.reuse_address = true, .reuse_port = true, .v6only = v6only_, .backlog = backlog_},
+            fd))
+        throw_bind_error(error, address_);
     sockets_.push_back(std::move(fd));
     return sockets_.back().get();
 }

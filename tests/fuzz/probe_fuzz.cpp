@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <sys/socket.h>
 
@@ -17,11 +18,18 @@ using namespace usher::fuzz;
 
 namespace {
 
+std::shared_ptr<const PoolConfig> asking(const char* path)
+{
+    PoolConfig config;
+    config.probe = ProbeConfig{.path = path};
+    return std::make_shared<const PoolConfig>(std::move(config));
+}
+
 /// Asks once, and keeps what came of it.
 struct Question final : Probe::Observer {
     explicit Question(std::string_view answer)
         : probe{std::make_shared<Probe>(
-              io.get_executor(), ProbeConfig{.path = "/health"},
+              io.get_executor(), asking("/health"),
               [answer](int fd) {
                   static_cast<void>(
                       ::send(fd, answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL));

@@ -15,13 +15,13 @@ namespace usher {
 
 namespace {
 
-struct Unit {
+struct DurationUnit {
     std::string_view name;
     std::chrono::milliseconds length;
 };
 
 /// Longest first.
-constexpr std::array<Unit, 5> units{{
+constexpr std::array<DurationUnit, 5> duration_units{{
     {"d", std::chrono::hours{24}},
     {"h", std::chrono::hours{1}},
     {"m", std::chrono::minutes{1}},
@@ -49,8 +49,8 @@ std::chrono::milliseconds parse_duration(std::string_view text)
         throw std::invalid_argument{fmt::format("{} has no unit: use {}s or {}ms", quote(text),
                                                 printable(text, 20), printable(text, 20))};
 
-    const auto found = std::ranges::find(units, unit, &Unit::name);
-    if (found == units.end())
+    const auto found = std::ranges::find(duration_units, unit, &DurationUnit::name);
+    if (found == duration_units.end())
         refuse_syntax(text);
 
     std::int64_t count = 0;
@@ -67,8 +67,10 @@ std::string format_duration(std::chrono::milliseconds duration)
     if (duration == 0ms)
         return "0s";
 
-    const auto* const unit = std::ranges::find_if(
-        units, [&](const Unit& candidate) { return duration % candidate.length == 0ms; });
+    const auto* const unit =
+        std::ranges::find_if(duration_units, [&](const DurationUnit& candidate) {
+            return duration % candidate.length == 0ms;
+        });
     return fmt::format("{}{}", duration / unit->length, unit->name);
 }
 

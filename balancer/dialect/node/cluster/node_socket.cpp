@@ -2,6 +2,7 @@
 #include "balancer/dialect/node/cluster/node_socket.hpp"
 
 #include "balancer/listen/unix_listener.hpp"
+#include "common/sys/socket/bound_socket.hpp"
 
 #include <array>
 #include <cerrno>
@@ -25,25 +26,10 @@ namespace usher {
 
 namespace {
 
-bool set_option(int fd, int level, int option, bool value)
-{
-    const int number = value ? 1 : 0;
-    return ::setsockopt(fd, level, option, &number, sizeof number) == 0;
-}
-
 bool get_option(int fd, int option, int& value)
 {
     socklen_t size = sizeof value;
     return ::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0;
-}
-
-bool read_address(int fd, sys::SocketAddress& address)
-{
-    socklen_t size = sys::SocketAddress::capacity();
-    if (::getsockname(fd, address.data(), &size) < 0)
-        return false;
-    address.resize(size);
-    return true;
 }
 
 /// 0 or an errno.
@@ -51,26 +37,19 @@ int open_at(const sys::SocketAddress& address, const ServerRequest& request, Nod
             unsigned backlog, NodeSocket& socket)
 {
     const bool datagram = request.kind != ServerRequest::Kind::stream;
-    sys::UniqueFd fd{::socket(
-        address.family(), (datagram ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
-    if (!fd)
-        return errno;
-    const bool inet = address.family() != AF_UNIX;
-    if (inet && (!datagram || request.reuse_address) &&
-        !set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, true))
-        return errno;
-    if (use == NodeSocketUse::share && !set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, true))
-        return errno;
-    if (address.family() == AF_INET6 &&
-        !set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, request.v6only))
-        return errno;
-    if (::bind(fd.get(), address.data(), address.size()) < 0)
-        return errno;
-    if (!datagram && use == NodeSocketUse::listen &&
-        ::listen(fd.get(), static_cast<int>(backlog)) < 0)
-        return errno;
-    if (!read_address(fd.get(), socket.address))
-        return errno;
+    sys::BindOptions options{.type = datagram ? SOCK_DGRAM : SOCK_STREAM,
+                             .reuse_address = address.family() != AF_UNIX &&
+                                              (!datagram || request.reuse_address),
+                             .reuse_port = use == NodeSocketUse::share,
+                             .v6only = request.v6only};
+    if (!datagram && use == NodeSocketUse::listen)
+        options.backlog = backlog;
+    sys::UniqueFd fd;
+    auto error = sys::open_bound_socket(address, options, fd);
+    if (!error)
+        error = sys::read_bound_address(fd.get(), socket.address);
+    if (error)
+        return error.value();
     socket.fd = std::move(fd);
     return 0;
 }
@@ -187,7 +166,7 @@ int adopt_inherited(const ServerRequest& request, unsigned backlog, NodeSocket& 
     if (!fd || (!datagram && ::listen(fd.get(), static_cast<int>(backlog)) < 0) ||
         ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK) < 0)
         return errno;
-    if (!read_address(fd.get(), socket.address))
+    if (sys::read_bound_address(fd.get(), socket.address))
         return errno;
     socket.fd = std::move(fd);
     return 0;

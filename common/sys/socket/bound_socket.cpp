@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include "common/sys/socket/bound_socket.hpp"
+
+#include "common/sys/syscall.hpp"
+
+#include <utility>
+
+#include <netinet/in.h>
+
+namespace usher::sys {
+
+namespace {
+
+bool set_option(int fd, int level, int option, bool value) noexcept
+{
+    const int number = value ? 1 : 0;
+    return ::setsockopt(fd, level, option, &number, sizeof number) == 0;
+}
+
+} // namespace
+
+std::error_code open_bound_socket(const SocketAddress& address, const BindOptions& options,
+                                  UniqueFd& socket)
+{
+    UniqueFd fd{::socket(address.family(), options.type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    const bool ok =
+        fd && (!options.reuse_address || set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, true)) &&
+        (!options.reuse_port || set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, true)) &&
+        (address.family() != AF_INET6 ||
+         set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, options.v6only)) &&
+        ::bind(fd.get(), address.data(), address.size()) == 0 &&
+        (!options.backlog || ::listen(fd.get(), static_cast<int>(*options.backlog)) == 0);
+    if (!ok)
+        return last_error();
+    socket = std::move(fd);
+    return {};
+}
+
+std::error_code read_bound_address(int socket, SocketAddress& address) noexcept
+{
+    socklen_t size = SocketAddress::capacity();
+    if (::getsockname(socket, address.data(), &size) < 0)
+        return last_error();
+    address.resize(size);
+    return {};
+}
+
+} // namespace usher::sys

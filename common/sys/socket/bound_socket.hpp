@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/socket/socket_address.hpp"
+
+#include <optional>
+#include <system_error>
+
+#include <sys/socket.h>
+
+namespace usher::sys {
+
+/// How a socket is bound; see socket(7), ipv6(7).
+struct BindOptions {
+    int type = SOCK_STREAM;
+    bool reuse_address = false;
+    bool reuse_port = false;
+    bool v6only = false;             ///< of IPv6
+    std::optional<unsigned> backlog; ///< none: it does not listen
+};
+
+/// Opens a socket bound to `address`, non-blocking.  Nothing stays open after an error.
+[[nodiscard]] std::error_code open_bound_socket(const SocketAddress& address,
+                                                const BindOptions& options, UniqueFd& socket);
+
+/// Where `socket` is bound.
+[[nodiscard]] std::error_code read_bound_address(int socket, SocketAddress& address) noexcept;
+
+} // namespace usher::sys
