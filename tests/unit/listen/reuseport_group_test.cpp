@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/listen/reuseport_group.hpp"
 
-#include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
 #include "balancer/listen/listening_socket.hpp"
+#include "common/sys/socket/backlog.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/sockets.hpp"
 
@@ -38,7 +38,7 @@ struct Fixture : NoFdLeak {
             clients.push_back(connect_to(address));
         std::vector<std::size_t> result;
         for (const int socket : sockets)
-            result.push_back(waiting_in_backlog(socket));
+            result.push_back(sys::waiting_in_backlog(socket).value());
         for (const int socket : sockets)
             while (const sys::UniqueFd taken{::accept(socket, nullptr, nullptr)}) {
             }
