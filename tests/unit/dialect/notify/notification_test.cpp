@@ -30,7 +30,8 @@ TEST_CASE("a status cannot look like a line of the log")
 {
     using namespace std::string_literals;
     CHECK(parse_notification("STATUS=a\r\x1b[31m\0b\x7f"s).status == "a  [31m b ");
-    CHECK(parse_notification("STATUS=" + std::string(5000, 'x')).status->size() == 200);
+    CHECK(parse_notification("STATUS=" + std::string(5000, 'x')).status ==
+          std::string(200, 'x') + "...");
 }
 
 TEST_SUITE_END();
