@@ -41,11 +41,10 @@ Json describe(WorkerSlot& slot)
 {
     Json json{{"slot", slot.place().slot}, {"generation", slot.place().generation}};
     if (auto* const worker = slot.worker()) {
-        const auto age = Clock::now() - worker->started_at();
         json["state"] = name_of(worker->state());
         json["pid"] = worker->pid();
         json["worker"] = worker->identity().id;
-        json["uptime_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(age).count();
+        json["uptime_ms"] = worker->age().count();
         const auto& feed = worker->feed(); // null: nobody can tell
         json["handed_off"] = feed.sees_connections() ? Json(feed.handed_off()) : Json(nullptr);
         json["queued"] = feed.sees_connections() ? Json(feed.queued()) : Json(nullptr);

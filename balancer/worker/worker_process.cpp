@@ -59,12 +59,6 @@ WorkerLifecycle::Limits lifecycle_limits(const PoolConfig& config)
             .stop_grace = config.stop_grace};
 }
 
-std::chrono::milliseconds since(WorkerLifecycle::Clock::time_point start)
-{
-    return std::chrono::duration_cast<std::chrono::milliseconds>(WorkerLifecycle::Clock::now() -
-                                                                 start);
-}
-
 } // namespace
 
 WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
@@ -373,7 +367,7 @@ void WorkerProcess::become_ready()
     ready_at_ = Clock::now();
     hang_detector_.forgive(ready_at_);
     events_.publish(EventKind::ready, log::Level::info,
-                    fmt::format("ready after {} ms", since(started_).count()));
+                    fmt::format("ready after {} ms", age().count()));
     observer_.on_worker_ready(*this);
     wake();
 }

@@ -124,7 +124,11 @@ public:
 
     [[nodiscard]] bool was_ready() const noexcept { return was_ready_; }
     [[nodiscard]] WorkerLifecycle::State state() const noexcept { return lifecycle_.state(); }
-    [[nodiscard]] Clock::time_point started_at() const noexcept { return started_; }
+    /// How long ago it was started.
+    [[nodiscard]] std::chrono::milliseconds age() const noexcept
+    {
+        return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started_);
+    }
 
 private:
     void on_probe_passed() override;

@@ -86,7 +86,7 @@ asio::awaitable<void> WorkerSlot::run_worker()
     last_output_ = worker_->last_output();
     worker_->events().publish(
         EventKind::exit, stopping_ ? log::Level::info : log::Level::warning,
-        fmt::format("{} after {} ms", status.to_string(), since(worker_->started_at()).count()));
+        fmt::format("{} after {} ms", status.to_string(), worker_->age().count()));
     worker_.reset();
     owner_.on_down(*this);
     owner_.on_change();

@@ -87,7 +87,7 @@ TEST_CASE_FIXTURE(Fixture, "garbage is answered with a reason and harms nobody")
         HttpClient client{usher.control_path()}; // a plain byte stream is all that is needed
         client.send(request);
         const auto line = client.read_line();
-        CHECK(json::parse(line).at("code") == 2);
+        CHECK(json::parse(line).at("outcome") == "bad_request");
         CHECK(line.find(answer) != std::string::npos);
     }
     check_well();
@@ -135,7 +135,7 @@ TEST_CASE_FIXTURE(Fixture, "100 clients at once are all answered")
         client.send(request({{"command", "status"}}));
     for (auto& client : clients) {
         CHECK(json::parse(client.read_line()).at("status").at("pid") == usher.pid());
-        CHECK(json::parse(client.read_line()).at("code") == 0);
+        CHECK(json::parse(client.read_line()).at("outcome") == "done");
         CHECK(client.sees_end(10s));
     }
     clients.clear();
