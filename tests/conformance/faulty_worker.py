@@ -156,7 +156,7 @@ def _(_cls):
 
 @fault("no-headroom")
 def _(_cls):
-    usher._has_headroom = lambda source: True
+    usher._fits = lambda source, reserve: True
 
 
 @fault("writes-to-hand-off")
@@ -181,12 +181,12 @@ def _(cls):
         served.add(fd)
         good(self, connection)  # closes it, and so much for the epoll
 
-    def heartbeat(self):
-        usher.Worker.heartbeat(self)
+    def wait(self, seconds):
+        usher.Worker._wait(self, seconds)
         if any(fd in served for fd, _ in poller.poll(0)):
             os._exit(1)  # in C, this is where freed memory is used
     cls.serve = serve
-    cls.heartbeat = heartbeat
+    cls._wait = wait
 
 
 @fault("no-accepted")

@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -217,13 +218,14 @@ std::string free_descriptors()
 }
 
 /// Two threads listen at once, each on its own of the two addresses the program listens on
-/// already; so many times.
-std::string listen_in_threads(int times)
+/// already; again and again for this time.
+std::string listen_in_threads(std::chrono::milliseconds span)
 {
     std::array<Address, 2> wanted;
     for (std::size_t i = 0; i < 2; ++i)
         ::getsockname(listeners.at(i), wanted[i].data(), &wanted[i].size);
-    for (int round = 0; round < times; ++round) {
+    const auto end = std::chrono::steady_clock::now() + span;
+    while (std::chrono::steady_clock::now() < end) {
         std::atomic<int> waiting{2};
         std::array<std::string, 2> names;
         const auto listen_once = [&](std::size_t i) {
@@ -231,7 +233,7 @@ std::string listen_in_threads(int times)
             (void)::bind(fd, wanted[i].data(), wanted[i].size);
             --waiting;
             while (waiting > 0) {
-            }
+            } // whoever yields comes too late for a race
             names[i] = ::listen(fd, 1) < 0 ? result(-1) : name_by(::getsockname, fd);
             ::close(fd);
         };
@@ -323,7 +325,7 @@ std::string perform(const std::string& verb, const std::string& rest)
     if (verb == "close-from")
         return result(::close_range(static_cast<unsigned>(std::stoi(rest)), ~0U, 0));
     if (verb == "listen-in-threads")
-        return listen_in_threads(std::stoi(rest));
+        return listen_in_threads(std::chrono::milliseconds{std::stoi(rest)});
     if (verb == "threads")
         return accept_in_threads(std::stoi(rest));
     if (verb == "echo-environment") {

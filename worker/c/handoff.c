@@ -39,9 +39,10 @@ int uw_receive(int socket, struct uw_batch* batch)
     // back before it is consumed, and then two workers hold the same connection.
     unsigned char start[uw_header_size];
     struct uw_header header;
-    if (!uw_has_fd_reserve(&batch->fd_mark) &&
+    if (batch->fd_mark == 0 &&
         recv(socket, start, sizeof start, MSG_PEEK | MSG_DONTWAIT) == (ssize_t)sizeof start &&
-        uw_decode_header(start, &header) && !uw_has_fd_headroom(socket, header.count))
+        uw_decode_header(start, &header) && !uw_find_fd_reserve(&batch->fd_mark) &&
+        !uw_has_fd_headroom(socket, header.count))
         return refuse(batch, EMFILE);
 
     // Room for the largest message, so only RLIMIT_NOFILE can make the kernel drop one.

@@ -19,7 +19,7 @@ struct uw_batch {
     size_t record_size;
     size_t count;
     size_t next;
-    int fd_mark; ///< see uw_has_fd_reserve()
+    int fd_mark; ///< see uw_find_fd_reserve()
 };
 
 /// Reads the next packet into `batch`, which is empty.  1: done; 0: end of file; -1 and errno:

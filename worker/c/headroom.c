@@ -9,11 +9,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-bool uw_has_fd_reserve(int* mark)
+bool uw_find_fd_reserve(int* mark)
 {
     struct rlimit limit;
-    if (*mark > 0)
-        return true;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return false;
 

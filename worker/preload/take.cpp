@@ -52,7 +52,7 @@ constinit sys::FdReserve reserve;
 /// connection that is not read waits, and the master gives others the next ones.
 bool has_room() noexcept
 {
-    if (reserve.is_there())
+    if (reserve.is_known() || reserve.look())
         return true;
     const int probe = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
     if (probe >= 0)

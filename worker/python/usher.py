@@ -149,10 +149,13 @@ class _Reserve:
     def __init__(self) -> None:
         self._mark = 0  # the first of the last numbers; 0: not seen to be free
 
-    def is_there(self) -> bool:
-        """True if the descriptors of one packet surely fit."""
-        if self._mark > 0:
-            return True
+    @property
+    def is_known(self) -> bool:
+        """True if the descriptors of one packet fit, without a look()."""
+        return self._mark > 0
+
+    def look(self) -> bool:
+        """Asks the kernel whether the descriptors of one packet fit."""
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         first = max(0, limit - 4 * MAX_BATCH)
         free = sum(not _is_open(fd) for fd in range(first, limit))
@@ -467,7 +470,7 @@ class Worker:
 
     def _receive(self) -> None:
         """Buffers the connections of one packet of the master."""
-        if not (self._reserve.is_there() or _fits(self._source)):
+        if not (self._reserve.is_known or _fits(self._source, self._reserve)):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         # Not by socket.recv_fds(), which in Python 3.9 to 3.13 drops the flags it is given.
         packet, extra, flags, _ = self._source.recvmsg(_MAX_PACKET, _FDS_SPACE,
@@ -708,7 +711,7 @@ def _is_open(fd: int) -> bool:
         return False
 
 
-def _fits(source: socket.socket) -> bool:
+def _fits(source: socket.socket, reserve: _Reserve) -> bool:
     """True if the descriptors of the next packet fit: the kernel closes those that do not.
 
     Not asked by receiving with MSG_PEEK, which copies the descriptors: the master may take the packet
@@ -717,6 +720,8 @@ def _fits(source: socket.socket) -> bool:
     start = source.recv(_HEADER.size, socket.MSG_PEEK)
     if len(start) < _HEADER.size:
         return True  # receiving will say what it is
+    if reserve.look():
+        return True
     probes: list[int] = []
     try:
         for _ in range(min(_HEADER.unpack(start)[1], MAX_BATCH)):

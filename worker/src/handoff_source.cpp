@@ -28,7 +28,7 @@ std::error_code HandoffSource::take(int socket, IncomingConnection& connection)
 bool HandoffSource::has_headroom(int socket)
 {
     static_assert(sys::FdReserve::packet >= wire::max_handoff_records);
-    if (reserve_.is_there())
+    if (reserve_.is_known())
         return true;
 
     // Not by receiving with MSG_PEEK, which copies the descriptors: the master may take the packet
@@ -38,7 +38,7 @@ bool HandoffSource::has_headroom(int socket)
     if (sys::peek_message(socket, start, size))
         return true; // nothing there: receive() will say what
     const auto header = wire::decode_header(std::span{start}.first(size));
-    return !header || sys::has_fd_headroom(socket, header->count);
+    return !header || reserve_.look() || sys::has_fd_headroom(socket, header->count);
 }
 
 std::error_code HandoffSource::receive(int socket)

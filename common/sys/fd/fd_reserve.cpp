@@ -9,11 +9,8 @@
 
 namespace usher::sys {
 
-bool FdReserve::is_there() noexcept
+bool FdReserve::look() noexcept
 {
-    if (mark_.load(std::memory_order_relaxed) > 0)
-        return true;
-
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return false;

@@ -16,8 +16,14 @@ public:
     /// No packet of ours carries more descriptors.
     static constexpr int packet = 64;
 
-    /// True if the descriptors of one packet fit now.
-    [[nodiscard]] bool is_there() noexcept;
+    /// True if the descriptors of one packet fit, without a look; false: look().
+    [[nodiscard]] bool is_known() const noexcept
+    {
+        return mark_.load(std::memory_order_relaxed) > 0;
+    }
+
+    /// Asks the kernel whether the descriptors of one packet fit.
+    [[nodiscard]] bool look() noexcept;
 
     /// To be told the number of each descriptor that is received.
     void note(int fd) noexcept
