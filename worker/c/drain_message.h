@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Reads a control message of the master: true if it is `drain`, with its time-out.  Every other
-/// message, and what is no message at all, is false and ignored.
+/// Reads a control message of the master.  True if it is `drain`, with its time-out; false for
+/// every other message, and for what is no message at all.
 ///
 /// Names with escapes in them are not recognised: the master writes none.
 bool uw_read_drain(const char* text, size_t size, uint64_t* timeout_ms);

@@ -4,8 +4,9 @@
 #include <stddef.h>
 #include <string.h>
 
-/// Copies the structure `from` into one that the caller's header may know shorter or longer; what
-/// the caller knows and we do not becomes zero.  The size that both begin with stays the caller's.
+/// Copies the structure `from` to the caller's, which may be shorter or longer because the caller
+/// was built against another version of the header.  Fields that we do not know become zero.  The
+/// size that both begin with stays the caller's.
 static inline void uw_fill(void* to, size_t to_size, const void* from, size_t from_size)
 {
     if (to_size <= sizeof(size_t) || from_size <= sizeof(size_t))

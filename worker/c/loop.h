@@ -6,8 +6,8 @@
 /// Starts watching the worker's descriptors.  -1 and errno if that fails.
 int uw_start_loop(struct usher_worker* worker);
 
-/// Does what there is to do without waiting: heartbeat, messages, and whether the source is
-/// readable.
+/// Does what can be done without waiting: stamps the heartbeat, reads messages, and notes whether
+/// the source is readable.
 void uw_turn_loop(struct usher_worker* worker);
 
 /// There is no room for descriptors: looks at the source again in a little while.

@@ -22,7 +22,7 @@
 /// **The loop.**  usher_fd() becomes readable when there is something to do: connections, a message
 /// of the master, or, once a second, the heartbeat.  Then call usher_accept() until it says EAGAIN;
 /// that does all three.  A program whose loop does not come round for the master's `stall_timeout`
-/// counts as hung, so blocking work belongs into threads.
+/// counts as hung, so blocking work belongs in threads.
 ///
 /// **Threads.**  A worker is for one thread at a time.  usher_done(), usher_set_load(),
 /// usher_draining() and usher_open_connections() may be called from any thread at any time between
@@ -36,8 +36,8 @@
 ///
 /// Under usher a process has one worker.  The first usher_open() takes over what the master gave;
 /// it makes those descriptors close-on-exec and removes the variables, so that programs started
-/// from here are not taken for workers.  It has SIGPIPE ignored, unless the program has a handler:
-/// what goes to the standard output is read by the master, which a worker may outlive.
+/// from here are not taken for workers.  It makes the process ignore SIGPIPE, unless the program
+/// has a handler: standard output is read by the master, which may die first.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -112,7 +112,8 @@ USHER_API struct usher_worker* usher_open(const struct usher_options* options);
 /// Why the last usher_open() of this thread failed, in one sentence without a full stop.
 USHER_API const char* usher_error(void);
 
-/// Closes everything, also connections that usher_accept() has not returned.  NULL does nothing.
+/// Closes everything, including connections that usher_accept() has not returned.  NULL does
+/// nothing.
 USHER_API void usher_close(struct usher_worker* worker);
 
 /// Tells the master that connections may come.  Call it once, when everything is set up.
@@ -130,13 +131,13 @@ USHER_API int usher_fd(const struct usher_worker* worker);
 /// longer, and until then close() does not do that, nor does it end the connection (shutdown(2)
 /// does).
 ///
-/// EAGAIN: none now; wait for usher_fd().  Also said near RLIMIT_NOFILE: connections stay with the
-/// master until there is room.  ESHUTDOWN: no more will come, because this worker drains or its
+/// EAGAIN: none now; wait for usher_fd().  Also near RLIMIT_NOFILE: connections then stay queued
+/// until there is room.  ESHUTDOWN: no more will come, because this worker drains or its
 /// master is gone; finish what is open.  EBADMSG: the master sent what is no packet.
 USHER_API int usher_accept(struct usher_worker* worker, struct usher_connection* connection);
 
-/// Does what usher_accept() does besides: the heartbeat, and messages of the master.  For a program
-/// that wants no connections for a while; it calls this at least once a second.
+/// Stamps the heartbeat and reads the master's messages, as usher_accept() does too.  A program
+/// that wants no connections for a while calls this at least once a second.
 USHER_API int usher_poll(struct usher_worker* worker);
 
 /// Counts one connection as done; call it once for each, when its descriptor is closed.  EINVAL:
@@ -165,7 +166,7 @@ USHER_API int usher_get_identity(const struct usher_worker* worker,
                                  struct usher_identity* identity);
 
 /// Tells the master, for its log, why this program is about to exit by itself.  Other characters
-/// than printable ASCII become '?', and what is behind 200 characters is cut off.
+/// than printable ASCII become '?', and everything after 200 characters is cut off.
 USHER_API int usher_bye(struct usher_worker* worker, const char* reason);
 
 #ifdef __cplusplus

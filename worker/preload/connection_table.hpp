@@ -6,21 +6,22 @@
 
 namespace usher::preload {
 
-/// What a program is to be told of a connection otherwise than the kernel would tell it.
+/// Where a program must hear something else about a connection than the kernel would say.
 struct ConnectionFacts {
-    wire::Address peer;     ///< family unknown: what the kernel says
+    wire::Address peer;     ///< of unknown family: the kernel's answer is right
     wire::Address local;    ///< the same
     int family = AF_UNSPEC; ///< of the socket the program listens on
 };
 
-/// Makes the table; called once, before any connection comes.  Without memory for it there are no
-/// facts, and the kernel's answers stand.
+/// Allocates the table.  Called once, before the first connection.  If there is no memory for it,
+/// the program hears what the kernel says.
 void make_connection_table() noexcept;
 
-/// The program has taken the connection `fd`; null: what the kernel says is right.
+/// Sets the facts of `fd`, a connection that the program has just accepted; null if the kernel's
+/// answers are right.
 void set_facts(int fd, const ConnectionFacts* facts) noexcept;
 
-/// Copies what there is to know about `fd`; false if the kernel's answer is right.
+/// Copies the facts of `fd`; false if there are none.
 [[nodiscard]] bool find_facts(int fd, ConnectionFacts& facts) noexcept;
 
 } // namespace usher::preload

@@ -5,8 +5,8 @@
 
 namespace usher::preload {
 
-/// A borrowed descriptor, and what it must be: its number may have been closed and reused by the
-/// program, which does not know that it is there.
+/// A borrowed descriptor, and how to recognise it: the program does not know about it, and may have
+/// closed it and reused its number.
 struct Descriptor {
     int fd = -1;
     ino_t inode = 0;

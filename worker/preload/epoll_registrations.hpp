@@ -18,7 +18,7 @@ public:
     /// Finds the registrations of `fd` in this process and removes them.
     explicit EpollRegistrations(int fd) noexcept;
 
-    /// Makes the same for what `fd` is now.
+    /// Registers the file that `fd` is now in the same way.
     void restore() noexcept;
 
 private:

@@ -31,7 +31,7 @@ struct PoolListener {
     Address address;
 };
 
-/// What the master has left for this process, or for one that it descends from.
+/// What the master left for this process or an ancestor of it.
 struct Inheritance {
     static constexpr std::size_t most_listeners = 64;
 
@@ -53,8 +53,8 @@ struct Inheritance {
 /// Inactive until take_inheritance().
 [[nodiscard]] Inheritance& inheritance() noexcept;
 
-/// Reads the environment.  Leaves this process inactive if the variables are not there or do not
-/// fit what is open: then it was started by somebody who closed the descriptors.
+/// Reads the environment.  This process stays inactive if the variables are missing, or if the
+/// descriptors that they name were closed by whoever started it.
 void take_inheritance() noexcept;
 
 } // namespace usher::preload

@@ -8,8 +8,8 @@
 
 namespace usher::preload {
 
-/// A descriptor of this process that is a hand-off socket and that the program takes for its
-/// listening socket.
+/// A descriptor that is a hand-off socket, while the program believes that it is its listening
+/// socket.
 struct Listening {
     std::atomic<int> fd{-1};
     std::size_t queue = 0;
@@ -18,24 +18,24 @@ struct Listening {
     Address wanted;         ///< what the program has bound it to
 };
 
-/// The entry of `fd`, null if there is none.  The number may have been reused since: whoever
-/// cannot tell by other means asks is_listening().
+/// The entry of `fd`, null if there is none.  The number may have been reused since; if that
+/// matters, ask is_listening().
 [[nodiscard]] Listening* find_listening(int fd) noexcept;
 
-/// The same, sure that it still is the hand-off socket: one system call more.
+/// The same, after checking that `fd` still is the hand-off socket, for one more system call.
 [[nodiscard]] Listening* is_listening(int fd) noexcept;
 
-/// Adds an entry, or overwrites what was known of `fd`; null if there is no room.
+/// Adds an entry, or replaces that of `fd`; null if there is no room.
 Listening* add_listening(int fd, std::size_t queue, int family, const Address& wanted,
                          bool is_guess) noexcept;
 
-/// The number is somebody else's now.
+/// Removes an entry whose number belongs to another file now.
 void forget_listening(Listening& entry) noexcept;
 
 /// A descriptor that is a hand-off socket of `queue`; -1 if the program has none.
 [[nodiscard]] int listening_at(std::size_t queue) noexcept;
 
-/// Calls `act` for each entry that still is what it says.
+/// Calls `act` for each entry whose descriptor still is a hand-off socket.
 void for_each_listening(void (*act)(Listening&)) noexcept;
 
 } // namespace usher::preload

@@ -3,14 +3,15 @@
 
 #include <cstddef>
 
-/// What the shim says to the master: each thing once for the whole worker, however many processes
-/// it is made of.
+/// What the shim tells the master.  Each message is sent once per worker, however many processes
+/// that consists of.
 namespace usher::preload {
 
-/// The shim is in a process of the worker: `hello`.
+/// Says `hello`: the shim was loaded into a process of the worker.
 void say_loaded() noexcept;
 
-/// The program listens where the connections of `queue` are for; `ready` with the last one.
+/// Notes that the program listens where the connections of `queue` are for; says `ready` once that
+/// is so for every queue.
 void say_listening(std::size_t queue) noexcept;
 
 } // namespace usher::preload

@@ -5,16 +5,16 @@
 
 namespace usher::preload {
 
-/// A socket that never becomes readable and never ends; -1 if there is none to be had.
+/// Opens a socket that never becomes readable; -1 if there is no room for its descriptor.
 [[nodiscard]] int make_quiet() noexcept;
 
 /// End-of-file on a hand-off socket: the master is gone, and nobody else will hand anything over.
 ///
-/// The program does not know end-of-file on a listening socket and would ask again and again, so
-/// it gets one that stays quiet; and it is told to end in the one way it understands, by the
-/// pool's `stop_signal`.
+/// A program does not expect end-of-file on a listening socket and would call accept() again and
+/// again, so a quiet socket takes its place.  The program is told to end by the one means it
+/// understands, the pool's `stop_signal`.
 ///
-/// False: there is no room for that socket, or it is there and the program has shut it down.
+/// Returns false if there is no room for the quiet socket, or the program has shut that down too.
 [[nodiscard]] bool on_master_gone(const Listening& entry) noexcept;
 
 } // namespace usher::preload

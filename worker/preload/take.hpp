@@ -7,9 +7,9 @@
 
 namespace usher::preload {
 
-/// What accept4(2) does, for a hand-off socket: the new descriptor, or -1 and errno.
+/// accept4(2) for a hand-off socket: returns the new descriptor, or -1 and errno.
 ///
-/// ENOTSOCK: `entry` is out of date, its number is another file now.
+/// ENOTSOCK: `entry` is out of date; its number is another file now.
 [[nodiscard]] int take_connection(const Listening& entry, int fd, sockaddr* address,
                                   socklen_t* size, int flags) noexcept;
 

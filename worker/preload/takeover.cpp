@@ -25,7 +25,7 @@ std::uint32_t mark_of(const Address& address) noexcept
     constexpr std::uint32_t unix_domain = 0x2'0000;
     if (address.is_tcp())
         return tcp | address.port();
-    // Any path will do as well as another: the program has one such listener, or says which port.
+    // One mark for all paths: a program has one such listener, or is told apart by its port.
     return unix_domain;
 }
 
@@ -39,10 +39,10 @@ std::size_t exact_match(const Address& address) noexcept
     return all.queue_count;
 }
 
-/// Where a pool listens at one place only, the program may do so wherever it likes.
+/// If the pool listens at one place only, the program may choose its own.
 ///
-/// A Unix socket of the program is taken for a TCP listener never: it is more often a control
-/// socket than what clients are to reach.
+/// A Unix socket is never taken for a TCP listener: it is more often a control socket than what
+/// clients connect to.
 bool may_guess(const Address& address) noexcept
 {
     const auto& all = inheritance();
@@ -71,8 +71,8 @@ bool choose(const Address& address) noexcept
     return !has_matched(0) && chosen.compare_exchange_strong(nothing, mark);
 }
 
-/// The program's first listener was taken for want of a better one, and now the one that was meant
-/// has come: the first one is the program's own again.
+/// Undoes a guess: the program's first listener was taken because there was no better one, and now
+/// the right one has come.
 void give_back(Listening& entry) noexcept
 {
     if (!entry.is_guess)

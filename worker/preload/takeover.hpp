@@ -6,25 +6,25 @@
 
 namespace usher::preload {
 
-/// True if a socket bound to `address` might be the one that is fed by the master.
+/// True if the master might serve a socket that is bound to `address`.
 [[nodiscard]] bool might_match(const Address& address) noexcept;
 
 enum class TakeOver {
     done,
-    no_match, ///< not the pool's: the program's own affair
+    no_match, ///< not one of the pool's addresses: the program listens by itself
     failed,   ///< with errno
 };
 
-/// Makes a hand-off socket of `fd`, a stream socket that is, or is believed to be, bound to
-/// `wanted`.
+/// Replaces `fd`, a stream socket that is bound to `wanted`, or that the program believes to be, by
+/// a hand-off socket.
 [[nodiscard]] TakeOver take_over(int fd, const Address& wanted) noexcept;
 
-/// A descriptor that the program got in another way than by listen(), such as dup() or a parent:
-/// its entry if it is a hand-off socket, null if not.
+/// The entry of a descriptor that the program did not get by listen() but, say, by dup() or from
+/// its parent; null if it is no hand-off socket.
 [[nodiscard]] Listening* recognize(int fd) noexcept;
 
-/// Puts `replacement` also under the number of `entry`, with the flags and the registrations with
-/// epoll that are there.
+/// Duplicates `replacement` to the number of `entry`, and keeps that number's flags and epoll
+/// registrations.
 void replace(const Listening& entry, int replacement) noexcept;
 
 } // namespace usher::preload

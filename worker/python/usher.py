@@ -278,7 +278,7 @@ class Worker:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            connection = self._next()
+            connection = self.take()
             if connection is not None:
                 connection.socket.setblocking(True)
                 return connection
@@ -367,17 +367,6 @@ class Worker:
 
         None: none now, or, once `is_ended`, none any more.
         """
-        return self._next()
-
-    @property
-    def is_ended(self) -> bool:
-        """True when no more connections will come."""
-        return self._ended
-
-    # How it is done.
-
-    def _next(self) -> Optional[Connection]:
-        """The next connection; its socket does not block."""
         if not self._buffered and not self._ended and time.monotonic() >= self._paused_until:
             try:
                 self._receive() if self._control is not None else self._accept()
@@ -393,6 +382,13 @@ class Worker:
         self._page.count_accepted()
         connection.socket._on_end = self._page.count_closed
         return connection
+
+    @property
+    def is_ended(self) -> bool:
+        """True when no more connections will come."""
+        return self._ended
+
+    # How it is done.
 
     def _wait(self, seconds: float) -> None:
         """Waits until there is something to do; at most so long."""

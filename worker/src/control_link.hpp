@@ -17,7 +17,7 @@ namespace usher::worker {
 
 /// The worker's end of the control socket.
 ///
-/// Lives as a shared pointer: a wait that is under way keeps it until close().
+/// Must be owned by a shared pointer: a pending wait keeps it alive until close().
 class ControlLink final : public std::enable_shared_from_this<ControlLink> {
 public:
     ControlLink(boost::asio::io_context& io, sys::UniqueFd socket);
@@ -25,7 +25,7 @@ public:
     /// Calls `on_drain` when the master says that no more connections will come.
     void start(std::function<void()> on_drain);
 
-    /// Sends; a master that is gone or does not read is no error here.
+    /// Sends `packet`, and ignores that the master is gone or does not read.
     void send(const std::string& packet) noexcept;
 
     void close() noexcept;

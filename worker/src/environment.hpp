@@ -9,7 +9,7 @@
 
 namespace usher::worker {
 
-/// What the master gave to this process.
+/// What the master has given to this process.
 struct Inheritance {
     Identity identity;
     sys::UniqueFd handoff;
@@ -21,7 +21,7 @@ struct Inheritance {
 /// are removed, so that programs this process starts are not taken for workers.  Nothing if
 /// there is no master.
 ///
-/// Throws std::runtime_error that names the variable if they are damaged or of another protocol.
+/// Throws std::runtime_error that names the variable if one is damaged or of another protocol.
 [[nodiscard]] std::optional<Inheritance> take_inheritance();
 
 } // namespace usher::worker

@@ -12,7 +12,7 @@ namespace usher::worker {
 
 /// Stamps the scoreboard's heartbeat once a second from the event loop, until stop().
 ///
-/// Lives as a shared pointer, which a wait that is under way keeps.
+/// Must be owned by a shared pointer: a pending wait keeps it alive.
 class Heartbeat final : public std::enable_shared_from_this<Heartbeat> {
 public:
     Heartbeat(boost::asio::io_context& io, std::shared_ptr<Scoreboard> scoreboard);

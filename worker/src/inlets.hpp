@@ -16,7 +16,7 @@
 
 namespace usher::worker {
 
-/// What both kinds of Inlet share: turning what a Source yields into counted Asio sockets.
+/// What both kinds of Inlet share: makes counted Asio sockets of what a Source yields.
 class CountingInlet : public detail::Inlet {
 public:
     CountingInlet(boost::asio::io_context& io, sys::UniqueFd socket, std::unique_ptr<Source> source,
@@ -36,7 +36,6 @@ protected:
     /// The source has said that no more will come.
     virtual void on_end() noexcept = 0;
 
-    [[nodiscard]] boost::asio::io_context& io() noexcept { return io_; }
     [[nodiscard]] const std::shared_ptr<Scoreboard>& scoreboard() noexcept { return scoreboard_; }
 
 private:

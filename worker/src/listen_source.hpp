@@ -16,7 +16,7 @@ struct FallbackListener {
     sys::UniqueFd socket;
 };
 
-/// Throws std::system_error or std::invalid_argument with the address in its message.
+/// Opens it.  Throws std::system_error or std::invalid_argument with the address in its message.
 [[nodiscard]] FallbackListener open_fallback_listener(const Options& options);
 
 /// Connections of a listening socket of our own, for a worker that runs without a master.

@@ -8,12 +8,12 @@ namespace usher::sys {
 /// Knows whether this process is far from its RLIMIT_NOFILE, mostly without asking the kernel.
 ///
 /// The kernel gives the lowest free number.  So once the last numbers below the limit were seen to
-/// be free, they stay free until somebody gets one of them, and then all below are taken.  They
-/// are enough for a packet, and for a program that opens three more for each connection of the one
-/// before; not for one that opens hundreds at one go, or lowers its limit while it serves.
+/// be free, they stay free until one of them is given, and then all below are taken.  They are
+/// enough for a packet, and for a program that opens three more descriptors for each connection of
+/// the one before; not for one that opens hundreds at once, or lowers its limit while it serves.
 class FdReserve {
 public:
-    /// No packet of ours carries more descriptors.
+    /// As many descriptors as one of our packets carries at most.
     static constexpr int packet = 64;
 
     /// True if the descriptors of one packet fit, without a look; false: look().

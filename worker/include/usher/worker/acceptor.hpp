@@ -39,11 +39,10 @@ struct Identity {
 ///     for (;;)
 ///         serve(co_await acceptor.async_accept(asio::use_awaitable));
 ///
-/// Like an Asio object it is for one thread at a time.  Under usher there is one per process.
-/// Under usher it has SIGPIPE ignored, unless the program has a handler: what it writes to its
-/// standard output goes to the master, which it may outlive.
-/// It stamps the worker's heartbeat once a second from the io_context, so that a blocked loop
-/// shows.
+/// Like an Asio object it is for one thread at a time.  Under usher there is one per process, and
+/// it makes the process ignore SIGPIPE unless the program has a handler: standard output is read by
+/// the master, which may die first.  It stamps the worker's heartbeat once a second from the
+/// io_context, so that a blocked loop is noticed.
 class Acceptor {
 public:
     /// Throws std::system_error if it cannot listen, std::runtime_error if the master's environment
@@ -59,9 +58,9 @@ public:
 
     /// Accepts one connection: completes with void(boost::system::error_code, Connection).
     ///
-    /// asio::error::eof: drained, no more will come, because the master said so or is gone; what
-    /// is left to do is to finish the connections there are.  Supports every kind of
-    /// cancellation; a connection is then kept for the next call.
+    /// asio::error::eof: drained.  No more connections will come, because the master said so or is
+    /// gone; finish those that are open.  Supports every kind of cancellation; a connection is then
+    /// kept for the next call.
     template <boost::asio::completion_token_for<void(boost::system::error_code, Connection)> Token>
     auto async_accept(Token&& token)
     {
