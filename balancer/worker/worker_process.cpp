@@ -34,7 +34,7 @@ namespace {
 constexpr std::chrono::milliseconds traced_zombie_interval{100};
 
 /// What is to be done is said with the number of open connections, and waits no longer for it.
-constexpr std::chrono::milliseconds count_patience{100};
+constexpr std::chrono::milliseconds count_patience{1'000};
 
 ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& config,
                    const WorkerIdentity& identity, const WorkerLink& link,
