@@ -561,7 +561,7 @@ TEST_CASE_FIXTURE(Fixture, "threads that listen at once get each the queue of it
     const auto second = listen_on(loopback(0));
     const auto second_bind = "bind 127.0.0.1:" + std::to_string(second.address.port());
     const Steps steps{"socket 4",  bind(),   "listen",         "socket 4",
-                      second_bind, "listen", "close-from 200", "listen-in-threads 1000"};
+                      second_bind, "listen", "close-from 200", "listen-in-threads 300"};
     PreloadWorker worker{{front.address, second.address}, steps};
     for (const auto& step : steps)
         CHECK(worker.result_of(step) == "ok");
