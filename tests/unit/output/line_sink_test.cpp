@@ -90,7 +90,8 @@ TEST_CASE_FIXTURE(Fixture, "what finds no room is counted and told, at most ever
           "output to somewhere: 1 lines lost, 1 in all: it takes them too slowly");
 
     // Those that wait have room for what the dead leave behind.
-    CHECK_FALSE(sink->has_room());
+    while (sink->has_room())
+        sink->write(line);
     sink->write(line);
     CHECK(sink->lost_lines() == 0);
 
