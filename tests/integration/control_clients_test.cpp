@@ -121,8 +121,8 @@ TEST_CASE_FIXTURE(Fixture, "a client that says nothing is hung up on")
     HttpClient silent{usher.control_path()};
     HttpClient half{usher.control_path()};
     half.send("{\"command\":");
-    CHECK(silent.sees_end(20s));
-    CHECK(half.sees_end(20s));
+    CHECK(silent.sees_end(60s));
+    CHECK(half.sees_end(60s));
     check_well();
 }
 
@@ -136,7 +136,7 @@ TEST_CASE_FIXTURE(Fixture, "100 clients at once are all answered")
     for (auto& client : clients) {
         CHECK(json::parse(client.read_line()).at("status").at("pid") == usher.pid());
         CHECK(json::parse(client.read_line()).at("outcome") == "done");
-        CHECK(client.sees_end(10s));
+        CHECK(client.sees_end(60s));
     }
     clients.clear();
     check_well();

@@ -171,7 +171,7 @@ TEST_CASE("stop --now does not let connections finish, stop --no-wait returns be
     CHECK(state_of(usher.pid()) != 'Z');
     CHECK(usher.command({"stop", "--now"}).code == 0); // also when it is stopping already
     CHECK(state_of(usher.pid()) == 'Z');
-    CHECK(usher.wait(5s) == usher::sys::ExitStatus{});
+    CHECK(usher.wait() == usher::sys::ExitStatus{});
 }
 
 TEST_CASE("two who stop the same master both see its end")

@@ -55,7 +55,7 @@ TEST_CASE("when the master is killed, workers finish what they have and then exi
         busy.close();
         kept_alive.close();
         for (const auto worker : workers)
-            CHECK(eventually([&] { return has_ended(worker); }, 2s));
+            CHECK(eventually([&] { return has_ended(worker); }));
     }
 }
 
@@ -70,7 +70,7 @@ TEST_CASE("idle workers of a killed master exit at once")
     usher.signal(SIGKILL);
     usher.wait();
     for (const auto worker : workers)
-        CHECK(eventually([&] { return has_ended(worker); }, 2s));
+        CHECK(eventually([&] { return has_ended(worker); }));
 }
 
 TEST_SUITE_END();

@@ -76,17 +76,18 @@ private:
 
 TEST_SUITE_BEGIN("node_load");
 
-TEST_CASE("2,000 connections, as many as that at a time, and none fails")
+TEST_CASE("many connections, all at a time, and none fails")
 {
+    constexpr int count = with_sanitizers ? 400 : 2'000;
     for (const int version : node_versions) {
         CAPTURE(version);
         auto site = NodeSite::of_version(version, 4, {"http"});
         site.usher.wait_until_ready(4);
-        bombard(site.usher.port(), 2'000, 2'000);
+        bombard(site.usher.port(), count, count);
     }
 }
 
-TEST_CASE("10,000 connections leave nothing behind, neither in usher nor in its workers")
+TEST_CASE("thousands of connections leave nothing behind, neither in usher nor in its workers")
 {
     for (const int version : node_versions) {
         CAPTURE(version);
@@ -102,7 +103,7 @@ TEST_CASE("10,000 connections leave nothing behind, neither in usher nor in its 
         const auto in_usher = descriptors(site.usher.pid());
         const auto in_worker = descriptors(worker);
 
-        bombard(site.usher.port(), 10'000, 50);
+        bombard(site.usher.port(), with_sanitizers ? 1'000 : 10'000, 50);
         CHECK(eventually([&] { return handles() == handles_before; }));
         CHECK(eventually([&] { return descriptors(site.usher.pid()) <= in_usher; }));
         CHECK(eventually([&] { return descriptors(worker) <= in_worker; }));

@@ -91,7 +91,7 @@ TEST_CASE("as PID 1, usher reaps the orphans of its workers, quietly, and ends o
     REQUIRE(eventually([&] { return children_of(usher.pid()).size() == 4; }));
 
     const usher::sys::UniqueFd writer{::open(fifo.c_str(), O_WRONLY | O_CLOEXEC)};
-    CHECK(eventually([&] { return children_of(usher.pid()).size() == 1; }, 1s));
+    CHECK(eventually([&] { return children_of(usher.pid()).size() == 1; }));
     CHECK_FALSE(has_zombies(usher.pid()));
     CHECK(get(usher.port(), "/").ok());
     CHECK(usher.count("code 7") == 0);
@@ -114,13 +114,13 @@ TEST_CASE("workers that die among orphans are seen, with what they died of")
     constexpr std::size_t rounds = 5;
     for (std::size_t round = 1; round <= rounds; ++round) {
         usher.wait_until_ready(2 * round);
-        REQUIRE(eventually([&] { return children_of(usher.pid()).size() == 2; }, 1s));
+        REQUIRE(eventually([&] { return children_of(usher.pid()).size() == 2; }));
         for (const auto worker : children_of(usher.pid()))
             ::kill(worker, SIGKILL);
     }
     usher.wait_until_ready(2 * (rounds + 1));
     CHECK(usher.count("killed by SIGKILL") == 2 * rounds);
-    CHECK(eventually([&] { return !has_zombies(usher.pid()); }, 1s));
+    CHECK(eventually([&] { return !has_zombies(usher.pid()); }));
     CHECK(get(usher.port(), "/").ok());
     CHECK(usher.stop() == success);
 }

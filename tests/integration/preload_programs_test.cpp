@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Servers as they come from their makers, as workers.
+#include "tests/support/build.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/process_facts.hpp"
 #include "tests/support/real_program.hpp"
@@ -21,6 +22,9 @@ using namespace usher::test;
 using namespace std::chrono_literals;
 
 namespace {
+
+/// How many connections show that none is an exception; a multiple of four.
+constexpr int many = with_sanitizers ? 400 : 2'000;
 
 /// One program as the workers of a pool.
 class Site {
@@ -77,7 +81,7 @@ public:
     void wait_for(int answers) const
     {
         const int goal = served_ + answers;
-        CHECK(eventually([&] { return served_ >= goal; }, 30s));
+        CHECK(eventually([&] { return served_ >= goal; }));
     }
 
     /// What went wrong in all.
@@ -111,7 +115,7 @@ void for_each_program(void (*body)(const RealProgram&))
 
 TEST_SUITE_BEGIN("preload_programs");
 
-TEST_CASE("2,000 connections in a row go to the four workers strictly in turn, and none fails")
+TEST_CASE("connections in a row go to the four workers strictly in turn, and none fails")
 {
     for_each_program([](const RealProgram& program) {
         Site site{program, 4};
@@ -121,29 +125,29 @@ TEST_CASE("2,000 connections in a row go to the four workers strictly in turn, a
         CHECK(std::set<std::string>{turn.begin(), turn.end()}.size() == 4);
 
         int exceptions = 0;
-        for (std::size_t i = 0; i < 2'000; ++i)
+        for (std::size_t i = 0; i < many; ++i)
             exceptions += program.ask(site.port) != turn[i % 4] ? 1 : 0;
         CHECK(exceptions == 0);
         const auto status =
             nlohmann::json::parse(site.usher.command({"status", "--json"}).output).at("pools")[0];
         CHECK(status.at("dialect") == "preload");
-        CHECK(status.at("handed_off") == 2'004);
-        CHECK(status.at("workers")[0].at("handed_off") == 501);
+        CHECK(status.at("handed_off") == many + 4);
+        CHECK(status.at("workers")[0].at("handed_off") == many / 4 + 1);
         CHECK(status.at("workers")[0].at("queued") == 0);
         CHECK(status.at("workers")[0].at("open").is_null());
         CHECK(site.usher.stop() == usher::sys::ExitStatus{});
     });
 }
 
-TEST_CASE("2,000 connections, eight at a time, are dealt evenly, and none fails")
+TEST_CASE("connections, eight at a time, are dealt evenly, and none fails")
 {
     for_each_program([](const RealProgram& program) {
         Site site{program, 4};
-        program.bombard(site.port, 2'000, 8);
+        program.bombard(site.port, many, 8);
         const auto status =
             nlohmann::json::parse(site.usher.command({"status", "--json"}).output).at("pools")[0];
         const auto total = status.at("handed_off").get<unsigned>();
-        CHECK(total >= 2'000);
+        CHECK(total >= many);
         for (const auto& worker : status.at("workers")) {
             CHECK(worker.at("handed_off") >= total / 4);
             CHECK(worker.at("handed_off") <= (total + 3) / 4);

@@ -3,6 +3,7 @@
 #include "tests/support/http_client.hpp"
 #include "tests/support/load.hpp"
 #include "tests/support/process_facts.hpp"
+#include "tests/support/slack.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/usher_process.hpp"
 
@@ -80,13 +81,11 @@ TEST_CASE("workers killed one after the other under load lose what they had take
         REQUIRE(worker.at("pid") == victim);
         taken += worker.at("open").get<std::uint64_t>();
 
-        [[maybe_unused]] const auto start = std::chrono::steady_clock::now();
+        const auto start = std::chrono::steady_clock::now();
         ::kill(victim, SIGKILL);
         usher.wait_until_ready(4 + slot);
         CHECK(usher.worker_pid(slot) != victim);
-#if !defined(__SANITIZE_ADDRESS__) // which makes starting a process dear
-        CHECK(std::chrono::steady_clock::now() - start < 1s);
-#endif
+        CHECK(std::chrono::steady_clock::now() - start < 1s + slack);
         CHECK(load.problems() <= taken);
     }
     load.wait_for(50);

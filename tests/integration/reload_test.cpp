@@ -218,7 +218,7 @@ TEST_CASE("a new generation that crashes while it soaks is rolled back by itself
         for (int i = 0; i < 4; ++i)
             CHECK(whoami(port).at("generation") == 1);
         CHECK(state_of(first) != 0); // the very same process
-        CHECK(eventually([&] { return children_of(usher.pid()).size() == 2; }, 10s));
+        CHECK(eventually([&] { return children_of(usher.pid()).size() == 2; }));
     }
 }
 

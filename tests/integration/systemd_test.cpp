@@ -248,12 +248,14 @@ TEST_CASE("the watchdog is fed at half its time, by the process it is for")
                            ::setenv("WATCHDOG_PID", std::to_string(::getpid()).c_str(), 1);
                        }};
     messages_until(socket, "WATCHDOG=1");
+    Clock::duration shortest = 1h; // a busy machine may be late, but not each time
     for (int i = 0; i < 3; ++i) {
         const auto before = Clock::now();
         CHECK(messages_until(socket, "WATCHDOG=1").back() == "WATCHDOG=1");
-        CHECK(Clock::now() - before > timeout / 4);
-        CHECK(Clock::now() - before < timeout);
+        shortest = std::min(shortest, Clock::now() - before);
     }
+    CHECK(shortest > timeout / 4);
+    CHECK(shortest < timeout);
     CHECK(usher.stop() == success); // its timer holds nothing up
 }
 

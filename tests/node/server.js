@@ -11,7 +11,8 @@
 //     fd:NUMBER       HTTP on a socket of usher's
 //     reuse-port      HTTP on a port that each worker opens for itself, if its Node can do that
 //     send:JSON       sends that message
-//     send-large:N    sends N messages of 1 MiB, numbered, as soon as it gets a message
+//     send-large:N:SIZE  sends N messages with a text of that size, numbered, as soon as it gets a
+//                     message
 //     send-rich       sends what JSON cannot say
 //     send-half       sends a text that ends within a character
 //     send-socket     sends a message with a socket, and says when that was closed by the other end
@@ -154,12 +155,14 @@ for (const what of process.argv.slice(2)) {
   case 'send':
     process.send(JSON.parse(value));
     break;
-  case 'send-large':
+  case 'send-large': {
+    const [count, size] = value.split(':').map(Number);
     process.once('message', () => {
-      for (let number = 0; number < Number(value); ++number)
-        process.send({number, text: 'x'.repeat(1024 * 1024)});
+      for (let number = 0; number < count; ++number)
+        process.send({number, text: 'x'.repeat(size)});
     });
     break;
+  }
   case 'send-rich': {
     const cycle = {name: 'cycle'};
     cycle.self = cycle;

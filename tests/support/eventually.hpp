@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 /// Asks `condition` until it is true or `limit` has passed; for things that send no event, such as
 /// another process's state.
 template <typename Condition>
-[[nodiscard]] bool eventually(Condition condition, std::chrono::milliseconds limit = 10s)
+[[nodiscard]] bool eventually(Condition condition, std::chrono::milliseconds limit = 60s)
 {
     const auto deadline = std::chrono::steady_clock::now() + limit;
     while (!condition()) {

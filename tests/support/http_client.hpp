@@ -29,7 +29,7 @@ struct HttpAnswer {
 /// cut short, or takes longer than `limit`.
 class HttpClient {
 public:
-    static constexpr std::chrono::seconds limit{30};
+    static constexpr std::chrono::seconds limit{60};
 
     explicit HttpClient(std::uint16_t port);           ///< connects to 127.0.0.1
     explicit HttpClient(const std::string& unix_path); ///< connects to a Unix socket

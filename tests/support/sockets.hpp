@@ -15,7 +15,7 @@
 /// `socket_patience` std::runtime_error.
 namespace usher::test {
 
-inline constexpr std::chrono::seconds socket_patience{10};
+inline constexpr std::chrono::seconds socket_patience{60};
 
 /// One connection: what the client holds and what a server would accept, non-blocking.
 struct Connected {

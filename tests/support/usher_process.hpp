@@ -62,11 +62,11 @@ public:
     [[nodiscard]] std::string control_path() const { return folder_.path() / "control"; }
 
     /// The first line that contains `text`, from the beginning of the log; throws after `limit`.
-    std::string wait_for(std::string_view text, Milliseconds limit = Milliseconds{20'000});
+    std::string wait_for(std::string_view text, Milliseconds limit = Milliseconds{60'000});
 
     /// Waits until `count` lines contain `text`.
     void wait_for_count(std::string_view text, std::size_t count,
-                        Milliseconds limit = Milliseconds{20'000});
+                        Milliseconds limit = Milliseconds{60'000});
 
     [[nodiscard]] std::size_t count(std::string_view text);
 
@@ -80,7 +80,7 @@ public:
     [[nodiscard]] pid_t worker_pid(unsigned slot);
 
     /// Waits for the end of the process; throws after `limit`.
-    sys::ExitStatus wait(Milliseconds limit = Milliseconds{45'000});
+    sys::ExitStatus wait(Milliseconds limit = Milliseconds{100'000});
 
     /// SIGTERM, then wait().
     sys::ExitStatus stop();

@@ -33,8 +33,8 @@ public:
     /// too_long it has the beginning, of which the end may be cut.
     [[nodiscard]] Result read_json(std::string& json, std::size_t most);
 
-    /// If the next value is an object, goes to its value for `key`, past others that are plain and
-    /// short.  False if it cannot be found.
+    /// If the next value is an object, goes to its value for `wanted`, past others that are plain
+    /// and short.  False if it cannot be found.
     [[nodiscard]] bool find(std::string_view wanted);
 
     /// The next value if it is a text of Latin-1, as it stands in the payload.
