@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <optional>
 
 #include <unistd.h>
 
@@ -37,6 +39,12 @@ const char* name_of(WorkerLifecycle::State state) noexcept
     return "unknown";
 }
 
+/// Null: nobody can tell.
+Json or_null(std::optional<std::uint64_t> figure)
+{
+    return figure ? Json(*figure) : Json(nullptr);
+}
+
 Json describe(WorkerSlot& slot)
 {
     Json json{{"slot", slot.place().slot}, {"generation", slot.place().generation}};
@@ -45,11 +53,10 @@ Json describe(WorkerSlot& slot)
         json["pid"] = worker->pid();
         json["worker"] = worker->identity().id;
         json["uptime_ms"] = worker->age().count();
-        const auto& feed = worker->feed(); // null: nobody can tell
-        json["handed_off"] = feed.sees_connections() ? Json(feed.handed_off()) : Json(nullptr);
-        json["queued"] = feed.sees_connections() ? Json(feed.queued()) : Json(nullptr);
-        const auto open = feed.open();
-        json["open"] = open ? Json(*open) : Json(nullptr);
+        const auto known = worker->figures();
+        json["handed_off"] = or_null(known ? std::optional{known->handed_off} : std::nullopt);
+        json["queued"] = or_null(known ? std::optional{known->queued} : std::nullopt);
+        json["open"] = or_null(known ? known->open : std::nullopt);
         if (!worker->says().empty())
             json["says"] = worker->says();
     } else {
@@ -106,8 +113,8 @@ Json describe(Pool& pool, const Outputs& outputs)
     for (const auto& slot : pool.leaving())
         leaving.push_back(describe(*slot));
     const auto count = [&](std::uint64_t DispatchCounters::*counter) {
-        const auto& intake = pool.intake();
-        return intake.sees_connections() ? Json(intake.counters().*counter) : Json(nullptr);
+        const auto known = pool.intake().counters();
+        return or_null(known ? std::optional{(*known).*counter} : std::nullopt);
     };
     return {{"name", pool.config().name},
             {"state", name_of(state_of(facts_of(pool)))},

@@ -6,6 +6,7 @@
 
 #include <fmt/core.h>
 
+#include <new>
 #include <utility>
 
 namespace asio = boost::asio;
@@ -43,7 +44,7 @@ std::shared_ptr<WorkerLink> DispatchIntake::connect(std::shared_ptr<const PoolCo
 
 void DispatchIntake::on_reclaimed(std::string_view worker, std::size_t reclaimed,
                                   std::size_t closed) noexcept
-{
+try {
     if (reclaimed > 0)
         events_.publish(
             EventKind::reclaimed, log::Level::info,
@@ -54,6 +55,7 @@ void DispatchIntake::on_reclaimed(std::string_view worker, std::size_t reclaimed
             fmt::format("{}: {} connections closed, because {} workers ended before taking "
                         "them",
                         worker, closed, ReclaimQueue::most_reclaims));
+} catch (const std::bad_alloc&) { // then nobody hears of it
 }
 
 } // namespace usher

@@ -26,7 +26,6 @@ public:
     void start() override { listeners_.start(); }
     void close(std::function<void()> on_closed) override { listeners_.close(std::move(on_closed)); }
     std::size_t drop_waiting() override { return dispatcher_.stop(); }
-    void give_up_slot(unsigned) override {} // a slot has nothing of its own here
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
                                                       const WorkerIdentity& identity) override;
     [[nodiscard]] bool has(const ListenConfig& config) const override
@@ -34,7 +33,7 @@ public:
         return listeners_.has(config);
     }
     [[nodiscard]] std::vector<std::string> names() const override { return listeners_.names(); }
-    [[nodiscard]] DispatchCounters counters() const noexcept override
+    [[nodiscard]] std::optional<DispatchCounters> counters() const noexcept override
     {
         return dispatcher_.counters();
     }

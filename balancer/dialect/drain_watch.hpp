@@ -21,6 +21,7 @@ public:
 
     explicit DrainWatch(Clock::time_point now) noexcept : next_{now} {}
 
+    /// When to look.
     [[nodiscard]] Clock::time_point next() const noexcept { return next_; }
 
     void on_look(Clock::time_point start, Clock::time_point end) noexcept

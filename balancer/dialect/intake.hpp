@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,8 +37,8 @@ public:
     /// Takes over what was prepared, closes what `next` has no longer, and leaves the rest alone.
     virtual void commit(const PoolConfig& next, ListenerChange change) = 0;
 
-    /// Begins to accept.
-    virtual void start() = 0;
+    /// Begins to accept, unless its workers do.
+    virtual void start() {}
 
     /// Closes the listeners, then calls `on_closed`, maybe at once.  What waits in their backlogs
     /// is handed off first, over several turns of the event loop.  Without a handler they are
@@ -45,10 +46,10 @@ public:
     virtual void close(std::function<void()> on_closed) = 0;
 
     /// No worker is left: closes the connections that none has taken, and counts them.
-    virtual std::size_t drop_waiting() = 0;
+    virtual std::size_t drop_waiting() { return 0; }
 
     /// Nobody will follow in `slot`: what is its own alone closes once its worker has ended.
-    virtual void give_up_slot(unsigned slot) = 0;
+    virtual void give_up_slot(unsigned /*slot*/) {}
 
     /// The way to a worker that is about to be started.
     ///
@@ -59,15 +60,17 @@ public:
     /// True if the programs of its workers can be sent messages.
     [[nodiscard]] virtual bool takes_messages() const noexcept { return false; }
 
-    /// True if what `config` asks for is open already and can be no second time.
-    [[nodiscard]] virtual bool has(const ListenConfig& config) const = 0;
+    /// True if what `config` asks for is open already and cannot be opened twice.
+    [[nodiscard]] virtual bool has(const ListenConfig& /*config*/) const { return false; }
 
     /// How the log calls what is open.
     [[nodiscard]] virtual std::vector<std::string> names() const = 0;
 
-    /// False if the workers accept by themselves: then nobody knows the counters.
-    [[nodiscard]] virtual bool sees_connections() const noexcept { return true; }
-    [[nodiscard]] virtual DispatchCounters counters() const noexcept = 0;
+    /// What became of its connections; nothing if the workers accept by themselves.
+    [[nodiscard]] virtual std::optional<DispatchCounters> counters() const noexcept
+    {
+        return std::nullopt;
+    }
 };
 
 } // namespace usher

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <new>
 #include <stdexcept>
 #include <utility>
 
@@ -188,7 +189,7 @@ std::vector<sys::SocketAddress> PoolListeners::addresses() const
 
 void PoolListeners::on_accept_failure(const Listener& listener, std::error_code error,
                                       std::chrono::milliseconds pause) noexcept
-{
+try {
     for (const auto& group : groups_)
         for (const auto& open : group.open)
             if (open.listener.get() == &listener)
@@ -197,6 +198,7 @@ void PoolListeners::on_accept_failure(const Listener& listener, std::error_code 
                     fmt::format("{}: cannot accept: {}; clients wait in the backlog, next try "
                                 "in {} ms",
                                 open.name, error.message(), pause.count()));
+} catch (const std::bad_alloc&) { // then nobody hears of it
 }
 
 } // namespace usher

@@ -44,7 +44,7 @@ public:
     /// The same, in the order of the listeners' indices.
     [[nodiscard]] std::vector<sys::SocketAddress> addresses() const;
 
-    /// True if what `config` asks for is open already and can be no second time.
+    /// True if what `config` asks for is open already and cannot be opened twice.
     [[nodiscard]] bool has(const ListenConfig& config) const;
 
 private:

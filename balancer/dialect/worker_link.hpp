@@ -2,13 +2,15 @@
 #pragma once
 
 #include "balancer/dialect/program_message.hpp"
-#include "balancer/dispatch/worker_feed.hpp"
+#include "balancer/dispatch/figures.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -99,7 +101,10 @@ public:
     virtual void finish() = 0;
 
     /// Hands over a connection of the master's own; `fd` stays the caller's.
-    [[nodiscard]] virtual std::error_code send_probe(int fd) noexcept = 0;
+    [[nodiscard]] virtual std::error_code send_probe(int /*fd*/) noexcept
+    {
+        return std::make_error_code(std::errc::operation_not_supported);
+    }
 
     /// Sends `message` to its program, or keeps it until that can hear it.
     [[nodiscard]] virtual Delivery
@@ -108,19 +113,27 @@ public:
         return Delivery::none;
     }
 
-    /// What flows to it.
-    [[nodiscard]] virtual WorkerFeed& feed() noexcept = 0;
-    [[nodiscard]] const WorkerFeed& feed() const noexcept
+    /// At most `max_queue` connections are handed to it that it has not taken yet.  `on_due` is
+    /// called once when `due_at` have been handed over, 0: never; in the middle of a hand-off, so
+    /// it must do no more than take note.
+    virtual void set_limits(std::size_t /*max_queue*/, std::uint64_t /*due_at*/,
+                            std::function<void()> /*on_due*/)
     {
-        return const_cast<WorkerLink*>(this)->feed(); // NOLINT(*-const-cast)
     }
+
+    /// What is known of its connections; nothing if it accepts by itself.
+    [[nodiscard]] virtual std::optional<Figures> figures() const noexcept { return std::nullopt; }
+
+    /// What is wrong with what it tells of itself; empty if nothing.
+    [[nodiscard]] virtual std::string_view audit() noexcept { return {}; }
 
     /// How many connections its program has open, by whatever it takes to find out; nothing if
     /// that cannot be known, or not before `deadline` expires or is cancelled.
     [[nodiscard]] virtual boost::asio::awaitable<std::optional<std::uint64_t>>
     count_open(boost::asio::steady_timer& /*deadline*/) const
     {
-        co_return feed().open();
+        const auto known = figures();
+        co_return known ? known->open : std::nullopt;
     }
 
     /// Why it has not become ready, as far as anybody can tell: one clause, empty if nobody can.

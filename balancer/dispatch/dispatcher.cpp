@@ -27,21 +27,25 @@ Dispatcher::Dispatcher(const asio::any_io_executor& executor, ReclaimQueue::Obse
       watch_{executor},
       watch_interval_{first_watch_interval}
 {
-    touched_.reserve(FdBatch::capacity);
 }
 
 void Dispatcher::attach(std::size_t slot, HandoffChannel& channel)
 {
-    if (slot >= slots_.size())
+    if (slot >= slots_.size()) {
+        eligible_.resize(slot + 1);
         slots_.resize(slot + 1);
-    slots_[slot] = &channel;
+    }
+    slots_[slot] = {.channel = &channel};
+    eligible_.clear();
     pump();
 }
 
 void Dispatcher::detach(std::size_t slot, const HandoffChannel& channel) noexcept
 {
-    if (slot < slots_.size() && slots_[slot] == &channel)
-        slots_[slot] = nullptr;
+    if (slot >= slots_.size() || slots_[slot].channel != &channel)
+        return;
+    slots_[slot] = {};
+    eligible_.clear();
 }
 
 void Dispatcher::reclaim(std::string worker, sys::UniqueFd worker_end,
@@ -56,127 +60,157 @@ void Dispatcher::reclaim(std::string worker, sys::UniqueFd worker_end,
     pump();
 }
 
-bool Dispatcher::has_eligible() const noexcept
+/// All pages are looked at once for a batch, and again when all the room that was there is used up.
+bool Dispatcher::has_eligible() noexcept
 {
-    return std::ranges::any_of(slots_, [](const HandoffChannel* channel) {
-        return channel != nullptr && channel->has_room();
-    });
+    if (!eligible_.is_empty())
+        return true;
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+        auto& [channel, room, meant] = slots_[i];
+        const auto all = channel != nullptr ? channel->room() : 0;
+        room = all > meant ? all - meant : 0;
+        if (room > 0)
+            eligible_.insert(i);
+    }
+    return !eligible_.is_empty();
 }
 
-bool Dispatcher::has_room() const noexcept
+bool Dispatcher::has_room() noexcept
 {
-    return waiting_.empty() && reclaim_queue_.is_empty() && !batch_.is_full() && has_eligible();
+    return !batch_.has_waiting() && reclaim_queue_.is_empty() && !batch_.is_full() &&
+           has_eligible();
 }
 
 void Dispatcher::give(sys::UniqueFd fd, const wire::HandoffRecord& record) noexcept
 {
-    const auto slot = policy_.pick(slots_.size(), [this](std::size_t i) {
-        return slots_[i] != nullptr && slots_[i]->has_room();
-    });
-    if (!slot) { // a worker scribbled over its page since has_room()
-        waiting_.push_back({.fd = std::move(fd), .record = record});
-        return;
-    }
-    policy_.took(*slot);
-
-    HandoffChannel& channel = *slots_[*slot];
-    if (!channel.has_batch())
-        touched_.push_back(&channel); // never grows: a batch has no more channels than entries
-    channel.append(fd.get(), record);
-    batch_.push(std::move(fd));
-    if (channel.is_batch_full())
-        deliver(channel);
+    batch_.push(std::move(fd), record);
+    assign(batch_.size() - 1);
 }
 
-void Dispatcher::deliver(HandoffChannel& channel) noexcept
+/// Finds a worker for connection `index` of the batch; without one it waits there.
+void Dispatcher::assign(std::size_t index) noexcept
 {
-    const auto count = channel.batch_size();
-    if (!channel.send_batch()) {
-        counters_.handed_off += count;
+    if (!has_eligible())
+        return;
+    const auto number = *policy_.pick(eligible_);
+    policy_.took(number);
+    batch_.assign(index, number);
+
+    auto& slot = slots_[number];
+    if (--slot.room == 0)
+        eligible_.erase(number);
+    if (++slot.meant == slot.channel->max_batch())
+        deliver(number);
+}
+
+void Dispatcher::deliver(std::size_t number) noexcept
+{
+    auto& slot = slots_[number];
+    slot.meant = 0;
+    const auto& packet = batch_.packet_for(number);
+    if (!slot.channel->send(packet)) {
+        counters_.handed_off += packet.count();
+        batch_.on_sent(number);
         return;
     }
 
     // The kernel has no room for this packet, however short the queue, or the worker has shut its
     // socket down: its connections go first as soon as somebody can take them.
-    for (std::size_t i = count; i > 0; --i) {
-        const auto entry = channel.batch_entry(i - 1);
-        waiting_.push_front({.fd = batch_.take(entry.fd), .record = entry.record});
-    }
-    channel.drop_batch();
+    batch_.on_unsent(number);
+    slot.room = 0;
+    eligible_.erase(number);
 }
 
-void Dispatcher::flush() noexcept
+void Dispatcher::flush()
 {
-    for (HandoffChannel* const channel : touched_)
-        if (channel->has_batch())
-            deliver(*channel);
-    touched_.clear();
-    batch_.close(); // the workers have their own numbers now; ours would delay the clients' EOF
+    for (std::size_t i = 0; i < batch_.size(); ++i)
+        if (const auto slot = batch_.slot_of(i))
+            deliver(*slot);
+    batch_
+        .close_sent(); // the workers have their own numbers now; ours would delay the clients' EOF
+    eligible_.clear();
 
-    if (!waiting_.empty())
+    if (batch_.has_waiting())
         watch_for_room();
 }
 
 void Dispatcher::pump()
 {
     while (has_eligible()) {
-        while (!waiting_.empty() && !batch_.is_full() && has_eligible()) {
-            auto connection = std::move(waiting_.front());
-            waiting_.pop_front();
-            give(std::move(connection.fd), connection.record);
-        }
+        for (std::size_t i = 0; i < batch_.size() && has_eligible(); ++i)
+            assign(i);
         flush();
-        if (waiting_.empty() && reclaim_queue_.take(waiting_) != ReclaimQueue::Outcome::taken)
+        if (batch_.is_empty() && reclaim_queue_.take(batch_) != ReclaimQueue::Outcome::taken)
             break;
     }
 
-    if (!waiting_.empty() || !reclaim_queue_.is_empty()) {
+    if (batch_.has_waiting() || !reclaim_queue_.is_empty())
         watch_for_room();
-        return;
+    else if (has_room())
+        resume_sources();
+    eligible_.clear(); // it may be long until the next batch
+}
+
+void Dispatcher::resume_sources()
+{
+    for (auto* source = std::exchange(first_source_, nullptr); source != nullptr;) {
+        auto* const next = std::exchange(source->next_, nullptr);
+        source->waits_ = false;
+        source->resume();
+        source = next;
     }
-    if (has_room())
-        for (Source* const source : std::exchange(sources_, {}))
-            source->resume();
 }
 
 void Dispatcher::wait_for_room(Source& source)
 {
-    if (std::ranges::find(sources_, &source) == sources_.end())
-        sources_.push_back(&source);
+    if (!std::exchange(source.waits_, true)) {
+        auto** last = &first_source_;
+        while (*last != nullptr)
+            last = &(*last)->next_;
+        *last = &source;
+    }
     watch_for_room();
 }
 
 void Dispatcher::forget(Source& source) noexcept
 {
-    std::erase(sources_, &source);
+    for (auto** link = &first_source_; *link != nullptr; link = &(*link)->next_) {
+        if (*link != &source)
+            continue;
+        *link = std::exchange(source.next_, nullptr);
+        source.waits_ = false;
+        return;
+    }
 }
 
 void Dispatcher::watch_for_room()
 {
     // With no worker at all there is nothing to look at: attach() is the event.
-    const bool anybody = std::ranges::any_of(slots_, [](const auto* c) { return c != nullptr; });
+    const bool anybody =
+        std::ranges::any_of(slots_, [](const Slot& slot) { return slot.channel != nullptr; });
     if (watching_ || !anybody)
         return;
 
     watching_ = true;
     watch_.expires_after(watch_interval_);
-    watch_.async_wait([this](const boost::system::error_code& error) {
+    watch_.async_wait(in_memory(watch_memory_, [this](const boost::system::error_code& error) {
         watching_ = false;
         if (!error)
             on_watch();
-    });
+    }));
 }
 
 void Dispatcher::on_watch()
 {
-    for (HandoffChannel* const channel : slots_)
-        if (channel != nullptr)
-            channel->unblock();
+    for (const auto& slot : slots_)
+        if (slot.channel != nullptr)
+            slot.channel->unblock();
+    eligible_.clear();
 
     const auto before = counters_.handed_off;
     watch_interval_ = std::min(watch_interval_ * 2, longest_watch_interval);
     pump();
-    if (!sources_.empty())
+    if (first_source_ != nullptr)
         watch_for_room();
     if (!watching_ || counters_.handed_off != before)
         watch_interval_ = first_watch_interval;
@@ -185,14 +219,16 @@ void Dispatcher::on_watch()
 std::size_t Dispatcher::stop()
 {
     watch_.cancel();
-    sources_.clear();
+    while (first_source_ != nullptr)
+        forget(*first_source_);
     slots_.clear();
+    eligible_.clear();
 
     std::size_t closed = 0;
     do {
-        closed += waiting_.size();
-        waiting_.clear();
-    } while (reclaim_queue_.take(waiting_) == ReclaimQueue::Outcome::taken);
+        closed += batch_.size();
+        batch_.clear();
+    } while (reclaim_queue_.take(batch_) == ReclaimQueue::Outcome::taken);
     return closed;
 }
 

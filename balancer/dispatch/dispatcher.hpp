@@ -2,10 +2,12 @@
 #pragma once
 
 #include "balancer/dispatch/dispatch_counters.hpp"
-#include "balancer/dispatch/fd_batch.hpp"
+#include "balancer/dispatch/handoff_batch.hpp"
 #include "balancer/dispatch/handoff_channel.hpp"
 #include "balancer/dispatch/reclaim_queue.hpp"
 #include "balancer/dispatch/round_robin.hpp"
+#include "balancer/dispatch/slot_set.hpp"
+#include "common/async/handler_memory.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -13,7 +15,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,16 +28,23 @@ namespace usher {
 /// the listeners accept.  A listener asks for room before it accepts, so that nothing is ever
 /// accepted without a worker to go to; while there is none, the kernel's backlog holds the
 /// clients.
+///
+/// On the way of a connection nothing is allocated, so nothing can fail for want of memory.
 class Dispatcher final : private ReclaimQueue::Observer {
 public:
     /// Something that accepts connections and had to stop because there was no room.
     class Source {
     public:
         /// There is room again, or was a moment ago: ask.
-        virtual void resume() noexcept = 0;
+        virtual void resume() = 0;
 
     protected:
-        ~Source() = default;
+        virtual ~Source() = default;
+
+    private:
+        friend Dispatcher;
+        Source* next_ = nullptr; ///< that waits for room as well
+        bool waits_ = false;
     };
 
     Dispatcher(const boost::asio::any_io_executor& executor, ReclaimQueue::Observer& observer);
@@ -53,18 +62,18 @@ public:
                  std::chrono::steady_clock::time_point started =
                      std::chrono::steady_clock::time_point::max());
 
-    /// True if a worker can take a new connection now.
-    [[nodiscard]] bool has_room() const noexcept;
+    /// True if a worker can take a new connection now, as of the beginning of the batch.
+    [[nodiscard]] bool has_room() noexcept;
 
-    /// Puts `fd` into the batch of the worker whose turn it is.  Ask has_room() first, and call
-    /// flush() before control returns to the event loop.
+    /// Means `fd` for the worker whose turn it is.  Ask has_room() first, and call flush() before
+    /// control returns to the event loop.
     void give(sys::UniqueFd fd, const wire::HandoffRecord& record) noexcept;
 
     /// A number no other connection of this pool has.
     [[nodiscard]] std::uint64_t next_connection_id() noexcept { return ++last_connection_id_; }
 
-    /// Sends every batch.
-    void flush() noexcept;
+    /// Sends what was given.
+    void flush();
 
     /// Calls `source.resume()` once there may be room; again only after another call.
     void wait_for_room(Source& source);
@@ -79,23 +88,30 @@ private:
     void on_reclaimed(std::string_view worker, std::size_t reclaimed,
                       std::size_t closed) noexcept override;
 
-    [[nodiscard]] bool has_eligible() const noexcept;
-    void deliver(HandoffChannel& channel) noexcept;
+    struct Slot {
+        HandoffChannel* channel = nullptr; ///< null: nobody is there
+        std::size_t room = 0;              ///< for so many more, as of the last look
+        std::size_t meant = 0;             ///< in the batch, not sent
+    };
+
+    [[nodiscard]] bool has_eligible() noexcept;
+    void assign(std::size_t index) noexcept;
+    void deliver(std::size_t slot) noexcept;
     void pump();
+    void resume_sources();
     void watch_for_room();
     void on_watch();
 
     RoundRobin policy_;
-    std::vector<HandoffChannel*> slots_; ///< null: nobody eligible there
-    FdBatch batch_;
-    std::vector<HandoffChannel*> touched_;
-
-    std::deque<Connection> waiting_; ///< ahead of everything else
+    std::vector<Slot> slots_;
+    SlotSet eligible_;   ///< those with room; empty: to be looked for
+    HandoffBatch batch_; ///< what waits in it goes ahead of everything else
     ReclaimQueue reclaim_queue_;
     ReclaimQueue::Observer& observer_;
 
-    std::vector<Source*> sources_; ///< listeners that wait for room
+    Source* first_source_ = nullptr; ///< that waits for room
     boost::asio::steady_timer watch_;
+    std::shared_ptr<HandlerMemory> watch_memory_ = std::make_shared<HandlerMemory>();
     std::chrono::milliseconds watch_interval_;
     bool watching_ = false;
 

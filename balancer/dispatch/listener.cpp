@@ -75,18 +75,19 @@ void Listener::close()
     observer_.on_closed(*this);
 }
 
-void Listener::wait() noexcept
+void Listener::wait()
 {
     if (stopped_)
         return;
 
     // Asio re-arms its edge-triggered epoll for every wait, which makes this level-triggered: a
     // connection that is still queued completes the wait at once.
-    socket_.async_wait(asio::posix::stream_descriptor::wait_read,
-                       [self = shared_from_this()](const boost::system::error_code& error) {
-                           if (!error && !self->stopped_)
-                               self->on_readable();
-                       });
+    socket_.async_wait(
+        asio::posix::stream_descriptor::wait_read,
+        in_memory(memory_, [self = shared_from_this()](const boost::system::error_code& error) {
+            if (!error && !self->stopped_)
+                self->on_readable();
+        }));
 }
 
 void Listener::on_readable()
@@ -141,7 +142,6 @@ Listener::Batch Listener::accept_batch(std::size_t limit)
         ++batch.accepted;
     }
     dispatcher_.flush();
-    accepted_ += batch.accepted;
     return batch;
 }
 
@@ -152,10 +152,11 @@ void Listener::pause(std::error_code error)
         observer_.on_accept_failure(*this, error, pause.duration);
 
     timer_.expires_after(pause.duration);
-    timer_.async_wait([self = shared_from_this()](const boost::system::error_code& cancelled) {
-        if (!cancelled)
-            self->wait();
-    });
+    timer_.async_wait(
+        in_memory(memory_, [self = shared_from_this()](const boost::system::error_code& cancelled) {
+            if (!cancelled)
+                self->wait();
+        }));
 }
 
 } // namespace usher

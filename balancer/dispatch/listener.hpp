@@ -4,6 +4,7 @@
 #include "balancer/dispatch/accept_budget.hpp"
 #include "balancer/dispatch/accept_throttle.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
+#include "common/async/handler_memory.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -60,12 +61,10 @@ public:
     /// Changes the length of the backlog; listen(2) may be called again.
     void set_backlog(unsigned backlog) noexcept;
 
-    [[nodiscard]] std::uint64_t accepted() const noexcept { return accepted_; }
-
 private:
-    void resume() noexcept override { wait(); }
+    void resume() override { wait(); }
 
-    void wait() noexcept;
+    void wait();
     void on_readable();
 
     enum class End { limit, drained, no_room, failed };
@@ -86,9 +85,9 @@ private:
     Dispatcher& dispatcher_;
     Observer& observer_;
 
+    std::shared_ptr<HandlerMemory> memory_ = std::make_shared<HandlerMemory>();
     AcceptBudget budget_;
     AcceptThrottle throttle_;
-    std::uint64_t accepted_ = 0;
     std::size_t backlog_ = SOMAXCONN;
     std::size_t rest_ = 0; ///< most that are accepted after stop()
     bool stopped_ = false;

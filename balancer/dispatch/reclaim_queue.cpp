@@ -8,6 +8,11 @@
 
 namespace usher {
 
+ReclaimQueue::ReclaimQueue(Observer& observer) : observer_{observer}
+{
+    message_.fds.reserve(sys::max_fds_per_message); // for good, so that take() need not
+}
+
 void ReclaimQueue::add(std::string worker, sys::UniqueFd worker_end, bool same_blow)
 {
     queues_.push_back(
@@ -47,7 +52,7 @@ bool ReclaimQueue::peek(const DeadWorker& queue, Head& head) noexcept
     return true;
 }
 
-void ReclaimQueue::read_packet(DeadWorker& queue, std::deque<Connection>& out)
+void ReclaimQueue::read_packet(DeadWorker& queue, HandoffBatch& out)
 {
     if (sys::recv_with_fds(queue.socket.get(), buffer_, message_))
         return;
@@ -65,7 +70,7 @@ void ReclaimQueue::read_packet(DeadWorker& queue, std::deque<Connection>& out)
             continue;
         }
         ++queue.reclaimed;
-        out.push_back({.fd = std::move(message_.fds[i]), .record = record});
+        out.push(std::move(message_.fds[i]), record);
     }
     message_.fds.clear();
 }
@@ -81,7 +86,7 @@ void ReclaimQueue::retire_empty()
     });
 }
 
-ReclaimQueue::Outcome ReclaimQueue::take(std::deque<Connection>& out)
+ReclaimQueue::Outcome ReclaimQueue::take(HandoffBatch& out)
 {
     retire_empty();
 

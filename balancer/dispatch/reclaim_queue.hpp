@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/dispatch/handoff_batch.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/sys/socket/fd_message.hpp"
 #include "common/wire/handoff.hpp"
@@ -8,18 +9,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace usher {
-
-/// A connection on its way: accepted, with no worker yet.
-struct Connection {
-    sys::UniqueFd fd;
-    wire::HandoffRecord record;
-};
 
 /// What dead workers had not taken, in the order it came.
 ///
@@ -41,7 +35,7 @@ public:
         ~Observer() = default;
     };
 
-    explicit ReclaimQueue(Observer& observer) noexcept : observer_{observer} {}
+    explicit ReclaimQueue(Observer& observer);
 
     /// Takes over the hand-off socket, the worker's end, of `worker`: its name for the log.
     /// The master's own probes in it are dropped.
@@ -53,13 +47,14 @@ public:
     [[nodiscard]] bool is_empty() const noexcept { return queues_.empty(); }
 
     enum class Outcome {
-        taken,          ///< a packet was read; its connections were added to the back of `out`
+        taken,          ///< a packet was read; its connections were added to `out`
         empty,          ///< nothing is left
         no_descriptors, ///< RLIMIT_NOFILE leaves no room for the next packet: try again later
     };
 
-    /// Reads the oldest packet.
-    [[nodiscard]] Outcome take(std::deque<Connection>& out);
+    /// Reads the oldest packet into `out`, which must be empty: it may carry as many as fit there.
+    /// Allocates nothing.
+    [[nodiscard]] Outcome take(HandoffBatch& out);
 
 private:
     struct DeadWorker {
@@ -80,7 +75,7 @@ private:
     [[nodiscard]] static bool peek(const DeadWorker& queue, Head& head) noexcept;
     void drop_probes(const DeadWorker& queue);
     void retire_empty();
-    void read_packet(DeadWorker& queue, std::deque<Connection>& out);
+    void read_packet(DeadWorker& queue, HandoffBatch& out);
 
     Observer& observer_;
     std::vector<DeadWorker> queues_;

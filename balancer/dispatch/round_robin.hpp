@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/dispatch/slot_set.hpp"
+
 #include <cstddef>
 #include <optional>
 
@@ -10,17 +12,11 @@ namespace usher {
 /// passed over and owed nothing.
 class RoundRobin {
 public:
-    /// The slot whose turn it is, of `slots`, counted from 0; nothing if none is eligible.
-    /// The turn passes on only with took().
-    template <typename Eligible>
-    [[nodiscard]] std::optional<std::size_t> pick(std::size_t slots, Eligible eligible) const
+    /// The slot whose turn it is, of those that are eligible; nothing if there is none.  The turn
+    /// passes on only with took().
+    [[nodiscard]] std::optional<std::size_t> pick(const SlotSet& eligible) const noexcept
     {
-        for (std::size_t i = 0, slot = next_ < slots ? next_ : 0; i < slots; ++i) {
-            if (eligible(slot))
-                return slot;
-            slot = slot + 1 < slots ? slot + 1 : 0;
-        }
-        return std::nullopt;
+        return eligible.first_from(next_);
     }
 
     /// `slot` was given a connection.

@@ -186,7 +186,7 @@ void WorkerProcess::abort_hung(std::string reason)
 
 void WorkerProcess::audit()
 {
-    if (const auto fault = link_->feed().audit(); !fault.empty())
+    if (const auto fault = link_->audit(); !fault.empty())
         retire(std::string{fault});
 }
 
@@ -194,12 +194,13 @@ void WorkerProcess::look_for_hang(Clock::time_point now)
 {
     if (lifecycle_.state() != WorkerLifecycle::State::ready)
         return;
+    const auto known = figures().value_or(Figures{});
     auto reason = hang_detector_.look({.now = now,
                                        .stall_timeout = config_->stall_timeout,
                                        .promised = first_stall_timeout_,
-                                       .queued = feed().sees_connections() ? feed().queued() : 0,
-                                       .taken = feed().taken(),
-                                       .heartbeat = std::max(feed().heartbeat(), watchdog_at_)});
+                                       .queued = known.queued,
+                                       .taken = known.taken,
+                                       .heartbeat = std::max(known.heartbeat, watchdog_at_)});
     if (!reason.empty())
         abort_hung(std::move(reason));
 }
@@ -216,10 +217,9 @@ void WorkerProcess::follow(const PoolConfig& next)
 
 void WorkerProcess::apply_limits()
 {
-    link_->feed().set_max_queue(config_->max_queue);
     recycle_policy_.set_limits(config_->recycle);
-    link_->feed().notify_at(recycle_policy_.limits().max_connections,
-                            [this] { observer_.on_worker_due(); });
+    link_->set_limits(config_->max_queue, recycle_policy_.limits().max_connections,
+                      [this] { observer_.on_worker_due(); });
 }
 
 std::error_code WorkerProcess::sample_memory()
@@ -251,7 +251,7 @@ std::string WorkerProcess::look_for_recycling(Clock::time_point now) const
         return {};
     const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - ready_at_);
     return recycle_policy_.look(
-        {.connections = feed().handed_off(), .age = age, .memory = memory_});
+        {.connections = figures().value_or(Figures{}).handed_off, .age = age, .memory = memory_});
 }
 
 void WorkerProcess::forgive(Clock::time_point now) noexcept
@@ -321,8 +321,8 @@ void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& o
 
 void WorkerProcess::drain(const std::string& open)
 {
-    const auto queue =
-        feed().sees_connections() ? fmt::format("{} queued and ", feed().queued()) : std::string{};
+    const auto known = figures();
+    const auto queue = known ? fmt::format("{} queued and ", known->queued) : std::string{};
     events_.publish(EventKind::disconnect, log::Level::info,
                     fmt::format("draining, {}{} open, for up to {}", queue, open,
                                 format_duration(config_->drain_timeout)));

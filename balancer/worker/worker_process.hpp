@@ -106,7 +106,8 @@ public:
     [[nodiscard]] const WorkerIdentity& identity() const noexcept { return identity_; }
     [[nodiscard]] pid_t pid() const noexcept { return child_.pid(); }
 
-    [[nodiscard]] const WorkerFeed& feed() const noexcept { return std::as_const(*link_).feed(); }
+    /// What is known of its connections; see WorkerLink.
+    [[nodiscard]] std::optional<Figures> figures() const noexcept { return link_->figures(); }
 
     /// The last lines it wrote to its standard error, if the master reads it.
     [[nodiscard]] std::deque<std::string> last_output() const;

@@ -434,7 +434,7 @@ TEST_CASE_FIXTURE(Fixture, "with a full descriptor table the connection waits an
     CHECK(worker->result_of("wait") == "ok");
     for (int i = 0; i < 2; ++i)
         CHECK(worker->result_of("accept") == "EMFILE");
-    CHECK(worker->channel().queued() == 1);
+    CHECK(worker->channel().figures().queued == 1);
     worker->go();
     CHECK(worker->result_of("wait") == "ok");
     CHECK(worker->result_of("free-descriptors") == "ok");
@@ -453,7 +453,7 @@ TEST_CASE_FIXTURE(Fixture, "a low number that comes free does not hide a full de
     CHECK(worker->result_of("wait") == "ok");
     CHECK(worker->result_of("accept").starts_with(client_name(first)));
     CHECK(worker->result_of("accept") == "EMFILE");
-    CHECK(worker->channel().queued() == 1);
+    CHECK(worker->channel().figures().queued == 1);
     worker->go();
     CHECK(worker->result_of("wait") == "ok");
     CHECK(worker->result_of("free-descriptors") == "ok");
@@ -486,8 +486,8 @@ TEST_CASE_FIXTURE(Fixture, "what a dead program had not accepted can be read bac
     std::ignore = worker->result_of("accept");
     const auto second = worker->connect(front);
     const auto third = worker->connect(front);
-    CHECK(worker->channel().queued() == 2);
-    CHECK_FALSE(worker->channel().open()); // it cannot know
+    CHECK(worker->channel().figures().queued == 2);
+    CHECK_FALSE(worker->channel().figures().open); // it cannot know
 }
 
 TEST_CASE_FIXTURE(Fixture,

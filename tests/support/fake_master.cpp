@@ -35,14 +35,14 @@ void set_variable(const char* name, const std::string& value)
 
 } // namespace
 
-FakeMaster::FakeMaster() : board_{Scoreboard::open(channel_->scoreboard_fd())}
+FakeMaster::FakeMaster() : board_{Scoreboard::open(channel_->page().fd())}
 {
     auto control = sys::make_channel_pair();
     control_ = std::move(control.parent);
 
-    inherit(env::handoff_fd, duplicate(channel_->worker_fd()));
+    inherit(env::handoff_fd, duplicate(channel_->worker_ends().front()));
     inherit(env::control_fd, std::move(control.child));
-    inherit(env::scoreboard_fd, duplicate(channel_->scoreboard_fd()));
+    inherit(env::scoreboard_fd, duplicate(channel_->page().fd()));
     set_variable(env::protocol, std::to_string(env::protocol_version));
     set_variable(env::worker_id, "7");
     set_variable(env::slot, "2");
@@ -70,10 +70,11 @@ void FakeMaster::inherit(const char* name, sys::UniqueFd fd)
 
 void FakeMaster::hand_off(std::vector<std::pair<sys::UniqueFd, wire::HandoffRecord>> connections)
 {
+    OutgoingPacket packet;
     for (const auto& [fd, record] : connections)
-        channel_->append(fd.get(), record);
-    if (const auto error = channel_->send_batch())
-        throw std::system_error{error, "send_batch"};
+        packet.append(fd.get(), record);
+    if (const auto error = channel_->send(packet))
+        throw std::system_error{error, "send"};
 }
 
 std::vector<wire::ControlMessage> FakeMaster::heard() const

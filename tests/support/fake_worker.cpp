@@ -9,7 +9,7 @@ namespace usher::test {
 
 std::error_code FakeWorker::receive()
 {
-    if (const auto error = sys::recv_with_fds(channel.worker_fd(), buffer_, message_))
+    if (const auto error = sys::recv_with_fds(channel.worker_ends().front(), buffer_, message_))
         return error;
 
     const auto packet = wire::HandoffPacket::parse(std::span{buffer_}.first(message_.size));
@@ -32,6 +32,13 @@ std::vector<std::uint64_t> FakeWorker::take_all()
     for (auto i = before; i < taken.size(); ++i)
         ids.push_back(taken[i].record.id);
     return ids;
+}
+
+std::error_code hand_off(HandoffChannel& channel, int fd, const wire::HandoffRecord& record)
+{
+    OutgoingPacket packet;
+    packet.append(fd, record);
+    return channel.send(packet);
 }
 
 } // namespace usher::test

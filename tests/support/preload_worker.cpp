@@ -50,21 +50,21 @@ PreloadWorker::PreloadWorker(const std::vector<sys::SocketAddress>& listeners,
                              const std::vector<std::string>& steps,
                              std::chrono::milliseconds drain_timeout)
     : channel_{std::in_place, 64, assign_queues(listeners)},
-      board_{Scoreboard::open(channel_->scoreboard_fd())}
+      board_{Scoreboard::open(channel_->page().fd())}
 {
     auto control = sys::make_channel_pair();
     control_ = std::move(control.parent);
     auto input = make_pipe();
     auto output = make_pipe();
 
-    auto inherited = channel_->worker_fds();
+    auto inherited = channel_->worker_ends();
     std::map<std::string, std::string> environment;
     add_preload(environment, config_of_pool(drain_timeout), listeners,
                 {.queues = inherited,
                  .control = control.child.get(),
-                 .scoreboard = channel_->scoreboard_fd(),
+                 .scoreboard = channel_->page().fd(),
                  .first_number = first_number});
-    inherited.insert(inherited.end(), {control.child.get(), channel_->scoreboard_fd()});
+    inherited.insert(inherited.end(), {control.child.get(), channel_->page().fd()});
 
     std::vector<std::string> variables;
     for (const auto& [name, value] : environment)
@@ -138,9 +138,10 @@ sys::UniqueFd PreloadWorker::connect(const TestListener& socket, std::uint16_t i
     record.listener = index;
     if (record.peer.family == wire::AddressFamily::unknown)
         record.peer = to_wire(peer);
-    channel_->append(connection.get(), record);
-    if (const auto error = channel_->send_batch())
-        throw std::system_error{error, "send_batch"};
+    OutgoingPacket packet;
+    packet.append(connection.get(), record);
+    if (const auto error = channel_->send(packet))
+        throw std::system_error{error, "send"};
     return client;
 }
 

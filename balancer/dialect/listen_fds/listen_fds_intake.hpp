@@ -40,16 +40,11 @@ public:
     [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
                                          InheritedSockets* inherited) const override;
     void commit(const PoolConfig& next, ListenerChange change) override;
-    void start() override {} // its workers do
     void close(std::function<void()> on_closed) override;
-    std::size_t drop_waiting() override { return 0; } // nothing waits here
-    void give_up_slot(unsigned) override {}           // its sockets are for whoever comes next
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
                                                       const WorkerIdentity& identity) override;
     [[nodiscard]] bool has(const ListenConfig& config) const override;
     [[nodiscard]] std::vector<std::string> names() const override;
-    [[nodiscard]] bool sees_connections() const noexcept override { return false; }
-    [[nodiscard]] DispatchCounters counters() const noexcept override { return {}; }
 
     /// New connections come to `seat` or not.
     void set_active(Seat& seat, bool active) noexcept;

@@ -132,11 +132,6 @@ void ListenFdsLink::finish()
     released_ = true;
 }
 
-std::error_code ListenFdsLink::send_probe(int) noexcept
-{
-    return std::make_error_code(std::errc::operation_not_supported);
-}
-
 asio::awaitable<std::optional<std::uint64_t>>
 ListenFdsLink::count_open(asio::steady_timer& deadline) const
 {

@@ -7,7 +7,6 @@
 #include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
 #include "balancer/dialect/open_connections.hpp"
 #include "balancer/dialect/worker_link.hpp"
-#include "balancer/dispatch/worker_feed.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -20,9 +19,7 @@
 namespace usher {
 
 /// A worker that takes its listening sockets as a service of systemd does, sd_listen_fds(3).
-class ListenFdsLink final : public WorkerLink,
-                            public WorkerFeed,
-                            public std::enable_shared_from_this<ListenFdsLink> {
+class ListenFdsLink final : public WorkerLink, public std::enable_shared_from_this<ListenFdsLink> {
 public:
     ListenFdsLink(const boost::asio::any_io_executor& executor,
                   std::shared_ptr<const PoolConfig> config, ListenFdsIntake& intake,
@@ -43,23 +40,8 @@ public:
 
     void cut_off() override;
     void finish() override;
-    [[nodiscard]] std::error_code send_probe(int fd) noexcept override;
-    using WorkerLink::feed;
-    [[nodiscard]] WorkerFeed& feed() noexcept override { return *this; }
     [[nodiscard]] boost::asio::awaitable<std::optional<std::uint64_t>>
     count_open(boost::asio::steady_timer& deadline) const override;
-
-    void set_max_queue(std::size_t) noexcept override {}             // the backlog is the limit
-    void notify_at(std::uint64_t, std::function<void()>) override {} // nobody counts
-    [[nodiscard]] bool sees_connections() const noexcept override { return false; }
-    [[nodiscard]] std::uint64_t handed_off() const noexcept override { return 0; }
-    [[nodiscard]] std::uint64_t queued() const noexcept override { return 0; }
-    [[nodiscard]] std::optional<std::uint64_t> open() const noexcept override { return {}; }
-    [[nodiscard]] std::chrono::steady_clock::time_point heartbeat() const noexcept override
-    {
-        return {};
-    }
-    [[nodiscard]] std::string_view audit() noexcept override { return {}; }
 
 private:
     using Clock = std::chrono::steady_clock;

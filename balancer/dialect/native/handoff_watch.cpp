@@ -7,12 +7,13 @@ namespace asio = boost::asio;
 
 namespace usher {
 
-void HandoffWatch::start(const asio::any_io_executor& executor, const std::vector<int>& sockets,
+void HandoffWatch::start(const asio::any_io_executor& executor,
+                         const std::vector<HandoffSocket>& sockets,
                          const std::function<void()>& handler)
 {
-    for (const int socket : sockets) {
-        auto& watched = sockets_.emplace_back(executor);
-        watched.assign(socket);
+    for (const auto& socket : sockets) {
+        auto& watched = watched_.emplace_back(executor);
+        watched.assign(socket.master_end());
         // EPOLLHUP ends a wait for errors.  The master's end is shut for reading from its birth,
         // so the other half makes it one (unix_dgram_poll() in the kernel).
         watched.async_wait(asio::posix::stream_descriptor::wait_error,
@@ -25,10 +26,10 @@ void HandoffWatch::start(const asio::any_io_executor& executor, const std::vecto
 
 void HandoffWatch::stop() noexcept
 {
-    for (auto& socket : sockets_)
-        if (socket.is_open())
-            std::ignore = socket.release();
-    sockets_.clear();
+    for (auto& watched : watched_)
+        if (watched.is_open())
+            std::ignore = watched.release();
+    watched_.clear();
 }
 
 } // namespace usher

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/dispatch/handoff_socket.hpp"
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
@@ -17,16 +19,16 @@ public:
     HandoffWatch& operator=(const HandoffWatch&) = delete;
     ~HandoffWatch() { stop(); }
 
-    /// Calls `handler` once for each of `sockets`, the master's ends, that is shut down; also in
-    /// the turn of the event loop in which stop() is called.  They must stay until stop().
+    /// Calls `handler` once for each of `sockets` that is shut down; also in the turn of the event
+    /// loop in which stop() is called.  They must stay until stop().
     ///
     /// Throws boost::system::system_error.
-    void start(const boost::asio::any_io_executor& executor, const std::vector<int>& sockets,
-               const std::function<void()>& handler);
+    void start(const boost::asio::any_io_executor& executor,
+               const std::vector<HandoffSocket>& sockets, const std::function<void()>& handler);
     void stop() noexcept;
 
 private:
-    std::vector<boost::asio::posix::stream_descriptor> sockets_; ///< borrowed
+    std::vector<boost::asio::posix::stream_descriptor> watched_; ///< borrowed
 };
 
 } // namespace usher

@@ -45,7 +45,15 @@ WorkerLink::Equipment NativeLink::equip(std::map<std::string, std::string>& envi
     environment[env::handoff_fd] = std::to_string(first_number);
     environment[env::control_fd] = std::to_string(first_number + 1);
     environment[env::scoreboard_fd] = std::to_string(first_number + 2);
-    return {.descriptors = {handoff_->worker_fd(), worker_control(), handoff_->scoreboard_fd()}};
+    return {
+        .descriptors = {handoff_->worker_ends().front(), worker_control(), handoff_->page().fd()}};
+}
+
+void NativeLink::set_limits(std::size_t max_queue, std::uint64_t due_at,
+                            std::function<void()> on_due)
+{
+    handoff_->set_max_queue(max_queue);
+    handoff_->notify_at(due_at, std::move(on_due));
 }
 
 void NativeLink::start(pid_t process, Observer& observer)
@@ -55,7 +63,7 @@ void NativeLink::start(pid_t process, Observer& observer)
     worker_control_.reset();
     control_->start([this](const wire::ControlMessage& message) { on_message(message); });
     watching_ = true;
-    watch_.start(executor_, handoff_->master_fds(), [this, self = shared_from_this()] {
+    watch_.start(executor_, handoff_->sockets(), [this, self = shared_from_this()] {
         if (watching_)
             on_shut_down();
     });

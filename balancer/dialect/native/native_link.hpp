@@ -38,8 +38,13 @@ public:
     {
         return handoff_->send_probe(fd);
     }
-    using WorkerLink::feed;
-    [[nodiscard]] WorkerFeed& feed() noexcept override { return *handoff_; }
+    void set_limits(std::size_t max_queue, std::uint64_t due_at,
+                    std::function<void()> on_due) override;
+    [[nodiscard]] std::optional<Figures> figures() const noexcept override
+    {
+        return handoff_->figures();
+    }
+    [[nodiscard]] std::string_view audit() noexcept override { return handoff_->audit(); }
 
 protected:
     [[nodiscard]] const HandoffChannel& handoff() const noexcept { return *handoff_; }

@@ -23,7 +23,7 @@ PreloadLink::PreloadLink(const asio::any_io_executor& executor,
       listeners_{std::move(listeners)},
       open_connections_{listeners_,
                         [this] {
-                            auto given = handoff().worker_fds();
+                            auto given = handoff().worker_ends();
                             given.push_back(worker_control());
                             return given;
                         }()},
@@ -34,13 +34,13 @@ PreloadLink::PreloadLink(const asio::any_io_executor& executor,
 WorkerLink::Equipment PreloadLink::equip(std::map<std::string, std::string>& environment,
                                          int first_number) const
 {
-    auto descriptors = handoff().worker_fds();
+    auto descriptors = handoff().worker_ends();
     add_preload(environment, *config_, listeners_,
                 {.queues = descriptors,
                  .control = worker_control(),
-                 .scoreboard = handoff().scoreboard_fd(),
+                 .scoreboard = handoff().page().fd(),
                  .first_number = first_number});
-    descriptors.insert(descriptors.end(), {worker_control(), handoff().scoreboard_fd()});
+    descriptors.insert(descriptors.end(), {worker_control(), handoff().page().fd()});
     return {.descriptors = std::move(descriptors)};
 }
 
@@ -59,7 +59,7 @@ asio::awaitable<void> PreloadLink::watch()
         co_await timer_.async_wait(asio::as_tuple(asio::deferred));
         const auto start = DrainWatch::Clock::now();
         // First what it can still take: then that is among what it has open.
-        const bool has_taken_all = drain_watch_ && handoff().queued() == 0;
+        const bool has_taken_all = drain_watch_ && handoff().figures().queued == 0;
         timer_.expires_at(asio::steady_timer::time_point::max());
         const bool is_idle = has_taken_all && co_await count_open(timer_) == 0U;
         if (!drain_watch_)
@@ -103,7 +103,7 @@ PreloadLink::count_open(asio::steady_timer& deadline) const
 
 std::string PreloadLink::explain_not_ready() const
 {
-    return explain_missing(listeners_, handoff().preload_progress());
+    return explain_missing(listeners_, handoff().page().preload_progress());
 }
 
 } // namespace usher

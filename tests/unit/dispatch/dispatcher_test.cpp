@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dispatch/dispatcher.hpp"
 
+#include "tests/support/allocations.hpp"
 #include "tests/support/fake_worker.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
@@ -11,6 +12,7 @@
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <limits>
@@ -31,7 +33,7 @@ using Ids = std::vector<std::uint64_t>;
 struct CountingSource final : Dispatcher::Source {
     int resumed = 0;
 
-    void resume() noexcept override { ++resumed; }
+    void resume() override { ++resumed; }
 };
 
 struct Fixture : NoFdLeak {
@@ -77,7 +79,7 @@ struct Fixture : NoFdLeak {
     /// Runs until `worker` was handed `count` connections in all.
     bool run_until_handed(FakeWorker& worker, std::uint64_t count)
     {
-        return run_until(io, [&] { return worker.channel.handed_off() >= count; });
+        return run_until(io, [&] { return worker.channel.figures().handed_off >= count; });
     }
 
     bool are_clients_alive() const
@@ -95,11 +97,9 @@ void fill_socket(FakeWorker& worker)
     const auto null = open_null();
     std::error_code error;
     while (!error) {
-        worker.channel.append(null.get(), record_of(0));
-        error = worker.channel.send_batch();
-        worker.page().accepted = worker.channel.handed_off();
+        error = hand_off(worker.channel, null.get(), record_of(0));
+        worker.page().accepted = worker.channel.figures().handed_off;
     }
-    worker.channel.drop_batch();
     worker.channel.unblock();
 }
 
@@ -323,7 +323,7 @@ TEST_CASE_FIXTURE(Fixture, "reclaiming waits for descriptors and loses nothing")
         const ScopedFdLimit limit{1};
         dispatcher.reclaim("worker 1", std::move(worker_end));
         CHECK_FALSE(dispatcher.has_room());
-        CHECK(second.channel.handed_off() == 2);
+        CHECK(second.channel.figures().handed_off == 2);
     }
     CHECK(run_until_handed(second, 4));
     CHECK((second.take_all() == Ids{2, 4, 1, 3}));
@@ -339,7 +339,22 @@ TEST_CASE_FIXTURE(Fixture,
     give_one();
     give_one();
     dispatcher.flush();
-    CHECK(worker.channel.handed_off() == 0);
+    CHECK_FALSE(dispatcher.has_room()); // pages are looked at once a batch
+    CHECK(are_clients_alive());
+
+    kill(0); // which is what follows, when the page is audited
+    auto& other = add_worker();
+    CHECK((other.take_all() == Ids{1, 2}));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a connection that has no worker after all waits for one")
+{
+    auto& worker = add_worker();
+    worker.page().accepted = std::numeric_limits<std::uint64_t>::max();
+    give_one(); // without the question
+    give_one();
+    dispatcher.flush();
+    CHECK(worker.channel.figures().handed_off == 0);
     CHECK_FALSE(dispatcher.has_room());
     CHECK(are_clients_alive());
 
@@ -356,18 +371,61 @@ TEST_CASE_FIXTURE(Fixture,
     }
 }
 
+TEST_CASE_FIXTURE(Fixture, "room that is used up in a batch is looked for once more")
+{
+    auto& worker = add_worker(1);
+    REQUIRE(dispatcher.has_room());
+    give_one();
+    CHECK_FALSE(dispatcher.has_room());
+    dispatcher.flush();
+    worker.take_all();
+    CHECK(dispatcher.has_room());
+}
+
+TEST_CASE_FIXTURE(Fixture, "on the way of a connection nothing is allocated, whatever fails")
+{
+    auto& full = workers.emplace_back();
+    fill_socket(full);
+    dispatcher.attach(0, full.channel);
+    auto& broken = add_worker();
+    REQUIRE(::shutdown(broken.channel.worker_ends().front(), SHUT_RDWR) == 0);
+    CountingSource source;
+    dispatcher.wait_for_room(source);
+    REQUIRE(run_to_end(io)); // the event loop has its memory for timers by now
+
+    std::vector<Connected> made;
+    for (int i = 0; i < 40; ++i)
+        made.push_back(make_connection());
+    CHECK(allocations_of([&] {
+              for (auto& connection : made)
+                  dispatcher.give(std::move(connection.server),
+                                  record_of(dispatcher.next_connection_id()));
+              dispatcher.flush();
+              dispatcher.wait_for_room(source);
+              dispatcher.forget(source);
+          }) == 0);
+    CHECK(broken.channel.broken_by());
+    for (auto& connection : made)
+        clients.push_back(std::move(connection.client));
+
+    auto& other = add_worker();
+    CHECK(run_until_handed(other, 40));
+    CHECK(other.take_all().size() == 40);
+    CHECK(are_clients_alive());
+}
+
 TEST_CASE_FIXTURE(Fixture, "what a full socket gives back goes to the others")
 {
     auto& full = workers.emplace_back();
     fill_socket(full);
-    const auto filling = full.channel.handed_off();
+    const auto filling = full.channel.figures().handed_off;
     dispatcher.attach(0, full.channel);
     auto& other = add_worker();
 
     give(4);
     CHECK_FALSE(dispatcher.has_room()); // until those that came back have a worker
     CHECK(run_until_handed(other, 4));
-    CHECK(full.channel.handed_off() == filling);
+    CHECK(full.channel.figures().handed_off == filling);
     const auto ids = other.take_all();
     CHECK(ids.size() == 4);
     CHECK(std::accumulate(ids.begin(), ids.end(), std::uint64_t{0}) == 1 + 2 + 3 + 4);
@@ -379,10 +437,10 @@ TEST_CASE_FIXTURE(Fixture, "what a full socket gives back stays in its order and
 {
     auto& full = workers.emplace_back();
     fill_socket(full);
-    const auto filling = full.channel.handed_off();
+    const auto filling = full.channel.figures().handed_off;
     dispatcher.attach(0, full.channel);
     give(3);
-    REQUIRE(full.channel.handed_off() == filling);
+    REQUIRE(full.channel.figures().handed_off == filling);
 
     while (!full.receive()) { // its page has counted these already
     }
@@ -396,12 +454,12 @@ TEST_CASE_FIXTURE(Fixture, "what a worker with a broken socket cannot be given g
 {
     auto& broken = add_worker();
     auto& other = add_worker();
-    REQUIRE(::shutdown(broken.channel.worker_fd(), SHUT_RDWR) == 0);
+    REQUIRE(::shutdown(broken.channel.worker_ends().front(), SHUT_RDWR) == 0);
 
     give(4);
     CHECK(run_until_handed(other, 4));
     CHECK(other.take_all().size() == 4);
-    CHECK(broken.channel.handed_off() == 0);
+    CHECK(broken.channel.figures().handed_off == 0);
     give(2); // and it is not tried again
     CHECK((other.take_all() == Ids{5, 6}));
     CHECK(are_clients_alive());
@@ -412,7 +470,7 @@ TEST_CASE_FIXTURE(Fixture, "stopping closes and counts what has no worker yet")
     auto& worker = add_worker();
     give(2);
     worker.page().accepted = std::numeric_limits<std::uint64_t>::max();
-    give_one(); // waits in the dispatcher
+    give_one(); // waits in the dispatcher: nobody has asked for room
     dispatcher.flush();
     kill(0); // leaves two in its queue
 

@@ -34,17 +34,15 @@ struct Fixture : NoFdLeak {
     sys::UniqueFd null = open_null();
     std::uint64_t last_id = 0;
 
-    void append(std::size_t count = 1)
-    {
-        for (std::size_t i = 0; i < count; ++i)
-            channel.append(null.get(), record_of(++last_id));
-    }
-
     void send(std::size_t count = 1)
     {
-        append(count);
-        REQUIRE_FALSE(channel.send_batch());
+        OutgoingPacket packet;
+        for (std::size_t i = 0; i < count; ++i)
+            packet.append(null.get(), record_of(++last_id));
+        REQUIRE_FALSE(channel.send(packet));
     }
+
+    std::uint64_t queued() const { return channel.figures().queued; }
 };
 
 bool hangs_up(int socket)
@@ -59,19 +57,19 @@ TEST_SUITE_BEGIN("handoff_channel");
 
 TEST_CASE_FIXTURE(Fixture, "there is room for max_queue connections that were not taken")
 {
-    for (int i = 0; i < 4; ++i) {
-        CHECK(channel.has_room());
-        append(); // a batch counts before it is sent
+    for (const std::size_t left : {4U, 3U, 2U, 1U}) {
+        CHECK(channel.room() == left);
+        send();
     }
-    CHECK_FALSE(channel.has_room());
-
-    REQUIRE_FALSE(channel.send_batch());
-    CHECK_FALSE(channel.has_room());
-    CHECK(channel.queued() == 4);
+    CHECK(channel.room() == 0);
+    CHECK(queued() == 4);
 
     worker.page().accepted = 1;
-    CHECK(channel.has_room());
-    CHECK(channel.queued() == 3);
+    CHECK(channel.room() == 1);
+    CHECK(queued() == 3);
+
+    channel.set_max_queue(2); // fewer than there are
+    CHECK(channel.room() == 0);
 }
 
 TEST_CASE("a listener with a queue of its own is handed over there, and all can be read back")
@@ -83,12 +81,11 @@ TEST_CASE("a listener with a queue of its own is handed over there, and all can 
     for (std::uint16_t listener = 0; listener < 4; ++listener) {
         auto record = record_of(listener + 1U);
         record.listener = listener;
-        several.append(null.get(), record);
-        REQUIRE_FALSE(several.send_batch());
+        REQUIRE_FALSE(hand_off(several, null.get(), record));
     }
-    CHECK_FALSE(several.has_room()); // the length of all queues together
-    CHECK(several.worker_fds().size() == 2);
-    CHECK_FALSE(several.open()); // such a worker cannot tell
+    CHECK(several.room() == 0); // the length of all queues together
+    CHECK(several.worker_ends().size() == 2);
+    CHECK_FALSE(several.figures().open); // such a worker cannot tell
 
     std::vector<std::vector<std::uint64_t>> ids;
     while (const auto end = several.take_worker_end()) {
@@ -103,20 +100,19 @@ TEST_CASE("a listener with a queue of its own is handed over there, and all can 
     CHECK((ids == std::vector<std::vector<std::uint64_t>>{{1, 4}, {2, 3}}));
 }
 
-TEST_CASE_FIXTURE(Fixture, "a batch is one packet, with its descriptors in order")
+TEST_CASE_FIXTURE(Fixture, "a packet arrives with its descriptors in order")
 {
     const Pipe pipe = make_pipe();
     const auto first = record_of(7);
     auto second = record_of(8);
     second.listener = 2;
-    channel.append(pipe.reader.get(), first);
-    channel.append(pipe.writer.get(), second);
-    CHECK(channel.has_batch());
-    CHECK(channel.batch_size() == 2);
+    OutgoingPacket packet;
+    packet.append(pipe.reader.get(), first);
+    packet.append(pipe.writer.get(), second);
+    CHECK(packet.count() == 2);
 
-    REQUIRE_FALSE(channel.send_batch());
-    CHECK_FALSE(channel.has_batch());
-    CHECK(channel.handed_off() == 2);
+    REQUIRE_FALSE(channel.send(packet));
+    CHECK(channel.figures().handed_off == 2);
 
     REQUIRE_FALSE(worker.receive());
     REQUIRE(worker.taken.size() == 2);
@@ -127,28 +123,7 @@ TEST_CASE_FIXTURE(Fixture, "a batch is one packet, with its descriptors in order
     CHECK(worker.receive() == std::errc::operation_would_block);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a batch is full with as many records as the worker asked for")
-{
-    channel.set_max_batch(2);
-    append();
-    CHECK_FALSE(channel.is_batch_full());
-    append();
-    CHECK(channel.is_batch_full());
-}
-
-TEST_CASE_FIXTURE(Fixture, "a batch can be looked at and dropped")
-{
-    append(2);
-    CHECK(channel.batch_entry(0).fd == null.get());
-    CHECK(channel.batch_entry(0).record == record_of(1));
-    CHECK(channel.batch_entry(1).record == record_of(2));
-
-    channel.drop_batch();
-    CHECK_FALSE(channel.has_batch());
-    CHECK(channel.handed_off() == 0);
-}
-
-TEST_CASE_FIXTURE(NoFdLeak, "a socket that is full blocks the channel and leaves the batch here")
+TEST_CASE_FIXTURE(NoFdLeak, "a socket that is full blocks the channel")
 {
     FakeWorker worker{64};
     HandoffChannel& channel = worker.channel;
@@ -157,37 +132,30 @@ TEST_CASE_FIXTURE(NoFdLeak, "a socket that is full blocks the channel and leaves
     // The worker counts what it has not read, so only the kernel can say that there is no room.
     std::error_code error;
     while (!error) {
-        REQUIRE(channel.has_room());
-        channel.append(null.get(), record_of(1));
-        error = channel.send_batch();
-        worker.page().accepted = channel.handed_off();
+        REQUIRE(channel.room() > 0);
+        error = hand_off(channel, null.get(), record_of(1));
+        worker.page().accepted = channel.figures().handed_off;
     }
     CHECK(error == std::errc::operation_would_block);
-    CHECK(channel.is_blocked());
-    CHECK_FALSE(channel.has_room());
-    REQUIRE(channel.batch_size() == 1);
-    CHECK(channel.batch_entry(0).fd == null.get());
-
-    channel.drop_batch();
-    CHECK_FALSE(channel.has_room());
+    CHECK_FALSE(channel.broken_by());
+    CHECK(channel.room() == 0);
     channel.unblock();
-    CHECK(channel.has_room());
+    CHECK(channel.room() > 0);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a worker that reads no more breaks the channel for good")
 {
     send();
-    REQUIRE(::shutdown(channel.worker_fd(), SHUT_RD) == 0);
-    CHECK(channel.has_room()); // until something is sent
-    CHECK(hangs_up(channel.master_fds()[0]));
+    const int worker_end = channel.worker_ends().front();
+    REQUIRE(::shutdown(worker_end, SHUT_RD) == 0);
+    CHECK(channel.room() > 0); // until something is sent
+    CHECK(hangs_up(channel.sockets().front().master_end()));
 
-    append();
-    CHECK(channel.send_batch() == std::errc::broken_pipe);
+    CHECK(hand_off(channel, null.get(), record_of(2)) == std::errc::broken_pipe);
     CHECK(channel.broken_by() == std::errc::broken_pipe);
-    channel.drop_batch();
     channel.unblock();
-    CHECK_FALSE(channel.has_room());
-    CHECK(is_readable(channel.worker_fd())); // what was queued before is still there
+    CHECK(channel.room() == 0);
+    CHECK(is_readable(worker_end)); // what was queued before is still there
 }
 
 TEST_CASE_FIXTURE(NoFdLeak, "a large max_queue fits the socket, each connection in its own packet")
@@ -197,11 +165,10 @@ TEST_CASE_FIXTURE(NoFdLeak, "a large max_queue fits the socket, each connection 
     const auto null = open_null();
 
     for (int i = 0; i < 1'000; ++i) {
-        REQUIRE(channel.has_room());
-        channel.append(null.get(), record_of(1));
-        REQUIRE_FALSE(channel.send_batch());
+        REQUIRE(channel.room() > 0);
+        REQUIRE_FALSE(hand_off(channel, null.get(), record_of(1)));
     }
-    CHECK_FALSE(channel.has_room());
+    CHECK(channel.room() == 0);
 }
 
 TEST_CASE_FIXTURE(Fixture, "after the shut-down comes what was queued, then end of file")
@@ -220,22 +187,30 @@ TEST_CASE_FIXTURE(NoFdLeak, "the worker's end outlives the channel, with what is
     sys::UniqueFd worker_end;
     {
         FakeWorker worker;
-        worker.channel.append(connection.server.get(), record_of(1));
-        REQUIRE_FALSE(worker.channel.send_batch());
+        REQUIRE_FALSE(hand_off(worker.channel, connection.server.get(), record_of(1)));
         worker_end = worker.channel.take_worker_end();
     }
     CHECK(is_readable(worker_end.get()));
 }
 
+TEST_CASE_FIXTURE(Fixture, "when its end was given away nothing is queued for the worker")
+{
+    send(2);
+    const auto end = channel.take_worker_end();
+    CHECK(queued() == 0);
+    CHECK(channel.worker_ends().front() == -1);
+}
+
 TEST_CASE_FIXTURE(Fixture, "both descriptors for the worker are close-on-exec here")
 {
-    CHECK(is_close_on_exec(channel.worker_fd()));
-    CHECK(is_close_on_exec(channel.scoreboard_fd()));
+    CHECK(is_close_on_exec(channel.worker_ends().front()));
+    CHECK(is_close_on_exec(channel.page().fd()));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a worker that writes to its hand-off socket is told that nobody reads")
 {
-    CHECK(sys::send_with_fds(channel.worker_fd(), bytes("x"), {}) == std::errc::broken_pipe);
+    CHECK(sys::send_with_fds(channel.worker_ends().front(), bytes("x"), {}) ==
+          std::errc::broken_pipe);
 }
 
 TEST_CASE_FIXTURE(Fixture, "what is queued and what is open is read from the page")
@@ -243,20 +218,20 @@ TEST_CASE_FIXTURE(Fixture, "what is queued and what is open is read from the pag
     send(3);
     worker.page().accepted = 2;
     worker.page().closed = 1;
-    CHECK(channel.queued() == 1);
-    CHECK(channel.open() == 1);
+    CHECK(queued() == 1);
+    CHECK(channel.figures().open == 1);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a page that makes no sense counts as nothing queued and never wraps")
 {
     send(3);
     worker.page().accepted = std::numeric_limits<std::uint64_t>::max();
-    CHECK(channel.queued() == 0);
-    CHECK(channel.open() == 3);
-    CHECK_FALSE(channel.has_room());
+    CHECK(queued() == 0);
+    CHECK(channel.figures().open == 3);
+    CHECK(channel.room() == 0);
 
     worker.page().closed = std::numeric_limits<std::uint64_t>::max();
-    CHECK(channel.open() == 0);
+    CHECK(channel.figures().open == 0);
 }
 
 TEST_CASE_FIXTURE(Fixture, "an honest page is never accused")
@@ -293,12 +268,9 @@ TEST_CASE_FIXTURE(NoFdLeak, "an honest page is not accused while the worker is w
     }};
 
     std::string_view accusation;
-    while (channel.handed_off() < connections) {
-        if (channel.has_room()) {
-            channel.append(null.get(), record_of(1));
-            if (channel.send_batch())
-                channel.unblock(), channel.drop_batch();
-        }
+    while (channel.figures().handed_off < connections) {
+        if (channel.room() > 0 && hand_off(channel, null.get(), record_of(1)))
+            channel.unblock();
         if (accusation.empty())
             accusation = channel.audit();
     }
@@ -350,8 +322,8 @@ TEST_CASE_FIXTURE(Fixture, "a probe is queued like a connection, but no client i
 {
     const auto pair = make_connection();
     REQUIRE_FALSE(channel.send_probe(pair.server.get()));
-    CHECK(channel.queued() == 1);
-    CHECK(channel.handed_off() == 0);
+    CHECK(queued() == 1);
+    CHECK(channel.figures().handed_off == 0);
 
     worker.take_all();
     REQUIRE(worker.taken.size() == 1);
@@ -361,14 +333,14 @@ TEST_CASE_FIXTURE(Fixture, "a probe is queued like a connection, but no client i
     CHECK(record.reclaims() == 0);
     CHECK(record.peer.family == wire::AddressFamily::unix_domain);
     CHECK(same_file(worker.taken[0].fd.get(), pair.server.get()));
-    CHECK(channel.queued() == 0);
-    CHECK(channel.taken() == 1);
-    CHECK(channel.open() == 1);
+    CHECK(queued() == 0);
+    CHECK(channel.figures().taken == 1);
+    CHECK(channel.figures().open == 1);
     CHECK(channel.audit().empty());
 
     send();
-    CHECK(channel.handed_off() == 1);
-    CHECK(channel.queued() == 1);
+    CHECK(channel.figures().handed_off == 1);
+    CHECK(queued() == 1);
 }
 
 TEST_CASE_FIXTURE(Fixture, "probes that nobody takes fill the queue, and then there is no other")
@@ -376,8 +348,6 @@ TEST_CASE_FIXTURE(Fixture, "probes that nobody takes fill the queue, and then th
     for (int i = 0; i < 4; ++i)
         REQUIRE_FALSE(channel.send_probe(null.get()));
     CHECK(channel.send_probe(null.get()) == std::errc::operation_would_block);
-    CHECK_FALSE(channel.has_batch());
-    CHECK_FALSE(channel.is_blocked());
     worker.take_all();
     CHECK_FALSE(channel.send_probe(null.get()));
 }
@@ -386,9 +356,7 @@ TEST_CASE_FIXTURE(Fixture, "a probe that the kernel refuses leaves no trace")
 {
     channel.shut_down();
     CHECK(channel.send_probe(null.get()));
-    CHECK_FALSE(channel.has_batch());
-    CHECK_FALSE(channel.is_blocked());
-    CHECK(channel.queued() == 0);
+    CHECK(queued() == 0);
 }
 
 TEST_SUITE_END();

@@ -23,17 +23,18 @@ namespace {
 struct Fixture : NoFdLeak {
     ReclaimReports reports;
     ReclaimQueue queue{reports};
-    std::deque<Connection> out;
+    HandoffBatch out;
     std::deque<Connected> connections; ///< as many as were handed off
 
     /// Hands `records` to `worker` as one packet.
     void hand_off(FakeWorker& worker, std::initializer_list<wire::HandoffRecord> records)
     {
+        OutgoingPacket packet;
         for (const auto& record : records) {
             connections.push_back(make_connection());
-            worker.channel.append(connections.back().server.get(), record);
+            packet.append(connections.back().server.get(), record);
         }
-        REQUIRE_FALSE(worker.channel.send_batch());
+        REQUIRE_FALSE(worker.channel.send(packet));
         for (auto& connection : connections)
             connection.server.reset();
     }
@@ -48,8 +49,8 @@ struct Fixture : NoFdLeak {
         while (queue.take(out) == ReclaimQueue::Outcome::taken) {
         }
         std::vector<std::uint64_t> ids;
-        for (const auto& connection : out)
-            ids.push_back(connection.record.id);
+        for (std::size_t i = 0; i < out.size(); ++i)
+            ids.push_back(out.record(i).id);
         return ids;
     }
 
@@ -94,12 +95,12 @@ TEST_CASE_FIXTURE(Fixture, "what a dead worker had not taken comes back as it wa
 
     REQUIRE(queue.take(out) == ReclaimQueue::Outcome::taken);
     REQUIRE(out.size() == 1);
-    CHECK(out[0].record.id == 7);
-    CHECK(out[0].record.listener == 3);
-    CHECK(out[0].record.reclaims() == 1);
+    CHECK(out.record(0).id == 7);
+    CHECK(out.record(0).listener == 3);
+    CHECK(out.record(0).reclaims() == 1);
 
     write_text(connections[0].client.get(), "still here");
-    CHECK(read_text(out[0].fd.get()) == "still here");
+    CHECK(read_text(out.fd(0)) == "still here");
 }
 
 TEST_CASE_FIXTURE(Fixture, "the oldest packet of all dead workers comes first")
@@ -137,7 +138,7 @@ TEST_CASE_FIXTURE(Fixture, "a packet of nothing but suspects is taken and brings
     bury("worker 1", worker);
 
     CHECK(queue.take(out) == ReclaimQueue::Outcome::taken);
-    CHECK(out.empty());
+    CHECK(out.is_empty());
 }
 
 TEST_CASE_FIXTURE(Fixture, "what a worker left is reported once, when nothing more is there")
@@ -172,7 +173,7 @@ TEST_CASE_FIXTURE(Fixture, "without room for a whole packet it stays where it is
     {
         const ScopedFdLimit limit{2};
         CHECK(queue.take(out) == ReclaimQueue::Outcome::no_descriptors);
-        CHECK(out.empty());
+        CHECK(out.is_empty());
         CHECK_FALSE(queue.is_empty());
         CHECK(are_alive());
     }

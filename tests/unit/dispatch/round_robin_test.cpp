@@ -11,14 +11,23 @@ using namespace usher;
 
 namespace {
 
+SlotSet all_but(std::size_t slots, const std::set<std::size_t>& skipped = {})
+{
+    SlotSet set;
+    set.resize(slots);
+    for (std::size_t slot = 0; slot < slots; ++slot)
+        if (!skipped.contains(slot))
+            set.insert(slot);
+    return set;
+}
+
 /// The next `count` turns among `slots`, of which those in `skipped` are not eligible.
 std::vector<std::size_t> turns(RoundRobin& policy, std::size_t slots, std::size_t count,
                                const std::set<std::size_t>& skipped = {})
 {
     std::vector<std::size_t> result;
     for (std::size_t i = 0; i < count; ++i) {
-        const auto slot =
-            policy.pick(slots, [&skipped](std::size_t s) { return !skipped.contains(s); });
+        const auto slot = policy.pick(all_but(slots, skipped));
         REQUIRE(slot);
         policy.took(*slot);
         result.push_back(*slot);
@@ -27,16 +36,6 @@ std::vector<std::size_t> turns(RoundRobin& policy, std::size_t slots, std::size_
 }
 
 using Slots = std::vector<std::size_t>;
-
-bool nobody(std::size_t /*slot*/)
-{
-    return false;
-}
-
-bool everybody(std::size_t /*slot*/)
-{
-    return true;
-}
 
 } // namespace
 
@@ -58,16 +57,16 @@ TEST_CASE("a slot that is not eligible is passed over and owed nothing")
 TEST_CASE("the turn stays until a connection was taken")
 {
     const RoundRobin policy;
-    CHECK(policy.pick(3, everybody) == 0);
-    CHECK(policy.pick(3, everybody) == 0);
+    CHECK(policy.pick(all_but(3)) == 0);
+    CHECK(policy.pick(all_but(3)) == 0);
 }
 
 TEST_CASE("without an eligible slot nobody is picked and the turn stays")
 {
     RoundRobin policy;
     CHECK((turns(policy, 2, 1) == Slots{0}));
-    CHECK_FALSE(policy.pick(2, nobody));
-    CHECK_FALSE(policy.pick(0, everybody));
+    CHECK_FALSE(policy.pick(all_but(2, {0, 1})));
+    CHECK_FALSE(policy.pick(all_but(0)));
     CHECK((turns(policy, 2, 1) == Slots{1}));
 }
 
@@ -77,6 +76,28 @@ TEST_CASE("slots may come and go")
     CHECK((turns(policy, 4, 3) == Slots{0, 1, 2}));
     CHECK((turns(policy, 2, 2) == Slots{0, 1}));
     CHECK((turns(policy, 3, 3) == Slots{2, 0, 1}));
+}
+
+TEST_CASE("there may be more slots than a word has bits")
+{
+    RoundRobin policy;
+    std::set<std::size_t> skipped;
+    for (std::size_t slot = 0; slot < 200; ++slot)
+        if (slot != 3 && slot != 63 && slot != 64 && slot != 199)
+            skipped.insert(slot);
+    CHECK((turns(policy, 200, 6, skipped) == Slots{3, 63, 64, 199, 3, 63}));
+}
+
+TEST_CASE("what was put into a set of slots can be taken out of it")
+{
+    auto set = all_but(130);
+    set.erase(129);
+    CHECK(set.first_from(129) == 0U);
+    set.clear();
+    CHECK(set.is_empty());
+    CHECK_FALSE(set.first_from(0));
+    set.insert(128);
+    CHECK(set.first_from(7) == 128U);
 }
 
 TEST_SUITE_END();

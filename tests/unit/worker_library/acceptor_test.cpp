@@ -587,7 +587,7 @@ TEST_CASE_FIXTURE(FewDescriptors, "without room for a packet its connections wai
         io.run_for(120ms); // it tries again every 50 ms
         CHECK_FALSE(waiting.done);
         CHECK(are_clients_alive());
-        CHECK(master.channel().queued() == 3);
+        CHECK(master.channel().figures().queued == 3);
     }
     REQUIRE_FALSE(finish(waiting).error);
     CHECK(waiting.connection->id == 1);

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <exception>
+#include <new>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -487,13 +488,14 @@ std::vector<std::string> NodeCluster::names() const
 
 void NodeCluster::on_accept_failure(const NodeListener& listener, std::error_code error,
                                     std::chrono::milliseconds pause) noexcept
-{
+try {
     const auto server = std::ranges::find(servers_, listener.key(), &Server::key);
     if (server != servers_.end())
         events_.publish(
             EventKind::accept_failed, log::Level::warning,
             fmt::format("{}: cannot accept: {}; clients wait in the backlog, next try in {} ms",
                         server->name, error.message(), pause.count()));
+} catch (const std::bad_alloc&) { // then nobody hears of it
 }
 
 } // namespace usher

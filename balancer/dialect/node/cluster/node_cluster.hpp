@@ -41,20 +41,23 @@ public:
     /// Takes over what may change while it runs: the window, the backlog, where servers may listen.
     void commit(const PoolConfig& next, ListenerChange change) override;
 
-    void start() override {} // its workers do
     void close(std::function<void()> on_closed) override;
     std::size_t drop_waiting() override;
     void give_up_slot(unsigned slot) override;
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
                                                       const WorkerIdentity& identity) override;
     [[nodiscard]] bool takes_messages() const noexcept override { return true; }
-    [[nodiscard]] bool has(const ListenConfig&) const override { return false; }
     [[nodiscard]] std::vector<std::string> names() const override;
-    [[nodiscard]] bool sees_connections() const noexcept override
+    [[nodiscard]] std::optional<DispatchCounters> counters() const noexcept override
+    {
+        return sees_connections() ? std::optional{counters_} : std::nullopt;
+    }
+
+    /// False if the workers accept by themselves.
+    [[nodiscard]] bool sees_connections() const noexcept
     {
         return policy_ == NodeConfig::Policy::round_robin;
     }
-    [[nodiscard]] DispatchCounters counters() const noexcept override { return counters_; }
 
     /// Answers a worker's request for a server.
     void query(NodeWorker& worker, const ServerRequest& request);

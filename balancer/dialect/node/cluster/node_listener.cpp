@@ -72,16 +72,15 @@ void NodeListener::on_undelivered(std::uint64_t worker, Connection connection)
     go_on();
 }
 
-NodeListener::Connection NodeListener::keep(sys::UniqueFd fd)
+/// A number that nobody has.
+NodeListener::Connection NodeListener::make_place()
 {
     if (free_.empty()) {
-        connections_.push_back(std::move(fd));
-        return static_cast<Connection>(connections_.size() - 1);
+        connections_.emplace_back();
+        free_.reserve(connections_.capacity()); // so that release() cannot fail
+        free_.push_back(static_cast<Connection>(connections_.size() - 1));
     }
-    const auto connection = free_.back();
-    free_.pop_back();
-    connections_[connection] = std::move(fd);
-    return connection;
+    return free_.back();
 }
 
 void NodeListener::release(Connection connection) noexcept
@@ -140,12 +139,12 @@ void NodeListener::wait()
 
 std::error_code NodeListener::accept_one()
 {
-    sys::UniqueFd connection;
+    const auto place = make_place();
     sys::SocketAddress peer;
-    const auto error = sys::accept_connection(socket_.native_handle(), connection, peer);
+    const auto error = sys::accept_connection(socket_.native_handle(), connections_[place], peer);
     if (!error) {
-        scheduler_.offer(keep(std::move(connection)));
-        ++accepted_;
+        free_.pop_back();
+        scheduler_.offer(place);
     }
     return error;
 }

@@ -87,7 +87,6 @@ public:
     std::size_t drop_waiting();
 
     [[nodiscard]] const std::string& key() const noexcept { return key_; }
-    [[nodiscard]] std::uint64_t accepted() const noexcept { return accepted_; }
 
 private:
     using Clock = NodeScheduler::Clock;
@@ -101,7 +100,7 @@ private:
     [[nodiscard]] bool hand_over(const NodeScheduler::Assignment& assignment);
     void go_on();
     void look_again(Clock::time_point now);
-    [[nodiscard]] Connection keep(sys::UniqueFd fd);
+    [[nodiscard]] Connection make_place();
     void release(Connection connection) noexcept;
 
     boost::asio::posix::stream_descriptor socket_;
@@ -113,11 +112,10 @@ private:
     NodeScheduler scheduler_;
     std::unordered_map<std::uint64_t, Carrier*> carriers_;
     std::vector<sys::UniqueFd> connections_; ///< by number
-    std::vector<Connection> free_;           ///< numbers nobody has
+    std::vector<Connection> free_;           ///< numbers nobody has; room for all
 
     AcceptBudget budget_;
     AcceptThrottle throttle_;
-    std::uint64_t accepted_ = 0;
     std::size_t rest_;     ///< most that are accepted after stop(); until then the backlog's length
     bool waiting_ = false; ///< for a connection, or for descriptors
     bool stopped_ = false;

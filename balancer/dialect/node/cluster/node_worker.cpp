@@ -130,26 +130,24 @@ void NodeWorker::hear()
         channel_->send(encoded(*message));
 }
 
-void NodeWorker::notify_at(std::uint64_t count, std::function<void()> handler)
+void NodeWorker::set_limits(std::size_t /*max_queue*/, std::uint64_t due_at,
+                            std::function<void()> on_due)
 {
-    notify_at_ = count;
-    on_count_ = std::move(handler);
+    due_at_ = due_at; // the cluster's window is the limit of the queue
+    on_due_ = std::move(on_due);
 }
 
-bool NodeWorker::sees_connections() const noexcept
+std::optional<Figures> NodeWorker::figures() const noexcept
 {
-    return cluster_.sees_connections();
-}
-
-std::uint64_t NodeWorker::queued() const noexcept
-{
-    return static_cast<std::uint64_t>(std::ranges::count_if(
+    if (!cluster_.sees_connections())
+        return std::nullopt;
+    const auto queued = static_cast<std::uint64_t>(std::ranges::count_if(
         offers_, [](const Offer& offer) { return offer.listener != nullptr; }));
-}
-
-std::uint64_t NodeWorker::handed_off() const noexcept
-{
-    return accepted_ + queued();
+    // No heartbeat: a late answer to a connection tells that it hangs.
+    return Figures{.handed_off = accepted_ + queued,
+                   .queued = queued,
+                   .taken = accepted_,
+                   .open = std::nullopt};
 }
 
 bool NodeWorker::carry(const std::shared_ptr<NodeListener>& listener,
@@ -241,8 +239,8 @@ void NodeWorker::on_message(const node::ConnectionReply& reply)
 
     ++accepted_;
     cluster_.count_accepted();
-    if (on_count_ && notify_at_ != 0 && accepted_ >= notify_at_)
-        std::exchange(on_count_, nullptr)();
+    if (on_due_ && due_at_ != 0 && accepted_ >= due_at_)
+        std::exchange(on_due_, nullptr)();
     answered.listener->on_accepted(id_, answered.connection);
 }
 

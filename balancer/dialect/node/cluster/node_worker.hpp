@@ -8,7 +8,6 @@
 #include "balancer/dialect/node/cluster/node_listener.hpp"
 #include "balancer/dialect/worker_identity.hpp"
 #include "balancer/dialect/worker_link.hpp"
-#include "balancer/dispatch/worker_feed.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -29,7 +28,6 @@ class NodeCluster;
 /// One worker that is Node: what it asks of its cluster, what it is given, and what it says to
 /// that.
 class NodeWorker final : public WorkerLink,
-                         public WorkerFeed,
                          public NodeListener::Carrier,
                          private NodeChannel::Observer,
                          public std::enable_shared_from_this<NodeWorker> {
@@ -50,8 +48,6 @@ public:
 
     void finish() override;
     [[nodiscard]] std::error_code send_probe(int fd) noexcept override;
-    using WorkerLink::feed;
-    [[nodiscard]] WorkerFeed& feed() noexcept override { return *this; }
     [[nodiscard]] std::string explain_not_ready() const override;
 
     /// Answers a request for a server in JSON, with a socket or -1; see NodeCluster.  False if that
@@ -76,17 +72,9 @@ public:
     /// It was told to end, says that it ends, or has ended.
     [[nodiscard]] bool is_leaving() const noexcept { return leaving_; }
 
-    void set_max_queue(std::size_t) noexcept override {} // the cluster's window is the limit
-    void notify_at(std::uint64_t count, std::function<void()> handler) override;
-    [[nodiscard]] bool sees_connections() const noexcept override;
-    [[nodiscard]] std::uint64_t handed_off() const noexcept override;
-    [[nodiscard]] std::uint64_t queued() const noexcept override;
-    [[nodiscard]] std::optional<std::uint64_t> open() const noexcept override { return {}; }
-    [[nodiscard]] std::chrono::steady_clock::time_point heartbeat() const noexcept override
-    {
-        return {}; // a late answer to a connection tells that it hangs
-    }
-    [[nodiscard]] std::string_view audit() noexcept override { return {}; }
+    void set_limits(std::size_t max_queue, std::uint64_t due_at,
+                    std::function<void()> on_due) override;
+    [[nodiscard]] std::optional<Figures> figures() const noexcept override;
 
 private:
     /// A connection that was sent and not answered.
@@ -144,8 +132,8 @@ private:
     std::vector<std::shared_ptr<const ProgramMessage>> held_; ///< until its program hears
     std::size_t held_bytes_ = 0;
     std::uint64_t accepted_ = 0;
-    std::uint64_t notify_at_ = 0;
-    std::function<void()> on_count_;
+    std::uint64_t due_at_ = 0;
+    std::function<void()> on_due_;
     bool attached_ = false;
     bool hears_ = false; ///< its program has shown that it runs
     bool leaving_ = false;

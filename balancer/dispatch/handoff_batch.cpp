@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dispatch/handoff_batch.hpp"
+
+#include "common/sys/fd/close_fds.hpp"
+
+#include <cassert>
+#include <span>
+
+namespace usher {
+
+void HandoffBatch::push(sys::UniqueFd fd, const wire::HandoffRecord& record) noexcept
+{
+    assert(!is_full());
+    fds_[size_] = fd.release();
+    records_[size_] = record;
+    slots_[size_++] = waiting;
+    ++waiting_;
+}
+
+void HandoffBatch::assign(std::size_t index, std::size_t slot) noexcept
+{
+    assert(is_waiting(index));
+    slots_[index] = slot;
+    --waiting_;
+}
+
+std::optional<std::size_t> HandoffBatch::slot_of(std::size_t index) const noexcept
+{
+    return slots_[index] < sent ? std::optional{slots_[index]} : std::nullopt;
+}
+
+const OutgoingPacket& HandoffBatch::packet_for(std::size_t slot) noexcept
+{
+    packet_.clear();
+    for (std::size_t i = 0; i < size_; ++i)
+        if (slots_[i] == slot)
+            packet_.append(fds_[i], records_[i]);
+    return packet_;
+}
+
+std::size_t HandoffBatch::change(std::size_t from, std::size_t to) noexcept
+{
+    std::size_t count = 0;
+    for (auto& slot : std::span{slots_}.first(size_)) {
+        if (slot == from) {
+            slot = to;
+            ++count;
+        }
+    }
+    return count;
+}
+
+void HandoffBatch::on_sent(std::size_t slot) noexcept
+{
+    change(slot, sent);
+}
+
+void HandoffBatch::on_unsent(std::size_t slot) noexcept
+{
+    waiting_ += change(slot, waiting);
+}
+
+void HandoffBatch::close_sent() noexcept
+{
+    std::array<int, capacity> closing{};
+    std::size_t closed = 0;
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < size_; ++i) {
+        if (slots_[i] == sent) {
+            closing[closed++] = fds_[i];
+            continue;
+        }
+        if (kept != i) {
+            fds_[kept] = fds_[i];
+            slots_[kept] = slots_[i];
+            records_[kept] = records_[i];
+        }
+        ++kept;
+    }
+    size_ = kept;
+    sys::close_fds(std::span{closing}.first(closed));
+}
+
+void HandoffBatch::clear() noexcept
+{
+    sys::close_fds(std::span{fds_}.first(size_));
+    size_ = 0;
+    waiting_ = 0;
+}
+
+} // namespace usher
