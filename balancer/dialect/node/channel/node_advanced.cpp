@@ -128,7 +128,7 @@ bool take(std::string_view& bytes, std::string_view expected) noexcept
 
 /// The two that come with every connection, exactly as Node writes them, but for the version in
 /// the header.  All else is for the reader.
-std::optional<Message> decode_common(std::string_view payload)
+std::optional<Message> decode_common_advanced(std::string_view payload)
 {
     constexpr std::size_t header_size = 2;
     constexpr auto acknowledged = "o\"\3cmd\"\17NODE_HANDLE_ACK{\1"sv;
@@ -176,7 +176,7 @@ std::optional<std::string_view> find_command(V8Reader reader)
 
 Message decode_advanced(std::string_view payload)
 {
-    if (auto common = decode_common(payload))
+    if (auto common = decode_common_advanced(payload))
         return *common;
 
     V8Reader reader{payload};
