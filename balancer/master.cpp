@@ -45,24 +45,6 @@ void require_pidfd()
     }
 }
 
-/// The number that `text` means where there are `now`: "4", "+1", "-2"; nothing if it is none or
-/// out of range.
-std::optional<unsigned> wanted_workers(std::string_view text, unsigned now)
-{
-    const bool relative = text.starts_with('+') || text.starts_with('-');
-    const bool less = text.starts_with('-');
-    unsigned number = 0;
-    const char* const begin = text.data() + (relative ? 1 : 0);
-    const char* const end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(begin, end, number);
-    if (error != std::errc{} || rest != end || number > workers_range.most)
-        return std::nullopt;
-    const long wanted = !relative ? long{number} : less ? long{now} - number : long{now} + number;
-    if (wanted < workers_range.least || wanted > workers_range.most)
-        return std::nullopt;
-    return static_cast<unsigned>(wanted);
-}
-
 /// `outcome`, with something to say for success.
 Outcome with_message(Outcome outcome, std::string done)
 {
@@ -278,16 +260,7 @@ asio::awaitable<Outcome> Master::scale(std::string pool, std::string workers)
     const auto found = find_pool(pool);
     if (!found)
         co_return Outcome{.kind = Outcome::Kind::bad_request, .message = unknown_pool(pool)};
-    const auto wanted = wanted_workers(workers, found->config().workers);
-    if (!wanted)
-        co_return Outcome{.kind = Outcome::Kind::bad_request,
-                          .message =
-                              fmt::format("\"{}\" of {} workers is not a number from {} to {}; "
-                                          "write e.g. 4, +1 or -1",
-                                          workers, found->config().workers, workers_range.least,
-                                          workers_range.most)};
-    const auto outcome = co_await found->scale(*wanted);
-    co_return with_message(outcome, fmt::format("{} workers", *wanted));
+    co_return co_await found->scale(std::move(workers));
 }
 
 Outcome Master::send(const std::string& pool, unsigned slot, std::string message)

@@ -23,7 +23,7 @@ namespace usher {
 
 namespace {
 
-constexpr auto result = asio::as_tuple(asio::deferred);
+constexpr auto as_result = asio::as_tuple(asio::deferred);
 
 /// In the longest message every second byte may have to be escaped once more.
 constexpr std::size_t longest_request = 2 * longest_message + 1024UL * 1024;
@@ -137,7 +137,7 @@ asio::awaitable<std::optional<Request>> ControlSession::read_request()
     });
     std::string line;
     const auto [error, size] = co_await asio::async_read_until(
-        socket_, asio::dynamic_buffer(line, longest_request), '\n', result);
+        socket_, asio::dynamic_buffer(line, longest_request), '\n', as_result);
     limit_.cancel();
     if (error == asio::error::not_found)
         co_return BadRequest{.reason = fmt::format("a request has at most {} MiB",
@@ -179,7 +179,7 @@ asio::awaitable<void> ControlSession::follow_events()
     char ignored = 0;
     for (bool more = true; more;) {
         const auto [error, size] =
-            co_await socket_.async_read_some(asio::buffer(&ignored, 1), result);
+            co_await socket_.async_read_some(asio::buffer(&ignored, 1), as_result);
         more = !error;
     }
 }

@@ -178,6 +178,8 @@ void Exchange::close()
     if (phase_ == Phase::idle)
         return;
     result_.kind = Result::Kind::stopped;
+    if (places() > places_before_) // whoever is there leaves with the others
+        seats_.resize(places_before_);
     end();
 }
 
@@ -219,8 +221,12 @@ bool Exchange::move_on(Clock::time_point now)
     case Phase::trying:
         return look_at_trials(now);
     case Phase::soaking:
-        if (now < *soak_end_)
+        if (soak_end_ && now < *soak_end_)
             return false;
+        soak_end_.reset(); // from now on it is a matter of events
+        if (!std::ranges::all_of(exchanged_,
+                                 [this](unsigned place) { return is_ready(current(place)); }))
+            return false; // one is on its way out, and its end fails the soak
         commit();
         return true;
     case Phase::trying_back:
@@ -336,6 +342,7 @@ void Exchange::take_back(unsigned place)
     auto& seat = this->seat(place);
     if (!seat.had_worker && (is_new_generation_ || place > places_before_)) {
         unroute_and_stop(seat.current);
+        act(Action::Kind::vacate, place, seat.current);
     } else if (stays(seat.before)) {
         act(Action::Kind::route, place, seat.before);
         unroute_and_stop(std::exchange(seat.current, seat.before));
@@ -387,8 +394,10 @@ bool Exchange::look_at_trials_back()
 void Exchange::leave_new(unsigned place)
 {
     const auto& seat = this->seat(place);
-    if (!stays(seat.current))
+    if (!stays(seat.current)) {
+        result_.awaited.push_back(place);
         return start_kept(place, seat.before);
+    }
     keep(seat.current);
     result_.left_new.push_back(place);
 }

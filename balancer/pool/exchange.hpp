@@ -75,6 +75,7 @@ public:
         Kind kind = Kind::done;
         Worker culprit = 0;             ///< who failed
         std::vector<unsigned> left_new; ///< places whose old worker could not be had again
+        std::vector<unsigned> awaited; ///< places of which nobody can be had, and that are tried on
 
         friend auto operator<=>(const Result&, const Result&) = default;
     };

@@ -18,6 +18,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -79,8 +80,9 @@ public:
     /// again. Returns when they drain.
     [[nodiscard]] boost::asio::awaitable<Outcome> drain_all();
 
-    /// Has `workers` from now on; surplus ones drain.
-    [[nodiscard]] boost::asio::awaitable<Outcome> scale(unsigned workers);
+    /// Has as many workers from now on as `wanted` says, "4", "+1" or "-2", when its turn comes;
+    /// surplus ones drain.
+    [[nodiscard]] boost::asio::awaitable<Outcome> scale(std::string wanted);
 
     /// Sends `message` to the program of the worker in `slot`, or to those of all workers if it is
     /// 0, also of those that a reload is bringing in; `broadcast` is told how that went.
@@ -129,6 +131,7 @@ private:
     // co_await.
     [[nodiscard]] boost::asio::awaitable<Outcome>
     carry_out(Exchange::Plan plan, std::shared_ptr<const PoolConfig> config, unsigned generation);
+    [[nodiscard]] std::optional<Outcome> refusal() const;
     [[nodiscard]] Outcome outcome_of(const Exchange::Result& result);
     void perform_all();
     void perform(const Exchange::Action& action);
@@ -142,6 +145,7 @@ private:
     void stop_workers();
     [[nodiscard]] bool has_given_up() const noexcept;
     void adopt(std::shared_ptr<const PoolConfig> config);
+    [[nodiscard]] std::vector<unsigned> places_to_mend() const;
     void end_oldest_generations(unsigned most);
 
     void sample_memory(std::chrono::steady_clock::time_point now);
@@ -167,6 +171,7 @@ private:
     std::vector<Slot> slots_;   ///< place 1 first: who is routed, or was last
     std::vector<Slot> leaving_; ///< on trial, parked, or draining
     unsigned generation_ = 1;
+    unsigned last_generation_ = 1; ///< that any worker is of
 
     Condition changed_; ///< a worker became ready or ended, or an operation has
     bool turn_taken_ = false;

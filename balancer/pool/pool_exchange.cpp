@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How a pool carries out what Exchange decides.
+#include "balancer/pool/list_of.hpp"
 #include "balancer/pool/pool_turn.hpp"
 
 #include <fmt/core.h>
@@ -15,14 +16,6 @@ namespace usher {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::string list(const std::vector<unsigned>& numbers)
-{
-    std::string text;
-    for (const auto number : numbers)
-        text += (text.empty() ? "" : ", ") + std::to_string(number);
-    return text;
-}
 
 } // namespace
 
@@ -52,11 +45,20 @@ void Pool::on_ended(const WorkerSlot& slot) noexcept
     on_change();
 }
 
+/// Why nothing can be asked of it any more; to be asked when it is one's turn.
+std::optional<Outcome> Pool::refusal() const
+{
+    if (is_stopping())
+        return Outcome::failure("usher is stopping");
+    if (has_ended_)
+        return Outcome::failure(
+            fmt::format("pool \"{}\" has given up; a reload brings it back", config_->name));
+    return std::nullopt;
+}
+
 asio::awaitable<Outcome>
 Pool::carry_out(Exchange::Plan plan, std::shared_ptr<const PoolConfig> config, unsigned generation)
 {
-    if (is_stopping())
-        co_return Outcome::failure("usher is stopping");
     next_config_ = std::move(config);
     next_generation_ = generation;
     exchange_.begin(std::move(plan));
@@ -87,11 +89,17 @@ Outcome Pool::outcome_of(const Exchange::Result& result)
         outcome.kind = Outcome::Kind::rolled_back;
         culprit->publish_last_output();
     }
+    if (!result.awaited.empty()) {
+        outcome.is_partly_done = true;
+        outcome.message +=
+            fmt::format("; slots {} have no worker, and are tried again", list_of(result.awaited));
+    }
     if (!result.left_new.empty()) {
         outcome.is_partly_done = true;
+        last_generation_ = std::max(last_generation_, next_generation_);
         outcome.message += fmt::format("; the old workers of slots {} cannot be started again, so "
                                        "those of generation {} stay",
-                                       list(result.left_new), next_generation_);
+                                       list_of(result.left_new), next_generation_);
     }
     return outcome;
 }
@@ -112,7 +120,7 @@ void Pool::perform_all()
         slots_.pop_back();
     }
     if (somebody_left && !is_stopping())
-        end_oldest_generations(next_config_->reload.max_old_generations);
+        end_oldest_generations(config_->reload.max_old_generations);
     for (const auto& slot : started) // now that it is said whether they are on trial
         launch(slot);
 }
@@ -187,12 +195,12 @@ void Pool::end_oldest_generations(unsigned most)
 {
     std::set<unsigned> generations;
     for (const auto& slot : leaving_)
-        if (slot->is_over())
+        if (slot->is_over() && slot->was_routed())
             generations.insert(slot->place().generation);
     while (generations.size() > most) {
         const auto oldest = *generations.begin();
         for (const auto& slot : leaving_)
-            if (slot->place().generation == oldest && slot->is_over()) {
+            if (slot->place().generation == oldest && slot->is_over() && slot->was_routed()) {
                 events_.publish(EventKind::note, log::Level::warning,
                                 fmt::format("{}: generation {} is ended early: {} are draining",
                                             slot->place().label, oldest, generations.size()),

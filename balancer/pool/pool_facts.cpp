@@ -39,8 +39,10 @@ PoolFacts facts_of(const Pool& pool)
         facts.failed += slot->has_failed() ? 1 : 0;
         facts.alive += slot->worker() != nullptr ? 1 : 0;
     }
-    for (const auto& slot : pool.leaving())
+    for (const auto& slot : pool.leaving()) {
         facts.alive += slot->worker() != nullptr ? 1 : 0;
+        facts.coming += slot->is_over() ? 0 : 1; // it is on trial
+    }
     return facts;
 }
 

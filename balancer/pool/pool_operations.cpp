@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // What can be asked of a pool: reload, restart, drain, scale.
 #include "balancer/config/keys.hpp"
+#include "balancer/config/units/limits.hpp"
+#include "balancer/pool/list_of.hpp"
 #include "balancer/pool/pool_turn.hpp"
 
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <charconv>
 #include <numeric>
 #include <utility>
 
@@ -24,6 +27,24 @@ std::vector<unsigned> up_to(unsigned count)
 
 constexpr std::chrono::milliseconds no_soak{0};
 
+/// The number that `text` means where there are `now`: "4", "+1", "-2"; nothing if it is none or
+/// out of range.
+std::optional<unsigned> wanted_workers(std::string_view text, unsigned now)
+{
+    const bool relative = text.starts_with('+') || text.starts_with('-');
+    const bool less = text.starts_with('-');
+    unsigned number = 0;
+    const char* const begin = text.data() + (relative ? 1 : 0);
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(begin, end, number);
+    if (error != std::errc{} || rest != end || number > workers_range.most)
+        return std::nullopt;
+    const long wanted = !relative ? long{number} : less ? long{now} - number : long{now} + number;
+    if (wanted < workers_range.least || wanted > workers_range.most)
+        return std::nullopt;
+    return static_cast<unsigned>(wanted);
+}
+
 /// What `config` says, for an operation on `count` places.
 Exchange::Rule rule_of(const ReloadConfig& config, std::size_t count,
                        std::chrono::milliseconds soak)
@@ -40,6 +61,8 @@ Exchange::Rule rule_of(const ReloadConfig& config, std::size_t count,
 asio::awaitable<Outcome> Pool::enter_service()
 {
     const auto turn = co_await take_turn();
+    if (auto refused = refusal())
+        co_return *refused;
     Exchange::Plan plan{.places = config_->workers,
                         .rule = rule_of(config_->reload, config_->workers, no_soak),
                         .is_new_generation = true};
@@ -49,19 +72,28 @@ asio::awaitable<Outcome> Pool::enter_service()
     co_return outcome;
 }
 
-asio::awaitable<Outcome> Pool::scale(unsigned workers)
+asio::awaitable<Outcome> Pool::scale(std::string wanted)
 {
     const auto turn = co_await take_turn();
+    if (auto refused = refusal())
+        co_return *refused;
+    const unsigned before = config_->workers;
+    const auto workers = wanted_workers(wanted, before);
+    if (!workers)
+        co_return Outcome::bad_request(fmt::format(
+            "\"{}\" of {} workers is not a number from {} to {}; write e.g. 4, +1 or -1", wanted,
+            before, workers_range.least, workers_range.most));
     auto next = std::make_shared<PoolConfig>(*config_);
-    const auto before = std::exchange(next->workers, workers);
-    Exchange::Plan plan{.places = workers};
+    next->workers = *workers;
+    Exchange::Plan plan{.places = *workers};
     auto outcome = co_await carry_out(std::move(plan), next, generation_);
     if (outcome.is_done()) {
         adopt(next);
-        events_.publish(
-            EventKind::scaled, log::Level::info,
-            fmt::format("pool \"{}\" scaled from {} to {} workers", config_->name, before, workers),
-            generation_);
+        outcome.message = fmt::format("{} workers", *workers);
+        events_.publish(EventKind::scaled, log::Level::info,
+                        fmt::format("pool \"{}\" scaled from {} to {} workers", config_->name,
+                                    before, *workers),
+                        generation_);
     }
     co_return outcome;
 }
@@ -69,6 +101,8 @@ asio::awaitable<Outcome> Pool::scale(unsigned workers)
 asio::awaitable<Outcome> Pool::restart(unsigned slot)
 {
     const auto turn = co_await take_turn();
+    if (auto refused = refusal())
+        co_return *refused;
     if (slot > slots_.size())
         co_return Outcome::failure("there is no such slot any more");
     const auto places = exchange_.places();
@@ -84,8 +118,8 @@ asio::awaitable<Outcome> Pool::drain(unsigned slot)
     Slot drained;
     {
         const auto turn = co_await take_turn();
-        if (is_stopping())
-            co_return Outcome::failure("usher is stopping");
+        if (auto refused = refusal())
+            co_return *refused;
         if (slot > slots_.size())
             co_return Outcome::failure("there is no such slot any more");
         drained = slots_[slot - 1];
@@ -100,8 +134,8 @@ asio::awaitable<Outcome> Pool::drain(unsigned slot)
 asio::awaitable<Outcome> Pool::drain_all()
 {
     const auto turn = co_await take_turn();
-    if (is_stopping())
-        co_return Outcome::failure("usher is stopping");
+    if (auto refused = refusal())
+        co_return *refused;
     for (const unsigned place : up_to(exchange_.places()))
         exchange_.drain(place);
     perform_all();
@@ -122,21 +156,37 @@ void Pool::send_message(unsigned slot, const std::shared_ptr<const ProgramMessag
 void Pool::adopt(std::shared_ptr<const PoolConfig> config)
 {
     config_ = std::move(config);
-    for (const auto* const places : {&slots_, &leaving_})
-        for (const auto& slot : *places)
+    for (const auto& slot : slots_)
+        if (slot->place().generation == generation_) // or it runs what a reload could not take back
             slot->set_config(config_);
+    for (const auto& slot : leaving_)
+        slot->set_config(config_);
+    end_oldest_generations(config_->reload.max_old_generations);
+}
+
+/// Where the workers stay: places that have failed, were drained, or run what a reload could not
+/// take back get another all the same.
+std::vector<unsigned> Pool::places_to_mend() const
+{
+    std::vector<unsigned> numbers;
+    for (const auto& slot : slots_)
+        if (slot->is_over() || slot->place().generation != generation_)
+            numbers.push_back(slot->place().slot);
+    return numbers;
 }
 
 std::string Pool::plan(const PoolConfig& next) const
 {
     std::string text = fmt::format("pool \"{}\": ", config_->name);
     if (keeps_workers(*config_, next))
-        text += "the workers stay";
+        text += places_to_mend().empty() ? "the workers stay"
+                                         : fmt::format("the workers stay, but slots {} get another",
+                                                       list_of(places_to_mend()));
     else
-        text +=
-            fmt::format("generation {} replaces generation {}, {}", generation_ + 1, generation_,
-                        next.reload.strategy == ReloadConfig::Strategy::rolling ? "slot by slot"
-                                                                                : "all at once");
+        text += fmt::format(
+            "generation {} replaces generation {}, {}", last_generation_ + 1, generation_,
+            next.reload.strategy == ReloadConfig::Strategy::rolling ? "slot by slot"
+                                                                    : "all at once");
     if (next.workers != slots_.size())
         text += fmt::format(", {} workers become {}", slots_.size(), next.workers);
     const auto lists = [](const PoolConfig& config, const ListenConfig& listen) {
@@ -155,14 +205,14 @@ std::string Pool::plan(const PoolConfig& next) const
 asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const PoolConfig> next, ListenerChange change)
 {
     const auto turn = co_await take_turn();
+    if (auto refused = refusal())
+        co_return *refused;
 
-    // Where the workers stay, places that have failed or were drained get one again all the same.
     const bool keeps = keeps_workers(*config_, *next);
-    auto numbers = up_to(std::min(exchange_.places(), next->workers));
-    if (keeps)
-        std::erase_if(numbers, [this](unsigned number) { return !slots_[number - 1]->is_over(); });
+    auto numbers = keeps ? places_to_mend() : up_to(exchange_.places());
+    std::erase_if(numbers, [&](unsigned number) { return number > next->workers; });
 
-    const unsigned generation = keeps ? generation_ : generation_ + 1;
+    const unsigned generation = keeps ? generation_ : last_generation_ + 1;
     const auto rule = rule_of(next->reload, numbers.size(), next->reload.soak);
     Exchange::Plan plan{.replaced = std::move(numbers),
                         .places = next->workers,
@@ -171,6 +221,7 @@ asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const PoolConfig> next, Li
     auto outcome = co_await carry_out(std::move(plan), next, generation);
     if (outcome.is_done() && !is_stopping()) {
         generation_ = generation;
+        last_generation_ = std::max(last_generation_, generation);
         intake_->commit(*next, std::move(change));
         adopt(std::move(next));
     }

@@ -77,11 +77,17 @@ Reloader::Change Reloader::prepare(PoolConfig next, bool labelled) const
     if (!pool || pool->has_ended()) {
         auto added = pools_.make(std::move(next), labelled);
         auto listeners = added->prepare(added->config());
-        return {.pool = std::move(added), .config = nullptr, .listeners = std::move(listeners)};
+        return {.pool = std::move(added),
+                .config = nullptr,
+                .listeners = std::move(listeners),
+                .labelled = labelled};
     }
     auto config = Pool::with_worker_count(std::move(next));
     auto listeners = pool->prepare(*config);
-    return {.pool = pool, .config = std::move(config), .listeners = std::move(listeners)};
+    return {.pool = pool,
+            .config = std::move(config),
+            .listeners = std::move(listeners),
+            .labelled = labelled};
 }
 
 Reloader::Plan Reloader::prepare() const
@@ -120,6 +126,14 @@ Outcome Reloader::plan() const
 
 asio::awaitable<Outcome> Reloader::apply(Change change)
 {
+    if (change.config && change.pool->has_ended()) { // it gave up while others were reloaded
+        change.listeners = {};
+        try {
+            change = prepare(PoolConfig{*change.config}, change.labelled);
+        } catch (const std::exception& e) {
+            co_return Outcome::failure(e.what());
+        }
+    }
     if (change.config)
         co_return co_await change.pool->reload(std::move(change.config),
                                                std::move(change.listeners));
@@ -143,13 +157,18 @@ asio::awaitable<Outcome> Reloader::apply(Plan plan)
             continue;
         // One bad pool must not keep the others from what is meant for them.
         const bool rolled_back = outcome.kind == Outcome::Kind::rolled_back;
-        result.kind = outcome.kind;
+        if (result.is_done())
+            result.message.clear();
+        // A roll-back is worth more to be known than that another pool stayed as it was.
+        if (result.kind != Outcome::Kind::rolled_back)
+            result.kind = outcome.kind;
         result.is_partly_done |= outcome.is_partly_done;
-        result.message = fmt::format("pool \"{}\" {}: {}", name,
-                                     is_new        ? "is not added"
-                                     : rolled_back ? "was rolled back"
-                                                   : "keeps its old generation",
-                                     outcome.message);
+        result.message += (result.message.empty() ? "" : "; ") +
+                          fmt::format("pool \"{}\" {}: {}", name,
+                                      is_new        ? "is not added"
+                                      : rolled_back ? "was rolled back"
+                                                    : "keeps its old generation",
+                                      outcome.message);
     }
     for (const auto& pool : plan.removed) {
         events_.publish(EventKind::note, log::Level::info,

@@ -52,6 +52,7 @@ private:
         PoolSet::Handle pool;
         std::shared_ptr<const PoolConfig> config; ///< null: the pool is new
         ListenerChange listeners;
+        bool labelled = false;
     };
 
     struct Plan {

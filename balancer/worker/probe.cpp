@@ -33,7 +33,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto result = asio::as_tuple(asio::deferred);
+constexpr auto as_result = asio::as_tuple(asio::deferred);
 
 // A worker that warms up is found ready soon, one that takes long is not pestered.
 constexpr auto first_pause = 100ms;
@@ -105,7 +105,7 @@ asio::awaitable<void> Probe::run()
 asio::awaitable<void> Probe::pause(std::chrono::milliseconds duration)
 {
     timer_.expires_after(duration);
-    co_await timer_.async_wait(result);
+    co_await timer_.async_wait(as_result);
 }
 
 void Probe::fail(std::string reason)
@@ -155,12 +155,12 @@ asio::awaitable<std::string> Probe::speak()
                                      "\r\n",
                                      question_.path);
     // Whoever answers and closes before it was asked has answered all the same.
-    co_await asio::async_write(socket_, asio::buffer(request), result);
+    co_await asio::async_write(socket_, asio::buffer(request), as_result);
 
     beast::flat_buffer buffer{longest_head};
     http::response_parser<http::empty_body> parser;
     parser.header_limit(longest_head);
-    const auto [error, size] = co_await http::async_read_header(socket_, buffer, parser, result);
+    const auto [error, size] = co_await http::async_read_header(socket_, buffer, parser, as_result);
     if (error == http::error::end_of_stream || error == http::error::partial_message ||
         error == asio::error::connection_reset)
         co_return fmt::format("{} was hung up on before it was answered", name());
@@ -180,7 +180,7 @@ asio::awaitable<void> Probe::read_to_end()
         std::array<char, 1024> ignored;
         for (bool more = true; more;) {
             const auto [error, size] =
-                co_await socket_.async_read_some(asio::buffer(ignored), result);
+                co_await socket_.async_read_some(asio::buffer(ignored), as_result);
             more = !error;
         }
     };

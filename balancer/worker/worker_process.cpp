@@ -122,7 +122,10 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
         }
         const auto action = lifecycle_.advance(Clock::now());
         if (action != WorkerLifecycle::Action::none) {
-            perform(action, co_await open_text());
+            // Before anybody counts what is open: nothing more comes to it.
+            observer_.on_worker_leaving();
+            detach();
+            perform(action, co_await open_text(action));
             continue;
         }
         auto deadline = lifecycle_.deadline().value_or(Clock::time_point::max());
@@ -285,7 +288,6 @@ void WorkerProcess::on_probe_failed()
 
 void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& open)
 {
-    observer_.on_worker_leaving(); // whatever it is, it is the beginning or a part of its end
     switch (action) {
     case WorkerLifecycle::Action::none:
         break;
@@ -334,9 +336,12 @@ void WorkerProcess::drain(const std::string& open)
     child_.signal(config_->stop_signal);
 }
 
-asio::awaitable<std::string> WorkerProcess::open_text()
+/// How many connections are open, for the log.
+asio::awaitable<std::string> WorkerProcess::open_text(WorkerLifecycle::Action action)
 {
-    asio::steady_timer deadline{wake_.get_executor(), count_patience};
+    const bool is_urgent = action == WorkerLifecycle::Action::kill;
+    asio::steady_timer deadline{wake_.get_executor(),
+                                is_urgent ? count_patience.zero() : count_patience};
     const auto open = co_await link_->count_open(deadline);
     co_return open ? std::to_string(*open) : "an unknown number";
 }

@@ -137,7 +137,7 @@ private:
 
     void wake();
     void apply_limits();
-    [[nodiscard]] boost::asio::awaitable<std::string> open_text();
+    [[nodiscard]] boost::asio::awaitable<std::string> open_text(WorkerLifecycle::Action action);
     void perform(WorkerLifecycle::Action action, const std::string& open);
     void stop_probe() noexcept;
     void drain(const std::string& open);

@@ -136,7 +136,7 @@ bool WorkerSlot::is_ready() const noexcept
 
 void WorkerSlot::route()
 {
-    routed_ = true;
+    routed_ = was_routed_ = true;
     if (is_ready())
         worker_->attach();
 }

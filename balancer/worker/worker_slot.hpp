@@ -93,6 +93,9 @@ public:
     [[nodiscard]] const PoolConfig& config() const noexcept { return *config_; }
     [[nodiscard]] bool is_ready() const noexcept;
 
+    /// True once its workers got connections.
+    [[nodiscard]] bool was_routed() const noexcept { return was_routed_; }
+
     /// True once it has given up starting workers.
     [[nodiscard]] bool has_failed() const noexcept { return failed_; }
 
@@ -139,6 +142,7 @@ private:
     std::uint64_t starts_ = 0;
     bool on_trial_ = true;
     bool routed_ = false;
+    bool was_routed_ = false;
     bool stopping_ = false;
     bool failed_ = false;
     bool ended_ = false;

@@ -49,6 +49,7 @@ struct World {
     std::set<unsigned> lost;   ///< places whose worker ended by itself
     bool is_new_generation = true;
     bool began = false;
+    bool closed = false;
     bool stopped = false;
     bool time_came = false;
     int faults = 0;
@@ -71,7 +72,7 @@ struct World {
             switch (kind) {
             case Kind::start:
             case Kind::start_again: {
-                REQUIRE_FALSE(stopped);
+                REQUIRE_FALSE(closed);
                 const bool is_new = kind == Kind::start ? began : generation.at(like);
                 REQUIRE(members.emplace(worker, Member{.place = place, .is_new = is_new}).second);
                 generation[worker] = is_new;
@@ -81,7 +82,7 @@ struct World {
                 members.at(worker).trial = false;
                 break;
             case Kind::route:
-                REQUIRE_FALSE(stopped);
+                REQUIRE_FALSE(closed);
                 members.at(worker).routed = true;
                 break;
             case Kind::unroute:
@@ -125,7 +126,9 @@ struct World {
 
     void check_places()
     {
-        if (!began || stopped)
+        if (closed)
+            REQUIRE((exchange.is_idle() && exchange.places() <= std::max(before, after)));
+        if (!began || closed)
             return;
         std::size_t unserved = 0;
         for (const auto place : served) {
@@ -158,6 +161,8 @@ struct World {
             if (worker == nullptr)
                 continue;
             const bool left_new = std::ranges::count(result.left_new, place) > 0;
+            if (!done && served.contains(place) && !lost.contains(place) && !worker->ready)
+                REQUIRE((std::ranges::count(result.awaited, place) > 0 || !rule.successor_first));
             if (done)
                 REQUIRE(worker->is_new == (replaced.contains(place) || place > before));
             else if (is_new_generation)
@@ -184,17 +189,21 @@ struct World {
                     world.members.at(worker).ready = true;
                     world.exchange.on_ready(worker);
                 });
-            if (!member.leaving && !member.trial && faults < most_faults) {
-                if (member.ready)
-                    with([worker](World& world) { world.crash(worker); });
+            if (!member.leaving && member.ready && faults < most_faults)
+                with([worker](World& world) { world.crash(worker); });
+            if (!member.leaving && !member.trial && faults < most_faults)
                 with([worker](World& world) { world.end(worker); }); // gives up
-            }
         }
         if (exchange.deadline() && !time_came)
             with([](World& world) { world.time_came = true; });
-        if (with_stop && !stopped)
+        if (with_stop && !closed)
             with([](World& world) {
-                world.stopped = true;
+                world.closed = true;
+                world.exchange.close();
+            });
+        if ((with_stop || closed) && !stopped)
+            with([](World& world) {
+                world.closed = world.stopped = true;
                 world.exchange.stop();
             });
         return worlds;
@@ -271,7 +280,7 @@ std::size_t explore(const Case& c, bool with_stop, int most_faults)
         open.pop_back();
         if (!seen.insert(world).second)
             continue;
-        if (world.exchange.is_idle() && !world.stopped)
+        if (world.exchange.is_idle() && !world.closed)
             continue; // its end is checked
         auto futures = world.futures(with_stop, most_faults);
         if (futures.empty()) {
@@ -435,6 +444,35 @@ TEST_CASE("who was only going to start does not, once usher stops")
     CHECK(script.actions() == "unroute 1@1, stop 1@1, stop 2@1");
 }
 
+TEST_CASE("places that were only going to be added are not there once usher stops")
+{
+    Script script{2};
+    script.exchange.begin({.replaced = {}, .places = 4});
+    CHECK(script.actions() == "start 3@3, start 4@4");
+    script.exchange.close();
+    CHECK(script.exchange.places() == 2);
+    CHECK(script.actions().empty());
+    script.exchange.stop();
+    CHECK(script.actions() == "stop 1@1, stop 2@2, stop 3@3, stop 4@4");
+}
+
+TEST_CASE("a soak does not end well while a successor is being ended")
+{
+    Script script{1};
+    script.exchange.begin(
+        {.replaced = {1}, .places = 1, .rule = {.soak = 1s}, .is_new_generation = true});
+    CHECK(script.actions() == "start 2@1");
+    script.exchange.on_ready(2);
+    CHECK(script.actions() == "route 2@1, unroute 1@1");
+    script.exchange.on_down(2); // it hangs, and has had its signal
+    CHECK(script.actions(begin_of_time + 2s).empty());
+    CHECK_FALSE(script.exchange.is_idle());
+    CHECK_FALSE(script.exchange.deadline());
+    script.exchange.on_ended(2);
+    CHECK(script.actions(begin_of_time + 3s) == "route 1@1");
+    CHECK(script.exchange.result().kind == ResultKind::rolled_back);
+}
+
 TEST_CASE("an operation that usher's end cuts short has not been done")
 {
     Script script{2};
@@ -495,7 +533,7 @@ TEST_CASE("random orders of events do not break exchanges of many places")
         auto world = world_of(c);
         const int most_faults = static_cast<int>(dice() % 4);
         for (int step = 0; step < 2'000; ++step) {
-            if (world.exchange.is_idle() && !world.stopped)
+            if (world.exchange.is_idle() && !world.closed)
                 break;
             auto futures = world.futures(dice() % 50 == 0, most_faults);
             if (futures.empty()) {
