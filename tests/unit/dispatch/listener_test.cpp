@@ -3,6 +3,7 @@
 
 #include "common/handoff_address.hpp"
 #include "common/scoreboard.hpp"
+#include "tests/support/allocations.hpp"
 #include "tests/support/fake_worker.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
@@ -145,6 +146,15 @@ TEST_CASE_FIXTURE(Fixture, "connections that come one by one are handed off one 
         REQUIRE(run_until_handed(i));
         CHECK(worker.take_all() == std::vector<std::uint64_t>{i});
     }
+}
+
+TEST_CASE_FIXTURE(Fixture, "a connection costs no allocation")
+{
+    listener->start();
+    connect(1);
+    REQUIRE(run_until_handed(1));
+    connect(1);
+    CHECK(allocations_of([&] { CHECK(run_until_handed(2)); }) == 0);
 }
 
 TEST_CASE_FIXTURE(LargeQueue, "connections that wait already are handed off in batches of 64")
