@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <future>
 #include <sstream>
@@ -320,6 +321,179 @@ TEST_CASE("what replaces nobody does not soak, and holds up nobody")
     CHECK(usher.command({"reload"}).code == 0);
     CHECK(usher.command({"scale", "1"}).code == 0);
     CHECK(Clock::now() - start < 20s);
+}
+
+TEST_CASE("who runs what could not be taken back gets another with the next reload")
+{
+    ConfigFile config;
+    const auto gone = config.in_folder("gone");
+    const std::vector<std::string> old{"/bin/sh", "-c", "test -e \"$1\" && exit 1; exec \"$0\"",
+                                       demo_program(), gone};
+    config.pool["command"] = old;
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    std::ofstream{gone};
+    config.pool["command"] = demo_but_in(2, "/bin/false");
+    config.write();
+    const auto failed = usher.command({"reload"});
+    CHECK(failed.code == 1);
+    CHECK(failed.output.find("the old workers of slots 1 cannot be started again, so those of "
+                             "generation 2 stay") != std::string::npos);
+    CHECK(failed.output.find("nothing has changed") == std::string::npos);
+
+    std::filesystem::remove(gone);
+    config.pool["command"] = old;
+    config.pool["max_queue"] = 7;
+    config.write();
+    CHECK(usher.command({"reload", "--dry-run"})
+              .output.find("the workers stay, but slots 1 get another") != std::string::npos);
+    CHECK(usher.command({"reload"}).code == 0);
+    check_served_by(usher, 1, 2);
+    config.pool["command"] = {demo_program()};
+    config.write();
+    CHECK(usher.command({"reload"}).code == 0);
+    check_served_by(usher, 3, 2); // 2 was another program
+}
+
+TEST_CASE("a failed reload is no generation that drains, so it ends none")
+{
+    ConfigFile config;
+    config.pool["reload"] = {{"strategy", "all-at-once"}, {"max_old_generations", 1}};
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    HttpClient slow{usher.port()};
+    slow.send_get("/slow?ms=3000");
+    CHECK(get(usher.port(), "/").ok());
+    CHECK(get(usher.port(), "/").ok()); // now it has been taken
+    CHECK(usher.command({"reload"}).code == 0);
+    config.pool["command"] = demo_but_in(2, "/bin/false");
+    config.write();
+    CHECK(usher.command({"reload"}).code == 1);
+    CHECK(slow.read_answer().ok());
+    CHECK(usher.count("is ended early") == 0);
+}
+
+TEST_CASE("relative numbers are those of the moment when their turn comes")
+{
+    ConfigFile config;
+    config.pool["command"] = {demo_program(), "--start-delay", "300"};
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    auto first = ask(usher, {"scale", "+1"});
+    auto second = ask(usher, {"scale", "+1"});
+    CHECK(first.get().code == 0);
+    CHECK(second.get().code == 0);
+    check_served_by(usher, 1, 4);
+}
+
+TEST_CASE("a place whose worker made room for another is starting, not drained")
+{
+    ConfigFile config;
+    config.pool["workers"] = 1;
+    config.pool["reload"] = {{"max_surge", 0}, {"max_unavailable", 1}};
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(1);
+    config.pool["command"] = slow_in(1);
+    config.write();
+    auto reload = ask(usher, {"reload"});
+    usher.wait_for_count("): started", 2);
+    const auto status = nlohmann::json::parse(usher.command({"status", "--json"}).output);
+    CHECK(status.at("pools").at(0).at("state") == "starting");
+    CHECK(usher.stop() == usher::sys::ExitStatus{});
+    CHECK(reload.get().code == 1);
+}
+
+TEST_SUITE_END();
+
+TEST_SUITE_BEGIN("exchange: pools that give up");
+
+namespace {
+
+/// A pool that serves, and one whose program ends at once.
+struct TwoPools {
+    ConfigFile config;
+
+    explicit TwoPools(unsigned attempts)
+    {
+        config.pool["name"] = "good";
+        config.more_pools = {{{"name", "bad"},
+                              {"command", {"/bin/false"}},
+                              {"workers", 1},
+                              {"start_attempts", attempts},
+                              {"listen", "127.0.0.1:0"},
+                              {"restart", {{"first_delay", "300ms"}}}}};
+        config.write();
+    }
+};
+
+} // namespace
+
+TEST_CASE("a pool that has given up takes nothing but a reload")
+{
+    TwoPools two{1};
+    UsherProcess usher{two.config.run()};
+    usher.wait_until_ready(2);
+    usher.wait_for("no worker was ever ready of pool \"bad\"");
+    for (const auto& command : {std::vector<std::string>{"restart", "1", "--pool", "bad"},
+                                {"scale", "+1", "--pool", "bad"},
+                                {"drain", "1", "--pool", "bad"}}) {
+        const auto result = usher.command(command);
+        CHECK(result.code == 1);
+        CHECK(result.output.find("pool \"bad\" has given up; a reload brings it back") !=
+              std::string::npos);
+    }
+    two.config.more_pools[0]["command"] = {demo_program()};
+    two.config.write();
+    CHECK(usher.command({"reload"}).code == 0);
+    usher.wait_for_count("listening on 127.0.0.1", 3);
+    CHECK(get(usher.port(2), "/").ok());
+    CHECK(usher.stop() == usher::sys::ExitStatus{});
+}
+
+TEST_CASE("a pool that gives up while a reload is busy with another is added again by it")
+{
+    TwoPools two{3};
+    UsherProcess usher{two.config.run()};
+    usher.wait_until_ready(2);
+    two.config.pool["command"] = {demo_program(), "--start-delay", "3000"};
+    two.config.more_pools[0]["command"] = {demo_program()};
+    two.config.write();
+    auto reload = ask(usher, {"reload"});
+    usher.wait_for("no worker was ever ready of pool \"bad\"");
+    const auto result = reload.get();
+    CAPTURE(result.output);
+    CHECK(result.code == 0);
+    usher.wait_for_count("listening on 127.0.0.1", 3);
+    CHECK(get(usher.port(2), "/").ok());
+    CHECK(usher.stop() == usher::sys::ExitStatus{});
+}
+
+TEST_CASE("a reload that waits for its turn while usher stops touches nothing")
+{
+    ConfigFile config;
+    config.pool["workers"] = 4;
+    config.pool["command"] = {"/bin/sh", "-c",
+                              "test $USHER_SLOT -gt 2 -a -e \"$1\" && exec \"$0\" --never-ready; "
+                              "exec \"$0\"",
+                              demo_program(), config.in_folder("slow")};
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(4);
+    CHECK(usher.command({"scale", "2"}).code == 0);
+    std::ofstream{config.in_folder("slow")};
+    auto scale = ask(usher, {"scale", "4"});
+    usher.wait_for_count("): started", 6);
+    config.pool["max_queue"] = 7;
+    config.write();
+    auto reload = ask(usher, {"reload"});
+    usher.wait_for("reload started");
+    CHECK(usher.stop() == usher::sys::ExitStatus{});
+    CHECK(scale.get().code == 1);
+    CHECK(reload.get().code == 1);
 }
 
 TEST_SUITE_END();
