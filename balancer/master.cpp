@@ -110,12 +110,12 @@ std::vector<PoolSet::Handle> Master::open_pools()
     std::vector<ListenConfig> listeners;
     for (const auto& config : config_.pools)
         listeners.insert(listeners.end(), config.listen.begin(), config.listen.end());
-    auto inherited = systemd::take_sockets(std::move(listeners), bus_);
+    SocketSource sockets{.inherited = systemd::take_sockets(std::move(listeners), bus_)};
 
     std::vector<PoolSet::Handle> pools;
     for (const auto& config : config_.pools) {
         pools.push_back(pools_.make(config, config_.pools.size() > 1));
-        pools.back()->open(pools.back()->prepare(config, &inherited));
+        pools.back()->open(pools.back()->prepare(config, sockets));
     }
     return pools;
 }
@@ -328,6 +328,7 @@ Outcome Master::stop(bool fast)
 void Master::stop_pools()
 {
     lame_duck_timer_.cancel();
+    reloader_.stop();
     events_.publish(EventKind::stopping, log::Level::info,
                     "accepting nothing more, draining the workers (again to stop now)");
     pools_.stop();

@@ -38,7 +38,7 @@ public:
 
 private:
     boost::asio::awaitable<Outcome> reload() override;
-    Outcome plan() const override { return reloader_.plan(); }
+    boost::asio::awaitable<Outcome> plan() override { return reloader_.plan(); }
     boost::asio::awaitable<Outcome> restart(std::string pool, unsigned slot) override;
     boost::asio::awaitable<Outcome> drain(std::string pool, unsigned slot) override;
     boost::asio::awaitable<Outcome> scale(std::string pool, std::string workers) override;

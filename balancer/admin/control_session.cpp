@@ -207,7 +207,7 @@ asio::awaitable<Outcome> ControlSession::carry_out(Request request)
     }
     if (const auto* const reload = std::get_if<ReloadRequest>(&request)) {
         if (reload->dry_run)
-            co_return operations_.plan();
+            co_return co_await operations_.plan();
         co_return co_await operations_.reload();
     }
     if (const auto* const drain = std::get_if<DrainRequest>(&request))

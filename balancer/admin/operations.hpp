@@ -17,7 +17,7 @@ public:
     [[nodiscard]] virtual boost::asio::awaitable<Outcome> reload() = 0;
 
     /// What reload() would do now, a line each, and changes nothing.
-    [[nodiscard]] virtual Outcome plan() const = 0;
+    [[nodiscard]] virtual boost::asio::awaitable<Outcome> plan() = 0;
 
     /// Replaces the worker in `slot`, or all if it is 0.  An empty `pool` means the only one.
     [[nodiscard]] virtual boost::asio::awaitable<Outcome> restart(std::string pool,

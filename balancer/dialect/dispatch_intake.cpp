@@ -22,9 +22,9 @@ DispatchIntake::DispatchIntake(const asio::any_io_executor& executor, std::strin
 {
 }
 
-ListenerChange DispatchIntake::prepare(const PoolConfig& next, InheritedSockets* inherited) const
+ListenerChange DispatchIntake::prepare(const PoolConfig& next, SocketSource& sockets) const
 {
-    return listeners_.prepare(next, inherited);
+    return listeners_.prepare(next, sockets);
 }
 
 void DispatchIntake::commit(const PoolConfig& next, ListenerChange change)

@@ -21,7 +21,7 @@ public:
                    EventBus& events);
 
     [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
-                                         InheritedSockets* inherited) const override;
+                                         SocketSource& sockets) const override;
     void commit(const PoolConfig& next, ListenerChange change) override;
     void start() override { listeners_.start(); }
     void close(std::function<void()> on_closed) override { listeners_.close(std::move(on_closed)); }

@@ -5,8 +5,8 @@
 #include "balancer/dialect/worker_identity.hpp"
 #include "balancer/dialect/worker_link.hpp"
 #include "balancer/dispatch/dispatch_counters.hpp"
-#include "balancer/listen/inherited_sockets.hpp"
 #include "balancer/listen/listener_change.hpp"
+#include "balancer/listen/socket_source.hpp"
 
 #include <cstddef>
 #include <functional>
@@ -26,13 +26,13 @@ public:
     Intake& operator=(const Intake&) = delete;
     virtual ~Intake() = default;
 
-    /// Opens what `next` has and the pool has not yet, or takes it from `inherited`, and changes
+    /// Opens what `next` has and the pool has not yet, from `sockets`, and changes
     /// nothing.
     ///
     /// Throws AddressInUse, std::system_error, std::runtime_error; also if what `next` wants can
     /// only be had by restarting usher.
     [[nodiscard]] virtual ListenerChange prepare(const PoolConfig& next,
-                                                 InheritedSockets* inherited) const = 0;
+                                                 SocketSource& sockets) const = 0;
 
     /// Takes over what was prepared, closes what `next` has no longer, and leaves the rest alone.
     virtual void commit(const PoolConfig& next, ListenerChange change) = 0;

@@ -4,10 +4,6 @@
 #include "balancer/dialect/process_family.hpp"
 #include "common/async/helper_thread.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
 #include <algorithm>
 #include <charconv>
 #include <exception>
@@ -176,12 +172,10 @@ std::optional<std::size_t> OpenConnections::count(pid_t process) const
 asio::awaitable<std::optional<std::size_t>>
 OpenConnections::count(pid_t process, asio::steady_timer& deadline) const
 {
-    using namespace asio::experimental::awaitable_operators;
     auto look = [open = *this, process] { return open.count(process); };
     try {
-        const auto first = co_await (on_helper_thread(std::move(look)) ||
-                                     deadline.async_wait(asio::as_tuple(asio::use_awaitable)));
-        co_return first.index() == 0 ? std::get<0>(first) : std::nullopt;
+        const auto answer = co_await on_helper_thread(std::move(look), deadline);
+        co_return answer.value_or(std::nullopt);
     } catch (const std::exception&) { // no thread, or the loop is to end
         co_return std::nullopt;
     }

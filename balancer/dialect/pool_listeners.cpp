@@ -37,7 +37,7 @@ PoolListeners::PoolListeners(asio::any_io_executor executor, std::string pool,
 {
 }
 
-ListenerChange PoolListeners::prepare(const PoolConfig& next, InheritedSockets* inherited) const
+ListenerChange PoolListeners::prepare(const PoolConfig& next, SocketSource& sockets) const
 {
     ListenerChange change;
     std::vector<bool> used(groups_.size()); // the same address may stand there twice, with port 0
@@ -53,12 +53,7 @@ ListenerChange PoolListeners::prepare(const PoolConfig& next, InheritedSockets* 
         }
         if (is_open)
             continue;
-        std::vector<ListeningSocket> sockets;
-        if (inherited != nullptr)
-            sockets = inherited->take(config, next.backlog);
-        if (sockets.empty())
-            sockets = open_listeners(config, next.backlog);
-        change.added.push_back({.config = config, .sockets = std::move(sockets)});
+        change.added.push_back({.config = config, .sockets = sockets.open(config, next.backlog)});
     }
     // Their program has each of its listening sockets from its start to its end.
     const bool changes = !change.added.empty() || std::ranges::find(used, false) != used.end();

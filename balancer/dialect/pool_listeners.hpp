@@ -5,8 +5,8 @@
 #include "balancer/dispatch/dispatcher.hpp"
 #include "balancer/dispatch/listener.hpp"
 #include "balancer/events/event_source.hpp"
-#include "balancer/listen/inherited_sockets.hpp"
 #include "balancer/listen/listener_change.hpp"
+#include "balancer/listen/socket_source.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -22,12 +22,11 @@ public:
     PoolListeners(boost::asio::any_io_executor executor, std::string pool, Dispatcher& dispatcher,
                   EventBus& events);
 
-    /// Opens what `next` has and the pool has not yet, or takes it from `inherited`, and changes
+    /// Opens what `next` has and the pool has not yet, from `sockets`, and changes
     /// nothing.
     ///
     /// Throws AddressInUse, std::system_error, std::runtime_error.
-    [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
-                                         InheritedSockets* inherited = nullptr) const;
+    [[nodiscard]] ListenerChange prepare(const PoolConfig& next, SocketSource& sockets) const;
 
     /// Takes over what was prepared, closes what `next` has no longer, and leaves the rest alone.
     void commit(const PoolConfig& next, ListenerChange change);

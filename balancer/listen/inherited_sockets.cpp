@@ -2,7 +2,7 @@
 #include "balancer/listen/inherited_sockets.hpp"
 
 #include "balancer/config/units/listen_address.hpp"
-#include "balancer/listen/resolve.hpp"
+#include "balancer/listen/host_addresses.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/syscall.hpp"
 #include "common/text/one_line.hpp"
@@ -65,9 +65,9 @@ bool listens_on(const ListenConfig& listen, const sys::SocketAddress& bound)
         return false;
     if (where.kind == ListenAddress::Kind::any)
         return is_unspecified(bound);
-    return std::ranges::any_of(resolve(where.host, where.port), [&](const auto& address) {
-        return address.to_string() == bound.to_string();
-    });
+    return std::ranges::any_of(
+        HostAddresses{}.of(where.host, where.port),
+        [&](const auto& address) { return address.to_string() == bound.to_string(); });
 }
 
 } // namespace

@@ -2,7 +2,6 @@
 #include "balancer/listen/listening_socket.hpp"
 
 #include "balancer/config/units/listen_address.hpp"
-#include "balancer/listen/resolve.hpp"
 #include "balancer/listen/unix_listener.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/syscall.hpp"
@@ -77,13 +76,13 @@ ListeningSocket open_everywhere(std::uint16_t port, const Manner& manner)
 
 /// All addresses of a name.  One that this machine does not have is skipped (`localhost` is ::1
 /// as well in /etc/hosts, also where IPv6 is off), unless it is the only one.
-std::vector<ListeningSocket> open_host(const ListenAddress& where, const Manner& manner)
+std::vector<ListeningSocket> open_host(const ListenAddress& where, const Manner& manner,
+                                       const HostAddresses& hosts)
 {
-    const auto addresses = resolve(where.host, where.port);
     std::vector<ListeningSocket> result;
     std::optional<std::system_error> skipped;
 
-    for (auto address : addresses) {
+    for (auto address : hosts.of(where.host, where.port)) {
         if (!result.empty()) // port 0: all get the number the first one got
             address.set_port(result.front().address.port());
         try {
@@ -104,7 +103,7 @@ std::vector<ListeningSocket> open_host(const ListenAddress& where, const Manner&
 } // namespace
 
 std::vector<ListeningSocket> open_listeners(const ListenConfig& config, unsigned backlog,
-                                            SocketUse use)
+                                            SocketUse use, const HostAddresses& hosts)
 {
     const Manner manner{.v6only = config.v6only, .backlog = backlog, .use = use};
     const auto where = parse_listen_address(config.address);
@@ -114,7 +113,7 @@ std::vector<ListeningSocket> open_listeners(const ListenConfig& config, unsigned
         result.push_back(open_everywhere(where.port, manner));
         break;
     case ListenAddress::Kind::host:
-        result = open_host(where, manner);
+        result = open_host(where, manner, hosts);
         break;
     case ListenAddress::Kind::unix_path:
         result.push_back(open_unix_listener(where.path, config.mode, backlog));

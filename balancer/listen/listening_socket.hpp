@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
+#include "balancer/listen/host_addresses.hpp"
 #include "balancer/listen/socket_file.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/sys/socket/socket_address.hpp"
@@ -35,11 +36,14 @@ enum class SocketUse {
 };
 
 /// Opens what `config` asks for, non-blocking and close-on-exec; more than one socket where a
-/// name has several addresses, all with the same port.  A Unix socket listens whatever `use` says.
+/// name has several addresses in `hosts`, all with the same port.  A Unix socket listens whatever
+/// `use` says.
 ///
 /// A Unix socket's file that nobody listens on any more is replaced, one that somebody listens
 /// on never is.  Throws AddressInUse, or std::system_error with the address in its message.
-[[nodiscard]] std::vector<ListeningSocket>
-open_listeners(const ListenConfig& config, unsigned backlog, SocketUse use = SocketUse::listen);
+[[nodiscard]] std::vector<ListeningSocket> open_listeners(const ListenConfig& config,
+                                                          unsigned backlog,
+                                                          SocketUse use = SocketUse::listen,
+                                                          const HostAddresses& hosts = {});
 
 } // namespace usher

@@ -56,14 +56,14 @@ std::shared_ptr<const PoolConfig> Pool::with_worker_count(PoolConfig config)
     return std::make_shared<const PoolConfig>(std::move(config));
 }
 
-ListenerChange Pool::prepare(const PoolConfig& next, InheritedSockets* inherited) const
+ListenerChange Pool::prepare(const PoolConfig& next, SocketSource& sockets) const
 {
     if (intake_kind(next.dialect) != intake_kind(config_->dialect))
         throw std::runtime_error{
             fmt::format("the dialect of pool \"{}\" cannot change from {} to {} while usher runs; "
                         "restart usher",
                         config_->name, name_of(config_->dialect), name_of(next.dialect))};
-    return intake_->prepare(next, inherited);
+    return intake_->prepare(next, sockets);
 }
 
 void Pool::open(ListenerChange listeners)

@@ -39,8 +39,7 @@ public:
     [[nodiscard]] static std::shared_ptr<const PoolConfig> with_worker_count(PoolConfig config);
 
     /// Opens what `next` has and the pool has not yet, and changes nothing; see Intake.
-    [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
-                                         InheritedSockets* inherited = nullptr) const;
+    [[nodiscard]] ListenerChange prepare(const PoolConfig& next, SocketSource& sockets) const;
 
     /// Takes what prepare() has opened for its configuration.
     void open(ListenerChange listeners);

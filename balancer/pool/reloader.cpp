@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/pool/reloader.hpp"
 
+#include "common/async/helper_thread.hpp"
+
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -31,7 +33,8 @@ Reloader::Reloader(const asio::any_io_executor& executor, std::function<Config()
       pools_{pools},
       events_{events},
       adopt_{std::move(adopt)},
-      finished_{executor}
+      finished_{executor},
+      reading_{executor, asio::steady_timer::time_point::max()}
 {
 }
 
@@ -71,45 +74,57 @@ void Reloader::refuse_moves(const std::vector<PoolConfig>& next) const
                                     listen.address, pool->config().name, config.name)};
 }
 
-Reloader::Change Reloader::prepare(PoolConfig next, bool labelled) const
+Reloader::Change Reloader::prepare(PoolConfig next, bool labelled, SocketSource& sockets) const
 {
     const auto pool = pools_.find(next.name);
     if (!pool || pool->has_ended()) {
         auto added = pools_.make(std::move(next), labelled);
-        auto listeners = added->prepare(added->config());
+        auto listeners = added->prepare(added->config(), sockets);
         return {.pool = std::move(added),
                 .config = nullptr,
                 .listeners = std::move(listeners),
                 .labelled = labelled};
     }
     auto config = Pool::with_worker_count(std::move(next));
-    auto listeners = pool->prepare(*config);
+    auto listeners = pool->prepare(*config, sockets);
     return {.pool = pool,
             .config = std::move(config),
             .listeners = std::move(listeners),
             .labelled = labelled};
 }
 
-Reloader::Plan Reloader::prepare() const
+asio::awaitable<Reloader::Plan> Reloader::prepare()
 {
-    Plan plan{.config = read_(), .changes = {}, .removed = {}};
+    // All that may wait comes first: the file, accounts, and names.
+    auto read = [read_config = read_] {
+        auto config = read_config();
+        HostAddresses hosts{config};
+        return std::pair{std::move(config), std::move(hosts)};
+    };
+    auto found = co_await on_helper_thread(std::move(read), reading_);
+    if (!found)
+        throw std::runtime_error{"usher is stopping"};
+    Plan plan{.config = std::move(found->first),
+              .sockets = {.hosts = std::move(found->second)},
+              .changes = {},
+              .removed = {}};
     const auto& pools = plan.config.pools;
     refuse_moves(pools);
     for (const auto& pool : pools)
-        plan.changes.push_back(prepare(pool, pools.size() > 1));
+        plan.changes.push_back(prepare(pool, pools.size() > 1, plan.sockets));
     for (const auto& pool : pools_.all()) {
         const bool stays = std::ranges::any_of(
             pools, [&](const auto& config) { return config.name == pool->config().name; });
         if (!stays && !pool->is_stopping())
             plan.removed.push_back(pool);
     }
-    return plan;
+    co_return plan;
 }
 
-Outcome Reloader::plan() const
+asio::awaitable<Outcome> Reloader::plan()
 {
     try {
-        const auto plan = prepare();
+        const auto plan = co_await prepare();
         std::string text;
         for (const auto& change : plan.changes)
             text +=
@@ -118,18 +133,18 @@ Outcome Reloader::plan() const
         for (const auto& pool : plan.removed)
             text += fmt::format("\npool \"{}\": is removed, {} workers drain", pool->config().name,
                                 pool->slots().size());
-        return {.kind = Outcome::Kind::done, .message = std::move(text)};
+        co_return Outcome{.kind = Outcome::Kind::done, .message = std::move(text)};
     } catch (const std::exception& e) {
-        return {.kind = Outcome::Kind::bad_config, .message = e.what()};
+        co_return Outcome{.kind = Outcome::Kind::bad_config, .message = e.what()};
     }
 }
 
-asio::awaitable<Outcome> Reloader::apply(Change change)
+asio::awaitable<Outcome> Reloader::apply(Change change, SocketSource& sockets)
 {
     if (change.config && change.pool->has_ended()) { // it gave up while others were reloaded
         change.listeners = {};
         try {
-            change = prepare(PoolConfig{*change.config}, change.labelled);
+            change = prepare(PoolConfig{*change.config}, change.labelled, sockets);
         } catch (const std::exception& e) {
             co_return Outcome::failure(e.what());
         }
@@ -152,7 +167,7 @@ asio::awaitable<Outcome> Reloader::apply(Plan plan)
     for (auto& change : plan.changes) {
         const auto name = change.pool->config().name;
         const bool is_new = change.config == nullptr;
-        const auto outcome = co_await apply(std::move(change));
+        const auto outcome = co_await apply(std::move(change), plan.sockets);
         if (outcome.is_done())
             continue;
         // One bad pool must not keep the others from what is meant for them.
@@ -187,12 +202,13 @@ asio::awaitable<Outcome> Reloader::run()
     Outcome result;
     std::optional<Plan> plan;
     try {
-        if (pools_.is_stopping())
-            result = Outcome::failure("usher is stopping");
-        else
-            plan = prepare();
+        plan = co_await prepare();
     } catch (const std::exception& e) {
         result = {.kind = Outcome::Kind::bad_config, .message = e.what()};
+    }
+    if (pools_.is_stopping()) {
+        plan.reset();
+        result = Outcome::failure("usher is stopping");
     }
     // Where there are several pools, one that fails keeps no other from what is new.
     const bool several = plan && plan->changes.size() + plan->removed.size() > 1;

@@ -9,6 +9,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -33,7 +34,8 @@ public:
         Outcome outcome;
     };
 
-    /// `adopt` gets what the new configuration says of the master itself.
+    /// `read` is called on a helper thread; `adopt` gets what the new configuration says of the
+    /// master itself.
     Reloader(const boost::asio::any_io_executor& executor, std::function<Config()> read,
              PoolSet& pools, EventBus& events, std::function<void(const Config&)> adopt);
 
@@ -41,7 +43,10 @@ public:
     [[nodiscard]] boost::asio::awaitable<Outcome> reload();
 
     /// What reload() would do: a line for each pool, or why it would be refused.
-    [[nodiscard]] Outcome plan() const;
+    [[nodiscard]] boost::asio::awaitable<Outcome> plan();
+
+    /// Waits no longer for what is being read, now or later.
+    void stop() { reading_.expires_at(boost::asio::steady_timer::time_point::min()); }
 
     [[nodiscard]] bool is_running() const noexcept { return running_; }
     [[nodiscard]] const std::optional<Record>& last() const noexcept { return record_; }
@@ -57,14 +62,15 @@ private:
 
     struct Plan {
         Config config;
+        SocketSource sockets;
         std::vector<Change> changes;
         std::vector<PoolSet::Handle> removed;
     };
 
-    [[nodiscard]] Plan prepare() const;
-    [[nodiscard]] Change prepare(PoolConfig next, bool labelled) const;
+    [[nodiscard]] boost::asio::awaitable<Plan> prepare();
+    [[nodiscard]] Change prepare(PoolConfig next, bool labelled, SocketSource& sockets) const;
     void refuse_moves(const std::vector<PoolConfig>& next) const;
-    [[nodiscard]] boost::asio::awaitable<Outcome> apply(Change change);
+    [[nodiscard]] boost::asio::awaitable<Outcome> apply(Change change, SocketSource& sockets);
     [[nodiscard]] boost::asio::awaitable<Outcome> apply(Plan plan);
     [[nodiscard]] boost::asio::awaitable<Outcome> run();
 
@@ -73,6 +79,7 @@ private:
     EventSource events_;
     std::function<void(const Config&)> adopt_;
     Condition finished_;
+    boost::asio::steady_timer reading_; ///< never expires before stop()
     std::uint64_t requested_ = 0;
     std::uint64_t served_ = 0; ///< all requests up to this one
     Outcome last_;

@@ -7,18 +7,23 @@
 #include "balancer/process/pid_variable.hpp"
 #include "balancer/process/program_path.hpp"
 #include "balancer/process/setup_failure.hpp"
-#include "common/sys/fd/fd_headroom.hpp"
+#include "common/async/helper_thread.hpp"
+#include "common/sys/fd/pipe.hpp"
 #include "common/sys/process/blocked_signals.hpp"
 #include "common/sys/process/pidfd.hpp"
 #include "common/sys/syscall.hpp"
 
-#include <boost/asio/io_context.hpp>
-#include <boost/process/v2/process.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/process/v2/posix/default_launcher.hpp>
 
 #include <cerrno>
 #include <csignal>
 #include <deque>
 #include <exception>
+#include <map>
+#include <tuple>
 #include <utility>
 
 #include <fcntl.h>
@@ -32,13 +37,51 @@ namespace usher {
 
 namespace {
 
-/// Has the launcher prepare the child.
-///
-/// Stands in for bp::posix::bind_fd, whose on_setup() in Boost 1.81 lacks its return statement
-/// and crashes above -O0.
-class PrepareChild {
+constexpr auto token = asio::as_tuple(asio::use_awaitable);
+
+SpawnError no_answer(const std::string& program)
+{
+    return SpawnError{program + ": cannot be executed in time: its disk, or that of its working "
+                                "directory, does not answer"};
+}
+
+/// What is found out about a program beforehand.
+struct Look {
+    std::string program;
+    std::string cwd;
+    std::function<void(const std::string& file)> check;
+};
+
+asio::awaitable<std::string> find_file(const ChildProcess::Command& command,
+                                       asio::steady_timer& deadline)
+{
+    // As long as one hangs that was given up, the next start must not leave another thread behind.
+    static std::map<std::string, std::weak_ptr<const Look>> given_up;
+    if (!given_up[command.program].expired())
+        throw no_answer(command.program);
+
+    const auto look = std::make_shared<const Look>(
+        Look{.program = command.program, .cwd = command.cwd, .check = command.check});
+    auto find = [look] {
+        auto file = find_program(look->program, look->cwd);
+        if (look->check)
+            look->check(file);
+        return file;
+    };
+    auto file = co_await on_helper_thread(std::move(find), deadline);
+    if (!file) {
+        given_up[command.program] = look;
+        throw no_answer(command.program);
+    }
+    co_return *file;
+}
+
+/// Boost.Process's launcher, but for its last step: that one reads in the parent how the exec went,
+/// and waits for it.
+class Launcher : bp::posix::default_launcher {
 public:
-    PrepareChild(const ChildProcess::Command& command) : command_{command}, master_{::getpid()}
+    Launcher(const ChildProcess::Command& command, const bp::filesystem::path& file)
+        : command_{command}, file_{file}, arguments_{build_argv_(file_, command.arguments)}
     {
         for (const auto& name : command.pid_variables)
             pid_variables_.emplace_back(name);
@@ -49,120 +92,94 @@ public:
         environment_.push_back(nullptr);
     }
 
-    template <typename Launcher, typename Path>
-    bp::error_code on_setup(Launcher& launcher, const Path&, const char* const*) const
+    /// The child, which writes a SetupFailure to `errors` or closes it by its exec; -1 if there is
+    /// none.
+    [[nodiscard]] pid_t operator()(int errors) const noexcept
     {
-        // Without this the launcher would close them; numbers it does not find are harmless.
-        for (std::size_t i = 0; i < command_.descriptors.size(); ++i)
-            launcher.fd_whitelist.push_back(ChildProcess::first_descriptor + static_cast<int>(i));
-        launcher.env = environment_.data();
-        return {};
-    }
-
-    template <typename Launcher, typename Path>
-    bp::error_code on_exec_setup(Launcher&, const Path&, const char* const*) const noexcept
-    {
-        for (const auto& variable : pid_variables_)
-            variable.fill_in(::getpid());
-        const auto failure = set_up_child(command_, master_);
-        if (!failure)
-            return {};
-        errno = failure->packed(); // what the launcher sends to the parent
-        return {errno, boost::system::system_category()};
-    }
-
-    // In Boost 1.81 the launcher looks for the first signature and calls the second.  Left to
-    // itself it calls exit(), which flushes the master's buffers and runs its destructors.
-    template <typename Launcher, typename Path, typename Line>
-    void on_exec_error(Launcher&, const bp::error_code&, const Path&, const Line&,
-                       const bp::error_code&) const noexcept
-    {
-        ::_exit(127);
-    }
-    template <typename Launcher, typename Path, typename Line>
-    void on_exec_error(Launcher&, const Path&, const Line&, const bp::error_code&) const noexcept
-    {
-        ::_exit(127);
+        // Until the child is itself, our handlers would take its signals, and tell us by our own
+        // pipe.
+        const sys::BlockedSignals blocked;
+        const pid_t master = ::getpid();
+        const pid_t child = ::fork();
+        if (child == 0)
+            execute(master, errors);
+        return child;
     }
 
 private:
+    [[noreturn]] void execute(pid_t master, int errors) const noexcept
+    {
+        for (const auto& variable : pid_variables_)
+            variable.fill_in(::getpid());
+        auto failure = set_up_child(command_, master, errors);
+        if (!failure) {
+            ::execve(file_.c_str(), const_cast<char* const*>(arguments_), // NOLINT
+                     const_cast<char* const*>(environment_.data()));      // NOLINT
+            failure = {.error = errno};
+        }
+        std::ignore = ::write(errors, &*failure, sizeof *failure);
+        ::_exit(127);
+    }
+
     const ChildProcess::Command& command_;
-    pid_t master_;
+    bp::filesystem::path file_;
+    const char* const* arguments_;
     std::deque<PidVariable> pid_variables_;
     std::vector<const char*> environment_;
 };
 
-/// Holds the numbers that the child's own descriptors get, as far as they are free, so that the
-/// launcher's pipe, over which exec() failures come, does not get one of them.
-class ReservedNumbers {
-public:
-    /// Throws SpawnError if fewer descriptors are left than a launch takes: Boost.Process 1.81
-    /// leaks its own when it runs out of them halfway.
-    ReservedNumbers(int first_free, const std::string& path)
-    {
-        constexpr std::size_t for_a_launch = 8; // two pipe ends, an event loop's three, pidfds
-        for (;;) {
-            sys::UniqueFd fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
-            if (!fd || !sys::has_fd_headroom(fd.get(), for_a_launch))
-                throw SpawnError{path + ": cannot be started: Too many open files"};
-            if (fd.get() >= first_free)
-                return;
-            held_.push_back(std::move(fd));
-        }
-    }
-
-private:
-    std::vector<sys::UniqueFd> held_;
-};
-
-/// Ends and reaps a child that nobody will own: the launcher forgets the one whose exec() failed.
+/// Ends and reaps a child that nobody will own.
 void discard(pid_t child) noexcept
 {
-    if (child <= 0)
-        return;
     ::kill(child, SIGKILL);
     std::ignore = sys::retry_on_eintr([child] { return ::waitpid(child, nullptr, 0); });
 }
 
-pid_t launch(const ChildProcess::Command& command)
-{
-    const auto path = find_program(command.program, command.cwd);
-
-    // The launcher tells the io_context it is given of the fork, and that one then rebuilds its
-    // epoll in the child.  An empty one has nothing to rebuild.
-    asio::io_context nobodys_context;
-    const ReservedNumbers reserved{
-        ChildProcess::first_descriptor + static_cast<int>(command.descriptors.size()), path};
-    const pid_t self = ::getpid();
-    // Until the child is itself, our handlers would take its signals, and tell us by our own pipe.
-    const sys::BlockedSignals blocked;
-    bp::default_process_launcher launcher;
-    bp::error_code error;
-    try {
-        auto process = launcher(nobodys_context.get_executor(), error, path, command.arguments,
-                                PrepareChild{command});
-        // Only the launch is the library's: its own wait flattens exit codes and signals, and its
-        // destructor kills by number.  The pidfd does both better.
-        if (!error)
-            process.detach();
-    } catch (const std::exception& e) {
-        // Whatever is thrown between fork() and exec() must not make a second master of the child.
-        if (::getpid() != self)
-            ::_exit(127);
-        discard(launcher.pid);
-        throw SpawnError{path + ": cannot be started: " + e.what()};
-    }
-    if (error) {
-        discard(launcher.pid);
-        throw SpawnError{describe(SetupFailure::unpack(error.value()), command, path)};
-    }
-    return launcher.pid;
-}
-
 } // namespace
 
-ChildProcess::ChildProcess(const asio::any_io_executor& executor, const Command& command)
-    : pid_{launch(command)}, cgroup_{command.cgroup}, pidfd_{executor}
+asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command command,
+                                                                   asio::steady_timer& deadline)
+{
+    using namespace asio::experimental::awaitable_operators;
+    const auto executor = co_await asio::this_coro::executor;
+    const auto file = co_await find_file(command, deadline);
+
+    std::unique_ptr<ChildProcess> child;
+    asio::posix::stream_descriptor errors{executor};
+    try {
+        const Launcher launch{command, file};
+        auto pipe = sys::make_pipe_to_read();
+        errors.assign(pipe.reader.get());
+        std::ignore = pipe.reader.release();
+        // Above the numbers that the child's own descriptors get.
+        const int first_free = first_descriptor + static_cast<int>(command.descriptors.size());
+        const sys::UniqueFd writer{::fcntl(pipe.writer.get(), F_DUPFD_CLOEXEC, first_free)};
+        pipe.writer.reset();
+        const pid_t pid = writer ? launch(writer.get()) : -1;
+        if (pid < 0)
+            sys::throw_last_error(writer ? "fork" : "fcntl");
+        child.reset(new ChildProcess{executor, pid, command.cgroup});
+    } catch (const std::exception& e) {
+        throw SpawnError{file + ": cannot be started: " + e.what()};
+    }
+
+    const auto first =
+        co_await (errors.async_wait(asio::posix::stream_descriptor::wait_read, token) ||
+                  deadline.async_wait(token));
+    SetupFailure failure;
+    const bool is_late = first.index() == 1;
+    if (!is_late && ::read(errors.native_handle(), &failure, sizeof failure) == 0)
+        co_return child;
+
+    child->kill_group();
+    co_await child->pidfd_.async_wait(asio::posix::stream_descriptor::wait_read, token);
+    std::ignore = child->reap();
+    throw is_late ? no_answer(file) : SpawnError{describe(failure, command, file)};
+}
+
+ChildProcess::ChildProcess(const asio::any_io_executor& executor, pid_t pid,
+                           std::shared_ptr<sys::Cgroup> cgroup)
+    : pid_{pid}, cgroup_{std::move(cgroup)}, pidfd_{executor}
 {
     try {
         if (cgroup_)

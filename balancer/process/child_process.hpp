@@ -8,7 +8,9 @@
 #include "common/sys/process/exit_status.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <functional>
 #include <memory>
@@ -23,7 +25,7 @@ namespace usher {
 /// A running child, leader of a process group of its own.
 ///
 /// The destructor kills the group and reaps the child, so a child never outlives its owner.
-/// Boost.Process stays behind this class, so that the defects of 1.81 are met in one file.
+/// Boost.Process stays behind this class.
 class ChildProcess {
 public:
     struct Command {
@@ -44,6 +46,9 @@ public:
         RunAs run_as;
 
         std::shared_ptr<sys::Cgroup> cgroup; ///< starts and is killed in it; null: ours
+
+        /// Looks at the program's file first, on a helper thread; throws SpawnError to refuse it.
+        std::function<void(const std::string& file)> check{};
     };
 
     /// The number of the first of Command::descriptors in the child, and how many may be given.
@@ -51,10 +56,12 @@ public:
     static constexpr std::size_t most_descriptors = 64;
 
     /// Starts `command`: standard input from /dev/null, output and errors as it says, no other
-    /// descriptor, no blocked or ignored signal.
+    /// descriptor, no blocked or ignored signal.  Returns when the program is being executed.
     ///
-    /// Throws SpawnError, also when the program cannot be executed.
-    ChildProcess(const boost::asio::any_io_executor& executor, const Command& command);
+    /// Disks may hang: when `deadline` expires or is cancelled, nothing is left of the attempt.
+    /// Throws SpawnError, then and when the program cannot be executed.
+    [[nodiscard]] static boost::asio::awaitable<std::unique_ptr<ChildProcess>>
+    start(Command command, boost::asio::steady_timer& deadline);
 
     ChildProcess(const ChildProcess&) = delete;
     ChildProcess& operator=(const ChildProcess&) = delete;
@@ -77,6 +84,10 @@ public:
     [[nodiscard]] std::optional<sys::ExitStatus> reap() noexcept;
 
 private:
+    /// Owns the child `pid`, also if it throws.
+    ChildProcess(const boost::asio::any_io_executor& executor, pid_t pid,
+                 std::shared_ptr<sys::Cgroup> cgroup);
+
     pid_t pid_;
     std::shared_ptr<sys::Cgroup> cgroup_;
     boost::asio::posix::stream_descriptor pidfd_;

@@ -31,7 +31,7 @@ bool reset_signals() noexcept
     return ::sigprocmask(SIG_SETMASK, &none, nullptr) == 0;
 }
 
-bool pass_descriptors(const ChildProcess::Command& command) noexcept
+bool pass_descriptors(const ChildProcess::Command& command, int kept) noexcept
 {
     const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || ::dup2(null, STDIN_FILENO) < 0)
@@ -55,8 +55,13 @@ bool pass_descriptors(const ChildProcess::Command& command) noexcept
         if (::dup2(moved[i], ChildProcess::first_descriptor + static_cast<int>(i)) < 0)
             return false;
 
-    // Ours are close-on-exec from birth; this is for those we were started with.
-    ::close_range(static_cast<unsigned>(first_free), ~0U, CLOSE_RANGE_CLOEXEC);
+    // Not only by the exec, which may hang: until then clients would not see the end of what the
+    // master closes.
+    const auto first = static_cast<unsigned>(first_free);
+    const auto own = static_cast<unsigned>(kept);
+    if (first < own)
+        ::close_range(first, own - 1, 0);
+    ::close_range(own + 1, ~0U, 0);
     return true;
 }
 
@@ -136,8 +141,8 @@ std::optional<SetupFailure> change_identity(const RunAs& run_as) noexcept
 
 } // namespace
 
-std::optional<SetupFailure> set_up_child(const ChildProcess::Command& command,
-                                         pid_t master) noexcept
+std::optional<SetupFailure> set_up_child(const ChildProcess::Command& command, pid_t master,
+                                         int kept) noexcept
 {
     // Its own group: Ctrl-C in the terminal reaches the master alone, which then drains.
     if (::setpgid(0, 0) < 0)
@@ -146,7 +151,7 @@ std::optional<SetupFailure> set_up_child(const ChildProcess::Command& command,
         return failed(SetupStep::cgroup);
     if (!reset_signals())
         return failed(SetupStep::signals);
-    if (!pass_descriptors(command))
+    if (!pass_descriptors(command, kept))
         return failed(SetupStep::descriptors);
     if (const auto failure = apply_limits(command.run_as))
         return failure;

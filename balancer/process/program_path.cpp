@@ -28,6 +28,8 @@ std::string obstacle(const fs::path& file)
                                                                       : "no such file";
     if (fs::is_directory(status))
         return "is a folder, not a program";
+    if (!fs::is_regular_file(status))
+        return "is not a file that can be executed";
     if (::access(file.c_str(), X_OK) < 0)
         return "is not executable (chmod +x makes it so)";
     return {};

@@ -13,10 +13,6 @@ namespace usher {
 
 namespace {
 
-constexpr SetupFailure any_failure{.step = SetupStep::end_signal, .which = 8, .error = EACCES};
-static_assert(SetupFailure::unpack(any_failure.packed()) == any_failure);
-static_assert(SetupFailure::unpack(ENOENT) == SetupFailure{.error = ENOENT}); // exec() itself
-
 /// A step in words, and what refuses it mostly.
 struct Explanation {
     std::string step;

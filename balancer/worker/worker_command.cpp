@@ -2,7 +2,7 @@
 #include "balancer/worker/worker_command.hpp"
 
 #include "balancer/dialect/preload/preloadable.hpp"
-#include "balancer/process/program_path.hpp"
+#include "balancer/process/spawn_error.hpp"
 #include "balancer/worker/hang_detector.hpp"
 #include "common/wire/environment.hpp"
 
@@ -59,23 +59,12 @@ void add_notify(std::map<std::string, std::string>& environment, WorkerLink::Equ
     equipment.pid_variables.emplace_back("WATCHDOG_PID");
 }
 
-void require_preloadable(const PoolConfig& config)
-{
-    const auto file = find_program(config.command.front(), config.cwd);
-    if (const auto obstacle = preload_obstacle(file, config.cwd, config.run_as.no_new_privs);
-        !obstacle.empty())
-        throw SpawnError{obstacle};
-}
-
 } // namespace
 
 ChildProcess::Command make_worker_command(const PoolConfig& config, const WorkerIdentity& identity,
                                           const WorkerLink& link, const std::string& notify_socket)
 {
     namespace env = wire::env;
-    if (config.dialect == Dialect::preload)
-        require_preloadable(config);
-
     auto environment = own_environment(config.run_as.clear_env);
     for (const auto& [name, value] : config.env)
         environment[name] = value;
@@ -99,6 +88,12 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
         .end_signal = equipment.outlives_master ? config.stop_signal : 0,
         .run_as = make_run_as(config.run_as, identity.slot),
     };
+    if (config.dialect == Dialect::preload)
+        command.check = [cwd = config.cwd,
+                         no_new_privs = config.run_as.no_new_privs](const std::string& file) {
+            if (const auto obstacle = preload_obstacle(file, cwd, no_new_privs); !obstacle.empty())
+                throw SpawnError{obstacle};
+        };
     for (const auto& [name, value] : environment)
         command.environment.push_back(name + "=" + value);
     return command;

@@ -14,8 +14,7 @@ namespace usher {
 /// PATH) with the pool's `env`, the USHER_ variables and what `link` gives it, and what it runs as.
 /// `notify_socket` is NOTIFY_SOCKET, sd_notify(3); empty: it has none.
 ///
-/// Throws SpawnError, or std::runtime_error, if the program cannot be spoken to as its dialect
-/// wants.
+/// Throws std::runtime_error if it cannot be given what its dialect wants.
 [[nodiscard]] ChildProcess::Command make_worker_command(const PoolConfig& config,
                                                         const WorkerIdentity& identity,
                                                         const WorkerLink& link,

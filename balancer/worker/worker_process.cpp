@@ -36,22 +36,6 @@ constexpr std::chrono::milliseconds traced_zombie_interval{100};
 /// What is to be done is said with the number of open connections, and waits no longer for it.
 constexpr std::chrono::milliseconds count_patience{1'000};
 
-ChildProcess start(const asio::any_io_executor& executor, const PoolConfig& config,
-                   const WorkerIdentity& identity, const WorkerLink& link,
-                   const NotifyInbox* notify, const OutputReader* output,
-                   std::string& cgroup_trouble)
-{
-    auto command = make_worker_command(config, identity, link,
-                                       notify != nullptr ? notify->address() : std::string{});
-    if (output != nullptr) {
-        command.output = output->worker_output();
-        command.errors = output->worker_errors();
-    }
-    command.cgroup =
-        make_worker_cgroup(config.run_as.cgroup, sys::own_cgroup(), identity, cgroup_trouble);
-    return ChildProcess{executor, command};
-}
-
 WorkerLifecycle::Limits lifecycle_limits(const PoolConfig& config)
 {
     return {.start_timeout = config.start_timeout,
@@ -75,20 +59,32 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
                   : std::make_shared<NotifyInbox>(executor)},
       output_{
           outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot))},
-      child_{start(executor, *config_, identity_, *link_, notify_.get(), output_.get(),
-                   cgroup_trouble_)},
-      events_{events,
-              {.pool = identity_.pool,
-               .slot = identity_.slot,
-               .worker = identity_.id,
-               .pid = pid(),
-               .generation = identity_.generation},
-              name()},
+      events_{events},
       lifecycle_{lifecycle_limits(*config_), Clock::now()},
       recycle_policy_{config_->recycle, dice},
       wake_{executor}
 {
     apply_limits();
+}
+
+asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
+{
+    auto command = make_worker_command(*config_, identity_, *link_,
+                                       notify_ ? notify_->address() : std::string{});
+    if (output_) {
+        command.output = output_->worker_output();
+        command.errors = output_->worker_errors();
+    }
+    command.cgroup =
+        make_worker_cgroup(config_->run_as.cgroup, sys::own_cgroup(), identity_, cgroup_trouble_);
+    child_ = co_await ChildProcess::start(std::move(command), deadline);
+    events_ = EventSource{events_.bus(),
+                          {.pool = identity_.pool,
+                           .slot = identity_.slot,
+                           .worker = identity_.id,
+                           .pid = pid(),
+                           .generation = identity_.generation},
+                          name()};
 }
 
 asio::awaitable<sys::ExitStatus> WorkerProcess::run()
@@ -104,13 +100,13 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
     if (notify_)
         notify_->start(make_run_as(config_->run_as, identity_.slot).user.value_or(::geteuid()),
                        [this](const Notification& notification) { on_notification(notification); });
-    child_.async_wait([self] {
+    child_->async_wait([self] {
         self->has_shown_its_end_ = true;
         self->wake();
     });
 
     for (;;) {
-        if (const auto status = child_.reap()) {
+        if (const auto status = child_->reap()) {
             stop_probe();
             detach();
             link_->finish();
@@ -316,7 +312,7 @@ void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& o
     case WorkerLifecycle::Action::kill:
         events_.publish(EventKind::signalled, log::Level::warning,
                         fmt::format("SIGKILL to its process group, {} still open", open));
-        child_.kill_group();
+        child_->kill_group();
         break;
     }
 }
@@ -333,7 +329,7 @@ void WorkerProcess::drain(const std::string& open)
         return;
     events_.publish(EventKind::signalled, log::Level::info,
                     fmt::format("SIG{}, to have it drain", signal_text(config_->stop_signal)));
-    child_.signal(config_->stop_signal);
+    child_->signal(config_->stop_signal);
 }
 
 /// How many connections are open, for the log.
@@ -362,7 +358,7 @@ void WorkerProcess::end_with(int signal)
     stop_probe();
     detach();
     link_->cut_off();
-    child_.signal(signal);
+    child_->signal(signal);
 }
 
 void WorkerProcess::become_ready()

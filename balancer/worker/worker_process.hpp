@@ -55,13 +55,17 @@ public:
         ~Observer() = default;
     };
 
-    /// Starts the process; `config` is this worker's alone, and its link's.  `dice` from -1 to 1 is
-    /// RecyclePolicy's.
+    /// `config` is this worker's alone, and its link's.  `dice` from -1 to 1 is RecyclePolicy's.
     ///
-    /// Throws SpawnError, or std::system_error if the master has no descriptors or memory left.
+    /// Throws std::system_error if the master has no descriptors or memory left.
     WorkerProcess(const boost::asio::any_io_executor& executor, std::shared_ptr<PoolConfig> config,
                   WorkerIdentity identity, std::shared_ptr<WorkerLink> link, EventBus& events,
                   Outputs& outputs, Observer& observer, double dice);
+
+    /// Starts the process; see ChildProcess.  Comes before all that follows.
+    ///
+    /// Throws SpawnError, std::runtime_error.
+    [[nodiscard]] boost::asio::awaitable<void> start(boost::asio::steady_timer& deadline);
 
     /// Follows the process to its end.
     [[nodiscard]] boost::asio::awaitable<sys::ExitStatus> run();
@@ -104,7 +108,7 @@ public:
 
     [[nodiscard]] const EventSource& events() const noexcept { return events_; }
     [[nodiscard]] const WorkerIdentity& identity() const noexcept { return identity_; }
-    [[nodiscard]] pid_t pid() const noexcept { return child_.pid(); }
+    [[nodiscard]] pid_t pid() const noexcept { return child_->pid(); }
 
     /// What is known of its connections; see WorkerLink.
     [[nodiscard]] std::optional<Figures> figures() const noexcept { return link_->figures(); }
@@ -163,7 +167,7 @@ private:
     std::shared_ptr<NotifyInbox> notify_;  ///< null: its dialect has a way of its own
     std::shared_ptr<OutputReader> output_; ///< null: it has our descriptors
     std::string cgroup_trouble_;           ///< why it has none of its own although it should
-    ChildProcess child_;
+    std::unique_ptr<ChildProcess> child_;  ///< null before start() has returned
     EventSource events_;
     WorkerLifecycle lifecycle_;
     HangDetector hang_detector_;

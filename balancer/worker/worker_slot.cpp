@@ -55,29 +55,41 @@ asio::awaitable<void> WorkerSlot::run()
     owner_.on_ended(*this);
 }
 
-asio::awaitable<void> WorkerSlot::run_worker()
+asio::awaitable<std::shared_ptr<WorkerProcess>> WorkerSlot::start_worker()
 {
     WorkerProcess::Observer& observer = *this;
+    const WorkerIdentity identity{.pool = config_->name,
+                                  .slot = place_.slot,
+                                  .id = owner_.next_worker_id(),
+                                  .generation = place_.generation,
+                                  .label = place_.label};
+    const auto config = std::make_shared<PoolConfig>(*config_);
+    const auto worker = std::make_shared<WorkerProcess>(
+        executor_, config, identity, intake_.connect(config, identity), events_.bus(), outputs_,
+        observer, roll_dice());
+    delay_.expires_after(config_->start_timeout);
+    co_await worker->start(delay_);
+    co_return worker;
+}
+
+asio::awaitable<void> WorkerSlot::run_worker()
+{
     ++starts_;
     try {
-        const WorkerIdentity identity{.pool = config_->name,
-                                      .slot = place_.slot,
-                                      .id = owner_.next_worker_id(),
-                                      .generation = place_.generation,
-                                      .label = place_.label};
-        const auto config = std::make_shared<PoolConfig>(*config_);
-        worker_ = std::make_shared<WorkerProcess>(executor_, config, identity,
-                                                  intake_.connect(config, identity), events_.bus(),
-                                                  outputs_, observer, roll_dice());
+        worker_ = co_await start_worker();
     } catch (const std::exception& e) {
         last_failure_ = e.what();
         last_output_.clear();
-        events_.publish(EventKind::spawn_failed, log::Level::error,
-                        std::string{"cannot be started: "} + e.what());
+        if (!stopping_)
+            events_.publish(EventKind::spawn_failed, log::Level::error,
+                            std::string{"cannot be started: "} + e.what());
         co_return;
     }
 
     worker_->events().publish(EventKind::fork, log::Level::info, "started");
+    worker_->follow(*config_); // what came meanwhile
+    if (stopping_)
+        worker_->stop();
     const auto status = co_await worker_->run();
     last_failure_ =
         "the worker " + status.to_string() + (worker_->was_ready() ? "" : " before it was ready");
@@ -160,7 +172,7 @@ void WorkerSlot::stop()
 {
     if (std::exchange(stopping_, true))
         return;
-    delay_.cancel();
+    delay_.expires_at(Clock::time_point::min()); // and no later wait begins
     owner_.on_change();
     if (worker_)
         worker_->stop();

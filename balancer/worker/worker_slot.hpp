@@ -119,6 +119,7 @@ private:
     void on_worker_leaving() noexcept override;
     void on_worker_due() noexcept override { owner_.on_recycling_due(); }
 
+    [[nodiscard]] boost::asio::awaitable<std::shared_ptr<WorkerProcess>> start_worker();
     [[nodiscard]] boost::asio::awaitable<void> run_worker();
     [[nodiscard]] bool should_give_up() const noexcept;
     [[nodiscard]] boost::asio::awaitable<void> back_off(RestartPolicy::Duration uptime);
@@ -136,7 +137,7 @@ private:
     RestartPolicy policy_;
     std::minstd_rand dice_{std::random_device{}()};
     std::shared_ptr<WorkerProcess> worker_;
-    boost::asio::steady_timer delay_;
+    boost::asio::steady_timer delay_; ///< before a start, and then of it; expired after stop()
     std::string last_failure_;
     std::deque<std::string> last_output_; ///< of the last worker that ended
     std::uint64_t starts_ = 0;

@@ -2,20 +2,27 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution_context.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <future>
 #include <map>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 namespace usher {
 
@@ -76,6 +83,26 @@ on_helper_thread(Function function)
     std::function<void()> work = [task = std::move(task)] { (*task)(); };
     co_await HelperThreads::of(executor).run(std::move(work));
     co_return result.get();
+}
+
+/// The same, but gives up when `deadline` expires or is cancelled: then there is nothing.
+template <typename Function>
+[[nodiscard]] boost::asio::awaitable<std::optional<std::invoke_result_t<Function&>>>
+on_helper_thread(Function function, boost::asio::steady_timer& deadline)
+{
+    using namespace boost::asio::experimental::awaitable_operators;
+    // Only success ends the wait for either, so that the sides must not throw.
+    constexpr auto token = boost::asio::as_tuple(boost::asio::use_awaitable);
+    const auto executor = co_await boost::asio::this_coro::executor;
+    auto first =
+        co_await (boost::asio::co_spawn(executor, on_helper_thread(std::move(function)), token) ||
+                  deadline.async_wait(token));
+    if (first.index() == 1)
+        co_return std::nullopt;
+    auto& [error, result] = std::get<0>(first);
+    if (error)
+        std::rethrow_exception(error);
+    co_return std::move(result);
 }
 
 } // namespace usher

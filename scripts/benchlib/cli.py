@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from . import budget, fronts, rounds, stall
+from . import budget, fronts, held, rounds, stall
 from .processes import BenchError, adopt_orphans
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -47,6 +47,8 @@ def parse(arguments):
     add("--install", action="store_true", help="install the tools that are missing, then run")
     add("--budget", action="store_true", help="check the budgets (counts, not seconds) instead")
     add("--stall", action="store_true", help="measure what a worker that blocks costs the others")
+    add("--held", action="store_true", help="measure what it costs clients when a disk, a name "
+        "server or the kernel does not answer the master")
     add("--build", metavar="DIR", type=pathlib.Path, default=ROOT / "build", help="build folder")
     options = parser.parse_args(arguments)
     options.only = options.only.split(",") if options.only else names
@@ -141,6 +143,9 @@ def measure(options, folder):
     elif options.stall:
         kept, results = stall.run(tools, options.rounds)
         report = {"stall": results}
+    elif options.held:
+        kept, results = held.run(tools)
+        report = {"held": results}
     else:
         report = compare(options, tools)
     if options.json:

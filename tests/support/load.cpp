@@ -3,6 +3,7 @@
 
 #include "tests/support/http_client.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 
@@ -48,7 +49,7 @@ void Load::run(unsigned client, Mode mode)
             if (mode == Mode::get) {
                 const auto answer = get(port_, "/");
                 require(answer.ok(), answer);
-                ++served_;
+                count();
                 continue;
             }
             const auto body = make_body(client, number);
@@ -57,7 +58,7 @@ void Load::run(unsigned client, Mode mode)
             post(*connection, body, mode == Mode::new_connections);
             const auto answer = connection->read_answer();
             require(answer.ok() && answer.body == body, answer);
-            ++served_;
+            count();
             if (mode == Mode::new_connections || answer.header("Connection") == "close")
                 connection.reset();
         } catch (const std::exception& e) {
@@ -67,6 +68,15 @@ void Load::run(unsigned client, Mode mode)
                 first_problem_ = e.what();
         }
     }
+}
+
+void Load::count()
+{
+    const auto now = Clock::now();
+    const std::scoped_lock lock{mutex_};
+    if (served_++ > 0)
+        longest_gap_ = std::max(longest_gap_, now - last_answer_);
+    last_answer_ = now;
 }
 
 void Load::wait_for(std::uint64_t requests) const
@@ -80,6 +90,14 @@ void Load::stop()
 {
     stopping_ = true;
     threads_.clear();
+}
+
+std::chrono::milliseconds Load::longest_gap() const
+{
+    const auto now = Clock::now();
+    const std::scoped_lock lock{mutex_};
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::max(longest_gap_, now - last_answer_));
 }
 
 std::string Load::first_problem() const

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -36,8 +37,14 @@ public:
     [[nodiscard]] std::uint64_t problems() const noexcept { return problems_; }
     [[nodiscard]] std::string first_problem() const;
 
+    /// The longest time without any answer, since the first one.
+    [[nodiscard]] std::chrono::milliseconds longest_gap() const;
+
 private:
+    using Clock = std::chrono::steady_clock;
+
     void run(unsigned client, Mode mode);
+    void count();
 
     std::uint16_t port_;
     std::atomic<bool> stopping_{false};
@@ -45,6 +52,8 @@ private:
     std::atomic<std::uint64_t> problems_{0};
     mutable std::mutex mutex_;
     std::string first_problem_;
+    Clock::time_point last_answer_{}; ///< none yet
+    Clock::duration longest_gap_{};
     std::vector<std::jthread> threads_;
 };
 

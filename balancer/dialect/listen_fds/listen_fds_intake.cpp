@@ -60,7 +60,7 @@ ListenFdsIntake::ListenFdsIntake(asio::any_io_executor executor, const PoolConfi
 {
 }
 
-ListenerChange ListenFdsIntake::prepare(const PoolConfig& next, InheritedSockets* inherited) const
+ListenerChange ListenFdsIntake::prepare(const PoolConfig& next, SocketSource& sockets) const
 {
     ListenerChange change;
     if (!places_.empty()) {
@@ -72,14 +72,9 @@ ListenerChange ListenFdsIntake::prepare(const PoolConfig& next, InheritedSockets
         return change;
     }
     const auto use = next.share ? SocketUse::listen : SocketUse::share;
-    for (const auto& config : next.listen) {
-        std::vector<ListeningSocket> sockets;
-        if (inherited != nullptr)
-            sockets = inherited->take(config, next.backlog);
-        if (sockets.empty())
-            sockets = open_listeners(config, next.backlog, use);
-        change.added.push_back({.config = config, .sockets = std::move(sockets)});
-    }
+    for (const auto& config : next.listen)
+        change.added.push_back(
+            {.config = config, .sockets = sockets.open(config, next.backlog, use)});
     return change;
 }
 

@@ -38,7 +38,7 @@ public:
                     EventBus& events);
 
     [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
-                                         InheritedSockets* inherited) const override;
+                                         SocketSource& sockets) const override;
     void commit(const PoolConfig& next, ListenerChange change) override;
     void close(std::function<void()> on_closed) override;
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,

@@ -26,6 +26,8 @@ namespace fs = std::filesystem;
 /// The start of a file: enough for its headers, or its first line.
 std::string head_of(const fs::path& file)
 {
+    if (!fs::is_regular_file(file)) // a FIFO would hold us up
+        return {};
     std::string head(4096, '\0');
     std::ifstream in{file, std::ios::binary};
     in.read(head.data(), static_cast<std::streamsize>(head.size()));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/process/child_process.hpp"
 
+#include "tests/support/child_process.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
@@ -26,6 +27,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -89,7 +91,8 @@ struct Fixture : NoFdLeak {
 
     ExitStatus run(const Command& command)
     {
-        ChildProcess child{io.get_executor(), command};
+        const auto owner = start(io, command);
+        auto& child = *owner;
         return wait(child);
     }
 
@@ -117,7 +120,7 @@ struct Fixture : NoFdLeak {
     {
         const NoFdLeak guard;
         try {
-            const ChildProcess child{io.get_executor(), command};
+            static_cast<void>(start(io, command));
             return "started";
         } catch (const SpawnError& error) {
             CHECK_FALSE(has_children());
@@ -223,13 +226,15 @@ TEST_CASE_FIXTURE(Fixture, "a child that is killed has the signal as its status"
 
 TEST_CASE_FIXTURE(Fixture, "a child that still runs cannot be reaped")
 {
-    ChildProcess child{io.get_executor(), shell("sleep 100")};
+    const auto owner = start(io, shell("sleep 100"));
+    auto& child = *owner;
     CHECK_FALSE(child.reap());
 }
 
 TEST_CASE_FIXTURE(Fixture, "a child is reaped once")
 {
-    ChildProcess child{io.get_executor(), shell("exit 9")};
+    const auto owner = start(io, shell("exit 9"));
+    auto& child = *owner;
     CHECK(wait(child).code == 9);
     CHECK_FALSE(child.reap());
     child.signal(SIGTERM); // hits nobody any more
@@ -241,7 +246,8 @@ TEST_CASE_FIXTURE(Fixture, "a signal reaches the child")
     auto pipe = make_pipe();
     auto command = shell("trap 'exit 3' TERM; echo ready >&3; exec 3>&-; sleep 100 & wait");
     command.descriptors = {pipe.writer.get()};
-    ChildProcess child{io.get_executor(), command};
+    const auto owner = start(io, command);
+    auto& child = *owner;
     REQUIRE(read_text(pipe.reader.get()) == "ready\n");
 
     child.signal(SIGTERM);
@@ -277,7 +283,8 @@ TEST_CASE("they are also where the originals are numbered 3, 4, 5 in another ord
     auto command = shell("echo a >&3; echo b >&4; echo c >&5");
     command.descriptors = {5, 3, 4};
     {
-        ChildProcess child{io.get_executor(), command};
+        const auto owner = start(io, command);
+        auto& child = *owner;
         bool ended = false;
         child.async_wait([&ended] { ended = true; });
         REQUIRE(run_until(io, [&ended] { return ended; }));
@@ -301,7 +308,7 @@ TEST_CASE("a failed exec is told also where 3, 4 and 5 are free here")
     auto command = program(file.string());
     command.descriptors = {null.get(), null.get(), null.get()};
     low.release();
-    CHECK_THROWS_AS((ChildProcess{io.get_executor(), command}), SpawnError);
+    CHECK_THROWS_AS(static_cast<void>(start(io, command)), SpawnError);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a child has the descriptors 0 to 5 and no other")
@@ -312,7 +319,8 @@ TEST_CASE_FIXTURE(Fixture, "a child has the descriptors 0 to 5 and no other")
     auto command = shell("echo ready >&3; kill -STOP $$");
     command.descriptors = {pipe.writer.get(), null.get(), null.get()};
 
-    const ChildProcess child{io.get_executor(), command};
+    const auto owner = start(io, command);
+    const auto& child = *owner;
     REQUIRE(read_text(pipe.reader.get()) == "ready\n");
     REQUIRE(eventually([&child] { return state_of(child.pid()) == 'T'; }));
     std::vector<int> numbers;
@@ -334,7 +342,8 @@ TEST_CASE_FIXTURE(Fixture, "standard input is /dev/null even if ours is closed")
 
 TEST_CASE_FIXTURE(Fixture, "a child leads a process group of its own")
 {
-    const ChildProcess child{io.get_executor(), shell("sleep 100")};
+    const auto owner = start(io, shell("sleep 100"));
+    const auto& child = *owner;
     CHECK(::getpgid(child.pid()) == child.pid());
     CHECK(child.pid() != ::getpgrp());
 }
@@ -427,6 +436,12 @@ TEST_CASE_FIXTURE(Fixture, "each way to fail has its sentence and leaves nothing
         CHECK(error_of(program(folder.path().string())) ==
               folder.path().string() + ": is a folder, not a program");
     }
+    SUBCASE("a FIFO")
+    {
+        const auto fifo = in_folder("fifo");
+        REQUIRE(::mkfifo(fifo.c_str(), 0700) == 0);
+        CHECK(error_of(program(fifo)) == fifo + ": is not a file that can be executed");
+    }
     SUBCASE("text without a #! line")
     {
         const auto file = executable("text", "exit 0\n");
@@ -478,7 +493,7 @@ TEST_CASE_FIXTURE(Fixture,
         const NoFdLeak guard;
         try {
             const ScopedFdLimit limit{spare};
-            const ChildProcess child{io.get_executor(), shell("exit 0")};
+            static_cast<void>(start(io, shell("exit 0")));
             break;
         } catch (const std::exception& error) {
             CHECK_FALSE(has_children());
@@ -491,12 +506,23 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK(first_error.find("Too many open files") != std::string::npos);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a child that hangs before its exec is given up at the deadline")
+{
+    const FirstInChild action{[] { ::pause(); }};
+    boost::asio::steady_timer deadline{io, std::chrono::milliseconds{50}};
+    CHECK_THROWS_WITH_AS(static_cast<void>(start(io, shell("exit 0"), deadline)),
+                         "/bin/sh: cannot be executed in time: its disk, or that of its working "
+                         "directory, does not answer",
+                         SpawnError);
+}
+
 TEST_CASE_FIXTURE(Fixture, "what is left of the child's group is gone after reap()")
 {
     const auto pipe = make_pipe();
     auto command = shell("sleep 100 & echo $! >&3; exit 4");
     command.descriptors = {pipe.writer.get()};
-    ChildProcess child{io.get_executor(), command};
+    const auto owner = start(io, command);
+    auto& child = *owner;
     const pid_t grandchild = std::stoi(read_text(pipe.reader.get()));
 
     CHECK(wait(child).code == 4);
@@ -511,7 +537,8 @@ TEST_CASE_FIXTURE(Fixture, "the destructor kills the group and reaps the child")
     {
         auto command = shell("trap '' TERM; sleep 100 & echo $! >&3; wait");
         command.descriptors = {pipe.writer.get()};
-        const ChildProcess child{io.get_executor(), command};
+        const auto owner = start(io, command);
+        const auto& child = *owner;
         pid = child.pid();
         grandchild = std::stoi(read_text(pipe.reader.get()));
     }

@@ -2,6 +2,7 @@
 #include "balancer/process/orphan_reaper.hpp"
 
 #include "balancer/process/child_process.hpp"
+#include "tests/support/child_process.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/process_facts.hpp"
 #include "tests/support/run_until.hpp"
@@ -54,8 +55,8 @@ TEST_CASE_FIXTURE(Fixture, "orphans are reaped, our own children are not")
 {
     reaper.start();
     // setsid, or the end of the shell would kill its group.
-    ChildProcess child{io.get_executor(),
-                       shell("for i in 1 2 3; do setsid sh -c 'exit 7' & done; exit 9")};
+    const auto owner = start(io, shell("for i in 1 2 3; do setsid sh -c 'exit 7' & done; exit 9"));
+    auto& child = *owner;
     REQUIRE(run_until(io, [&] { return state_of(child.pid()) == 'Z'; }));
     // It has ended, is at the head of the list, and hides those that come now.
     REQUIRE(eventually([&] {
@@ -80,7 +81,8 @@ TEST_CASE_FIXTURE(Fixture, "orphans are reaped, our own children are not")
 TEST_CASE_FIXTURE(Fixture, "one that was an orphan before is found")
 {
     {
-        ChildProcess child{io.get_executor(), shell("setsid sh -c 'exit 7' & exit 0")};
+        const auto owner = start(io, shell("setsid sh -c 'exit 7' & exit 0"));
+        auto& child = *owner;
         REQUIRE(eventually([&] { return child.reap().has_value(); }));
     }
     REQUIRE(eventually([] { return zombies() == 1; }));

@@ -186,7 +186,8 @@ TEST_CASE_FIXTURE(Fixture, "a preload worker gets the shim and its queues, and n
     config.command = {"/bin/sh"};
     config.listen = {{.address = "127.0.0.1:0"}, {.address = "127.0.0.1:0"}};
     const auto intake = make_intake(io.get_executor(), events, config);
-    intake->commit(config, intake->prepare(config, nullptr));
+    SocketSource sockets;
+    intake->commit(config, intake->prepare(config, sockets));
     const auto link = intake->connect(std::make_shared<PoolConfig>(config), identity);
     const auto made = make_worker_command(config, identity, *link);
     CHECK(made.descriptors.size() == 4); // a queue for each port
@@ -208,7 +209,7 @@ TEST_CASE_FIXTURE(Fixture, "a preload worker whose program takes no library is r
     const auto script = folder.write("server", "#!/sbin/ldconfig\n").string(); // a static program
     REQUIRE(::chmod(script.c_str(), 0755) == 0);
     config.command = {script};
-    CHECK_THROWS_AS(std::ignore = command(), SpawnError);
+    CHECK_THROWS_AS(command().check(script), SpawnError);
 }
 
 TEST_SUITE_END();

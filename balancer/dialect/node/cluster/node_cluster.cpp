@@ -78,7 +78,7 @@ NodeCluster::NodeCluster(asio::any_io_executor executor, EventBus& events, const
 {
 }
 
-ListenerChange NodeCluster::prepare(const PoolConfig& next, InheritedSockets*) const
+ListenerChange NodeCluster::prepare(const PoolConfig& next, SocketSource&) const
 {
     if (next.node.policy != configured_policy_)
         throw std::runtime_error{"the node policy of pool \"" + pool_ +

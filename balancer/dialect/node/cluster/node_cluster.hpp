@@ -36,7 +36,7 @@ public:
 
     /// Opens nothing, since the workers say what they need.
     [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
-                                         InheritedSockets* inherited) const override;
+                                         SocketSource& sockets) const override;
 
     /// Takes over what may change while it runs: the window, the backlog, where servers may listen.
     void commit(const PoolConfig& next, ListenerChange change) override;

@@ -4,11 +4,8 @@
 #include "tests/support/eventually.hpp"
 #include "tests/support/run_until.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 #include <doctest/doctest.h>
 
@@ -150,11 +147,23 @@ TEST_CASE_FIXTURE(Fixture, "a caller may give up waiting")
     asio::co_spawn(
         *io,
         [&]() -> asio::awaitable<void> {
-            using namespace asio::experimental::awaitable_operators;
             asio::steady_timer timer{*io, std::chrono::milliseconds{1}};
-            const auto first = co_await (on_helper_thread(latch.wait()) ||
-                                         timer.async_wait(asio::as_tuple(asio::use_awaitable)));
-            gave_up = first.index() == 1;
+            auto held = [wait = latch.wait()] {
+                wait();
+                return 7;
+            };
+            gave_up = !(co_await on_helper_thread(std::move(held), timer)).has_value();
+            timer.expires_after(std::chrono::seconds{10});
+            auto quick = [] { return 7; };
+            const auto answer = co_await on_helper_thread(quick, timer);
+            CHECK(answer == 7);
+            auto failing = []() -> int { throw std::runtime_error{"no such file"}; };
+            try {
+                co_await on_helper_thread(failing, timer);
+                FAIL("it returned");
+            } catch (const std::runtime_error& e) {
+                CHECK(e.what() == std::string{"no such file"});
+            }
         },
         [](const std::exception_ptr& error) { CHECK(error == nullptr); });
     CHECK(run_to_end(*io));

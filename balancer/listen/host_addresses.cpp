@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/listen/resolve.hpp"
+#include "balancer/listen/host_addresses.hpp"
+
+#include "balancer/config/units/listen_address.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -10,6 +12,8 @@
 #include <netdb.h>
 
 namespace usher {
+
+namespace {
 
 std::vector<sys::SocketAddress> resolve(const std::string& host, std::uint16_t port)
 {
@@ -34,6 +38,38 @@ std::vector<sys::SocketAddress> resolve(const std::string& host, std::uint16_t p
             result.push_back(address);
     }
     return result;
+}
+
+} // namespace
+
+HostAddresses::HostAddresses(const Config& config)
+{
+    for (const auto& pool : config.pools)
+        for (const auto& listen : pool.listen) {
+            const auto where = parse_listen_address(listen.address);
+            if (where.kind != ListenAddress::Kind::host)
+                continue;
+            const auto [answer, is_new] = answers_.try_emplace(where.host);
+            try {
+                if (is_new)
+                    answer->second.addresses = resolve(where.host, where.port);
+            } catch (const std::runtime_error& e) {
+                answer->second.failure = e.what();
+            }
+        }
+}
+
+std::vector<sys::SocketAddress> HostAddresses::of(const std::string& host, std::uint16_t port) const
+{
+    const auto known = answers_.find(host);
+    if (known == answers_.end())
+        return resolve(host, port);
+    auto [addresses, failure] = known->second;
+    if (addresses.empty())
+        throw std::runtime_error{failure};
+    for (auto& address : addresses)
+        address.set_port(port);
+    return addresses;
 }
 
 } // namespace usher

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+// The event loop waits for nobody: each thing that may hang does, and other pools go on.
+#include "tests/support/config_file.hpp"
+#include "tests/support/eventually.hpp"
+#include "tests/support/http_client.hpp"
+#include "tests/support/load.hpp"
+#include "tests/support/process_facts.hpp"
+#include "tests/support/slack.hpp"
+#include "tests/support/usher_process.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace usher::test;
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr auto held_for = 5s;
+constexpr std::chrono::milliseconds longest_gap = 1s;
+
+/// A pool that serves under load, and calls of its master that can be made to hang.
+class Scene : public ConfigFile {
+public:
+    Scene()
+    {
+        pool["name"] = "web";
+        write();
+    }
+    ~Scene()
+    {
+        for (const auto& file : fs::directory_iterator{calls_.path()})
+            fs::remove(file);
+    }
+
+    UsherProcess& start(std::size_t workers = 2)
+    {
+        usher_.emplace(run(), [this] {
+            ::setenv("LD_PRELOAD", std::getenv("USHER_TEST_HOLD_CALLS"), 1);
+            ::setenv("HOLD_CALLS", calls_.path().c_str(), 1);
+            const char* const options = std::getenv("ASAN_OPTIONS");
+            const auto relaxed =
+                std::string{options != nullptr ? options : ""} + ":verify_asan_link_order=0";
+            ::setenv("ASAN_OPTIONS", relaxed.c_str(), 1);
+        });
+        usher_->wait_until_ready(workers);
+        load_.emplace(usher_->port(), 2U, Load::Mode::get);
+        load_->wait_for(10);
+        return *usher_;
+    }
+
+    /// Another pool, whose program is a link to `program`.
+    json& add_pool(const std::string& link, const std::string& program)
+    {
+        fs::create_symlink(program, in_folder(link));
+        more_pools.push_back({{"name", link},
+                              {"command", {in_folder(link)}},
+                              {"workers", 1},
+                              {"listen", "127.0.0.1:0"},
+                              {"restart", {{"first_delay", "50ms"}}}});
+        return more_pools.back();
+    }
+
+    /// The worker of such a pool.
+    pid_t pid_of(const std::string& link)
+    {
+        const auto status = json::parse(usher_->command({"status", "--json"}).output);
+        for (const auto& each : status.at("pools"))
+            if (each.at("name") == link)
+                return each.at("workers").at(0).at("pid");
+        return 0;
+    }
+
+    void hold(const std::string& call) { std::ofstream{calls_.path() / call}; }
+    void wait_until_held(const std::string& call)
+    {
+        REQUIRE(eventually([&] { return fs::exists(calls_.path() / (call + ".held")); }, 20s));
+    }
+    void release(const std::string& call) { fs::remove(calls_.path() / call); }
+
+    void stop_load() { load_->stop(); }
+
+    /// Lets clients go on while something hangs, and looks whether they noticed.
+    void check_load()
+    {
+        std::this_thread::sleep_for(held_for);
+        const auto gap = load_->longest_gap();
+        MESSAGE("longest gap: ", gap.count(), " ms");
+        CHECK(gap < longest_gap + slack / 10);
+        load_->stop();
+        CHECK(load_->first_problem() == "");
+    }
+
+    /// The same while `call` hangs, which it does then for long enough.
+    void check_held(const std::string& call)
+    {
+        wait_until_held(call);
+        check_load();
+        release(call);
+    }
+
+private:
+    TempDir calls_;
+    std::optional<UsherProcess> usher_;
+    std::optional<Load> load_;
+};
+
+std::string own_name()
+{
+    return ::getpwuid(::geteuid())->pw_name;
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("held");
+
+TEST_CASE_FIXTURE(Scene, "a configuration file that is a FIFO holds up its reload alone")
+{
+    auto& usher = start();
+    std::ifstream file{path()};
+    const std::string text{std::istreambuf_iterator<char>{file}, {}};
+    fs::remove(path());
+    REQUIRE(::mkfifo(path().c_str(), 0600) == 0);
+    usher.signal(SIGHUP);
+    usher.wait_for("reload started");
+    check_load();
+    CHECK(usher.count("reload done") == 0);
+    write_text(text);
+    usher.wait_for("reload done");
+}
+
+TEST_CASE_FIXTURE(Scene, "a resolver that does not answer holds up its reload alone")
+{
+    auto& usher = start();
+    pool["listen"] = {"127.0.0.1:0", "localhost:0"};
+    write();
+    hold("getaddrinfo.localhost");
+    usher.signal(SIGHUP);
+    check_held("getaddrinfo.localhost");
+    usher.wait_for("reload done");
+}
+
+TEST_CASE_FIXTURE(Scene, "a resolver that does not answer holds up its dry run alone")
+{
+    auto& usher = start();
+    pool["listen"] = {"127.0.0.1:0", "localhost:0"};
+    write();
+    hold("getaddrinfo.localhost");
+    std::optional<UsherProcess::CommandResult> result;
+    std::jthread command{[&] { result = usher.command({"reload", "--dry-run"}); }};
+    check_held("getaddrinfo.localhost");
+    command.join();
+    CHECK(result->code == 0);
+    CHECK(result->output.find("opens localhost:0") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Scene, "a directory service that does not answer holds up its reload alone")
+{
+    auto& usher = start();
+    pool["user"] = own_name();
+    write();
+    hold("getpwnam_r." + own_name());
+    usher.signal(SIGHUP);
+    check_held("getpwnam_r." + own_name());
+    usher.wait_for("reload done");
+}
+
+TEST_CASE_FIXTURE(Scene, "a program on a disk that does not answer holds up its own pool alone")
+{
+    add_pool("stuck", demo_program());
+    write();
+    std::string call;
+    SUBCASE("when it is executed")
+    {
+        call = "execve.stuck";
+    }
+    SUBCASE("when it is looked for")
+    {
+        call = "access.stuck";
+    }
+    auto& usher = start(3);
+    hold(call);
+    REQUIRE(::kill(pid_of("stuck"), SIGKILL) == 0);
+    check_held(call);
+    usher.wait_until_ready(4);
+}
+
+TEST_CASE_FIXTURE(Scene, "a start that hangs fails after start_timeout, and the next one succeeds")
+{
+    add_pool("stuck", demo_program())["start_timeout"] = "2s";
+    write();
+    std::string call;
+    SUBCASE("when it is executed")
+    {
+        call = "execve.stuck";
+    }
+    SUBCASE("when it is looked for")
+    {
+        call = "access.stuck";
+    }
+    auto& usher = start(3);
+    hold(call);
+    REQUIRE(::kill(pid_of("stuck"), SIGKILL) == 0);
+    usher.wait_for("worker stuck/1: cannot be started: " + in_folder("stuck") +
+                   ": cannot be executed in time");
+    CHECK(eventually([&] { return children_of(usher.pid()).size() == 2; }));
+    release(call);
+    usher.wait_until_ready(4);
+}
+
+TEST_CASE_FIXTURE(Scene, "a stop waits for nothing that hangs")
+{
+    add_pool("stuck", demo_program());
+    write();
+    auto& usher = start(3);
+    std::string call;
+    SUBCASE("a name that is looked up")
+    {
+        call = "getaddrinfo.localhost";
+        pool["listen"] = {"127.0.0.1:0", "localhost:0"};
+        write();
+        hold(call);
+        usher.signal(SIGHUP);
+    }
+    SUBCASE("a program that is executed")
+    {
+        call = "execve.stuck";
+        hold(call);
+        REQUIRE(::kill(pid_of("stuck"), SIGKILL) == 0);
+    }
+    SUBCASE("a program that is looked for")
+    {
+        call = "access.stuck";
+        hold(call);
+        REQUIRE(::kill(pid_of("stuck"), SIGKILL) == 0);
+    }
+    wait_until_held(call);
+    stop_load();
+    usher.signal(SIGTERM);
+    CHECK(usher.wait(held_for + slack) == usher::sys::ExitStatus{});
+}
+
+TEST_CASE_FIXTURE(Scene, "a worker whose memory cannot be read now holds up nobody")
+{
+    pool["max_memory"] = "1GiB";
+    write();
+    hold("open.smaps_rollup");
+    start();
+    check_held("open.smaps_rollup");
+}
+
+TEST_CASE_FIXTURE(Scene, "long tables of connections hold up the worker that drains alone")
+{
+    auto& other = add_pool("python", python_program());
+    other["command"].push_back(source_folder() + "/tests/listen_fds/server.py");
+    other["dialect"] = "listen-fds";
+    write();
+    auto& usher = start(3);
+    HttpClient client{usher.port(1)};
+    client.send("GET ");
+    hold("open.tcp");
+    REQUIRE(usher.command({"restart", "1", "--pool", "python"}).code == 0);
+    check_held("open.tcp");
+    client.close();
+    usher.wait_for("SIGTERM, 0 still open");
+}
+
+TEST_SUITE_END();
