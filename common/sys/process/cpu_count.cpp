@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "common/sys/process/cpu_count.hpp"
 
+#include "common/sys/process/own_cgroup.hpp"
+
 #include <algorithm>
 #include <fstream>
 #include <string>
@@ -37,35 +39,21 @@ unsigned quota_of(const std::filesystem::path& folder)
     }
 }
 
-/// This process's folder below the cgroup v2 mount: the `0::/path` line of /proc/self/cgroup.
-std::string own_group()
-{
-    std::ifstream file{"/proc/self/cgroup"};
-    for (std::string line; std::getline(file, line);)
-        if (line.starts_with("0::/"))
-            return line.substr(4);
-    return {};
-}
-
 } // namespace
 
-unsigned cgroup_cpus(const std::filesystem::path& root, const std::filesystem::path& group)
+unsigned cgroup_cpus(std::filesystem::path folder)
 {
     unsigned lowest = 0;
-    auto folder = root / group;
-    for (;;) {
+    for (; folder.has_relative_path(); folder = folder.parent_path())
         if (const unsigned quota = quota_of(folder); quota != 0)
             lowest = lowest == 0 ? quota : std::min(lowest, quota);
-        if (folder == root || !folder.has_relative_path() || folder == folder.parent_path())
-            return lowest;
-        folder = folder.parent_path();
-    }
+    return lowest;
 }
 
 unsigned usable_cpus()
 {
     const unsigned affinity = affinity_cpus();
-    const unsigned quota = cgroup_cpus("/sys/fs/cgroup", own_group());
+    const unsigned quota = cgroup_cpus(own_cgroup());
     return std::max(1U, quota == 0 ? affinity : std::min(affinity, quota));
 }
 

@@ -9,9 +9,8 @@ namespace usher::sys {
 /// CPU quota of its cgroup rounded up (cgroup v2 `cpu.max`, every ancestor counts).
 [[nodiscard]] unsigned usable_cpus();
 
-/// The CPU quota of the cgroup v2 folder `group` and its parents up to `root`, rounded up to
-/// whole CPUs; 0 if there is none.
-[[nodiscard]] unsigned cgroup_cpus(const std::filesystem::path& root,
-                                   const std::filesystem::path& group);
+/// The CPU quota of the cgroup v2 `folder` and its parents, rounded up to whole CPUs; 0 if there is
+/// none.
+[[nodiscard]] unsigned cgroup_cpus(std::filesystem::path folder);
 
 } // namespace usher::sys

@@ -29,7 +29,7 @@ struct Tree {
 
     unsigned cpus(const std::filesystem::path& group = "a/b/c") const
     {
-        return cgroup_cpus(root.path(), group);
+        return cgroup_cpus(root.path() / group);
     }
 };
 
@@ -56,7 +56,7 @@ TEST_SUITE_BEGIN("cpu_count");
 TEST_CASE_FIXTURE(Tree, "without a cpu.max there is no quota")
 {
     CHECK(cpus() == 0);
-    CHECK(cgroup_cpus("/nowhere", "a/b") == 0);
+    CHECK(cgroup_cpus("/nowhere/a/b") == 0);
 }
 
 TEST_CASE_FIXTURE(Tree, "a quota is rounded up to whole CPUs")
