@@ -7,7 +7,6 @@
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -20,13 +19,10 @@ namespace usher::log {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> names{"debug", "info", "warning", "error", "off"};
-
 spdlog::level::level_enum to_spdlog(Level level)
 {
     constexpr std::array levels{spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
                                 spdlog::level::err, spdlog::level::off};
-    static_assert(levels.size() == names.size());
     return levels[static_cast<std::size_t>(level)];
 }
 
@@ -95,19 +91,6 @@ void start(std::string_view name, Level level, LineWriter& writer)
         std::make_unique<spdlog::logger>(std::string{name}, std::make_shared<QueueSink>(writer));
     logger()->set_level(to_spdlog(level));
     logger()->set_pattern("%Y-%m-%d %H:%M:%S.%e %n[%P] %^%l%$: %v");
-}
-
-std::string_view name_of(Level level) noexcept
-{
-    return names[static_cast<std::size_t>(level)];
-}
-
-std::optional<Level> level_of(std::string_view name) noexcept
-{
-    const auto* const found = std::ranges::find(names, name);
-    if (found == names.end())
-        return std::nullopt;
-    return static_cast<Level>(found - names.begin());
 }
 
 void set_level(Level level)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <optional>
 #include <string_view>
 
 namespace usher {
@@ -18,10 +17,6 @@ class LineWriter;
 namespace usher::log {
 
 enum class Level { debug, info, warning, error, off };
-
-/// `debug`, `info`, `warning`, `error`, `off`.
-[[nodiscard]] std::string_view name_of(Level level) noexcept;
-[[nodiscard]] std::optional<Level> level_of(std::string_view name) noexcept;
 
 /// Starts the log.  `name` stands in every line; before this call nothing is printed.  `writer`
 /// must live until the last line.

@@ -5,6 +5,7 @@
 #include "balancer/config/accounts.hpp"
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/config/json/message_text.hpp"
+#include "balancer/config/keys.hpp"
 #include "balancer/config/load.hpp"
 #include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/limits.hpp"
@@ -52,34 +53,6 @@ std::optional<unsigned> to_number(std::string_view text, Range range)
     return number;
 }
 
-unsigned parse_workers(std::string_view text)
-{
-    if (text == "auto")
-        return 0;
-    const auto number = to_number(text, workers_range);
-    if (!number)
-        refuse("--workers: is {}, but must be a number from {} to {} or \"auto\"", quote(text),
-               workers_range.least, workers_range.most);
-    return *number;
-}
-
-Dialect parse_dialect(std::string_view text)
-{
-    const auto dialect = dialect_from(text);
-    if (!dialect)
-        refuse("--dialect: is {}, but must be {}", quote(text), dialect_choice);
-    return *dialect;
-}
-
-unsigned parse_backlog(std::string_view text)
-{
-    const auto number = to_number(text, backlog_range);
-    if (!number)
-        refuse("--backlog: is {}, but must be a number from {} to {}", quote(text),
-               backlog_range.least, backlog_range.most);
-    return *number;
-}
-
 std::optional<std::chrono::milliseconds> parse_timeout(const std::optional<std::string>& text)
 {
     if (!text)
@@ -99,45 +72,31 @@ std::vector<ListenConfig> parse_listeners(const std::vector<std::string>& addres
     std::vector<ListenConfig> listen;
     std::set<ListenAddress> seen;
     for (const std::string& text : addresses) {
-        try {
-            const ListenAddress address = parse_listen_address(text);
-            if (!seen.insert(address).second && is_exclusive(address))
-                refuse("--listen: {} is where an earlier --listen is; give it once", quote(text));
-        } catch (const std::invalid_argument& error) {
-            refuse("--listen: {}", error.what());
-        }
-        listen.push_back({.address = text});
+        PoolConfig pool;
+        read_flag(pool, "listen", text, FlagKind::word);
+        const auto address = parse_listen_address(text);
+        if (!seen.insert(address).second && is_exclusive(address))
+            refuse("--listen: {} is where an earlier --listen is; give it once", quote(text));
+        listen.push_back(std::move(pool.listen.front()));
     }
     return listen;
 }
 
 /// Lets the flags replace what `pool` says.
 void apply(const Flags& flags, PoolConfig& pool)
-{
+try {
     if (!flags.listen.empty())
         pool.listen = parse_listeners(flags.listen);
     if (const auto dialect = only("--dialect", flags.dialect))
-        pool.dialect = parse_dialect(*dialect);
+        read_flag(pool, "dialect", *dialect, FlagKind::word);
     if (const auto workers = only("--workers", flags.workers))
-        pool.workers = parse_workers(*workers);
+        read_flag(pool, "workers", *workers, FlagKind::number_or_word);
     if (const auto backlog = only("--backlog", flags.backlog))
-        pool.backlog = parse_backlog(*backlog);
+        read_flag(pool, "backlog", *backlog, FlagKind::number_or_word);
     if (flags.has_command)
         pool.command = flags.command;
-}
-
-/// The first flag that belongs to a pool; empty if there is none.
-std::string_view first_pool_flag(const Flags& flags)
-{
-    if (!flags.listen.empty())
-        return "--listen";
-    if (!flags.dialect.empty())
-        return "--dialect";
-    if (!flags.workers.empty())
-        return "--workers";
-    if (!flags.backlog.empty())
-        return "--backlog";
-    return flags.has_command ? "-- COMMAND" : "";
+} catch (const ConfigError& e) {
+    throw UsageError{e.what()};
 }
 
 RunCommand finish(const Flags& flags, Config config)
@@ -198,9 +157,9 @@ RunCommand make_run_command(const Flags& flags)
     Config config = load_config(*file);
     if (config.pools.size() == 1)
         apply(flags, config.pools.front());
-    else if (const std::string_view flag = first_pool_flag(flags); !flag.empty())
-        refuse("{}: {} has {} pools, so the flag could mean any; write it in the file", flag, *file,
-               config.pools.size());
+    else if (!flags.of_pool.empty())
+        refuse("{}: {} has {} pools, so the flag could mean any; write it in the file",
+               flags.of_pool, *file, config.pools.size());
     validate(config, *file);
     resolve_accounts(config, *file);
     require_privileges(config, *file);

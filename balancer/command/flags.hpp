@@ -28,6 +28,7 @@ struct Flags {
     bool no_wait = false;
     bool dry_run = false;
     bool has_command = false; ///< there was a `--`
+    std::string of_pool;      ///< the first flag that belongs to a pool; empty if there is none
     bool dump = false;
 };
 

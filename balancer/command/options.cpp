@@ -28,10 +28,10 @@ template <typename... Args>
     throw UsageError{fmt::format(format, std::forward<Args>(args)...)};
 }
 
-void add_values(CLI::App& app, const std::string& name, std::vector<std::string>& values)
+CLI::Option* add_values(CLI::App& app, const std::string& name, std::vector<std::string>& values)
 {
     // Without the second call one option would also take the words that follow its value.
-    app.add_option(name, values)->allow_extra_args(false);
+    return app.add_option(name, values)->allow_extra_args(false);
 }
 
 /// Refuses a word that is no option; says what was probably meant.
@@ -112,10 +112,12 @@ Command parse_options(std::span<const char* const> arguments)
     run.allow_extras();
     run.add_flag("-h,--help", help);
     add_values(run, "--config", flags.config);
-    add_values(run, "--listen", flags.listen);
-    add_values(run, "--dialect", flags.dialect);
-    add_values(run, "--workers", flags.workers);
-    add_values(run, "--backlog", flags.backlog);
+    const std::array of_pool{
+        add_values(run, "--listen", flags.listen),
+        add_values(run, "--dialect", flags.dialect),
+        add_values(run, "--workers", flags.workers),
+        add_values(run, "--backlog", flags.backlog),
+    };
     add_values(run, "--control", flags.control);
 
     CLI::App& check = *app.add_subcommand("check");
@@ -158,13 +160,19 @@ Command parse_options(std::span<const char* const> arguments)
         if (!part->remaining().empty())
             refuse_word(part->remaining().front(), *part);
 
+    if (flags.has_command)
+        flags.of_pool = "-- COMMAND";
+    for (auto option = of_pool.rbegin(); option != of_pool.rend(); ++option)
+        if ((*option)->count() > 0)
+            flags.of_pool = (*option)->get_name();
+
     if (help)
-        return PrintCommand{std::string{run.parsed()                    ? run_help_text()
-                                        : check.parsed()                ? check_help_text()
-                                        : app.get_subcommands().empty() ? help_text()
-                                                                        : control_help_text()}};
+        return PrintCommand{run.parsed()                    ? run_help_text()
+                            : check.parsed()                ? check_help_text()
+                            : app.get_subcommands().empty() ? help_text()
+                                                            : control_help_text()};
     if (version)
-        return PrintCommand{std::string{version_text()}};
+        return PrintCommand{version_text()};
     if (run.parsed())
         return make_run_command(flags);
     if (check.parsed())

@@ -3,19 +3,39 @@
 
 namespace usher {
 
-std::string_view version_text() noexcept
+namespace {
+
+const std::string run_usage = R"(Usage:
+  usher run [--config FILE] [--listen ADDR]... [--workers N|auto]
+            [--dialect NAME] [--backlog N] [--control PATH] [-- COMMAND ARG...]
+)";
+
+const std::string exit_codes = R"(
+Exit codes:
+  0   done
+  1   failed
+  2   wrong usage, or an address is in use
+  3   wrong configuration
+)";
+
+const std::string more_exit_codes = R"(  4   no usher is running there
+  5   rolled back: the new generation crashed, the old one serves
+  6   no result within --timeout
+)";
+
+} // namespace
+
+std::string version_text()
 {
     return "usher " USHER_VERSION "\n";
 }
 
-std::string_view help_text() noexcept
+std::string help_text()
 {
-    return R"(usher: one front door for many worker processes
+    return std::string{R"(usher: one front door for many worker processes
 
-Usage:
-  usher run [--config FILE] [--listen ADDR]... [--workers N|auto]
-            [--dialect NAME] [--backlog N] [--control PATH] [-- COMMAND ARG...]
-  usher check --config FILE [--dump]
+)"} + run_usage +
+           R"(  usher check --config FILE [--dump]
   usher status | reload | restart | drain | scale | send | stop | events
   usher --version | --help
 
@@ -36,21 +56,14 @@ Commands:
 Examples:
   usher run --listen 8000 -- ./my-server
   usher run --config usher.json
-
-Exit codes:
-  0   done
-  1   failed
-  2   wrong usage, or an address is in use
-  3   wrong configuration
-  4   no usher is running there
-  5   rolled back: the new generation crashed, the old one serves
-  6   no result within --timeout
-)";
+)" + exit_codes +
+           more_exit_codes;
 }
 
-std::string_view control_help_text() noexcept
+std::string control_help_text()
 {
-    return R"(usher status, reload, restart, drain, scale, send, stop, events: speak to a running usher
+    return std::string{
+               R"(usher status, reload, restart, drain, scale, send, stop, events: speak to a running usher
 
 Usage:
   usher status [--json]
@@ -81,20 +94,16 @@ Exit codes:
   1   failed, and nothing has changed
   2   wrong usage
   3   wrong configuration, and nothing has changed
-  4   no usher is running there
-  5   rolled back: the new generation crashed, the old one serves
-  6   no result within --timeout
-)";
+)"} + more_exit_codes;
 }
 
-std::string_view run_help_text() noexcept
+std::string run_help_text()
 {
-    return R"(usher run: accept every connection and hand it to the next worker, round robin
+    return std::string{
+               R"(usher run: accept every connection and hand it to the next worker, round robin
 
-Usage:
-  usher run [--config FILE] [--listen ADDR]... [--workers N|auto]
-            [--dialect NAME] [--backlog N] [--control PATH] [-- COMMAND ARG...]
-
+)"} + run_usage +
+           R"(
 Options:
   --config FILE       read the configuration from a JSON file; if it has one pool, the
                       options below replace what the file says of it
@@ -126,18 +135,12 @@ Examples:
   usher run --config usher.json --workers 2 --listen localhost:8000
   usher run --listen 8000 --dialect preload -- node app.js
   usher run --dialect node --workers 4 -- node server.js
-
-Exit codes:
-  0   done
-  1   failed
-  2   wrong usage, or an address is in use
-  3   wrong configuration
-)";
+)" + exit_codes;
 }
 
-std::string_view check_help_text() noexcept
+std::string check_help_text()
 {
-    return R"(usher check: say whether a configuration file is valid
+    return std::string{R"(usher check: say whether a configuration file is valid
 
 Usage:
   usher check --config FILE [--dump]
@@ -155,7 +158,7 @@ Exit codes:
   0   the file is valid
   2   wrong usage
   3   wrong configuration
-)";
+)"};
 }
 
 } // namespace usher

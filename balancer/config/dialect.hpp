@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <array>
-#include <optional>
+#include "balancer/config/units/names.hpp"
+
 #include <string_view>
 
 namespace usher {
@@ -16,33 +16,17 @@ enum class Dialect {
     listen_fds, ///< a program that takes listening sockets as from systemd
 };
 
-/// One dialect and the name it has in the configuration.
-struct DialectName {
-    Dialect dialect;
-    std::string_view name;
-};
-
-/// All that may be written, in the order in which messages list them.
-inline constexpr std::array dialect_names{
-    DialectName{Dialect::automatic, "auto"},        DialectName{Dialect::native, "native"},
-    DialectName{Dialect::preload, "preload"},       DialectName{Dialect::node, "node"},
-    DialectName{Dialect::listen_fds, "listen-fds"},
-};
-
-[[nodiscard]] constexpr std::optional<Dialect> dialect_from(std::string_view name) noexcept
-{
-    for (const auto& entry : dialect_names)
-        if (entry.name == name)
-            return entry.dialect;
-    return std::nullopt;
-}
+inline constexpr Names<Dialect, 5> dialect_names{{
+    {Dialect::automatic, "auto"},
+    {Dialect::native, "native"},
+    {Dialect::preload, "preload"},
+    {Dialect::node, "node"},
+    {Dialect::listen_fds, "listen-fds"},
+}};
 
 [[nodiscard]] constexpr std::string_view name_of(Dialect dialect) noexcept
 {
-    for (const auto& entry : dialect_names)
-        if (entry.dialect == dialect)
-            return entry.name;
-    return {};
+    return name_of(dialect_names, dialect);
 }
 
 /// What `dialect` means in practice.
@@ -50,9 +34,5 @@ inline constexpr std::array dialect_names{
 {
     return dialect == Dialect::automatic ? Dialect::native : dialect;
 }
-
-/// All of them, for the end of a sentence.
-inline constexpr std::string_view dialect_choice =
-    "\"auto\", \"native\", \"preload\", \"node\" or \"listen-fds\"";
 
 } // namespace usher

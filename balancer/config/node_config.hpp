@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <array>
-#include <optional>
-#include <string_view>
+#include "balancer/config/units/names.hpp"
 
 namespace usher {
 
@@ -37,39 +35,16 @@ struct NodeConfig {
     friend bool operator==(const NodeConfig&, const NodeConfig&) = default;
 };
 
-/// One policy and the name it has in the configuration.
-struct NodePolicyName {
-    NodeConfig::Policy policy;
-    std::string_view name;
-};
+inline constexpr Names<NodeConfig::Policy, 4> node_policy_names{{
+    {NodeConfig::Policy::automatic, "auto"},
+    {NodeConfig::Policy::round_robin, "rr"},
+    {NodeConfig::Policy::none, "none"},
+    {NodeConfig::Policy::reuseport, "reuseport"},
+}};
 
-inline constexpr std::array node_policy_names{
-    NodePolicyName{NodeConfig::Policy::automatic, "auto"},
-    NodePolicyName{NodeConfig::Policy::round_robin, "rr"},
-    NodePolicyName{NodeConfig::Policy::none, "none"},
-    NodePolicyName{NodeConfig::Policy::reuseport, "reuseport"},
-};
-
-[[nodiscard]] constexpr std::optional<NodeConfig::Policy>
-node_policy_from(std::string_view name) noexcept
-{
-    for (const auto& entry : node_policy_names)
-        if (entry.name == name)
-            return entry.policy;
-    return std::nullopt;
-}
-
-[[nodiscard]] constexpr std::string_view name_of(NodeConfig::Policy policy) noexcept
-{
-    for (const auto& entry : node_policy_names)
-        if (entry.policy == policy)
-            return entry.name;
-    return {};
-}
-
-[[nodiscard]] constexpr std::string_view name_of(NodeConfig::Serialization serialization) noexcept
-{
-    return serialization == NodeConfig::Serialization::json ? "json" : "advanced";
-}
+inline constexpr Names<NodeConfig::Serialization, 2> node_serialization_names{{
+    {NodeConfig::Serialization::json, "json"},
+    {NodeConfig::Serialization::advanced, "advanced"},
+}};
 
 } // namespace usher

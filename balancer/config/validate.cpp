@@ -61,9 +61,10 @@ private:
                                           pool.node.policy == NodeConfig::Policy::reuseport));
         if (!accept_themselves)
             return;
-        const auto reason = dialect == Dialect::node
-                                ? fmt::format("node policy \"{}\"", name_of(pool.node.policy))
-                                : fmt::format("dialect \"{}\"", name_of(dialect));
+        const auto reason =
+            dialect == Dialect::node
+                ? fmt::format("node policy \"{}\"", name_of(node_policy_names, pool.node.policy))
+                : fmt::format("dialect \"{}\"", name_of(dialect));
         if (pool.probe)
             refuse("probe", fmt::format("cannot be had with {}, because the workers accept "
                                         "themselves; remove it",

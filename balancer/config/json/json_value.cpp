@@ -36,11 +36,6 @@ bool JsonValue::boolean() const
     return json_->get<bool>();
 }
 
-unsigned JsonValue::number(Range range, std::string_view must) const
-{
-    return static_cast<unsigned>(integer(range.least, range.most, must));
-}
-
 std::int64_t JsonValue::integer(std::int64_t least, std::int64_t most, std::string_view must) const
 {
     const auto limits = fmt::format("from {} to {}", least, most);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/units/limits.hpp"
-
 #include <nlohmann/json_fwd.hpp>
 
 #include <cstdint>
@@ -35,9 +33,6 @@ public:
     [[nodiscard]] bool boolean() const;
 
     /// A whole number.  `must` says what was wanted; empty: the range.
-    [[nodiscard]] unsigned number(Range range, std::string_view must = {}) const;
-
-    /// The same, with more numbers.
     [[nodiscard]] std::int64_t integer(std::int64_t least, std::int64_t most,
                                        std::string_view must = {}) const;
 
@@ -73,12 +68,5 @@ private:
     std::string_view file_;
     std::string pointer_;
 };
-
-/// A JsonValue::Member's `read` that stores into `field` what `decode` makes of the value.
-template <typename Field, typename Decode>
-[[nodiscard]] auto into(Field& field, Decode decode)
-{
-    return [&field, decode](const JsonValue& value) { field = decode(value); };
-}
 
 } // namespace usher

@@ -10,19 +10,13 @@ namespace usher {
 
 /// The numbers a user may write, both ends included.
 struct Range {
-    unsigned least;
-    unsigned most;
+    std::int64_t least;
+    std::int64_t most;
 
-    [[nodiscard]] constexpr bool contains(unsigned number) const noexcept
+    [[nodiscard]] constexpr bool contains(std::int64_t number) const noexcept
     {
         return least <= number && number <= most;
     }
-};
-
-/// The same, with numbers below 0.
-struct SignedRange {
-    int least;
-    int most;
 };
 
 inline constexpr Range workers_range{1, 1024};
@@ -40,8 +34,8 @@ inline constexpr Range max_surge_range{0, 1024};
 inline constexpr Range max_unavailable_range{0, 1024};
 inline constexpr Range max_old_generations_range{1, 64};
 
-inline constexpr SignedRange nice_range{-20, 19};
-inline constexpr SignedRange oom_score_adj_range{-1000, 1000};
+inline constexpr Range nice_range{-20, 19};
+inline constexpr Range oom_score_adj_range{-1000, 1000};
 inline constexpr Range cpu_range{0, 8191}; ///< the most that Linux can be built for
 
 inline constexpr std::int64_t largest_account_id = 4'294'967'294; ///< one more means "unchanged"

@@ -175,11 +175,15 @@ TEST_CASE("with several pools a flag could mean any")
 
 TEST_CASE("values are checked, and the flag is named")
 {
-    for (const std::string bad : {"x", "0", "1025", "-1", "4 ", "99999999999"})
+    const std::string must = ", but must be a number from 1 to 1024 or \"auto\"";
+    for (const std::string bad : {"0", "1025", "-1", "99999999999"})
+        CHECK(usage_error({"run", "--workers", bad.c_str()}) == "--workers: is " + bad + must);
+    for (const std::string bad : {"x", "4 ", "1e2"})
         CHECK(usage_error({"run", "--workers", bad.c_str()}) ==
-              "--workers: is \"" + bad + "\", but must be a number from 1 to 1024 or \"auto\"");
-    CHECK(usage_error({"run", "--backlog", "0"}) ==
-          "--backlog: is \"0\", but must be a number from 1 to 65535");
+              "--workers: is \"" + bad + "\"" + must);
+    CHECK(usage_error({"run", "--backlog", "0"}) == "--backlog: is 0, but must be from 1 to 65535");
+    CHECK(usage_error({"run", "--backlog", "many"}) ==
+          "--backlog: is \"many\", but must be a whole number from 1 to 65535");
     CHECK(usage_error({"run", "--listen", "70000"}) ==
           "--listen: \"70000\" is no port: use 0 to 65535");
     CHECK(usage_error({"run", "--listen", "80", "--listen", "*:80"}) ==

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/config/decode_listen.hpp"
-
 #include "tests/unit/config/config_errors.hpp"
 
 #include <doctest/doctest.h>

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/config/decode_output.hpp"
-
 #include "balancer/config/dump.hpp"
 #include "tests/unit/config/config_errors.hpp"
 

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/config/decode_run_as.hpp"
-
 #include "tests/unit/config/config_errors.hpp"
 
 #include <doctest/doctest.h>
@@ -109,7 +107,8 @@ TEST_CASE("a cgroup is wanted, refused, or left to what usher finds")
     CHECK(pool_of(R"("cgroup": "off")").run_as.cgroup == CgroupMode::off);
     CHECK(pool_error(R"("cgroup": "yes")") ==
           "f: /pools/0/cgroup: is \"yes\", but must be \"auto\", \"on\" or \"off\"");
-    CHECK(pool_error(R"("cgroup": true)") == "f: /pools/0/cgroup: is true, but must be a string");
+    CHECK(pool_error(R"("cgroup": true)") ==
+          "f: /pools/0/cgroup: is true, but must be \"auto\", \"on\" or \"off\"");
 }
 
 TEST_CASE("CPUs are chosen by slot or listed")

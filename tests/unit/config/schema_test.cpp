@@ -267,4 +267,38 @@ TEST_CASE("the patterns of the schema take what the decoder takes")
           {"A", "USHER", "USHER_", "USHER_X", "XUSHER_", "A=B", ""});
 }
 
+TEST_CASE("every key of a pool is one of the table, and what is brought in is what runs may follow")
+{
+    std::set<std::string> keys;
+    for (const auto& [key, effect] : pool_keys())
+        keys.insert(key.substr(0, key.find('/')));
+    CHECK(keys == names(properties(pool)));
+
+    const auto changed = pool_of(R"("name": "b", "max_queue": 1, "probe": {"path": "/"}, "nice": 1,
+        "node": {"window": 2}, "workers": 9, "stop_signal": "KILL")");
+    PoolConfig running;
+    bring_in(running, changed);
+    PoolConfig expected;
+    expected.max_queue = 1;
+    expected.probe = ProbeConfig{.path = "/"};
+    expected.stop_signal = SIGKILL;
+    CHECK(running == expected);
+    bring_in(running, PoolConfig{});
+    CHECK(running == PoolConfig{});
+}
+
+TEST_CASE("only what needs no new workers keeps them, and a file that says nothing new does not")
+{
+    const auto keeps = [](const std::string& members) {
+        return keeps_workers(PoolConfig{}, pool_of(members));
+    };
+    CHECK_FALSE(keeps(""));
+    CHECK_FALSE(keeps(R"("workers": 5)"));
+    CHECK(keeps(R"("workers": 5, "max_queue": 5)"));
+    CHECK(keeps(R"("listen": "80")"));
+    CHECK(keeps(R"("node": {"window": 5})"));
+    CHECK_FALSE(keeps(R"("node": {"window": 5, "ready": "online"})"));
+    CHECK_FALSE(keeps(R"("max_queue": 5, "nice": 5)"));
+}
+
 TEST_SUITE_END();

@@ -32,7 +32,8 @@ WorkerLink::Equipment NodeWorker::equip(std::map<std::string, std::string>& envi
                                         int first_number) const
 {
     environment["NODE_CHANNEL_FD"] = std::to_string(first_number);
-    environment["NODE_CHANNEL_SERIALIZATION_MODE"] = name_of(codec_.serialization());
+    environment["NODE_CHANNEL_SERIALIZATION_MODE"] =
+        name_of(node_serialization_names, codec_.serialization());
     environment["NODE_UNIQUE_ID"] = std::to_string(id_);
     return {.descriptors = {worker_end_.get()}};
 }

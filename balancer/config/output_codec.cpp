@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/config/tables.hpp"
+#include "balancer/config/units/limits.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <string>
+
+namespace usher {
+
+namespace {
+
+constexpr Names<OutputConfig::OnFull, 2> on_full_names{
+    {{OutputConfig::OnFull::block, "block"}, {OutputConfig::OnFull::drop, "drop"}}};
+
+std::string read_file(const JsonValue& value)
+{
+    auto path = value.text();
+    if (path.empty())
+        value.fail("is empty, but must name a file, e.g. \"/var/log/api.log\"");
+    return path;
+}
+
+void check(const JsonValue& value, const OutputConfig& output)
+{
+    if (output.file.empty() && (value.find("max_size") || value.find("max_files")))
+        value.fail("has no \"file\"; add one, e.g. \"file\": \"/var/log/api.log\"");
+}
+
+} // namespace
+
+Codec<OutputConfig> output()
+{
+    using C = OutputConfig;
+    const std::string must = "\"stderr\", \"inherit\" or an object";
+    const auto object_of_it = object<C>(
+        {
+            {"file", &C::file, or_empty(Codec<std::string>{read_file, text().write})},
+            {"max_size", &C::max_size, byte_size(max_size_range)},
+            {"max_files", &C::max_files, number(max_files_range)},
+            {"on_full", &C::on_full, choice(on_full_names)},
+            {"prefix", &C::prefix, boolean()},
+        },
+        must, check);
+    const auto read = [=](const JsonValue& value) {
+        auto output = object_of_it.read(value);
+        if (!output.file.empty())
+            output.kind = C::Kind::file;
+        return output;
+    };
+    const auto write = [=](const C& output) {
+        auto json = object_of_it.write(output);
+        if (output.kind != C::Kind::file)
+            for (const auto* const key : {"file", "max_size", "max_files"})
+                json.erase(key);
+        return json;
+    };
+    return word_or<C>({{C{}, "stderr"}, {C{.kind = C::Kind::inherit}, "inherit"}}, {read, write},
+                      must);
+}
+
+} // namespace usher

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/config/tables.hpp"
+#include "balancer/config/units/duration.hpp"
+#include "balancer/config/units/limits.hpp"
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+namespace usher {
+
+namespace {
+
+constexpr Names<Readiness, 2> readiness_names{
+    {{Readiness::automatic, "auto"}, {Readiness::notify, "notify"}}};
+
+constexpr Names<NodeConfig::Ready, 2> node_ready_names{
+    {{NodeConfig::Ready::listening, "listening"}, {NodeConfig::Ready::online, "online"}}};
+
+constexpr Names<ReloadConfig::Strategy, 2> strategy_names{
+    {{ReloadConfig::Strategy::rolling, "rolling"},
+     {ReloadConfig::Strategy::all_at_once, "all-at-once"}}};
+
+bool is_pool_name(std::string_view name)
+{
+    constexpr std::string_view characters = "abcdefghijklmnopqrstuvwxyz"
+                                            "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                            "0123456789_.-";
+    return !name.empty() && name.size() <= longest_pool_name &&
+           name.find_first_not_of(characters) == std::string_view::npos;
+}
+
+/// It goes into a request line as it is, so nothing in it may end that line or a word of it.
+bool is_probe_path(std::string_view path)
+{
+    return path.starts_with('/') && path.size() <= longest_probe_path &&
+           std::ranges::all_of(path, [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+Codec<std::vector<std::string>> command()
+{
+    const auto words = array(text(), "an array of strings, e.g. [\"./my-server\", \"--flag\"]");
+    const auto read = [=](const JsonValue& value) {
+        auto command = words.read(value);
+        if (command.empty())
+            value.fail("is empty, but must name a program, e.g. [\"./my-server\"]");
+        if (command.front().empty())
+            value.elements("").front().fail(
+                "is empty, but must name a program, e.g. \"./my-server\"");
+        return command;
+    };
+    return or_empty(Codec<std::vector<std::string>>{read, words.write});
+}
+
+Codec<unsigned> workers()
+{
+    const auto must =
+        fmt::format("a number from {} to {} or \"auto\"", workers_range.least, workers_range.most);
+    const auto read = [=](const JsonValue& value) {
+        return static_cast<unsigned>(value.integer(workers_range.least, workers_range.most, must));
+    };
+    return word_or<unsigned>({{0U, "auto"}}, {read, number(workers_range).write}, must);
+}
+
+void check_variable(std::string_view name, const JsonValue& content)
+{
+    if (name.empty())
+        content.fail("has an empty name; name the variable");
+    if (name.find('=') != std::string_view::npos)
+        content.fail("has \"=\" in its name; choose a name without it");
+    if (name.find('\0') != std::string_view::npos)
+        content.fail("has a zero byte (\\u0000) in its name; remove it");
+    if (name.starts_with(reserved_env_prefix))
+        content.fail(fmt::format("names that begin with {} are reserved; choose another name",
+                                 reserved_env_prefix));
+}
+
+Codec<ProbeConfig> probe()
+{
+    using C = ProbeConfig;
+    const auto path =
+        fmt::format("a path of printable ASCII characters without blanks, at most {} of them, that "
+                    "begins with /, e.g. \"/health\"",
+                    longest_probe_path);
+    const auto check = [](const JsonValue& value, const C& probe) {
+        if (probe.path.empty())
+            value.fail("has no \"path\"; add one, e.g. \"path\": \"/health\"");
+    };
+    return object<C>(
+        {
+            {"path", &C::path, text(is_probe_path, path, path)},
+            {"expect", &C::expect, number(expect_range)},
+            {"timeout", &C::timeout, positive_duration()},
+        },
+        "an object with \"path\"", check);
+}
+
+Codec<RestartConfig> restart()
+{
+    using C = RestartConfig;
+    const auto check = [](const JsonValue& value, const C& restart) {
+        if (restart.first_delay > restart.longest_delay)
+            value.fail(fmt::format(
+                "first_delay is {}, but must not be longer than longest_delay, {}",
+                format_duration(restart.first_delay), format_duration(restart.longest_delay)));
+    };
+    return object<C>(
+        {
+            {"first_delay", &C::first_delay, positive_duration()},
+            {"longest_delay", &C::longest_delay, positive_duration()},
+            {"healthy_after", &C::healthy_after, positive_duration()},
+            {"give_up_after", &C::give_up_after, number(give_up_after_range)},
+        },
+        "an object", check);
+}
+
+Codec<ReloadConfig> reload()
+{
+    using C = ReloadConfig;
+    const auto check = [](const JsonValue& value, const C& reload) {
+        if (reload.max_surge == 0 && reload.max_unavailable == 0)
+            value.fail("max_surge and max_unavailable are both 0, so that no worker could ever be "
+                       "replaced; set one of them");
+    };
+    return object<C>(
+        {
+            {"strategy", &C::strategy, choice(strategy_names)},
+            {"max_surge", &C::max_surge, number(max_surge_range)},
+            {"max_unavailable", &C::max_unavailable, number(max_unavailable_range)},
+            {"soak", &C::soak, duration()},
+            {"max_old_generations", &C::max_old_generations, number(max_old_generations_range)},
+        },
+        "an object", check);
+}
+
+Keys<PoolConfig> make_table()
+{
+    using C = PoolConfig;
+    using R = RecycleConfig;
+    using enum Effect;
+    const auto name =
+        fmt::format("1 to {} letters, digits, dots, hyphens or underscores", longest_pool_name);
+    Keys<C> keys{
+        {"name", &C::name, text(is_pool_name, name)},
+        {"command", &C::command, command()},
+        {"dialect", &C::dialect, choice(dialect_names)},
+        {"node", &C::node, object(node_table())},
+        {"share", &C::share, boolean()},
+        {"workers", &C::workers, workers(), master},
+        {"listen", &C::listen, listen_entries(), listeners},
+        {"backlog", &C::backlog, number(backlog_range), listeners},
+        {"env", &C::env, map(text(), check_variable)},
+        {"cwd", &C::cwd, text()},
+    };
+    add_run_as_keys(keys);
+    const Keys<C> more{
+        {"max_queue", &C::max_queue, number(max_queue_range), running_workers},
+        {"start_timeout", &C::start_timeout, positive_duration(), running_workers},
+        // A worker is told at its start whether its watchdog is heard.
+        {"ready", &C::ready, choice(readiness_names), new_workers},
+        {"start_delay", &C::start_delay, duration(), running_workers},
+        {"probe", &C::probe, probe(), running_workers},
+        {"start_attempts", &C::start_attempts, number(start_attempts_range), master},
+        {"drain_timeout", &C::drain_timeout, duration(), running_workers},
+        {"stop_grace", &C::stop_grace, duration(), running_workers},
+        {"stop_signal", &C::stop_signal, signal(), running_workers},
+        {"stall_timeout", &C::stall_timeout, duration(), running_workers},
+        {"hang_signal", &C::hang_signal, signal(), running_workers},
+        {"max_connections", at(&C::recycle, &R::max_connections),
+         number<std::uint64_t>(max_connections_range), running_workers},
+        {"max_age", at(&C::recycle, &R::max_age), duration(), running_workers},
+        {"max_memory", at(&C::recycle, &R::max_memory), byte_size(max_memory_range),
+         running_workers},
+        {"output", &C::output, output()},
+        {"restart", &C::restart, restart(), master},
+        {"reload", &C::reload, reload(), master},
+    };
+    keys.insert(keys.end(), more.begin(), more.end());
+    return keys;
+}
+
+} // namespace
+
+const Keys<NodeConfig>& node_table()
+{
+    using C = NodeConfig;
+    static const Keys<C> keys{
+        {"policy", &C::policy, choice(node_policy_names)},
+        {"window", &C::window, number(node_window_range), Effect::listeners},
+        {"ready", &C::ready, choice(node_ready_names)},
+        {"serialization", &C::serialization, choice(node_serialization_names)},
+    };
+    return keys;
+}
+
+const Keys<PoolConfig>& pool_table()
+{
+    static const auto keys = make_table();
+    return keys;
+}
+
+} // namespace usher
