@@ -5,6 +5,7 @@
 #include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "balancer/config/units/signal_name.hpp"
+#include "balancer/pool/listen_places.hpp"
 #include "balancer/systemd/activation.hpp"
 #include "balancer/worker/worker_cgroup.hpp"
 #include "common/async/helper_thread.hpp"
@@ -112,10 +113,11 @@ std::vector<PoolSet::Handle> Master::open_pools()
         listeners.insert(listeners.end(), config.listen.begin(), config.listen.end());
     SocketSource sockets{.inherited = systemd::take_sockets(std::move(listeners), bus_)};
 
+    ListenPlaces places;
     std::vector<PoolSet::Handle> pools;
     for (const auto& config : config_.pools) {
         pools.push_back(pools_.make(config, config_.pools.size() > 1));
-        pools.back()->open(pools.back()->prepare(config, sockets));
+        pools.back()->open(places.prepare(*pools.back(), config, sockets));
     }
     return pools;
 }

@@ -28,9 +28,9 @@ public:
     std::size_t drop_waiting() override { return dispatcher_.stop(); }
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
                                                       const WorkerIdentity& identity) override;
-    [[nodiscard]] bool has(const ListenConfig& config) const override
+    [[nodiscard]] std::vector<sys::SocketAddress> addresses() const override
     {
-        return listeners_.has(config);
+        return listeners_.addresses();
     }
     [[nodiscard]] std::vector<std::string> names() const override { return listeners_.names(); }
     [[nodiscard]] std::optional<DispatchCounters> counters() const noexcept override

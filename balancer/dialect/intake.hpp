@@ -7,6 +7,7 @@
 #include "balancer/dispatch/dispatch_counters.hpp"
 #include "balancer/listen/listener_change.hpp"
 #include "balancer/listen/socket_source.hpp"
+#include "common/sys/socket/socket_address.hpp"
 
 #include <cstddef>
 #include <functional>
@@ -60,8 +61,8 @@ public:
     /// True if the programs of its workers can be sent messages.
     [[nodiscard]] virtual bool takes_messages() const noexcept { return false; }
 
-    /// True if what `config` asks for is open already and cannot be opened twice.
-    [[nodiscard]] virtual bool has(const ListenConfig& /*config*/) const { return false; }
+    /// Where it listens.
+    [[nodiscard]] virtual std::vector<sys::SocketAddress> addresses() const = 0;
 
     /// How the log calls what is open.
     [[nodiscard]] virtual std::vector<std::string> names() const = 0;

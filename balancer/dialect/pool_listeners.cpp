@@ -2,6 +2,7 @@
 #include "balancer/dialect/pool_listeners.hpp"
 
 #include "balancer/config/units/listen_address.hpp"
+#include "balancer/listen/same_address.hpp"
 
 #include <fmt/core.h>
 
@@ -10,7 +11,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include <sys/stat.h>
+#include <sys/socket.h>
 
 namespace asio = boost::asio;
 
@@ -18,12 +19,19 @@ namespace usher {
 
 namespace {
 
-/// Finds the entry for the same address.
+/// Finds the entry for the same address, however it is written.
 template <typename Range>
 auto find_address(Range& range, const std::string& address)
 {
-    return std::ranges::find_if(range,
-                                [&](const auto& entry) { return entry.config.address == address; });
+    return std::ranges::find_if(
+        range, [&](const auto& entry) { return mean_the_same(entry.config.address, address); });
+}
+
+void require_same_v6only(const ListenConfig& now, const ListenConfig& next)
+{
+    if (now.v6only != next.v6only)
+        throw std::runtime_error{next.address + ": v6only cannot change while the listener is "
+                                                "open; restart usher"};
 }
 
 } // namespace
@@ -40,44 +48,96 @@ PoolListeners::PoolListeners(asio::any_io_executor executor, std::string pool,
 ListenerChange PoolListeners::prepare(const PoolConfig& next, SocketSource& sockets) const
 {
     ListenerChange change;
-    std::vector<bool> used(groups_.size()); // the same address may stand there twice, with port 0
+    std::vector<const Group*> free; // the same address may stand there twice, with port 0
+    for (const auto& group : groups_)
+        free.push_back(&group);
+    std::vector<const ListenConfig*> missing;
     for (const auto& config : next.listen) {
-        bool is_open = false;
-        for (std::size_t i = 0; i < groups_.size() && !is_open; ++i) {
-            if (used[i] || groups_[i].config.address != config.address)
-                continue;
-            if (groups_[i].config.v6only != config.v6only)
-                throw std::runtime_error{config.address + ": v6only cannot change while the "
-                                                          "listener is open; restart usher"};
-            used[i] = is_open = true;
-        }
-        if (is_open)
+        const auto found = std::ranges::find_if(free, [&](const Group* group) {
+            return mean_the_same(group->config.address, config.address);
+        });
+        if (found == free.end()) {
+            missing.push_back(&config);
             continue;
-        change.added.push_back({.config = config, .sockets = sockets.open(config, next.backlog)});
+        }
+        require_same_v6only((*found)->config, config);
+        free.erase(found);
     }
+
+    // What is written otherwise may be a socket that is open all the same.
+    std::vector<sys::SocketAddress> held;
+    for (const auto* const group : free)
+        for (const auto& open : group->open)
+            held.push_back(open.address);
+    bool opens = false;
+    for (const auto* const config : missing)
+        for (const auto& socket :
+             change.open(*config, next.backlog, sockets, SocketUse::listen, held)) {
+            opens = opens || socket.fd;
+            if (socket.fd)
+                continue;
+            if (socket.address.family() == AF_INET6)
+                require_same_v6only(owner_of(socket.address).config, *config);
+            std::erase_if(held, [&](const auto& other) { return is_same(other, socket.address); });
+        }
+
     // Their program has each of its listening sockets from its start to its end.
-    const bool changes = !change.added.empty() || std::ranges::find(used, false) != used.end();
-    if (next.dialect == Dialect::preload && !groups_.empty() && changes)
+    if (next.dialect == Dialect::preload && !groups_.empty() && (opens || !held.empty()))
         throw std::runtime_error{"the listeners of pool \"" + pool_ +
                                  "\" cannot change while usher runs, because its dialect is "
                                  "preload; restart usher"};
     return change;
 }
 
-PoolListeners::Group PoolListeners::make_group(ListenerChange::Added added)
+const PoolListeners::Group& PoolListeners::owner_of(const sys::SocketAddress& address) const
+{
+    return *std::ranges::find_if(groups_, [&](const Group& group) {
+        return std::ranges::any_of(
+            group.open, [&](const Open& open) { return is_same(open.address, address); });
+    });
+}
+
+PoolListeners::Open PoolListeners::make_open(ListeningSocket socket)
 {
     Listener::Observer& observer = *this;
-    Group group{.config = std::move(added.config), .open = {}};
-    for (auto& socket : added.sockets) {
-        auto name = socket.address.to_string();
-        events_.publish(EventKind::listening, log::Level::info, "listening on " + name);
-        group.open.push_back(
-            {.name = std::move(name),
-             .address = socket.address,
-             .file = std::move(socket.file),
-             .listener = std::make_shared<Listener>(executor_, std::move(socket.fd),
-                                                    std::uint16_t{0}, dispatcher_, observer)});
+    auto name = socket.address.to_string();
+    events_.publish(EventKind::listening, log::Level::info, "listening on " + name);
+    Open open{.name = std::move(name),
+              .address = socket.address,
+              .file = std::move(socket.file),
+              .listener = std::make_shared<Listener>(executor_, std::move(socket.fd),
+                                                     std::uint16_t{0}, dispatcher_, observer)};
+    if (started_)
+        open.listener->start();
+    return open;
+}
+
+/// The sockets for `config`, whether they are open or were prepared.
+PoolListeners::Group PoolListeners::take(const ListenConfig& config, std::vector<Group>& old,
+                                         ListenerChange& change)
+{
+    Group group{.config = config, .open = {}};
+    if (const auto kept = find_address(old, config.address); kept != old.end()) {
+        group.open = std::move(kept->open);
+        old.erase(kept);
+        return group;
     }
+    const auto added = find_address(change.added, config.address);
+    for (auto& socket : added->sockets) {
+        if (socket.fd) {
+            group.open.push_back(make_open(std::move(socket)));
+            continue;
+        }
+        for (auto& other : old)
+            if (const auto found = std::ranges::find_if(
+                    other.open,
+                    [&](const Open& open) { return is_same(open.address, socket.address); });
+                found != other.open.end()) {
+                group.open.push_back(std::move(*found));
+                other.open.erase(found);
+            }
+    }
+    change.added.erase(added);
     return group;
 }
 
@@ -86,25 +146,12 @@ void PoolListeners::commit(const PoolConfig& next, ListenerChange change)
     auto old = std::exchange(groups_, {});
     std::uint16_t index = 0;
     for (const auto& config : next.listen) {
-        auto kept = find_address(old, config.address);
-        if (kept != old.end()) {
-            kept->config = config;
-            groups_.push_back(std::move(*kept));
-            old.erase(kept);
-            if (config.mode)
-                for (auto& open : groups_.back().open)
-                    open.file.set_mode(*config.mode);
-        } else {
-            const auto added = find_address(change.added, config.address);
-            groups_.push_back(make_group(std::move(*added)));
-            change.added.erase(added);
-            if (started_)
-                for (const auto& open : groups_.back().open)
-                    open.listener->start();
-        }
-        for (const auto& open : groups_.back().open) {
+        groups_.push_back(take(config, old, change));
+        for (auto& open : groups_.back().open) {
             open.listener->set_index(index++);
             open.listener->set_backlog(next.backlog);
+            if (config.mode)
+                open.file.set_mode(*config.mode);
         }
     }
     for (const auto& group : old)
@@ -163,14 +210,6 @@ std::vector<std::string> PoolListeners::names() const
         for (const auto& open : group.open)
             result.push_back(open.name);
     return result;
-}
-
-bool PoolListeners::has(const ListenConfig& config) const
-{
-    const auto wanted = parse_listen_address(config.address);
-    return is_exclusive(wanted) && std::ranges::any_of(groups_, [&](const Group& group) {
-               return parse_listen_address(group.config.address) == wanted;
-           });
 }
 
 std::vector<sys::SocketAddress> PoolListeners::addresses() const

@@ -43,9 +43,6 @@ public:
     /// The same, in the order of the listeners' indices.
     [[nodiscard]] std::vector<sys::SocketAddress> addresses() const;
 
-    /// True if what `config` asks for is open already and cannot be opened twice.
-    [[nodiscard]] bool has(const ListenConfig& config) const;
-
 private:
     struct Open {
         std::string name;
@@ -62,7 +59,10 @@ private:
     void on_accept_failure(const Listener& listener, std::error_code error,
                            std::chrono::milliseconds pause) noexcept override;
     void on_closed(const Listener& listener) override;
-    [[nodiscard]] Group make_group(ListenerChange::Added added);
+    [[nodiscard]] const Group& owner_of(const sys::SocketAddress& address) const;
+    [[nodiscard]] Open make_open(ListeningSocket socket);
+    [[nodiscard]] Group take(const ListenConfig& config, std::vector<Group>& old,
+                             ListenerChange& change);
     void close(std::vector<Group> groups);
 
     boost::asio::any_io_executor executor_;

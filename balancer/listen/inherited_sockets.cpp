@@ -3,6 +3,7 @@
 
 #include "balancer/config/units/listen_address.hpp"
 #include "balancer/listen/host_addresses.hpp"
+#include "balancer/listen/same_address.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/syscall.hpp"
 #include "common/text/one_line.hpp"
@@ -10,7 +11,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <stdexcept>
 #include <utility>
 
@@ -44,30 +44,17 @@ sys::SocketAddress bound_address(int fd)
     return address;
 }
 
-bool is_unspecified(const sys::SocketAddress& address)
-{
-    const auto bytes = address.ip_bytes();
-    return !bytes.empty() && std::ranges::all_of(bytes, [](auto byte) { return byte == 0; });
-}
-
-bool is_same_path(const std::string& a, std::string_view b)
-{
-    namespace fs = std::filesystem;
-    return !b.empty() && fs::absolute(a).lexically_normal() == fs::absolute(b).lexically_normal();
-}
-
 bool listens_on(const ListenConfig& listen, const sys::SocketAddress& bound)
 {
     const auto where = parse_listen_address(listen.address);
     if (where.kind == ListenAddress::Kind::unix_path)
-        return is_same_path(where.path, bound.path());
+        return is_same(sys::SocketAddress::unix_path(where.path), bound);
     if (bound.port() == 0 || bound.port() != where.port)
         return false;
     if (where.kind == ListenAddress::Kind::any)
         return is_unspecified(bound);
-    return std::ranges::any_of(
-        HostAddresses{}.of(where.host, where.port),
-        [&](const auto& address) { return address.to_string() == bound.to_string(); });
+    return std::ranges::any_of(HostAddresses{}.of(where.host, where.port),
+                               [&](const auto& address) { return is_same(address, bound); });
 }
 
 } // namespace

@@ -8,6 +8,8 @@
 
 namespace usher {
 
+struct SocketSource;
+
 /// Sockets that a changed configuration asks for, open but not accepted from yet.
 struct ListenerChange {
     struct Added {
@@ -15,6 +17,11 @@ struct ListenerChange {
         std::vector<ListeningSocket> sockets;
     };
     std::vector<Added> added;
+
+    /// Adds what `config` asks for; see SocketSource.
+    std::vector<ListeningSocket>& open(const ListenConfig& config, unsigned backlog,
+                                       SocketSource& source, SocketUse use,
+                                       const std::vector<sys::SocketAddress>& held = {});
 };
 
 } // namespace usher

@@ -2,13 +2,16 @@
 #include "balancer/listen/listening_socket.hpp"
 
 #include "balancer/config/units/listen_address.hpp"
+#include "balancer/listen/same_address.hpp"
 #include "balancer/listen/unix_listener.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/syscall.hpp"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <tuple>
+#include <utility>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -20,7 +23,8 @@ void throw_bind_error(std::error_code error, const sys::SocketAddress& address)
     const auto name = address.to_string();
     if (error == std::errc::address_in_use)
         throw AddressInUse{name + ": another process listens there already; stop it, or choose "
-                                  "another port with --listen"};
+                                  "another port with --listen",
+                           address};
     if (error == std::errc::permission_denied)
         throw std::system_error{error,
                                 name + ": ports below 1024 need root or CAP_NET_BIND_SERVICE"};
@@ -34,14 +38,28 @@ struct Manner {
     bool v6only;
     unsigned backlog;
     SocketUse use;
+    const std::vector<sys::SocketAddress>& held;
 };
+
+/// The entry for `address` if it is held already.
+std::optional<ListeningSocket> find_held(const sys::SocketAddress& address, const Manner& manner)
+{
+    const auto found =
+        std::ranges::find_if(manner.held, [&](const auto& held) { return is_same(held, address); });
+    if (found == manner.held.end())
+        return std::nullopt;
+    return ListeningSocket{.fd = {}, .address = *found, .file = {}};
+}
 
 ListeningSocket open_tcp(sys::SocketAddress address, const Manner& manner)
 {
+    if (auto held = find_held(address, manner))
+        return std::move(*held);
     // Among sockets with SO_REUSEPORT the kernel sees no conflict, not even with those of another
     // process; one without sees it.
     if (manner.use == SocketUse::share && address.port() != 0)
-        std::ignore = open_tcp(address, {manner.v6only, manner.backlog, SocketUse::listen});
+        std::ignore =
+            open_tcp(address, {manner.v6only, manner.backlog, SocketUse::listen, manner.held});
 
     sys::UniqueFd fd;
     // A restart may bind while connections of the last run are in TIME_WAIT (socket(7)).
@@ -103,9 +121,10 @@ std::vector<ListeningSocket> open_host(const ListenAddress& where, const Manner&
 } // namespace
 
 std::vector<ListeningSocket> open_listeners(const ListenConfig& config, unsigned backlog,
-                                            SocketUse use, const HostAddresses& hosts)
+                                            SocketUse use, const HostAddresses& hosts,
+                                            const std::vector<sys::SocketAddress>& held)
 {
-    const Manner manner{.v6only = config.v6only, .backlog = backlog, .use = use};
+    const Manner manner{.v6only = config.v6only, .backlog = backlog, .use = use, .held = held};
     const auto where = parse_listen_address(config.address);
     std::vector<ListeningSocket> result;
     switch (where.kind) {
@@ -116,7 +135,10 @@ std::vector<ListeningSocket> open_listeners(const ListenConfig& config, unsigned
         result = open_host(where, manner, hosts);
         break;
     case ListenAddress::Kind::unix_path:
-        result.push_back(open_unix_listener(where.path, config.mode, backlog));
+        if (auto found = find_held(sys::SocketAddress::unix_path(where.path), manner))
+            result.push_back(std::move(*found));
+        else
+            result.push_back(open_unix_listener(where.path, config.mode, backlog));
         break;
     }
     return result;

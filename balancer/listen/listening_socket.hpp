@@ -17,12 +17,21 @@ namespace usher {
 /// Somebody else listens there; the message names the address.  Ends `usher run` with exit 2.
 class AddressInUse : public std::runtime_error {
 public:
-    using std::runtime_error::runtime_error;
+    explicit AddressInUse(const std::string& message, const sys::SocketAddress& address = {})
+        : std::runtime_error{message}, address_{address}
+    {
+    }
+
+    /// Where; of no family if it is no listener's.
+    [[nodiscard]] const sys::SocketAddress& address() const noexcept { return address_; }
+
+private:
+    sys::SocketAddress address_;
 };
 
 /// A socket that listens or holds its place, and where.
 struct ListeningSocket {
-    sys::UniqueFd fd;
+    sys::UniqueFd fd;           ///< none: the one that was held already
     sys::SocketAddress address; ///< as bound: with the real port
     SocketFile file;            ///< of a Unix socket
 };
@@ -37,13 +46,13 @@ enum class SocketUse {
 
 /// Opens what `config` asks for, non-blocking and close-on-exec; more than one socket where a
 /// name has several addresses in `hosts`, all with the same port.  A Unix socket listens whatever
-/// `use` says.
+/// `use` says.  An address in `held`, where the caller listens already, yields an entry without a
+/// descriptor.
 ///
 /// A Unix socket's file that nobody listens on any more is replaced, one that somebody listens
 /// on never is.  Throws AddressInUse, or std::system_error with the address in its message.
-[[nodiscard]] std::vector<ListeningSocket> open_listeners(const ListenConfig& config,
-                                                          unsigned backlog,
-                                                          SocketUse use = SocketUse::listen,
-                                                          const HostAddresses& hosts = {});
+[[nodiscard]] std::vector<ListeningSocket>
+open_listeners(const ListenConfig& config, unsigned backlog, SocketUse use = SocketUse::listen,
+               const HostAddresses& hosts = {}, const std::vector<sys::SocketAddress>& held = {});
 
 } // namespace usher

@@ -16,11 +16,13 @@ struct SocketSource {
     HostAddresses hosts{};
 
     /// Those for `config` that we were started with, or else new ones; see open_listeners().
-    [[nodiscard]] std::vector<ListeningSocket> open(const ListenConfig& config, unsigned backlog,
-                                                    SocketUse use = SocketUse::listen)
+    [[nodiscard]] std::vector<ListeningSocket>
+    open(const ListenConfig& config, unsigned backlog, SocketUse use = SocketUse::listen,
+         const std::vector<sys::SocketAddress>& held = {})
     {
         auto sockets = inherited.take(config, backlog);
-        return sockets.empty() ? open_listeners(config, backlog, use, hosts) : std::move(sockets);
+        return sockets.empty() ? open_listeners(config, backlog, use, hosts, held)
+                               : std::move(sockets);
     }
 };
 

@@ -84,7 +84,8 @@ ListeningSocket open_unix_listener(const std::string& path, std::optional<unsign
     }
     if (error == std::errc::address_in_use)
         throw AddressInUse{address.to_string() +
-                           ": another process listens there already, or the file is no socket"};
+                               ": another process listens there already, or the file is no socket",
+                           address};
     if (error)
         throw std::system_error{error, address.to_string()};
     if (::listen(fd.get(), static_cast<int>(backlog)) < 0)

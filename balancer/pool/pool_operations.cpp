@@ -2,6 +2,7 @@
 // What can be asked of a pool: reload, restart, drain, scale.
 #include "balancer/config/keys.hpp"
 #include "balancer/config/units/limits.hpp"
+#include "balancer/config/units/listen_address.hpp"
 #include "balancer/pool/list_of.hpp"
 #include "balancer/pool/pool_turn.hpp"
 
@@ -190,8 +191,9 @@ std::string Pool::plan(const PoolConfig& next) const
     if (next.workers != slots_.size())
         text += fmt::format(", {} workers become {}", slots_.size(), next.workers);
     const auto lists = [](const PoolConfig& config, const ListenConfig& listen) {
-        return std::ranges::any_of(
-            config.listen, [&](const auto& entry) { return entry.address == listen.address; });
+        return std::ranges::any_of(config.listen, [&](const auto& entry) {
+            return mean_the_same(entry.address, listen.address);
+        });
     };
     for (const auto& listen : next.listen)
         if (!lists(*config_, listen))

@@ -61,32 +61,28 @@ asio::awaitable<Outcome> Reloader::reload()
     co_return last_;
 }
 
-/// One socket cannot be opened twice, so an address stays with its pool while that has it open.
-void Reloader::refuse_moves(const std::vector<PoolConfig>& next) const
+ListenPlaces Reloader::places() const
 {
-    for (const auto& config : next)
-        for (const auto& listen : config.listen)
-            for (const auto& pool : pools_.all())
-                if (pool->config().name != config.name && pool->intake().has(listen))
-                    throw std::runtime_error{
-                        fmt::format("{}: pool \"{}\" still listens there; give it to \"{}\" with "
-                                    "a second reload, after one that takes it away",
-                                    listen.address, pool->config().name, config.name)};
+    ListenPlaces result;
+    for (const auto& pool : pools_.all())
+        result.add(*pool);
+    return result;
 }
 
-Reloader::Change Reloader::prepare(PoolConfig next, bool labelled, SocketSource& sockets) const
+Reloader::Change Reloader::prepare(PoolConfig next, bool labelled, SocketSource& sockets,
+                                   ListenPlaces& places) const
 {
     const auto pool = pools_.find(next.name);
     if (!pool || pool->has_ended()) {
         auto added = pools_.make(std::move(next), labelled);
-        auto listeners = added->prepare(added->config(), sockets);
+        auto listeners = places.prepare(*added, added->config(), sockets);
         return {.pool = std::move(added),
                 .config = nullptr,
                 .listeners = std::move(listeners),
                 .labelled = labelled};
     }
     auto config = Pool::with_worker_count(std::move(next));
-    auto listeners = pool->prepare(*config, sockets);
+    auto listeners = places.prepare(*pool, *config, sockets);
     return {.pool = pool,
             .config = std::move(config),
             .listeners = std::move(listeners),
@@ -109,9 +105,9 @@ asio::awaitable<Reloader::Plan> Reloader::prepare()
               .changes = {},
               .removed = {}};
     const auto& pools = plan.config.pools;
-    refuse_moves(pools);
+    auto taken = places();
     for (const auto& pool : pools)
-        plan.changes.push_back(prepare(pool, pools.size() > 1, plan.sockets));
+        plan.changes.push_back(prepare(pool, pools.size() > 1, plan.sockets, taken));
     for (const auto& pool : pools_.all()) {
         const bool stays = std::ranges::any_of(
             pools, [&](const auto& config) { return config.name == pool->config().name; });
@@ -144,7 +140,8 @@ asio::awaitable<Outcome> Reloader::apply(Change change, SocketSource& sockets)
     if (change.config && change.pool->has_ended()) { // it gave up while others were reloaded
         change.listeners = {};
         try {
-            change = prepare(PoolConfig{*change.config}, change.labelled, sockets);
+            auto taken = places();
+            change = prepare(PoolConfig{*change.config}, change.labelled, sockets, taken);
         } catch (const std::exception& e) {
             co_return Outcome::failure(e.what());
         }

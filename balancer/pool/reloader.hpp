@@ -3,6 +3,7 @@
 
 #include "balancer/config/config.hpp"
 #include "balancer/events/event_source.hpp"
+#include "balancer/pool/listen_places.hpp"
 #include "balancer/pool/outcome.hpp"
 #include "balancer/pool/pool_set.hpp"
 #include "common/async/condition.hpp"
@@ -68,8 +69,9 @@ private:
     };
 
     [[nodiscard]] boost::asio::awaitable<Plan> prepare();
-    [[nodiscard]] Change prepare(PoolConfig next, bool labelled, SocketSource& sockets) const;
-    void refuse_moves(const std::vector<PoolConfig>& next) const;
+    [[nodiscard]] Change prepare(PoolConfig next, bool labelled, SocketSource& sockets,
+                                 ListenPlaces& places) const;
+    [[nodiscard]] ListenPlaces places() const;
     [[nodiscard]] boost::asio::awaitable<Outcome> apply(Change change, SocketSource& sockets);
     [[nodiscard]] boost::asio::awaitable<Outcome> apply(Plan plan);
     [[nodiscard]] boost::asio::awaitable<Outcome> run();

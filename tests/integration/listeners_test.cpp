@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include "tests/support/config_file.hpp"
 #include "tests/support/http_client.hpp"
+#include "tests/support/load.hpp"
+#include "tests/support/sockets.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/usher_process.hpp"
 
@@ -19,6 +22,11 @@ namespace {
 std::vector<std::string> run_on(const std::string& address)
 {
     return {"run", "--listen", address, "--workers", "1", "--", demo_program()};
+}
+
+std::uint16_t free_port()
+{
+    return listen_on(loopback(0)).address.port();
 }
 
 } // namespace
@@ -114,6 +122,103 @@ TEST_CASE("several listeners feed one pool, and a worker learns which and from w
     struct stat status {};
     REQUIRE(::stat(path.c_str(), &status) == 0);
     CHECK((status.st_mode & 0777) == 0660);
+}
+
+TEST_CASE("an address that is written otherwise is the same listener, and clients notice nothing")
+{
+    ConfigFile config;
+    const auto port = std::to_string(free_port());
+    const auto path = config.in_folder("a.sock");
+    config.pool["listen"] = {port, "unix:" + path};
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    Load load{static_cast<std::uint16_t>(std::stoul(port)), 4};
+
+    const std::vector<std::vector<std::string>> ways{
+        {"*:" + port, "unix:" + path},
+        {"unix:" + config.in_folder("./a.sock"), "[::]:" + port},
+        {"[0::0]:" + port, "unix:" + config.in_folder("b/../a.sock")},
+    };
+    for (const auto& way : ways) {
+        CAPTURE(way.front());
+        config.pool["listen"] = way;
+        config.write();
+        const auto result = usher.command({"reload"});
+        CAPTURE(result.output);
+        CHECK(result.code == 0);
+    }
+    CHECK(usher.count("listening on") == 2); // neither opened nor closed again
+    HttpClient client{path};
+    client.send_get("/");
+    CHECK(client.read_answer().ok());
+    load.wait_for(100);
+    load.stop();
+    CHECK(load.problems() == 0);
+}
+
+TEST_CASE("an address of a name may stand for itself: what both have in common stays open")
+{
+    ConfigFile config;
+    const auto port = std::to_string(free_port());
+    config.pool["listen"] = "localhost:" + port;
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    const std::string line = "] info: listening on 127.0.0.1:" + port;
+    CHECK(usher.count(line) == 1);
+    Load load{static_cast<std::uint16_t>(std::stoul(port)), 4};
+
+    for (const auto* const host : {"127.0.0.1:", "localhost:", "LocalHost:"}) {
+        CAPTURE(host);
+        config.pool["listen"] = host + port;
+        config.write();
+        const auto result = usher.command({"reload"});
+        CAPTURE(result.output);
+        CHECK(result.code == 0);
+    }
+    CHECK(usher.count(line) == 1);
+    CHECK(usher.count("no longer listening on 127.0.0.1:") == 0);
+    load.wait_for(100);
+    load.stop();
+    CHECK(load.problems() == 0);
+}
+
+TEST_CASE("where usher itself listens, it says so")
+{
+    ConfigFile config;
+    const auto port = std::to_string(free_port());
+    config.pool["listen"] = "localhost:" + port;
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    const auto reload = [&] {
+        config.write();
+        const auto result = usher.command({"reload"});
+        CHECK(result.code == 3);
+        CHECK(result.output.find("another process") == std::string::npos);
+        return result.output;
+    };
+
+    config.pool["listen"] = {"localhost:" + port, "127.0.0.1:" + port};
+    CHECK(reload().find("127.0.0.1:" + port + ": pool \"default\" listens there already, on ") !=
+          std::string::npos);
+
+    config.pool["listen"] = "localhost:0";
+    config.more_pools = {config.pool};
+    config.more_pools[0]["name"] = "api";
+    config.more_pools[0]["listen"] = "127.0.0.1:" + port;
+    CHECK(reload().find("127.0.0.1:" + port + ": pool \"default\" still listens there") !=
+          std::string::npos);
+    CHECK(get(static_cast<std::uint16_t>(std::stoul(port)), "/").ok());
+    CHECK(usher.stop() == usher::sys::ExitStatus{});
+
+    config.more_pools = nlohmann::json::array();
+    config.pool["listen"] = {port, "127.0.0.1:" + port};
+    config.write();
+    UsherProcess twice{config.run()};
+    CHECK(twice.wait() == usher::sys::ExitStatus{.by_signal = false, .code = 2});
+    CHECK(twice.count("127.0.0.1:" + port + " is where \"" + port + "\" listens already") == 1);
 }
 
 TEST_SUITE_END();

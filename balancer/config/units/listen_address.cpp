@@ -89,6 +89,15 @@ bool is_host_name(std::string_view text)
            text.front() != '-' && text.front() != '.';
 }
 
+/// Capitals do not matter in names and literals; in the name of an interface they do.
+std::string in_small_letters(std::string_view host)
+{
+    std::string result{host};
+    std::transform(result.begin(), std::ranges::find(result, '%'), result.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+    return result;
+}
+
 ListenAddress parse_unix_path(std::string_view text)
 {
     const std::string_view path = text.substr(unix_prefix.size());
@@ -113,7 +122,7 @@ ListenAddress parse_bracketed(std::string_view text)
     if (rest.size() < 2 || rest.front() != ':')
         refuse("{} has no port: use [{}]:8000", quote(text), host);
     return {.kind = ListenAddress::Kind::host,
-            .host = std::string{host},
+            .host = in_small_letters(host),
             .port = parse_port(rest.substr(1))};
 }
 
@@ -166,7 +175,9 @@ ListenAddress parse_host_and_port(std::string_view text)
                quote(host));
     if (!is_host_name(host))
         refuse("{} is no host name: use letters, digits, dots and hyphens", quote(host));
-    return {.kind = ListenAddress::Kind::host, .host = std::string{host}, .port = parse_port(port)};
+    return {.kind = ListenAddress::Kind::host,
+            .host = in_small_letters(host),
+            .port = parse_port(port)};
 }
 
 } // namespace
@@ -188,6 +199,11 @@ ListenAddress parse_listen_address(std::string_view text)
     if (colons > 1)
         refuse_bare_ipv6(text);
     return parse_host_and_port(text);
+}
+
+bool mean_the_same(std::string_view some, std::string_view other)
+{
+    return parse_listen_address(some) == parse_listen_address(other);
 }
 
 bool is_exclusive(const ListenAddress& address) noexcept

@@ -36,6 +36,9 @@ struct ListenAddress {
 /// Throws std::invalid_argument with one sentence that names the remedy.
 [[nodiscard]] ListenAddress parse_listen_address(std::string_view text);
 
+/// True if both are parsed to the same, like "8000" and "*:8000".  Throws std::invalid_argument.
+[[nodiscard]] bool mean_the_same(std::string_view some, std::string_view other);
+
 /// True if binding to the address once more must fail: it names a socket file or a certain port.
 [[nodiscard]] bool is_exclusive(const ListenAddress& address) noexcept;
 

@@ -36,7 +36,7 @@ void make_blocking(int socket) noexcept
 bool are_the_same(const std::vector<ListenConfig>& some, const std::vector<ListenConfig>& others)
 {
     return std::ranges::equal(some, others, [](const ListenConfig& a, const ListenConfig& b) {
-        return a.address == b.address && a.v6only == b.v6only && a.name == b.name;
+        return mean_the_same(a.address, b.address) && a.v6only == b.v6only && a.name == b.name;
     });
 }
 
@@ -73,8 +73,7 @@ ListenerChange ListenFdsIntake::prepare(const PoolConfig& next, SocketSource& so
     }
     const auto use = next.share ? SocketUse::listen : SocketUse::share;
     for (const auto& config : next.listen)
-        change.added.push_back(
-            {.config = config, .sockets = sockets.open(config, next.backlog, use)});
+        change.open(config, next.backlog, sockets, use);
     return change;
 }
 
@@ -88,7 +87,7 @@ void ListenFdsIntake::commit(const PoolConfig& next, ListenerChange change)
         else
             ::listen(place.socket.fd.get(), static_cast<int>(next.backlog));
         for (const auto& config : next.listen)
-            if (config.mode && config.address == place.config.address)
+            if (config.mode && mean_the_same(config.address, place.config.address))
                 place.socket.file.set_mode(*config.mode);
     }
     for (auto& [config, sockets] : change.added) {
@@ -270,14 +269,6 @@ void ListenFdsIntake::close(std::function<void()> on_closed)
     places_.clear();
     if (on_closed)
         on_closed();
-}
-
-bool ListenFdsIntake::has(const ListenConfig& config) const
-{
-    const auto wanted = parse_listen_address(config.address);
-    return is_exclusive(wanted) && std::ranges::any_of(places_, [&](const Place& place) {
-               return parse_listen_address(place.config.address) == wanted;
-           });
 }
 
 std::vector<std::string> ListenFdsIntake::names() const

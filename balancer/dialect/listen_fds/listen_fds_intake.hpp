@@ -43,7 +43,6 @@ public:
     void close(std::function<void()> on_closed) override;
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
                                                       const WorkerIdentity& identity) override;
-    [[nodiscard]] bool has(const ListenConfig& config) const override;
     [[nodiscard]] std::vector<std::string> names() const override;
 
     /// New connections come to `seat` or not.
@@ -58,7 +57,7 @@ public:
     /// What LISTEN_FDNAMES says, sd_listen_fds_with_names(3).
     [[nodiscard]] std::string socket_names() const;
 
-    [[nodiscard]] std::vector<sys::SocketAddress> addresses() const;
+    [[nodiscard]] std::vector<sys::SocketAddress> addresses() const override;
 
 private:
     struct Place {

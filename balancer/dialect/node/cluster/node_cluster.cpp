@@ -477,6 +477,15 @@ std::size_t NodeCluster::drop_waiting()
     return dropped;
 }
 
+std::vector<sys::SocketAddress> NodeCluster::addresses() const
+{
+    std::vector<sys::SocketAddress> result;
+    for (const auto& server : servers_)
+        if (server.request.kind == ServerRequest::Kind::stream)
+            result.push_back(server.address);
+    return result;
+}
+
 std::vector<std::string> NodeCluster::names() const
 {
     std::vector<std::string> result;

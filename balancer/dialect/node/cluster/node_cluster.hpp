@@ -47,6 +47,7 @@ public:
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
                                                       const WorkerIdentity& identity) override;
     [[nodiscard]] bool takes_messages() const noexcept override { return true; }
+    [[nodiscard]] std::vector<sys::SocketAddress> addresses() const override;
     [[nodiscard]] std::vector<std::string> names() const override;
     [[nodiscard]] std::optional<DispatchCounters> counters() const noexcept override
     {

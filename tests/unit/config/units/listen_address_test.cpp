@@ -147,4 +147,14 @@ TEST_CASE("only a certain port and a socket file exclude a second listener")
     CHECK_FALSE(is_exclusive(parse_listen_address("localhost:0")));
 }
 
+TEST_CASE("what is written otherwise may mean the same")
+{
+    CHECK(mean_the_same("8000", "*:8000"));
+    CHECK(mean_the_same("LocalHost:80", "localhost:80"));
+    CHECK(mean_the_same("[FE80::1%eth0]:80", "[fe80::1%eth0]:80"));
+    CHECK_FALSE(mean_the_same("[fe80::1%ETH0]:80", "[fe80::1%eth0]:80"));
+    CHECK_FALSE(mean_the_same("8000", "8001"));
+    CHECK_FALSE(mean_the_same("unix:A", "unix:a"));
+}
+
 TEST_SUITE_END();

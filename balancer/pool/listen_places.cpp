@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/pool/listen_places.hpp"
+
+#include "balancer/config/units/listen_address.hpp"
+#include "balancer/listen/same_address.hpp"
+
+#include <fmt/core.h>
+
+namespace usher {
+
+void ListenPlaces::add(const Pool& pool)
+{
+    for (const auto& address : pool.intake().addresses())
+        places_.push_back({.pool = pool.config().name, .address = address, .is_old = true});
+}
+
+ListenerChange ListenPlaces::prepare(const Pool& pool, const PoolConfig& next,
+                                     SocketSource& sockets)
+{
+    refuse_paths(next);
+    try {
+        auto change = pool.prepare(next, sockets);
+        for (const auto& added : change.added)
+            for (const auto& socket : added.sockets)
+                places_.push_back({.pool = next.name, .address = socket.address, .is_old = false});
+        return change;
+    } catch (const AddressInUse& e) {
+        for (const auto& place : places_)
+            if (overlap(place.address, e.address()))
+                refuse(next.name, e.address(), place);
+        throw;
+    }
+}
+
+/// Opening finds out by connecting whether somebody listens at a path, which is not for our own.
+void ListenPlaces::refuse_paths(const PoolConfig& next) const
+{
+    for (const auto& listen : next.listen) {
+        const auto where = parse_listen_address(listen.address);
+        if (where.kind != ListenAddress::Kind::unix_path)
+            continue;
+        const auto wanted = sys::SocketAddress::unix_path(where.path);
+        for (const auto& place : places_)
+            if (place.pool != next.name && is_same(place.address, wanted))
+                refuse(next.name, wanted, place);
+    }
+}
+
+void ListenPlaces::refuse(const std::string& pool, const sys::SocketAddress& wanted,
+                          const Place& place)
+{
+    const auto remedy =
+        !place.is_old ? "is to listen there, too; remove one of them"
+        : place.pool == pool
+            ? fmt::format("listens there already, on {}; take that away with one reload, and add "
+                          "this with a second one",
+                          place.address.to_string())
+            : fmt::format("still listens there; give it to \"{}\" with a second reload, after one "
+                          "that takes it away",
+                          pool);
+    throw AddressInUse{fmt::format("{}: pool \"{}\" {}", wanted.to_string(), place.pool, remedy),
+                       wanted};
+}
+
+} // namespace usher

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/pool/pool.hpp"
+
+#include <string>
+#include <vector>
+
+namespace usher {
+
+/// Where the pools of usher listen, so that an address that is in use can be said to be usher's
+/// own.
+class ListenPlaces {
+public:
+    /// What `pool` has open.
+    void add(const Pool& pool);
+
+    /// As Pool::prepare(); what it opens is known from then on.
+    [[nodiscard]] ListenerChange prepare(const Pool& pool, const PoolConfig& next,
+                                         SocketSource& sockets);
+
+private:
+    struct Place {
+        std::string pool;
+        sys::SocketAddress address;
+        bool is_old; ///< not opened by prepare()
+    };
+
+    void refuse_paths(const PoolConfig& next) const;
+    [[noreturn]] static void refuse(const std::string& pool, const sys::SocketAddress& wanted,
+                                    const Place& place);
+
+    std::vector<Place> places_;
+};
+
+} // namespace usher
