@@ -37,7 +37,7 @@ namespace usher {
 
 namespace {
 
-constexpr auto token = asio::as_tuple(asio::use_awaitable);
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
 SpawnError no_answer(const std::string& program)
 {
@@ -164,15 +164,15 @@ asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command comma
     }
 
     const auto first =
-        co_await (errors.async_wait(asio::posix::stream_descriptor::wait_read, token) ||
-                  deadline.async_wait(token));
+        co_await (errors.async_wait(asio::posix::stream_descriptor::wait_read, as_result) ||
+                  deadline.async_wait(as_result));
     SetupFailure failure;
     const bool is_late = first.index() == 1;
     if (!is_late && ::read(errors.native_handle(), &failure, sizeof failure) == 0)
         co_return child;
 
     child->kill_group();
-    co_await child->pidfd_.async_wait(asio::posix::stream_descriptor::wait_read, token);
+    co_await child->pidfd_.async_wait(asio::posix::stream_descriptor::wait_read, as_result);
     std::ignore = child->reap();
     throw is_late ? no_answer(file) : SpawnError{describe(failure, command, file)};
 }
