@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/command/flags.hpp"
 
+#include "balancer/command/refuse.hpp"
 #include "balancer/command/usage_text.hpp"
 #include "balancer/config/accounts.hpp"
 #include "balancer/config/json/config_error.hpp"
@@ -24,12 +25,6 @@
 namespace usher {
 
 namespace {
-
-template <typename... Args>
-[[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args)
-{
-    throw UsageError{fmt::format(format, std::forward<Args>(args)...)};
-}
 
 /// The value of an option that makes sense once; nothing if it was not given.
 std::optional<std::string> only(std::string_view name, const std::vector<std::string>& values)

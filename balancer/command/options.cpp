@@ -2,6 +2,7 @@
 #include "balancer/command/options.hpp"
 
 #include "balancer/command/flags.hpp"
+#include "balancer/command/refuse.hpp"
 #include "balancer/command/usage_text.hpp"
 #include "balancer/config/json/nearest_name.hpp"
 #include "common/text/one_line.hpp"
@@ -21,12 +22,6 @@ namespace {
 
 constexpr std::array<std::string_view, 10> command_names{
     "run", "check", "status", "reload", "restart", "drain", "scale", "send", "stop", "events"};
-
-template <typename... Args>
-[[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args)
-{
-    throw UsageError{fmt::format(format, std::forward<Args>(args)...)};
-}
 
 CLI::Option* add_values(CLI::App& app, const std::string& name, std::vector<std::string>& values)
 {
