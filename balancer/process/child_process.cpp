@@ -214,7 +214,8 @@ void ChildProcess::kill_group() noexcept
     // While the child is not reaped, nobody else can get its number, as process or as group.
     if (reaped_)
         return;
-    ::kill(-pid_, SIGKILL);
+    if (::kill(-pid_, SIGKILL) < 0) // a child that has just been forked leads none yet
+        ::kill(pid_, SIGKILL);
     if (cgroup_) // also reaches those who have left the group
         std::ignore = cgroup_->kill();
 }
