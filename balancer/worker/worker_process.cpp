@@ -33,8 +33,9 @@ namespace {
 /// tracer's first, and no further event follows (ptrace(2), wait_consider_task() in the kernel).
 constexpr std::chrono::milliseconds traced_zombie_interval{100};
 
-/// What is to be done is said with the number of open connections, and waits no longer for it.
-constexpr std::chrono::milliseconds count_patience{1'000};
+/// What is to be done is said with the number of open connections, and waits no longer for it: the
+/// kernel's table of them is long where many have ended lately.
+constexpr std::chrono::milliseconds count_patience{5'000};
 
 WorkerLifecycle::Limits lifecycle_limits(const PoolConfig& config)
 {
