@@ -198,7 +198,7 @@ void follow_max_age()
 {
     Site site{{{"max_age", "0s"}}};
     site.wait_until_ready();
-    site.tell({{"max_age", "100ms"}});
+    site.reload({{"max_age", "100ms"}});
     site.usher->wait_for("is replaced, because");
 }
 
@@ -206,7 +206,7 @@ void follow_max_memory()
 {
     Site site{{{"max_memory", 0}}};
     site.wait_until_ready();
-    site.tell({{"max_memory", 1024}});
+    site.reload({{"max_memory", 1024}});
     site.usher->wait_for("is replaced, because");
 }
 
