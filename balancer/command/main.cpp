@@ -19,6 +19,7 @@
 #include <string>
 #include <variant>
 
+#include <malloc.h>
 #include <unistd.h>
 
 namespace {
@@ -33,6 +34,9 @@ int report(ExitCode code, const std::exception& error)
 
 int execute(const usher::RunCommand& command)
 {
+    // The helper threads are many and short, and one at a time would do; each would have a heap of
+    // its own, which the kernel never sees again (mallopt(3)).
+    ::mallopt(M_ARENA_MAX, 1);
     usher::LineWriter standard_error{std::make_shared<usher::SharedDescriptor>(STDERR_FILENO)};
     usher::log::start("usher", command.config.log_level, standard_error);
     const int code = usher::Master{command, standard_error}.run();
