@@ -4,9 +4,10 @@
 //
 //     fuzz_NAME FILE|FOLDER...
 //
-// Runs the target on each file, and then for a second on mutations of them: the same ones each time,
-// so that a test never fails for an accident of the hour.  USHER_FUZZ_SEED has it make others, and
-// scripts/fuzz looks for new ones.  An input that ends the target stays in the current folder.
+// Runs the target on each file, and then for a second on mutations of them: the same ones each
+// time, so that a test never fails for an accident of the hour.  USHER_FUZZ_SEED has it make
+// others, and scripts/fuzz looks for new ones.  An input that ends the target stays in the current
+// folder.
 #include "tests/fuzz/fuzz.hpp"
 #include "tests/fuzz/mutator.hpp"
 

@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+namespace usher::bad_workers_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -119,3 +121,5 @@ TEST_CASE("a message of an unknown type, or a closed control socket, is no fault
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::bad_workers_test

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+namespace usher::c_worker_test {
+
 using namespace usher::test;
 
 TEST_SUITE_BEGIN("c_worker");
@@ -40,3 +42,5 @@ TEST_CASE("when the master is killed the request in flight is finished, and all 
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::c_worker_test

@@ -19,6 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace usher::cgroup_test {
+
 using namespace usher::test;
 using nlohmann::json;
 
@@ -244,3 +246,5 @@ TEST_CASE("what a master that crashed left behind is removed by the next")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::cgroup_test

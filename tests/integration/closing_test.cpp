@@ -6,6 +6,8 @@
 
 #include <doctest/doctest.h>
 
+namespace usher::closing_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -55,3 +57,5 @@ TEST_CASE("a client that closes is seen by its worker at once")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::closing_test

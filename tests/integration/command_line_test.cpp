@@ -5,6 +5,8 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+namespace usher::command_line_test {
+
 using namespace usher::test;
 
 namespace {
@@ -66,3 +68,5 @@ TEST_CASE("check says that a configuration is good, and --dump prints it with it
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::command_line_test

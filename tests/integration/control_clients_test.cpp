@@ -16,6 +16,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+namespace usher::control_clients_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -205,3 +207,5 @@ TEST_CASE("a client that does not read misses lines, is told how many, and costs
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::control_clients_test

@@ -14,6 +14,8 @@
 
 #include <sys/stat.h>
 
+namespace usher::control_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -208,3 +210,5 @@ TEST_CASE("the control socket is its owner's, and goes with its master")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::control_test

@@ -13,6 +13,8 @@
 
 #include <sys/resource.h>
 
+namespace usher::descriptor_limits_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -106,3 +108,5 @@ TEST_CASE("a master without a free descriptor pauses, says so once, and resumes 
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::descriptor_limits_test

@@ -15,6 +15,8 @@
 
 #include <unistd.h>
 
+namespace usher::descriptors_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -107,3 +109,5 @@ TEST_CASE("a descriptor that the master was started with does not reach the work
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::descriptors_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace usher::events_test {
+
 using namespace usher::test;
 using nlohmann::json;
 
@@ -102,3 +104,5 @@ TEST_CASE("events -f is ended by whoever reads it, and the master does not mind"
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::events_test

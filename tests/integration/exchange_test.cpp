@@ -18,6 +18,8 @@
 #include <future>
 #include <sstream>
 
+namespace usher::exchange_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -497,3 +499,5 @@ TEST_CASE("a reload that waits for its turn while usher stops touches nothing")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::exchange_test

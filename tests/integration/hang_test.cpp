@@ -12,6 +12,8 @@
 #include <csignal>
 #include <vector>
 
+namespace usher::hang_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -142,3 +144,5 @@ TEST_CASE("a worker that is busy but takes its connections is not hung")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::hang_test

@@ -23,6 +23,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+namespace usher::held_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -281,3 +283,5 @@ TEST_CASE_FIXTURE(Scene, "long tables of connections hold up the worker that dra
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::held_test

@@ -19,6 +19,8 @@
 
 #include <sys/stat.h>
 
+namespace usher::listen_fds_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -410,3 +412,5 @@ TEST_CASE("what cannot change while usher runs is refused with the reason")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::listen_fds_test

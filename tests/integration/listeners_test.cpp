@@ -15,6 +15,8 @@
 
 #include <sys/stat.h>
 
+namespace usher::listeners_test {
+
 using namespace usher::test;
 
 namespace {
@@ -222,3 +224,5 @@ TEST_CASE("where usher itself listens, it says so")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::listeners_test

@@ -9,6 +9,8 @@
 #include <csignal>
 #include <vector>
 
+namespace usher::master_death_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -74,3 +76,5 @@ TEST_CASE("idle workers of a killed master exit at once")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::master_death_test

@@ -14,6 +14,8 @@
 #include <set>
 #include <vector>
 
+namespace usher::node_cluster_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -297,3 +299,5 @@ TEST_CASE("nothing of the channel is in the environment of a worker's own progra
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_cluster_test

@@ -17,6 +17,8 @@
 
 #include <sys/resource.h>
 
+namespace usher::node_faults_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -347,3 +349,5 @@ TEST_CASE("with V8's format a worker that breaks it is retired, and the master s
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_faults_test

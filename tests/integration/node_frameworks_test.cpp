@@ -12,6 +12,8 @@
 #include <set>
 #include <string>
 
+namespace usher::node_frameworks_test {
+
 using namespace usher::test;
 using nlohmann::json;
 
@@ -138,3 +140,5 @@ TEST_CASE("Deno is a worker like Node")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_frameworks_test

@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+namespace usher::node_load_test {
+
 using namespace usher::test;
 
 namespace {
@@ -176,3 +178,5 @@ TEST_CASE("a worker that drains answers what it has, and so do those who wait in
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_load_test

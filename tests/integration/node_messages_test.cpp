@@ -20,6 +20,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+namespace usher::node_messages_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -384,3 +386,5 @@ TEST_CASE("a reload brings another serialization by new workers")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_messages_test

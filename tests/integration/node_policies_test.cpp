@@ -17,6 +17,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+namespace usher::node_policies_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -158,3 +160,5 @@ TEST_CASE("TLS servers share their ticket keys, so a session goes on with anothe
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_policies_test

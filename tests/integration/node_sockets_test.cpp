@@ -18,6 +18,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+namespace usher::node_sockets_test {
+
 using namespace usher::test;
 using nlohmann::json;
 
@@ -122,3 +124,5 @@ TEST_CASE("a server with reusePort is the worker's own since Node 22, and one li
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_sockets_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace usher::node_versions_test {
+
 using namespace usher::test;
 
 namespace {
@@ -138,3 +140,5 @@ TEST_CASE("requests in a pipeline and large uploads are unharmed")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_versions_test

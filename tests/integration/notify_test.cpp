@@ -13,6 +13,8 @@
 
 #include <sys/stat.h>
 
+namespace usher::notify_test {
+
 using namespace usher::test;
 using nlohmann::json;
 
@@ -102,3 +104,5 @@ TEST_CASE("a native worker is offered no such socket")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::notify_test

@@ -23,6 +23,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+namespace usher::output_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -303,3 +305,5 @@ TEST_CASE("with on_full \"block\" a worker waits for the reader, and nothing is 
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::output_test

@@ -22,6 +22,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace usher::pid1_test {
+
 using namespace usher::test;
 using usher::sys::ExitStatus;
 
@@ -169,3 +171,5 @@ TEST_CASE("signals that were blocked and a SIGCHLD that was ignored at the start
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::pid1_test

@@ -10,6 +10,8 @@
 
 #include <stdexcept>
 
+namespace usher::pools_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -225,3 +227,5 @@ TEST_CASE("log_level is brought in by a reload")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::pools_test

@@ -18,6 +18,8 @@
 #include <thread>
 #include <vector>
 
+namespace usher::preload_programs_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -234,3 +236,5 @@ TEST_CASE("a worker that drains finishes what is in flight, and ends when it has
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::preload_programs_test

@@ -26,8 +26,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+namespace usher::preload_test {
+
 using namespace usher::test;
-using namespace usher;
 using namespace std::chrono_literals;
 
 namespace {
@@ -699,3 +700,5 @@ while True:
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::preload_test

@@ -13,6 +13,8 @@
 
 #include <csignal>
 
+namespace usher::probe_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -259,3 +261,5 @@ TEST_CASE("programs of other dialects are asked, too, on a connection that no fi
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::probe_test

@@ -22,7 +22,10 @@
 #include <utility>
 #include <vector>
 
+#include <fcntl.h>
 #include <unistd.h>
+
+namespace usher::random_test {
 
 using namespace usher::test;
 using namespace std::chrono_literals;
@@ -53,7 +56,11 @@ public:
             [this] {
                 ask({"reload"}, {0, 1, 5});
             },
-            [this] { change_config(); },
+            [this] {
+                change_config();
+                ask({"reload"}, {0, 1, 5});
+            },
+            [this] { begin(); },
             [this] {
                 ask({"scale", std::to_string(roll(1, 5)), "--pool", "default"}, {0, 1});
             },
@@ -78,7 +85,30 @@ public:
             [this] { suspend(); },
         };
         acts[roll(0, static_cast<unsigned>(acts.size()) - 1)]();
-        std::ignore = usher_.log(); // nobody else reads it, and a full pipe would stop the master
+        // Nobody else reads its standard error: for some time it is stuck.
+        if (unread_acts_ > 0)
+            --unread_acts_;
+        else if (roll(0, 15) == 0)
+            unread_acts_ = roll(5, 30);
+        else
+            std::ignore = usher_.log();
+    }
+
+    /// Begins something that takes its time, and does not wait for it.
+    void begin()
+    {
+        change_config();
+        send(SIGHUP);
+        const std::vector<std::function<void()>> acts{
+            [] {},
+            [this] { kill_somebody(); },
+            [this] { send(SIGTTIN); },
+            [this] { send(SIGWINCH); },
+            [this] { send(SIGHUP); },
+            [this] { std::ignore = usher_.log(); },
+        };
+        for (unsigned more = roll(0, 3); more > 0; --more)
+            acts[roll(0, static_cast<unsigned>(acts.size()) - 1)]();
     }
 
     /// How often a worker was killed.
@@ -105,8 +135,11 @@ private:
         config_.pool["max_queue"] = roll(8, 64);
         config_.pool["max_connections"] = roll(0, 2) * 150;
         config_.pool["reload"] = {{"strategy", roll(0, 1) == 0 ? "rolling" : "all-at-once"},
-                                  {"max_surge", roll(1, 3)},
+                                  {"max_surge", roll(0, 3)},
+                                  {"max_unavailable", roll(1, 2)},
                                   {"soak", roll(0, 3) == 0 ? "200ms" : "0s"}};
+        // Which a reload has to roll back.
+        config_.pool["command"] = roll(0, 4) == 0 ? bad_in_second_slot : good;
         config_.pool["env"] = {{"ROUND", std::to_string(roll(0, 3))}};
         config_.more_pools = nlohmann::json::array();
         if (roll(0, 1) == 0)
@@ -115,7 +148,6 @@ private:
                                    {"workers", roll(1, 2)},
                                    {"listen", "unix:" + config_.in_folder("second.sock")}}};
         config_.write();
-        ask({"reload"}, {0, 1, 5});
     }
 
     void drain_and_restart()
@@ -145,10 +177,21 @@ private:
     ConfigFile& config_;
     std::mt19937 dice_;
     unsigned kills_ = 0;
+    unsigned unread_acts_ = 0; ///< for so many more acts nobody reads its log
+    const std::vector<std::string> good{demo_program()};
+    const std::vector<std::string> bad_in_second_slot{
+        "/bin/sh", "-c", "test $USHER_SLOT != 2 && exec \"$0\"", demo_program()};
 };
+
+/// Standard error is a pipe that is soon full.
+void have_small_stderr()
+{
+    ::fcntl(STDERR_FILENO, F_SETPIPE_SZ, 4096);
+}
 
 void bring_to_rest(UsherProcess& usher, ConfigFile& config, int round)
 {
+    config.pool["command"] = {demo_program()};
     config.pool["workers"] = 3;
     config.pool["max_connections"] = 0;
     config.pool["reload"] = nlohmann::json::object();
@@ -172,7 +215,10 @@ TEST_CASE("whatever happens, in whatever order: counts are exact, and nothing is
     CAPTURE(seed);
 
     ConfigFile config;
-    UsherProcess usher{config.run(), [] { ::setsid(); }};
+    UsherProcess usher{config.run(), [] {
+                           ::setsid();
+                           have_small_stderr();
+                       }};
     usher.wait_until_ready(2);
     bring_to_rest(usher, config, 1);
     const auto descriptors = descriptors_of(usher.pid()).size();
@@ -207,4 +253,31 @@ TEST_CASE("whatever happens, in whatever order: counts are exact, and nothing is
     CHECK(usher.stop() == usher::sys::ExitStatus{});
 }
 
+TEST_CASE("in the middle of whatever: a stop ends the master and all its workers")
+{
+    const auto seed = number_from("USHER_TEST_RANDOM_SEED", 1);
+    const auto duration = std::chrono::seconds{number_from("USHER_TEST_RANDOM_SECONDS", 15)} / 3;
+    CAPTURE(seed);
+
+    unsigned stops = 0;
+    for (const auto end = Clock::now() + duration; Clock::now() < end; ++stops) {
+        CAPTURE(stops);
+        ConfigFile config;
+        config.pool["drain_timeout"] = "5s";
+        config.write();
+        UsherProcess usher{config.run(), have_small_stderr};
+        usher.wait_until_ready(2);
+        Chaos chaos{usher, config, seed + stops};
+        chaos.begin();
+        const auto workers = children_of(usher.pid());
+        CHECK(usher.stop() == usher::sys::ExitStatus{});
+        for (const auto worker : workers)
+            CHECK(eventually([&] { return state_of(worker) == 0; }));
+    }
+    MESSAGE(stops << " stops");
+    CHECK(stops > 0);
+}
+
 TEST_SUITE_END();
+
+} // namespace usher::random_test

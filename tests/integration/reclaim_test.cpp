@@ -19,6 +19,8 @@
 #include <thread>
 #include <vector>
 
+namespace usher::reclaim_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -174,3 +176,5 @@ TEST_CASE("a connection that two dead workers had not taken is closed and counte
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::reclaim_test

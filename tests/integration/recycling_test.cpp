@@ -11,6 +11,8 @@
 #include <regex>
 #include <sstream>
 
+namespace usher::recycling_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -188,3 +190,5 @@ TEST_CASE("while its successor does not come up, a worker that is due serves on"
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::recycling_test

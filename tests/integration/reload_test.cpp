@@ -12,6 +12,8 @@
 #include <csignal>
 #include <filesystem>
 
+namespace usher::reload_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -293,3 +295,5 @@ TEST_CASE("with max_surge 0 there is never a worker above the configured number"
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::reload_test

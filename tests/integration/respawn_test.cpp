@@ -15,6 +15,8 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
+namespace usher::respawn_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -148,3 +150,5 @@ TEST_CASE("a worker that dies while somebody traces it is replaced once the trac
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::respawn_test

@@ -14,6 +14,8 @@
 
 #include <sys/resource.h>
 
+namespace usher::round_robin_test {
+
 using namespace usher::test;
 
 namespace {
@@ -125,3 +127,5 @@ TEST_CASE("with every queue full the backlog holds the clients, and all are serv
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::round_robin_test

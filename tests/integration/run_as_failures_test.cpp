@@ -12,6 +12,8 @@
 
 #include <sys/stat.h>
 
+namespace usher::run_as_failures_test {
+
 using namespace usher::test;
 namespace sys = usher::sys;
 using nlohmann::json;
@@ -122,3 +124,5 @@ TEST_CASE("a master that is not root says what it may not do")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::run_as_failures_test

@@ -18,6 +18,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+namespace usher::run_as_test {
+
 using namespace usher::test;
 namespace sys = usher::sys;
 
@@ -200,3 +202,5 @@ TEST_CASE("a master that is its workers' user already needs no root")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::run_as_test

@@ -12,6 +12,8 @@
 #include <optional>
 #include <set>
 
+namespace usher::running_workers_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -250,3 +252,5 @@ TEST_CASE("a worker that runs follows a changed key")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::running_workers_test

@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace usher::signals_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -273,3 +275,5 @@ TEST_CASE("a lame duck accepts for its time, says that it is not ready, and then
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::signals_test

@@ -13,6 +13,8 @@
 
 #include <unistd.h>
 
+namespace usher::start_and_stop_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -235,3 +237,5 @@ TEST_CASE("environment and working directory are the pool's")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::start_and_stop_test

@@ -7,6 +7,8 @@
 
 #include <string>
 
+namespace usher::status_test {
+
 using namespace usher::test;
 using nlohmann::json;
 
@@ -104,3 +106,5 @@ TEST_CASE("a pool without a worker is not called serving, and the master not rea
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::status_test

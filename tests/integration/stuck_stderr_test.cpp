@@ -24,7 +24,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::stuck_stderr_test {
+
 using namespace usher::test;
 using nlohmann::json;
 
@@ -198,3 +199,5 @@ TEST_CASE("a log that nobody reads stops nobody, and is all there when somebody 
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::stuck_stderr_test

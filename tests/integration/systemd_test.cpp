@@ -24,6 +24,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+namespace usher::systemd_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 using usher::sys::ExitStatus;
@@ -467,3 +469,5 @@ TEST_CASE("the units of the documentation are those of the examples, and systemd
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::systemd_test

@@ -17,6 +17,8 @@
 
 #include <sys/socket.h>
 
+namespace usher::timeouts_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -142,3 +144,5 @@ TEST_CASE("where not even the connection comes about, nothing was asked")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::timeouts_test

@@ -15,6 +15,8 @@
 
 #include <unistd.h>
 
+namespace usher::two_masters_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -154,3 +156,5 @@ TEST_CASE("a symbolic link in the lock's place is refused, and nothing is made w
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::two_masters_test

@@ -22,7 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::control_lock_test {
+
 using namespace usher::test;
 
 namespace {
@@ -174,3 +175,5 @@ TEST_CASE_FIXTURE(Fixture, "never do two hold it, however many try and however o
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::control_lock_test

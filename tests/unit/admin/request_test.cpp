@@ -4,7 +4,8 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-using namespace usher;
+namespace usher::request_test {
+
 using nlohmann::json;
 
 TEST_SUITE_BEGIN("request");
@@ -73,3 +74,5 @@ TEST_CASE("a line of a master says what it is")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::request_test

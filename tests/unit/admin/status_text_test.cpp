@@ -4,7 +4,8 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-using namespace usher;
+namespace usher::status_text_test {
+
 using nlohmann::ordered_json;
 
 namespace {
@@ -74,3 +75,5 @@ listening on [::]:8000
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::status_text_test

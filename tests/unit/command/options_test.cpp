@@ -14,7 +14,7 @@
 
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::options_test {
 
 namespace {
 
@@ -351,3 +351,5 @@ TEST_CASE("the help names every option, its default and the exit codes")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::options_test

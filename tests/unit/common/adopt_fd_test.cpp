@@ -16,9 +16,9 @@
 
 #include <sys/socket.h>
 
-namespace asio = boost::asio;
+namespace usher::adopt_fd_test {
 
-using namespace usher;
+namespace asio = boost::asio;
 
 TEST_CASE_FIXTURE(test::NoFdLeak, "an adopted descriptor keeps its number and is closed by Asio")
 {
@@ -56,3 +56,5 @@ TEST_CASE_FIXTURE(test::NoFdLeak, "a descriptor that Asio cannot watch is closed
     CHECK_FALSE(test::is_open(number));
     first.release();
 }
+
+} // namespace usher::adopt_fd_test

@@ -10,7 +10,7 @@
 
 #include <sys/socket.h>
 
-using namespace usher;
+namespace usher::handoff_address_test {
 
 namespace {
 
@@ -56,3 +56,5 @@ TEST_CASE("an unknown address stays unknown")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::handoff_address_test

@@ -15,7 +15,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::log_test {
+
 using namespace usher::test;
 
 TEST_SUITE_BEGIN("log");
@@ -53,3 +54,5 @@ TEST_CASE("a log that nobody reads stops nobody, and says later how much was los
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::log_test

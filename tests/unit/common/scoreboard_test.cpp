@@ -13,7 +13,8 @@
 
 #include <sys/stat.h>
 
-using namespace usher;
+namespace usher::scoreboard_test {
+
 using namespace usher::test;
 
 static_assert(offsetof(ScoreboardPage, magic) == 0);
@@ -94,3 +95,5 @@ TEST_CASE("monotonic time does not run backwards")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::scoreboard_test

@@ -8,7 +8,7 @@
 
 #include <string>
 
-using namespace usher;
+namespace usher::accounts_test {
 
 namespace {
 
@@ -86,3 +86,5 @@ TEST_CASE("what is not there is named")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::accounts_test

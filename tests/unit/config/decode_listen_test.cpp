@@ -3,7 +3,8 @@
 
 #include <doctest/doctest.h>
 
-using namespace usher;
+namespace usher::decode_listen_test {
+
 using namespace usher::test;
 
 TEST_SUITE_BEGIN("decode_listen");
@@ -89,3 +90,5 @@ TEST_CASE("a mode is an octal string up to 0777")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::decode_listen_test

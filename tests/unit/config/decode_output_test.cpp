@@ -4,7 +4,8 @@
 
 #include <doctest/doctest.h>
 
-using namespace usher;
+namespace usher::decode_output_test {
+
 using namespace usher::test;
 
 TEST_SUITE_BEGIN("decode_output");
@@ -67,3 +68,5 @@ TEST_CASE("what is dumped is read back equal")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::decode_output_test

@@ -5,7 +5,8 @@
 
 #include <chrono>
 
-using namespace usher;
+namespace usher::decode_pool_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -215,3 +216,5 @@ TEST_CASE("the first delay is not longer than the longest")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::decode_pool_test

@@ -3,7 +3,8 @@
 
 #include <doctest/doctest.h>
 
-using namespace usher;
+namespace usher::decode_probe_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -47,3 +48,5 @@ TEST_CASE("a path that would break the request is refused")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::decode_probe_test

@@ -3,7 +3,8 @@
 
 #include <doctest/doctest.h>
 
-using namespace usher;
+namespace usher::decode_run_as_test {
+
 using namespace usher::test;
 
 namespace {
@@ -125,3 +126,5 @@ TEST_CASE("CPUs are chosen by slot or listed")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::decode_run_as_test

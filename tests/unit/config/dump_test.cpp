@@ -7,7 +7,8 @@
 
 #include <chrono>
 
-using namespace usher;
+namespace usher::dump_test {
+
 using namespace std::chrono_literals;
 
 TEST_SUITE_BEGIN("dump");
@@ -144,3 +145,5 @@ TEST_CASE("bytes that are no UTF-8 are replaced")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::dump_test

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-using namespace usher;
+namespace usher::examples_test {
 
 namespace {
 
@@ -39,3 +39,5 @@ TEST_CASE("every example runs as it is and survives a dump")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::examples_test

@@ -8,7 +8,8 @@
 #include <cstdlib>
 #include <fstream>
 
-using namespace usher;
+namespace usher::load_test {
+
 using namespace usher::test;
 
 namespace {
@@ -107,3 +108,5 @@ TEST_CASE("every pool has a name of its own")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::load_test

@@ -13,7 +13,8 @@
 #include <set>
 #include <sstream>
 
-using namespace usher;
+namespace usher::schema_test {
+
 using namespace usher::test;
 using nlohmann::json;
 
@@ -302,3 +303,5 @@ TEST_CASE("only what needs no new workers keeps them, and a file that says nothi
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::schema_test

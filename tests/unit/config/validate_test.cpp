@@ -8,7 +8,7 @@
 #include <chrono>
 #include <string>
 
-using namespace usher;
+namespace usher::validate_test {
 
 namespace {
 
@@ -153,3 +153,5 @@ TEST_CASE("an address that cannot be parsed is refused")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::validate_test

@@ -3,7 +3,8 @@
 
 #include <doctest/doctest.h>
 
-using namespace usher;
+namespace usher::drain_watch_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -37,3 +38,5 @@ TEST_CASE("what takes long is done more rarely, within limits")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::drain_watch_test

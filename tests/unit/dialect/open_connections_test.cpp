@@ -15,7 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::open_connections_test {
+
 using namespace usher::test;
 
 namespace {
@@ -125,3 +126,5 @@ TEST_CASE("of a process that is gone nothing is open")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::open_connections_test

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace usher;
+namespace usher::accept_budget_test {
 
 TEST_SUITE_BEGIN("accept_budget");
 
@@ -60,3 +60,5 @@ TEST_CASE("a look that finds one connection calms down again, one that finds two
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::accept_budget_test

@@ -5,7 +5,8 @@
 
 #include <tuple>
 
-using namespace usher;
+namespace usher::accept_throttle_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -44,3 +45,5 @@ TEST_CASE("failures are reported once in 10 seconds, whatever succeeds between t
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::accept_throttle_test

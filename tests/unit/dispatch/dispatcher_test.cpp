@@ -22,7 +22,8 @@
 
 #include <sys/socket.h>
 
-using namespace usher;
+namespace usher::dispatcher_test {
+
 using namespace usher::test;
 
 namespace {
@@ -497,3 +498,5 @@ TEST_CASE_FIXTURE(Fixture, "no two connections have the same number")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::dispatcher_test

@@ -10,7 +10,8 @@
 #include <cstdint>
 #include <vector>
 
-using namespace usher;
+namespace usher::handoff_batch_test {
+
 using namespace usher::test;
 
 namespace {
@@ -121,3 +122,5 @@ TEST_CASE_FIXTURE(Fixture, "what is in a batch closes with it")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::handoff_batch_test

@@ -23,7 +23,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-using namespace usher;
+namespace usher::handoff_channel_test {
+
 using namespace usher::test;
 
 namespace {
@@ -360,3 +361,5 @@ TEST_CASE_FIXTURE(Fixture, "a probe that the kernel refuses leaves no trace")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::handoff_channel_test

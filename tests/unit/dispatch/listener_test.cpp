@@ -20,7 +20,8 @@
 #include <system_error>
 #include <vector>
 
-using namespace usher;
+namespace usher::listener_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -294,3 +295,5 @@ TEST_CASE_FIXTURE(SmallQueue, "a listener that waits for room can be stopped")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::listener_test

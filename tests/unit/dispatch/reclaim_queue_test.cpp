@@ -15,7 +15,8 @@
 #include <string>
 #include <vector>
 
-using namespace usher;
+namespace usher::reclaim_queue_test {
+
 using namespace usher::test;
 
 namespace {
@@ -234,3 +235,5 @@ TEST_CASE_FIXTURE(Fixture, "a probe goes also when no descriptor is left to read
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::reclaim_queue_test

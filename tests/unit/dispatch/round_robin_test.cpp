@@ -7,7 +7,7 @@
 #include <set>
 #include <vector>
 
-using namespace usher;
+namespace usher::round_robin_test {
 
 namespace {
 
@@ -101,3 +101,5 @@ TEST_CASE("what was put into a set of slots can be taken out of it")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::round_robin_test

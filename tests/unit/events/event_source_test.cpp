@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace usher;
+namespace usher::event_source_test {
 
 TEST_SUITE_BEGIN("event_source");
 
@@ -38,3 +38,5 @@ TEST_CASE("without a label the text is all")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::event_source_test

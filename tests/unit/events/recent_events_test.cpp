@@ -9,7 +9,7 @@
 #include <iterator>
 #include <string>
 
-using namespace usher;
+namespace usher::recent_events_test {
 
 TEST_SUITE_BEGIN("recent_events");
 
@@ -86,3 +86,5 @@ TEST_CASE("the bus keeps what it publishes, with the time")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::recent_events_test

@@ -6,7 +6,8 @@
 #include <cstdlib>
 #include <ctime>
 
-using namespace usher;
+namespace usher::time_text_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -58,3 +59,5 @@ TEST_CASE("a time before 1970 counts its milliseconds upwards as well")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::time_text_test

@@ -13,7 +13,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::inherited_sockets_test {
+
 using namespace usher::test;
 
 namespace {
@@ -166,3 +167,5 @@ TEST_CASE_FIXTURE(NoFdLeak, "what is no listening stream socket is refused")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::inherited_sockets_test

@@ -14,7 +14,8 @@
 
 #include <netinet/in.h>
 
-using namespace usher;
+namespace usher::listening_socket_test {
+
 using namespace usher::test;
 
 namespace {
@@ -155,3 +156,5 @@ TEST_CASE_FIXTURE(NoFdLeak, "an address that this machine does not have is an er
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::listening_socket_test

@@ -14,7 +14,8 @@
 
 #include <fcntl.h>
 
-using namespace usher;
+namespace usher::reuseport_group_test {
+
 using namespace usher::test;
 
 namespace {
@@ -123,3 +124,5 @@ TEST_CASE_FIXTURE(Fixture, "an address that others listen on is refused, shared 
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::reuseport_group_test

@@ -5,7 +5,8 @@
 
 #include <array>
 
-using namespace usher;
+namespace usher::same_address_test {
+
 using sys::SocketAddress;
 
 namespace {
@@ -44,3 +45,5 @@ TEST_CASE("a listener on every interface is in the way of others on its port")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::same_address_test

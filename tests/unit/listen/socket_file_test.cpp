@@ -11,7 +11,8 @@
 #include <tuple>
 #include <utility>
 
-using namespace usher;
+namespace usher::socket_file_test {
+
 using namespace usher::test;
 
 namespace {
@@ -91,3 +92,5 @@ TEST_CASE("an object without a file removes nothing")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::socket_file_test

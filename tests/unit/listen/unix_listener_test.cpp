@@ -18,7 +18,8 @@
 
 #include <sys/stat.h>
 
-using namespace usher;
+namespace usher::unix_listener_test {
+
 using namespace usher::test;
 
 namespace {
@@ -179,3 +180,5 @@ TEST_CASE_FIXTURE(Fixture, "the file goes when the listener goes")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::unix_listener_test

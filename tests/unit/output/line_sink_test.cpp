@@ -15,7 +15,8 @@
 
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::line_sink_test {
+
 using namespace usher::test;
 
 namespace {
@@ -100,3 +101,5 @@ TEST_CASE_FIXTURE(Fixture, "what finds no room is counted and told, at most ever
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::line_sink_test

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-using namespace usher;
+namespace usher::line_splitter_test {
 
 namespace {
 
@@ -72,3 +72,5 @@ TEST_CASE("however the bytes are cut into pieces, the lines are the same")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::line_splitter_test

@@ -17,7 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::log_file_test {
+
 using namespace usher::test;
 namespace fs = std::filesystem;
 
@@ -189,3 +190,5 @@ TEST_CASE("a file that cannot be opened is an error at once")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::log_file_test

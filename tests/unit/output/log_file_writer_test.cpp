@@ -19,7 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::log_file_writer_test {
+
 using namespace usher::test;
 
 namespace {
@@ -136,3 +137,5 @@ TEST_CASE_FIXTURE(Fixture, "reopen() begins a new file")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::log_file_writer_test

@@ -3,7 +3,8 @@
 
 #include <doctest/doctest.h>
 
-using namespace usher;
+namespace usher::loss_report_test {
+
 using namespace std::chrono_literals;
 
 TEST_SUITE_BEGIN("loss_report");
@@ -34,3 +35,5 @@ TEST_CASE("a failure that cost no line is worth a report, too")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::loss_report_test

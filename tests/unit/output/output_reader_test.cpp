@@ -13,7 +13,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::output_reader_test {
+
 using namespace usher::test;
 
 namespace {
@@ -126,3 +127,5 @@ TEST_CASE_FIXTURE(Fixture, "a worker that closes its streams early costs nothing
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::output_reader_test

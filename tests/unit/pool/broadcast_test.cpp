@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace usher;
+namespace usher::broadcast_test {
 
 TEST_SUITE_BEGIN("broadcast");
 
@@ -32,3 +32,5 @@ TEST_CASE("one sentence says who gets a message and who does not")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::broadcast_test

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <vector>
 
+namespace usher::ending_test {
+
 using usher::Ending;
 
 namespace {
@@ -87,3 +89,5 @@ TEST_CASE("the end is found once, when neither a pool nor an operation is left, 
     follow(history, 7, histories);
     CHECK(histories > 1'000);
 }
+
+} // namespace usher::ending_test

@@ -14,7 +14,8 @@
 #include <utility>
 #include <vector>
 
-using namespace usher;
+namespace usher::exchange_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -546,3 +547,5 @@ TEST_CASE("random orders of events do not break exchanges of many places")
         REQUIRE(world.exchange.is_idle());
     }
 }
+
+} // namespace usher::exchange_test

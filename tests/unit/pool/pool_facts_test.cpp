@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace usher;
+namespace usher::pool_facts_test {
 
 TEST_SUITE_BEGIN("pool_facts");
 
@@ -36,3 +36,5 @@ TEST_CASE("a pool serves as long as one worker is ready, and else says what beco
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::pool_facts_test

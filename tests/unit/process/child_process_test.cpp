@@ -31,7 +31,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::child_process_test {
+
 using namespace usher::test;
 
 namespace {
@@ -565,3 +566,5 @@ TEST_CASE_FIXTURE(Fixture, "a child is started while our own output is being wri
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::child_process_test

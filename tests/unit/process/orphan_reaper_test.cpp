@@ -17,7 +17,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::orphan_reaper_test {
+
 using namespace usher::test;
 
 namespace {
@@ -104,3 +105,5 @@ TEST_CASE("who is given no orphans has no handler, and leaves nothing on the loo
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::orphan_reaper_test

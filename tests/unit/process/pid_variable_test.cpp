@@ -6,7 +6,7 @@
 #include <limits>
 #include <string_view>
 
-using namespace usher;
+namespace usher::pid_variable_test {
 
 TEST_SUITE_BEGIN("pid_variable");
 
@@ -23,3 +23,5 @@ TEST_CASE("the number is filled in behind the name, as often as one likes")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::pid_variable_test

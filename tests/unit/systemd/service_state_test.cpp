@@ -3,7 +3,8 @@
 
 #include <doctest/doctest.h>
 
-using namespace usher;
+namespace usher::service_state_test {
+
 using namespace usher::systemd;
 using namespace std::chrono_literals;
 
@@ -180,3 +181,5 @@ TEST_CASE("a long status is cut, not within a character")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::service_state_test

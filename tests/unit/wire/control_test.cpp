@@ -9,6 +9,8 @@
 #include <limits>
 #include <string>
 
+namespace usher::control_test {
+
 using namespace usher::wire;
 using namespace std::chrono_literals;
 
@@ -160,3 +162,5 @@ TEST_CASE("what is not UTF-8 in a reason is replaced")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::control_test

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+namespace usher::handoff_test {
+
 using namespace usher::wire;
 
 namespace {
@@ -266,3 +268,5 @@ TEST_CASE("the header alone can be read from the start of a packet")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::handoff_test

@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+namespace usher::protocol_doc_test {
+
 using namespace usher::wire;
 
 namespace {
@@ -137,3 +139,5 @@ TEST_CASE("every dump is what the encoder makes of the same values")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::protocol_doc_test

@@ -3,7 +3,8 @@
 
 #include <doctest/doctest.h>
 
-using namespace usher;
+namespace usher::hang_detector_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -70,3 +71,5 @@ TEST_CASE_FIXTURE(Fixture, "nobody is held to a shorter watchdog than it was tol
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::hang_detector_test

@@ -3,7 +3,8 @@
 
 #include <doctest/doctest.h>
 
-using namespace usher;
+namespace usher::recycle_policy_test {
+
 using namespace std::chrono_literals;
 
 TEST_SUITE_BEGIN("recycle_policy");
@@ -47,3 +48,5 @@ TEST_CASE("a limit of 1 stays one, and new limits are moved the same way")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::recycle_policy_test

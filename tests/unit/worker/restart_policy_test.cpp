@@ -7,7 +7,8 @@
 #include <optional>
 #include <tuple>
 
-using namespace usher;
+namespace usher::restart_policy_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -79,3 +80,5 @@ TEST_CASE("the dice move the delay by a quarter at most")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::restart_policy_test

@@ -12,7 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::worker_cgroup_test {
+
 using namespace usher::test;
 
 namespace {
@@ -88,3 +89,5 @@ TEST_CASE("on names what is in the way, auto goes without")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::worker_cgroup_test

@@ -17,7 +17,8 @@
 
 #include <sys/stat.h>
 
-using namespace usher;
+namespace usher::worker_command_test {
+
 using namespace usher::test;
 
 namespace {
@@ -213,3 +214,5 @@ TEST_CASE_FIXTURE(Fixture, "a preload worker whose program takes no library is r
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::worker_command_test

@@ -5,7 +5,8 @@
 
 #include <ostream>
 
-using namespace usher;
+namespace usher::worker_lifecycle_test {
+
 using namespace std::chrono_literals;
 
 using Action = WorkerLifecycle::Action;
@@ -323,3 +324,5 @@ TEST_CASE_FIXTURE(Fixture, "other limits count from where the old ones did, in e
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::worker_lifecycle_test

@@ -13,7 +13,8 @@ extern "C" {
 #include "worker/c/drain_message.h"
 }
 
-using namespace usher;
+namespace usher::drain_message_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -74,3 +75,5 @@ TEST_CASE("everything else is no drain message")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::drain_message_test

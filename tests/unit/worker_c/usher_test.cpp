@@ -27,7 +27,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-using namespace usher;
+namespace usher::usher_test {
+
 using namespace usher::test;
 
 namespace {
@@ -411,3 +412,5 @@ TEST_CASE("IPv4 and IPv6 are listened on as written")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::usher_test

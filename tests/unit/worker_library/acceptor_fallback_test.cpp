@@ -19,9 +19,10 @@
 #include <system_error>
 #include <utility>
 
+namespace usher::acceptor_fallback_test {
+
 namespace asio = boost::asio;
 
-using namespace usher;
 using namespace usher::test;
 using namespace std::chrono_literals;
 using usher::worker::Acceptor;
@@ -173,3 +174,5 @@ TEST_CASE_FIXTURE(Fixture, "a closed acceptor accepts no more and refuses client
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::acceptor_fallback_test

@@ -42,9 +42,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+namespace usher::acceptor_test {
+
 namespace asio = boost::asio;
 
-using namespace usher;
 using namespace usher::test;
 using namespace std::chrono_literals;
 using usher::worker::Acceptor;
@@ -680,3 +681,5 @@ TEST_CASE_FIXTURE(Fixture, "it works with every kind of completion token")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::acceptor_test

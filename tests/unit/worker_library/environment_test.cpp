@@ -11,7 +11,8 @@
 #include <stdexcept>
 #include <string>
 
-using namespace usher;
+namespace usher::environment_test {
+
 using namespace usher::test;
 
 namespace {
@@ -97,3 +98,5 @@ TEST_CASE_FIXTURE(Fixture, "a scoreboard of another version is refused")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::environment_test

@@ -7,6 +7,8 @@
 #include <string>
 #include <tuple>
 
+namespace usher::fallback_address_test {
+
 using namespace usher::worker;
 
 TEST_SUITE_BEGIN("fallback_address");
@@ -33,3 +35,5 @@ TEST_CASE("anything else is refused with its text and what it could be")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::fallback_address_test

@@ -13,7 +13,8 @@
 #include <system_error>
 #include <vector>
 
-using namespace usher;
+namespace usher::handoff_source_test {
+
 using namespace usher::test;
 using namespace usher::worker;
 
@@ -156,3 +157,5 @@ TEST_CASE_FIXTURE(Fixture, "without room for a packet's descriptors it stays whe
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::handoff_source_test

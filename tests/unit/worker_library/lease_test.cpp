@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace usher::lease_test {
+
 using namespace usher::worker::detail;
 using namespace usher::test;
 
@@ -142,3 +144,5 @@ TEST_CASE_FIXTURE(Fixture, "shares may be dropped on any thread")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::lease_test

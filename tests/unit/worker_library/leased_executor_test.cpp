@@ -21,6 +21,8 @@
 #include <memory>
 #include <optional>
 
+namespace usher::leased_executor_test {
+
 namespace asio = boost::asio;
 
 using namespace usher::worker::detail;
@@ -174,3 +176,5 @@ TEST_CASE_FIXTURE(Fixture, "a coroutine that never ends gives the share back wit
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::leased_executor_test

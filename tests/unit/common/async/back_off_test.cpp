@@ -4,7 +4,8 @@
 
 #include <doctest/doctest.h>
 
-using namespace usher;
+namespace usher::back_off_test {
+
 using namespace std::chrono_literals;
 
 TEST_SUITE_BEGIN("back_off");
@@ -42,3 +43,5 @@ TEST_CASE("notes come at once, then at most every 10 s")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::back_off_test

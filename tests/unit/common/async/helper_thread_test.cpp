@@ -18,7 +18,8 @@
 #include <string>
 #include <thread>
 
-using namespace usher;
+namespace usher::helper_thread_test {
+
 using namespace usher::test;
 
 namespace asio = boost::asio;
@@ -172,3 +173,5 @@ TEST_CASE_FIXTURE(Fixture, "a caller may give up waiting")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::helper_thread_test

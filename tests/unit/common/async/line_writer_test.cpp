@@ -21,7 +21,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::line_writer_test {
+
 using namespace usher::test;
 using Clock = LineWriter::Clock;
 
@@ -197,3 +198,5 @@ TEST_CASE(
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::line_writer_test

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace usher;
+namespace usher::one_line_test {
 
 TEST_SUITE_BEGIN("one_line");
 
@@ -41,3 +41,5 @@ TEST_CASE("long text is cut, but never inside a character")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::one_line_test

@@ -8,7 +8,7 @@
 
 #include <string>
 
-using namespace usher;
+namespace usher::json_text_test {
 
 namespace {
 
@@ -95,3 +95,5 @@ TEST_CASE("a number that fits nowhere is refused with its place")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::json_text_test

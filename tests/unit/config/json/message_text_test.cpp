@@ -8,7 +8,7 @@
 
 #include <string>
 
-using namespace usher;
+namespace usher::message_text_test {
 
 namespace {
 
@@ -56,3 +56,5 @@ TEST_CASE("what no program can be sent is refused")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::message_text_test

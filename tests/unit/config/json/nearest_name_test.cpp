@@ -6,7 +6,7 @@
 #include <array>
 #include <string>
 
-using namespace usher;
+namespace usher::nearest_name_test {
 
 namespace {
 
@@ -48,3 +48,5 @@ TEST_CASE("nothing is near to a name that is all different, empty or very long")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::nearest_name_test

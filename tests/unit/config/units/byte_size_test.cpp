@@ -6,7 +6,7 @@
 #include <string>
 #include <tuple>
 
-using namespace usher;
+namespace usher::byte_size_test {
 
 TEST_SUITE_BEGIN("byte_size");
 
@@ -35,3 +35,5 @@ TEST_CASE("whatever is none is refused with what to write instead")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::byte_size_test

@@ -6,7 +6,8 @@
 #include <chrono>
 #include <stdexcept>
 
-using namespace usher;
+namespace usher::duration_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -77,3 +78,5 @@ TEST_CASE("a duration is written in the largest unit that is exact, and read bac
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::duration_test

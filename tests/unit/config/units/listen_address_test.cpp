@@ -6,7 +6,8 @@
 #include <stdexcept>
 #include <string>
 
-using namespace usher;
+namespace usher::listen_address_test {
+
 using Kind = ListenAddress::Kind;
 
 namespace {
@@ -158,3 +159,5 @@ TEST_CASE("what is written otherwise may mean the same")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::listen_address_test

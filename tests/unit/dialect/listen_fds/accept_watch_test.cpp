@@ -13,7 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::accept_watch_test {
+
 using namespace usher::test;
 
 TEST_SUITE_BEGIN("accept_watch");
@@ -54,3 +55,5 @@ TEST_CASE("a process that is gone waits for nothing")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::accept_watch_test

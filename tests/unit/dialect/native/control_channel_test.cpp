@@ -18,7 +18,8 @@
 #include <string>
 #include <vector>
 
-using namespace usher;
+namespace usher::control_channel_test {
+
 using namespace usher::test;
 
 namespace {
@@ -181,3 +182,5 @@ TEST_CASE_FIXTURE(NoFdLeak, "the handler may close the channel")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::control_channel_test

@@ -5,7 +5,7 @@
 
 #include <string>
 
-using namespace usher;
+namespace usher::notification_test {
 
 TEST_SUITE_BEGIN("notification");
 
@@ -35,3 +35,5 @@ TEST_CASE("a status cannot look like a line of the log")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::notification_test

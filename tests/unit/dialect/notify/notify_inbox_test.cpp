@@ -21,7 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::notify_inbox_test {
+
 using namespace usher::test;
 
 namespace {
@@ -134,3 +135,5 @@ TEST_CASE_FIXTURE(Fixture, "strangers are not heard")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::notify_inbox_test

@@ -16,7 +16,8 @@
 #include <tuple>
 #include <vector>
 
-using namespace usher;
+namespace usher::preload_test {
+
 using namespace usher::test;
 
 namespace {
@@ -90,3 +91,5 @@ TEST_CASE("a worker that is not ready is explained by what the shim has seen")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::preload_test

@@ -14,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::preloadable_test {
+
 using namespace usher::test;
 
 namespace {
@@ -119,3 +120,5 @@ TEST_CASE_FIXTURE(Fixture, "what is no program at all is left to exec")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::preloadable_test

@@ -11,6 +11,8 @@
 
 #include <unistd.h>
 
+namespace usher::close_fds_test {
+
 using namespace usher::sys;
 using namespace usher::test;
 
@@ -78,3 +80,5 @@ TEST_CASE_FIXTURE(NoFdLeak, "the order does not matter")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::close_fds_test

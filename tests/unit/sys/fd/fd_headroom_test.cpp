@@ -9,6 +9,8 @@
 
 #include <vector>
 
+namespace usher::fd_headroom_test {
+
 using namespace usher::sys;
 using namespace usher::test;
 
@@ -42,3 +44,5 @@ TEST_CASE_FIXTURE(NoFdLeak, "without any free number there is room for nothing")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::fd_headroom_test

@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <vector>
 
+namespace usher::fd_reserve_test {
+
 using namespace usher::sys;
 using namespace usher::test;
 
@@ -95,3 +97,5 @@ TEST_CASE("a limit of fewer than a packet's descriptors is never far away")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::fd_reserve_test

@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+namespace usher::memfd_test {
+
 using namespace usher::sys;
 using namespace usher::test;
 
@@ -135,3 +137,5 @@ TEST_CASE_FIXTURE(NoFdLeak, "what cannot be mapped throws")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::memfd_test

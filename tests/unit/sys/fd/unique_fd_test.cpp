@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <utility>
 
+namespace usher::unique_fd_test {
+
 using namespace usher::sys;
 using namespace usher::test;
 
@@ -96,3 +98,5 @@ TEST_CASE_FIXTURE(NoFdLeak, "reset() closes the old descriptor, owns the new one
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::unique_fd_test

@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace usher::cgroup_test {
+
 using namespace usher::sys;
 using namespace usher::test;
 
@@ -134,3 +136,5 @@ TEST_CASE_FIXTURE(NoFdLeak, "where there are no cgroups none is made")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::cgroup_test

@@ -11,6 +11,8 @@
 
 #include <sched.h>
 
+namespace usher::cpu_count_test {
+
 using namespace usher::sys;
 using namespace usher::test;
 
@@ -128,3 +130,5 @@ TEST_CASE("the affinity mask limits the usable CPUs")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::cpu_count_test

@@ -11,6 +11,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+namespace usher::own_cgroup_test {
+
 using namespace usher::sys;
 using namespace usher::test;
 
@@ -76,3 +78,5 @@ TEST_CASE("systemd's mark delegates; that root may write does not")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::own_cgroup_test

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace usher::pidfd_test {
+
 using namespace usher::sys;
 using namespace usher::test;
 
@@ -137,3 +139,5 @@ TEST_CASE("an exit status is a clause")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::pidfd_test

@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::process_memory_test {
 
 TEST_SUITE_BEGIN("process_memory");
 
@@ -36,3 +36,5 @@ TEST_CASE("a process that is not there is an error")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::process_memory_test

@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <system_error>
 
+namespace usher::accept_test {
+
 using namespace usher::sys;
 using namespace usher::test;
 
@@ -100,3 +102,5 @@ TEST_CASE_FIXTURE(NoFdLeak, "the client of a Unix listener is an unnamed peer")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::accept_test

@@ -6,7 +6,8 @@
 
 #include <doctest/doctest.h>
 
-using namespace usher;
+namespace usher::backlog_test {
+
 using namespace usher::test;
 
 TEST_SUITE_BEGIN("backlog");
@@ -28,3 +29,5 @@ TEST_CASE("of a Unix socket it does not")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::backlog_test

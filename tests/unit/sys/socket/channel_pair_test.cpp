@@ -12,6 +12,8 @@
 
 #include <sys/socket.h>
 
+namespace usher::channel_pair_test {
+
 using namespace usher::sys;
 using namespace usher::test;
 
@@ -76,3 +78,5 @@ TEST_CASE_FIXTURE(NoFdLeak, "a stream pair joins what is sent, and is otherwise 
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::channel_pair_test

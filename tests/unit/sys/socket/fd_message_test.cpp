@@ -14,6 +14,8 @@
 
 #include <fcntl.h>
 
+namespace usher::fd_message_test {
+
 using namespace usher::sys;
 using namespace usher::test;
 
@@ -224,3 +226,5 @@ TEST_CASE("each message error says what happened")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::fd_message_test

@@ -12,6 +12,8 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+namespace usher::socket_address_test {
+
 using namespace usher::sys;
 
 namespace {
@@ -115,3 +117,5 @@ TEST_CASE("an address from the kernel keeps its bytes, and no more than fit")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::socket_address_test

@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+namespace usher::stream_message_test {
+
 using namespace usher::sys;
 using namespace usher::test;
 
@@ -91,3 +93,5 @@ TEST_CASE_FIXTURE(Fixture, "sending to a closed end is an error and no signal")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::stream_message_test

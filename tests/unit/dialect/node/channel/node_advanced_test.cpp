@@ -6,7 +6,8 @@
 #include <string>
 #include <variant>
 
-using namespace usher;
+namespace usher::node_advanced_test {
+
 using namespace usher::node;
 using namespace std::string_literals;
 
@@ -139,3 +140,5 @@ TEST_CASE("a connection is announced as in JSON")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_advanced_test

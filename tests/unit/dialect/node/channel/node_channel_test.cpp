@@ -14,7 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::node_channel_test {
+
 using namespace usher::test;
 
 namespace {
@@ -80,3 +81,5 @@ TEST_CASE_FIXTURE(Fixture, "a worker that reads no more is at its end, once what
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_channel_test

@@ -8,7 +8,8 @@
 #include <string>
 #include <variant>
 
-using namespace usher;
+namespace usher::node_codec_test {
+
 using namespace std::string_literals;
 using Serialization = NodeConfig::Serialization;
 
@@ -43,3 +44,5 @@ TEST_CASE("what is encoded can be cut out and decoded, in both")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_codec_test

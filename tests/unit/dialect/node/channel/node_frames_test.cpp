@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-using namespace usher;
+namespace usher::node_frames_test {
+
 using namespace std::string_literals;
 using Serialization = NodeConfig::Serialization;
 
@@ -80,3 +81,5 @@ TEST_CASE("what is longer than any message is found out before it is kept")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_frames_test

@@ -10,7 +10,8 @@
 #include <variant>
 #include <vector>
 
-using namespace usher;
+namespace usher::node_message_test {
+
 using namespace usher::node;
 
 namespace {
@@ -275,3 +276,5 @@ TEST_CASE("answers are one line each, and errors are negative numbers")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_message_test

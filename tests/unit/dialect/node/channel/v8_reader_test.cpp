@@ -5,6 +5,8 @@
 
 #include <string>
 
+namespace usher::v8_reader_test {
+
 using namespace usher::node;
 using namespace std::string_literals;
 using Result = V8Reader::Result;
@@ -135,3 +137,5 @@ TEST_CASE("a text is found by its key without what stands behind it")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::v8_reader_test

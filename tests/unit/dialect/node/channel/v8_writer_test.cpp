@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string>
 
+namespace usher::v8_writer_test {
+
 using namespace usher::node;
 using namespace std::string_literals;
 
@@ -58,3 +60,5 @@ TEST_CASE("objects and arrays say how much is in them")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::v8_writer_test

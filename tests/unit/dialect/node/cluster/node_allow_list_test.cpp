@@ -8,7 +8,7 @@
 
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::node_allow_list_test {
 
 namespace {
 
@@ -89,3 +89,5 @@ TEST_CASE("what a worker asks for fits into a line of the log")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_allow_list_test

@@ -12,7 +12,8 @@
 #include <utility>
 #include <vector>
 
-using namespace usher;
+namespace usher::node_listener_test {
+
 using namespace usher::test;
 using namespace std::chrono_literals;
 
@@ -155,3 +156,5 @@ TEST_CASE_FIXTURE(Fixture, "a stop that deals what waits can be ended")
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_listener_test

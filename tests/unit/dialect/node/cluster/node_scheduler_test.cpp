@@ -7,7 +7,8 @@
 #include <map>
 #include <vector>
 
-using namespace usher;
+namespace usher::node_scheduler_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -331,3 +332,5 @@ TEST_CASE_FIXTURE(Fixture, "at the end everything is dealt, evenly, whatever the
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_scheduler_test

@@ -19,7 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-using namespace usher;
+namespace usher::node_socket_test {
+
 using namespace usher::test;
 
 namespace {
@@ -150,3 +151,5 @@ TEST_CASE_FIXTURE(Fixture,
 }
 
 TEST_SUITE_END();
+
+} // namespace usher::node_socket_test
