@@ -2,10 +2,10 @@
 #pragma once
 
 #include "balancer/dispatch/figures.hpp"
-#include "balancer/dispatch/handoff_socket.hpp"
 #include "balancer/dispatch/outgoing_packet.hpp"
 #include "balancer/dispatch/worker_page.hpp"
 #include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/socket/channel_pair.hpp"
 #include "common/wire/handoff.hpp"
 
 #include <cstddef>
@@ -18,20 +18,29 @@
 namespace usher {
 
 /// The way to one worker: its hand-off socket and its page, and how much went and is allowed to.
+///
+/// A hand-off socket is a pair of SOCK_SEQPACKET, whose sendmsg(2) queues a whole packet or nothing
+/// of it.  The master keeps the worker's end as well, so that it can read back what a dead worker
+/// had not taken.  For the same reason the worker's death never shows on this socket.
 class HandoffChannel {
 public:
     /// At most `max_queue` connections are handed to the worker that it has not taken yet.
     ///
+    /// With `queue_of_listener` it is a worker that cannot count what it closes, and reads the
+    /// connections of listener `i` from a socket of its own: the one with the number
+    /// `queue_of_listener[i]`.
+    ///
     /// Throws std::system_error.
-    explicit HandoffChannel(std::size_t max_queue);
+    explicit HandoffChannel(std::size_t max_queue,
+                            std::vector<std::uint8_t> queue_of_listener = {});
 
-    /// For a worker that cannot count what it closes, and reads the connections of listener `i`
-    /// from a socket of its own: the one with the number `queue_of_listener[i]`.
-    HandoffChannel(std::size_t max_queue, std::vector<std::uint8_t> queue_of_listener);
+    /// POLLHUP at the master's end (`parent`) of one says that it was shut down at either side:
+    /// nothing can be sent any more.
+    [[nodiscard]] const std::vector<sys::ChannelPair>& sockets() const noexcept { return sockets_; }
 
-    [[nodiscard]] std::vector<HandoffSocket>& sockets() noexcept { return sockets_; }
-    [[nodiscard]] const std::vector<HandoffSocket>& sockets() const noexcept { return sockets_; }
-    [[nodiscard]] std::vector<int> worker_ends() const; ///< of all of them
+    /// To give to the worker, of all of them; -1 if it was taken.
+    [[nodiscard]] std::vector<int> worker_ends() const;
+
     [[nodiscard]] const WorkerPage& page() const noexcept { return page_; }
 
     void set_max_queue(std::size_t count) noexcept { max_queue_ = count; }
@@ -59,6 +68,7 @@ public:
     /// `fd` stays the caller's.  It counts as queued and taken, and in no other figure.
     [[nodiscard]] std::error_code send_probe(int fd) noexcept;
 
+    /// No further packet comes: the worker reads what is left, then end-of-file.
     void shut_down() noexcept;
 
     /// Gives away the worker's end, to read back what is still queued; see ReclaimQueue.  Call
@@ -72,7 +82,7 @@ public:
     [[nodiscard]] std::string_view audit() noexcept { return page_.audit(sent_); }
 
 private:
-    std::vector<HandoffSocket> sockets_;
+    std::vector<sys::ChannelPair> sockets_;
     std::vector<std::uint8_t> queue_of_listener_;
     WorkerPage page_;
     std::size_t max_queue_;
