@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/process/child_process.hpp"
 
-#include "balancer/process/cgroup_removal.hpp"
 #include "balancer/process/child_setup.hpp"
 #include "balancer/process/own_children.hpp"
-#include "balancer/process/pid_variable.hpp"
 #include "balancer/process/program_path.hpp"
-#include "balancer/process/setup_failure.hpp"
+#include "common/async/back_off.hpp"
 #include "common/async/helper_thread.hpp"
+#include "common/async/spawn.hpp"
 #include "common/sys/fd/pipe.hpp"
 #include "common/sys/process/blocked_signals.hpp"
 #include "common/sys/process/pidfd.hpp"
@@ -19,8 +18,9 @@
 #include <boost/process/v2/posix/default_launcher.hpp>
 
 #include <cerrno>
+#include <charconv>
+#include <chrono>
 #include <csignal>
-#include <deque>
 #include <exception>
 #include <map>
 #include <tuple>
@@ -36,6 +36,8 @@ namespace bp = boost::process::v2;
 namespace usher {
 
 namespace {
+
+using namespace std::chrono_literals;
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
@@ -84,17 +86,17 @@ public:
         : command_{command}, file_{file}, arguments_{build_argv_(file_, command.arguments)}
     {
         for (const auto& name : command.pid_variables)
-            pid_variables_.emplace_back(name);
+            pid_variables_.push_back(name + '=' + std::string(pid_room, '\0'));
         for (const auto& variable : command.environment)
             environment_.push_back(variable.c_str());
         for (const auto& variable : pid_variables_)
-            environment_.push_back(variable.text());
+            environment_.push_back(variable.c_str());
         environment_.push_back(nullptr);
     }
 
     /// The child, which writes a SetupFailure to `errors` or closes it by its exec; -1 if there is
     /// none.
-    [[nodiscard]] pid_t operator()(int errors) const noexcept
+    [[nodiscard]] pid_t operator()(int errors) noexcept
     {
         // Until the child is itself, our handlers would take its signals, and tell us by our own
         // pipe.
@@ -107,10 +109,14 @@ public:
     }
 
 private:
-    [[noreturn]] void execute(pid_t master, int errors) const noexcept
+    static constexpr std::size_t pid_room = 12; ///< for the longest pid_t and the end
+
+    [[noreturn]] void execute(pid_t master, int errors) noexcept
     {
-        for (const auto& variable : pid_variables_)
-            variable.fill_in(::getpid());
+        for (auto& variable : pid_variables_) {
+            char* const end = variable.data() + variable.size();
+            std::to_chars(end - pid_room, end - 1, ::getpid());
+        }
         auto failure = set_up_child(command_, master, errors);
         if (!failure) {
             ::execve(file_.c_str(), const_cast<char* const*>(arguments_), // NOLINT
@@ -124,9 +130,22 @@ private:
     const ChildProcess::Command& command_;
     bp::filesystem::path file_;
     const char* const* arguments_;
-    std::deque<PidVariable> pid_variables_;
+    std::vector<std::string> pid_variables_; ///< the values are filled in by the child
     std::vector<const char*> environment_;
 };
+
+/// Removes `cgroup`, whose inhabitants were killed, as soon as the last of them has gone; one may
+/// hang in the kernel, so not for ever.
+asio::awaitable<void> remove_when_empty(std::shared_ptr<sys::Cgroup> cgroup)
+{
+    const auto patience = std::chrono::steady_clock::now() + 5s;
+    asio::steady_timer timer{co_await asio::this_coro::executor};
+    for (BackOff pause{1ms, 100ms};
+         !cgroup->remove() && std::chrono::steady_clock::now() < patience;) {
+        timer.expires_after(pause.next());
+        co_await timer.async_wait(as_result);
+    }
+}
 
 /// Ends and reaps a child that nobody will own.
 void discard(pid_t child) noexcept
@@ -147,7 +166,7 @@ asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command comma
     std::unique_ptr<ChildProcess> child;
     asio::posix::stream_descriptor errors{executor};
     try {
-        const Launcher launch{command, file};
+        Launcher launch{command, file};
         auto pipe = sys::make_pipe_to_read();
         errors.assign(pipe.reader.get());
         std::ignore = pipe.reader.release();
@@ -171,9 +190,13 @@ asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command comma
     if (!is_late && ::read(errors.native_handle(), &failure, sizeof failure) == 0)
         co_return child;
 
+    // A tracer sees its end first, and no event says when it has (ptrace(2)).
     child->kill_group();
-    co_await child->pidfd_.async_wait(asio::posix::stream_descriptor::wait_read, as_result);
-    std::ignore = child->reap();
+    asio::steady_timer timer{executor};
+    for (BackOff pause{1ms, 100ms}; !child->reap();) {
+        timer.expires_after(pause.next());
+        co_await timer.async_wait(as_result);
+    }
     throw is_late ? no_answer(file) : SpawnError{describe(failure, command, file)};
 }
 
@@ -239,8 +262,8 @@ std::optional<sys::ExitStatus> ChildProcess::reap() noexcept
     reaped_ = status.has_value();
     if (reaped_)
         OwnChildren::of_process().remove(pid_);
-    if (reaped_ && cgroup_)
-        remove_when_empty(pidfd_.get_executor(), std::move(cgroup_));
+    if (reaped_ && cgroup_ && !cgroup_->remove())
+        spawn(pidfd_.get_executor(), remove_when_empty(std::move(cgroup_)));
     return status;
 }
 
