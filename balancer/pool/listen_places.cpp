@@ -8,10 +8,11 @@
 
 namespace usher {
 
-void ListenPlaces::add(const Pool& pool)
+ListenPlaces::ListenPlaces(const std::vector<std::shared_ptr<Pool>>& pools)
 {
-    for (const auto& address : pool.intake().addresses())
-        places_.push_back({.pool = pool.config().name, .address = address, .is_old = true});
+    for (const auto& pool : pools)
+        for (const auto& address : pool->intake().addresses())
+            places_.push_back({.pool = pool->config().name, .address = address, .is_old = true});
 }
 
 ListenerChange ListenPlaces::prepare(const Pool& pool, const PoolConfig& next,

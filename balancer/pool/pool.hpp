@@ -8,6 +8,7 @@
 #include "balancer/pool/exchange.hpp"
 #include "balancer/pool/outcome.hpp"
 #include "balancer/worker/worker_slot.hpp"
+#include "common/async/back_off.hpp"
 #include "common/async/condition.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -27,8 +28,9 @@ namespace usher {
 /// Identical workers, and the intake that feeds them.
 ///
 /// The owner keeps it until it has ended and what it had waiting in the event loop has run.
-/// Operations that change which workers there are (reload, restart, scale) take turns.
-class Pool final : private WorkerSlot::Owner {
+/// Operations that change which workers there are (reload, restart, scale) take turns; who has
+/// begun one keeps the pool until it has ended.
+class Pool final : private WorkerSlot::Owner, public std::enable_shared_from_this<Pool> {
 public:
     /// `last_worker_id` is shared by all pools of the master.  With `labelled`, the log calls its
     /// workers `worker NAME/1` instead of `worker 1`.
@@ -117,13 +119,12 @@ private:
 
     std::uint64_t next_worker_id() noexcept override { return ++last_worker_id_; }
     bool was_ever_ready() const noexcept override { return was_ever_ready_; }
-    void on_ready(const WorkerSlot& slot) noexcept override;
-    void on_down(const WorkerSlot& slot) noexcept override;
-    void on_ended(const WorkerSlot& slot) noexcept override;
-    void on_change() noexcept override { changed_.notify_all(); }
-    void on_recycling_due() noexcept override { recycling_due_.notify_all(); }
+    void on_change(const WorkerSlot& slot) noexcept override;
 
-    class Turn;
+    struct GiveTurnBack {
+        void operator()(Pool* pool) const noexcept;
+    };
+    using Turn = std::unique_ptr<Pool, GiveTurnBack>; ///< held for a scope
     [[nodiscard]] boost::asio::awaitable<Turn> take_turn();
 
     // Called with a plan that has a name: g++ 12 destroys an aggregate twice that is written into a
@@ -137,7 +138,6 @@ private:
     void start_slot(const Exchange::Action& action);
     void route(unsigned place, const Slot& slot);
     void release(const Slot& slot);
-    void launch(const Slot& slot);
     void forget_ended();
     void look_for_end();
     void finish();
@@ -172,11 +172,10 @@ private:
     unsigned generation_ = 1;
     unsigned last_generation_ = 1; ///< that any worker is of
 
-    Condition changed_; ///< a worker became ready or ended, or an operation has
+    Condition changed_; ///< something of a slot, or an operation has ended
     bool turn_taken_ = false;
 
-    Condition recycling_due_; ///< perhaps: look
-    RestartPolicy recycle_retry_;
+    BackOff recycle_retry_;
     std::chrono::steady_clock::time_point recycle_again_at_{};
     std::chrono::steady_clock::time_point next_sample_{};
     std::size_t last_sampled_ = 0;

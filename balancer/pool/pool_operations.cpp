@@ -3,10 +3,9 @@
 #include "balancer/config/keys.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "balancer/config/units/listen_address.hpp"
-#include "balancer/pool/list_of.hpp"
-#include "balancer/pool/pool_turn.hpp"
+#include "balancer/pool/pool.hpp"
 
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -111,7 +110,11 @@ asio::awaitable<Outcome> Pool::restart(unsigned slot)
                         .places = places,
                         .rule =
                             rule_of(config_->reload, slot != 0 ? 1 : places, config_->reload.soak)};
-    co_return co_await carry_out(std::move(plan), config_, generation_);
+    auto outcome = co_await carry_out(std::move(plan), config_, generation_);
+    if (outcome.is_done())
+        outcome.message =
+            slot == 0 ? "all workers restarted" : fmt::format("worker {} restarted", slot);
+    co_return outcome;
 }
 
 asio::awaitable<Outcome> Pool::drain(unsigned slot)
@@ -129,7 +132,8 @@ asio::awaitable<Outcome> Pool::drain(unsigned slot)
     }
     while (drained->worker() != nullptr) // others may go on meanwhile, for as long as it takes
         co_await changed_.wait();
-    co_return Outcome{};
+    co_return Outcome{
+        .message = fmt::format("worker {0} drained; usher restart {0} fills the slot again", slot)};
 }
 
 asio::awaitable<Outcome> Pool::drain_all()
@@ -149,8 +153,8 @@ void Pool::send_message(unsigned slot, const std::shared_ptr<const ProgramMessag
     for (const auto* const places : {&slots_, &leaving_})
         for (const auto& place : *places)
             if (auto* const worker = place->worker();
-                worker != nullptr && (slot == 0 || slot == place->place().slot))
-                broadcast.add(place->place().label, worker->send_message(message));
+                worker != nullptr && (slot == 0 || slot == place->identity().slot))
+                broadcast.add(place->identity().label, worker->send_message(message));
 }
 
 /// `config` is the pool's from now on, also for workers that are not replaced.
@@ -158,7 +162,8 @@ void Pool::adopt(std::shared_ptr<const PoolConfig> config)
 {
     config_ = std::move(config);
     for (const auto& slot : slots_)
-        if (slot->place().generation == generation_) // or it runs what a reload could not take back
+        if (slot->identity().generation ==
+            generation_) // or it runs what a reload could not take back
             slot->set_config(config_);
     for (const auto& slot : leaving_)
         slot->set_config(config_);
@@ -171,8 +176,8 @@ std::vector<unsigned> Pool::places_to_mend() const
 {
     std::vector<unsigned> numbers;
     for (const auto& slot : slots_)
-        if (slot->is_over() || slot->place().generation != generation_)
-            numbers.push_back(slot->place().slot);
+        if (slot->is_over() || slot->identity().generation != generation_)
+            numbers.push_back(slot->identity().slot);
     return numbers;
 }
 
@@ -182,7 +187,7 @@ std::string Pool::plan(const PoolConfig& next) const
     if (keeps_workers(*config_, next))
         text += places_to_mend().empty() ? "the workers stay"
                                          : fmt::format("the workers stay, but slots {} get another",
-                                                       list_of(places_to_mend()));
+                                                       fmt::join(places_to_mend(), ", "));
     else
         text += fmt::format(
             "generation {} replaces generation {}, {}", last_generation_ + 1, generation_,
