@@ -26,7 +26,7 @@ void Dispatcher::attach(std::size_t slot, HandoffChannel& channel)
         slots_.resize(slot + 1);
     }
     slots_[slot] = {.channel = &channel};
-    eligible_.clear();
+    eligible_.reset();
     pump();
 }
 
@@ -35,7 +35,7 @@ void Dispatcher::detach(std::size_t slot, const HandoffChannel& channel) noexcep
     if (slot >= slots_.size() || slots_[slot].channel != &channel)
         return;
     slots_[slot] = {};
-    eligible_.clear();
+    eligible_.reset();
 }
 
 void Dispatcher::reclaim(std::string worker, sys::UniqueFd worker_end,
@@ -53,16 +53,16 @@ void Dispatcher::reclaim(std::string worker, sys::UniqueFd worker_end,
 /// All pages are looked at once for a batch, and again when all the room that was there is used up.
 bool Dispatcher::has_eligible() noexcept
 {
-    if (!eligible_.is_empty())
+    if (eligible_.any())
         return true;
     for (std::size_t i = 0; i < slots_.size(); ++i) {
         auto& [channel, room, meant] = slots_[i];
         const auto all = channel != nullptr ? channel->room() : 0;
         room = all > meant ? all - meant : 0;
         if (room > 0)
-            eligible_.insert(i);
+            eligible_.set(i);
     }
-    return !eligible_.is_empty();
+    return eligible_.any();
 }
 
 bool Dispatcher::has_room() noexcept
@@ -87,7 +87,7 @@ void Dispatcher::assign(std::size_t index) noexcept
 
     auto& slot = slots_[number];
     if (--slot.room == 0)
-        eligible_.erase(number);
+        eligible_.reset(number);
     if (++slot.meant == slot.channel->max_batch())
         deliver(number);
 }
@@ -97,17 +97,16 @@ void Dispatcher::deliver(std::size_t number) noexcept
     auto& slot = slots_[number];
     slot.meant = 0;
     const auto& packet = batch_.packet_for(number);
-    if (!slot.channel->send(packet)) {
+    const bool was_sent = !slot.channel->send(packet);
+    batch_.settle(number, was_sent);
+    if (was_sent) {
         handed_off_ += packet.count();
-        batch_.on_sent(number);
         return;
     }
-
     // The kernel has no room for this packet, however short the queue, or the worker has shut its
     // socket down: its connections go first as soon as somebody can take them.
-    batch_.on_unsent(number);
     slot.room = 0;
-    eligible_.erase(number);
+    eligible_.reset(number);
 }
 
 void Dispatcher::flush()
@@ -116,7 +115,7 @@ void Dispatcher::flush()
         if (const auto slot = batch_.slot_of(i))
             deliver(*slot);
     batch_.close_sent(); // the workers have theirs by now; ours would delay the clients' EOF
-    eligible_.clear();
+    eligible_.reset();
 
     if (batch_.has_waiting())
         watch_for_room();
@@ -136,7 +135,7 @@ void Dispatcher::pump()
         watch_for_room();
     else if (has_room())
         resume_sources();
-    eligible_.clear(); // it may be long until the next batch
+    eligible_.reset(); // it may be long until the next batch
 }
 
 void Dispatcher::resume_sources()
@@ -183,7 +182,7 @@ void Dispatcher::on_watch()
     for (const auto& slot : slots_)
         if (slot.channel != nullptr)
             slot.channel->unblock();
-    eligible_.clear();
+    eligible_.reset();
 
     const auto before = handed_off_;
     pump();
@@ -198,7 +197,7 @@ std::size_t Dispatcher::stop()
     watch_.cancel();
     waiting_.clear();
     slots_.clear();
-    eligible_.clear();
+    eligible_.reset();
 
     std::size_t closed = 0;
     do {

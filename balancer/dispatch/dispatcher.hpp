@@ -6,12 +6,12 @@
 #include "balancer/dispatch/handoff_channel.hpp"
 #include "balancer/dispatch/reclaim_queue.hpp"
 #include "balancer/dispatch/round_robin.hpp"
-#include "balancer/dispatch/slot_set.hpp"
 #include "common/async/back_off.hpp"
 #include "common/async/handler_memory.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/dynamic_bitset.hpp>
 #include <boost/intrusive/list.hpp>
 
 #include <chrono>
@@ -103,8 +103,8 @@ private:
 
     RoundRobin policy_;
     std::vector<Slot> slots_;
-    SlotSet eligible_;   ///< those with room; empty: to be looked for
-    HandoffBatch batch_; ///< what waits in it goes ahead of everything else
+    boost::dynamic_bitset<> eligible_; ///< slots with room; none: to be looked for
+    HandoffBatch batch_;               ///< what waits in it goes ahead of everything else
     ReclaimQueue reclaim_queue_;
 
     /// Those who wait for room.

@@ -5,6 +5,7 @@
 #include "common/sys/socket/message_error.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include <sys/socket.h>
@@ -28,6 +29,21 @@ void enlarge_send_buffer(int socket, std::size_t max_queue) noexcept
     const int size = static_cast<int>(max_queue * buffer_per_connection);
     if (::setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
         ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
+std::uint64_t accepted_on(const Scoreboard& board) noexcept
+{
+    return board.page().accepted.load(std::memory_order_relaxed);
+}
+
+/// When the worker's event loop last stamped it; the epoch if it never did.
+std::chrono::steady_clock::time_point heartbeat_on(const Scoreboard& board) noexcept
+{
+    // The worker writes it, so it may be anything: a time to come is not later than now.
+    const auto stamp =
+        std::min(board.page().heartbeat.load(std::memory_order_relaxed), monotonic_nanoseconds());
+    return std::chrono::steady_clock::time_point{
+        std::chrono::nanoseconds{static_cast<std::int64_t>(stamp)}};
 }
 
 } // namespace
@@ -69,7 +85,7 @@ void HandoffChannel::shut_down() noexcept
 std::size_t HandoffChannel::room() const noexcept
 {
     // A page that claims more than was ever sent is for audit(); until then it gets nothing.
-    const auto taken = page_.accepted();
+    const auto taken = accepted_on(scoreboard_);
     if (blocked_ || broken_by_ || taken > sent_)
         return 0;
     const auto queued = sent_ - taken;
@@ -123,7 +139,7 @@ std::error_code HandoffChannel::send_probe(int fd) noexcept
 
 Figures HandoffChannel::figures() const noexcept
 {
-    const auto accepted = page_.accepted();
+    const auto accepted = accepted_on(scoreboard_);
     // What was queued when the worker's end was given away is nobody's here any more.
     const bool gone = !sockets_.back().child;
     const auto queued = !gone && accepted <= sent_ ? sent_ - accepted : 0;
@@ -131,13 +147,34 @@ Figures HandoffChannel::figures() const noexcept
                     .queued = queued,
                     .taken = sent_ - queued,
                     .open = std::nullopt,
-                    .heartbeat = page_.heartbeat()};
+                    .heartbeat = heartbeat_on(scoreboard_)};
     if (queue_of_listener_.empty()) {
         const auto taken = std::min(accepted, sent_);
-        const auto closed = page_.closed();
+        const auto closed = scoreboard_.page().closed.load(std::memory_order_relaxed);
         figures.open = closed <= taken ? taken - closed : 0;
     }
     return figures;
+}
+
+std::string_view HandoffChannel::audit() noexcept
+{
+    if (!scoreboard_.is_intact())
+        return "overwrote the head of its scoreboard";
+
+    // Closed before accepted: a connection that is taken and closed between the two loads then
+    // cannot make an honest page look wrong.
+    const auto closed = scoreboard_.page().closed.load(std::memory_order_acquire);
+    const auto taken = accepted_on(scoreboard_);
+    if (taken > sent_)
+        return "counts more connections on its scoreboard than it was given";
+    if (taken < audited_accepted_ || closed < audited_closed_)
+        return "counts backwards on its scoreboard";
+    if (closed > taken)
+        return "counts more closed than accepted connections on its scoreboard";
+
+    audited_accepted_ = taken;
+    audited_closed_ = closed;
+    return {};
 }
 
 } // namespace usher

@@ -3,7 +3,7 @@
 
 #include "balancer/dispatch/figures.hpp"
 #include "balancer/dispatch/outgoing_packet.hpp"
-#include "balancer/dispatch/worker_page.hpp"
+#include "common/scoreboard.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/sys/socket/channel_pair.hpp"
 #include "common/wire/handoff.hpp"
@@ -17,7 +17,8 @@
 
 namespace usher {
 
-/// The way to one worker: its hand-off socket and its page, and how much went and is allowed to.
+/// The way to one worker: its hand-off socket and its scoreboard, where nothing that it writes is
+/// trusted; and how much went and is allowed to.
 ///
 /// A hand-off socket is a pair of SOCK_SEQPACKET, whose sendmsg(2) queues a whole packet or nothing
 /// of it.  The master keeps the worker's end as well, so that it can read back what a dead worker
@@ -41,7 +42,7 @@ public:
     /// To give to the worker, of all of them; -1 if it was taken.
     [[nodiscard]] std::vector<int> worker_ends() const;
 
-    [[nodiscard]] const WorkerPage& page() const noexcept { return page_; }
+    [[nodiscard]] const Scoreboard& scoreboard() const noexcept { return scoreboard_; }
 
     void set_max_queue(std::size_t count) noexcept { max_queue_ = count; }
 
@@ -75,16 +76,17 @@ public:
     /// it until it is empty: there may be several.
     [[nodiscard]] sys::UniqueFd take_worker_end() noexcept;
 
-    /// As far as the worker's page can be trusted.
+    /// As far as the scoreboard can be trusted.
     [[nodiscard]] Figures figures() const noexcept;
 
-    /// What is wrong with the worker's page; see WorkerPage.
-    [[nodiscard]] std::string_view audit() noexcept { return page_.audit(sent_); }
+    /// What is wrong with the scoreboard; empty if nothing.  Remembers what it saw: a counter that
+    /// runs backwards is wrong as well.
+    [[nodiscard]] std::string_view audit() noexcept;
 
 private:
     std::vector<sys::ChannelPair> sockets_;
     std::vector<std::uint8_t> queue_of_listener_;
-    WorkerPage page_;
+    Scoreboard scoreboard_ = Scoreboard::make();
     std::size_t max_queue_;
     std::size_t max_batch_ = wire::max_handoff_records;
 
@@ -94,6 +96,8 @@ private:
     std::function<void()> on_count_; ///< empty: nobody wants to know
     bool blocked_ = false;           ///< for want of room, and nothing has changed that since
     std::error_code broken_by_;
+    std::uint64_t audited_accepted_ = 0;
+    std::uint64_t audited_closed_ = 0;
 };
 
 } // namespace usher

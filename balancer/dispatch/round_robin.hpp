@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/dispatch/slot_set.hpp"
+#include <boost/dynamic_bitset.hpp>
 
 #include <cstddef>
 #include <optional>
@@ -14,11 +14,15 @@ class RoundRobin {
 public:
     /// The slot whose turn it is, of those that are eligible; the next turn is another's.  Nothing
     /// if there is none, and then the turn stays.
-    [[nodiscard]] std::optional<std::size_t> take_turn(const SlotSet& eligible) noexcept
+    [[nodiscard]] std::optional<std::size_t>
+    take_turn(const boost::dynamic_bitset<>& eligible) noexcept
     {
-        const auto slot = eligible.first_from(next_);
-        if (slot)
-            next_ = *slot + 1;
+        auto slot = next_ > 0 ? eligible.find_next(next_ - 1) : eligible.npos;
+        if (slot == eligible.npos)
+            slot = eligible.find_first();
+        if (slot == eligible.npos)
+            return std::nullopt;
+        next_ = slot + 1;
         return slot;
     }
 

@@ -204,7 +204,7 @@ TEST_CASE_FIXTURE(Fixture, "when its end was given away nothing is queued for th
 TEST_CASE_FIXTURE(Fixture, "both descriptors for the worker are close-on-exec here")
 {
     CHECK(is_close_on_exec(channel.worker_ends().front()));
-    CHECK(is_close_on_exec(channel.page().fd()));
+    CHECK(is_close_on_exec(channel.scoreboard().fd()));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a worker that writes to its hand-off socket is told that nobody reads")
