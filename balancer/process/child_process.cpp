@@ -147,13 +147,6 @@ asio::awaitable<void> remove_when_empty(std::shared_ptr<sys::Cgroup> cgroup)
     }
 }
 
-/// Ends and reaps a child that nobody will own.
-void discard(pid_t child) noexcept
-{
-    ::kill(child, SIGKILL);
-    std::ignore = sys::retry_on_eintr([child] { return ::waitpid(child, nullptr, 0); });
-}
-
 } // namespace
 
 asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command command,
@@ -212,7 +205,8 @@ ChildProcess::ChildProcess(const asio::any_io_executor& executor, pid_t pid,
         std::ignore = pidfd.release();
         OwnChildren::of_process().add(pid_);
     } catch (...) {
-        discard(pid_); // nobody could see its end
+        ::kill(pid_, SIGKILL); // nobody could see its end
+        std::ignore = sys::retry_on_eintr([this] { return ::waitpid(pid_, nullptr, 0); });
         throw;
     }
 }

@@ -114,7 +114,8 @@ bool set_limits(Child& child) noexcept
 
 bool set_nice(Child& child) noexcept
 {
-    return !child.run_as.nice || ::setpriority(PRIO_PROCESS, 0, *child.run_as.nice) == 0;
+    return !child.run_as.config.nice ||
+           ::setpriority(PRIO_PROCESS, 0, *child.run_as.config.nice) == 0;
 }
 
 bool write_oom_score(Child& child) noexcept
@@ -133,20 +134,20 @@ bool set_affinity(Child& child) noexcept
 
 bool set_umask(Child& child) noexcept
 {
-    if (child.run_as.umask)
-        ::umask(*child.run_as.umask);
+    if (child.run_as.config.umask)
+        ::umask(*child.run_as.config.umask);
     return true;
 }
 
 bool set_groups(Child& child) noexcept
 {
-    const auto& groups = child.run_as.groups;
+    const auto& groups = child.run_as.config.ids.groups;
     return !groups || ::setgroups(groups->size(), groups->data()) == 0;
 }
 
 bool change_group(Child& child) noexcept
 {
-    const auto& group = child.run_as.group;
+    const auto& group = child.run_as.config.ids.group;
     return !group || ::setresgid(*group, *group, *group) == 0;
 }
 
@@ -154,7 +155,7 @@ bool change_group(Child& child) noexcept
 /// them without being root would pass on those that are ambient.
 bool change_user(Child& child) noexcept
 {
-    const auto& user = child.run_as.user;
+    const auto& user = child.run_as.config.ids.user;
     const bool changes = user && *user != ::geteuid();
     if (user && ::setresuid(*user, *user, *user) < 0)
         return false;
@@ -168,7 +169,7 @@ bool change_folder(Child& child) noexcept
 
 bool set_no_new_privs(Child& child) noexcept
 {
-    return !child.run_as.no_new_privs || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+    return !child.run_as.config.no_new_privs || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
 bool set_end_signal(Child& child) noexcept
@@ -234,8 +235,8 @@ std::string in_parentheses(const std::string& remedy)
 /// Whom the child could not be, where that may be why something is refused.
 std::string who_may(const RunAs& run_as, int error, const char* what)
 {
-    const bool matters = error == EACCES && !run_as.user_name.empty();
-    return matters ? fmt::format("user {} {}", quote(run_as.user_name), what) : "";
+    const bool matters = error == EACCES && !run_as.config.user.empty();
+    return matters ? fmt::format("user {} {}", quote(run_as.config.user), what) : "";
 }
 
 } // namespace
@@ -263,12 +264,14 @@ std::string describe(const SetupFailure& failure, const ChildProcess::Command& c
     const auto& step = steps[failure.step];
     const bool is_folder = step.take == change_folder;
     const bool is_refused = failure.error == EPERM || failure.error == EACCES;
-    const auto name = fmt::format(
-        fmt::runtime(step.name), fmt::arg("score", run_as.oom_score_adj),
-        fmt::arg("limit", limit_text(run_as, failure.limit)),
-        fmt::arg("nice", run_as.nice.value_or(0)), fmt::arg("user", quote(run_as.user_name)),
-        fmt::arg("group", run_as.group_name.empty() ? "the group of user " + quote(run_as.user_name)
-                                                    : "group " + quote(run_as.group_name)));
+    const auto name =
+        fmt::format(fmt::runtime(step.name), fmt::arg("score", run_as.oom_score_adj),
+                    fmt::arg("limit", limit_text(run_as, failure.limit)),
+                    fmt::arg("nice", run_as.config.nice.value_or(0)),
+                    fmt::arg("user", quote(run_as.config.user)),
+                    fmt::arg("group", run_as.config.group.empty()
+                                          ? "the group of user " + quote(run_as.config.user)
+                                          : "group " + quote(run_as.config.group)));
     const std::string reason = step.take == set_affinity && failure.error == EINVAL
                                    ? "usher may use none of these CPUs"
                                    : std::strerror(failure.error);

@@ -77,8 +77,9 @@ asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
         command.output = output_->worker_output();
         command.errors = output_->worker_errors();
     }
+    std::string cgroup_trouble;
     command.cgroup =
-        make_worker_cgroup(config_->run_as.cgroup, sys::own_cgroup(), identity_, cgroup_trouble_);
+        make_worker_cgroup(config_->run_as.cgroup, sys::own_cgroup(), identity_, cgroup_trouble);
     child_ = co_await ChildProcess::start(std::move(command), deadline);
     events_ = EventSource{events_.bus(),
                           {.pool = identity_.pool,
@@ -87,20 +88,20 @@ asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
                            .pid = pid(),
                            .generation = identity_.generation},
                           name()};
+    if (!cgroup_trouble.empty())
+        events_.publish(EventKind::note, log::Level::warning,
+                        "has no cgroup of its own: " + cgroup_trouble);
 }
 
 asio::awaitable<sys::ExitStatus> WorkerProcess::run()
 {
     const auto self = shared_from_this();
-    if (!cgroup_trouble_.empty())
-        events_.publish(EventKind::note, log::Level::warning,
-                        "has no cgroup of its own: " + cgroup_trouble_);
     if (output_)
         output_->start();
     WorkerLink::Observer& observer = *this;
     link_->start(pid(), observer);
     if (notify_)
-        notify_->start(make_run_as(config_->run_as, identity_.slot).user.value_or(::geteuid()),
+        notify_->start(config_->run_as.ids.user.value_or(::geteuid()),
                        [this](const Notification& notification) { on_notification(notification); });
     child_->async_wait([self] {
         self->has_shown_its_end_ = true;
@@ -109,7 +110,8 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
 
     for (;;) {
         if (const auto status = child_->reap()) {
-            stop_probe();
+            if (probe_)
+                probe_->stop();
             detach();
             link_->finish();
             if (notify_)
@@ -125,8 +127,12 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
             detach();
             if (action == WorkerLifecycle::Action::drain)
                 drain();
-            wake_.expires_after(action == WorkerLifecycle::Action::kill ? count_patience.zero()
-                                                                        : count_patience);
+            const auto now = Clock::now();
+            wake_.expires_at(
+                action == WorkerLifecycle::Action::kill
+                    ? now
+                    : std::min(lifecycle_.deadline().value_or(Clock::time_point::max()),
+                               now + count_patience));
             const auto open = co_await link_->count_open(wake_);
             perform(action, open ? std::to_string(*open) : "an unknown number");
             continue;
@@ -196,7 +202,7 @@ void WorkerProcess::follow(const PoolConfig& next)
     lifecycle_.set_limits(lifecycle_limits(*config_));
     apply_limits();
     if (!config_->probe)
-        on_probe_passed(); // its word is enough
+        on_probe(true); // its word is enough
     wake_.cancel();
 }
 
@@ -239,28 +245,15 @@ std::string WorkerProcess::look_for_recycling(Clock::time_point now) const
         {.connections = figures().value_or(Figures{}).handed_off, .age = age, .memory = memory_});
 }
 
-void WorkerProcess::stop_probe() noexcept
+void WorkerProcess::on_probe(bool passed)
 {
-    if (probe_)
-        probe_->stop();
-}
-
-std::string WorkerProcess::probe_failure() const
-{
-    return probe_ && !was_ready_ ? probe_->failure() : std::string{};
-}
-
-void WorkerProcess::on_probe_passed()
-{
-    if (lifecycle_.state() == WorkerLifecycle::State::probing) // or it is being ended by now
+    if (lifecycle_.state() != WorkerLifecycle::State::probing) // it is being ended by now
+        return;
+    if (passed)
         become_ready();
-}
-
-void WorkerProcess::on_probe_failed()
-{
-    if (lifecycle_.state() == WorkerLifecycle::State::probing)
+    else
         events_.publish(EventKind::probe_failed, log::Level::info,
-                        probe_failure() + "; it is asked again");
+                        probe_->failure() + "; it is asked again");
 }
 
 void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& open)
@@ -315,7 +308,7 @@ void WorkerProcess::drain()
 std::string WorkerProcess::start_failure() const
 {
     if (probe_)
-        return probe_failure();
+        return was_ready_ ? std::string{} : probe_->failure();
     if (!lifecycle_.has_start_timed_out())
         return {};
     return config_->ready == Readiness::notify ? "it has not sent READY=1 to NOTIFY_SOCKET"
@@ -325,7 +318,8 @@ std::string WorkerProcess::start_failure() const
 void WorkerProcess::end_with(int signal)
 {
     // First what it had not taken goes to the others, then it is told.
-    stop_probe();
+    if (probe_)
+        probe_->stop();
     link_->cut_off();
     child_->signal(signal);
 }
@@ -377,9 +371,9 @@ void WorkerProcess::be_ready()
         return become_ready();
 
     lifecycle_.on_probing();
-    Probe::Observer& observer = *this;
     probe_ = std::make_shared<Probe>(
-        wake_.get_executor(), config_, [this](int fd) { return link_->send_probe(fd); }, observer);
+        wake_.get_executor(), config_, [this](int fd) { return link_->send_probe(fd); },
+        [this](bool passed) { on_probe(passed); });
     events_.publish(EventKind::probing, log::Level::debug, "says it is ready: " + probe_->name());
     probe_->start();
 }

@@ -32,8 +32,7 @@ namespace usher {
 ///
 /// An actor: run() ends when the process has ended, and only then.  Lives as a shared pointer,
 /// because waits under way keep it.
-class WorkerProcess final : private Probe::Observer,
-                            private WorkerLink::Observer,
+class WorkerProcess final : private WorkerLink::Observer,
                             public std::enable_shared_from_this<WorkerProcess> {
 public:
     using Clock = WorkerLifecycle::Clock;
@@ -105,11 +104,6 @@ public:
     /// The last lines it wrote to its standard error, if the master reads it.
     [[nodiscard]] std::deque<std::string> last_output() const;
 
-    [[nodiscard]] std::uint64_t memory() const noexcept { return memory_; }
-
-    /// Why it is not ready although it says so: one clause; empty if it is, or does not say so.
-    [[nodiscard]] std::string probe_failure() const;
-
     /// Why it was not ready in time, as far as anybody can tell: one clause, empty if not.
     [[nodiscard]] std::string start_failure() const;
 
@@ -125,16 +119,13 @@ public:
     }
 
 private:
-    void on_probe_passed() override;
-    void on_probe_failed() override;
-
+    void on_probe(bool passed);
     void tell(void (WorkerLifecycle::*what)(Clock::time_point));
     void blame(EventKind kind, const std::string& text,
                void (WorkerLifecycle::*end)(Clock::time_point));
     void apply_limits();
     void drain();
     void perform(WorkerLifecycle::Action action, const std::string& open);
-    void stop_probe() noexcept;
     void end_with(int signal);
     void become_ready();
     void be_ready();
@@ -155,7 +146,6 @@ private:
     std::shared_ptr<WorkerLink> link_;
     std::shared_ptr<NotifyInbox> notify_;  ///< null: its dialect has a way of its own
     std::shared_ptr<OutputReader> output_; ///< null: it has our descriptors
-    std::string cgroup_trouble_;           ///< why it has none of its own although it should
     std::unique_ptr<ChildProcess> child_;  ///< null before start() has returned
     EventSource events_;
     WorkerLifecycle lifecycle_;

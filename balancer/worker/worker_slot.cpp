@@ -47,24 +47,19 @@ asio::awaitable<void> WorkerSlot::run()
     owner_.on_change(*this);
 }
 
-asio::awaitable<std::shared_ptr<WorkerProcess>> WorkerSlot::start_worker()
-{
-    WorkerProcess::Observer& observer = *this;
-    identity_.id = owner_.next_worker_id();
-    const auto config = std::make_shared<PoolConfig>(*config_);
-    const auto worker = std::make_shared<WorkerProcess>(
-        executor_, config, identity_, intake_.connect(config, identity_), events_.bus(), outputs_,
-        observer, roll_dice());
-    delay_.expires_after(config_->start_timeout);
-    co_await worker->start(delay_);
-    co_return worker;
-}
-
 asio::awaitable<void> WorkerSlot::run_worker()
 {
     ++starts_;
     try {
-        worker_ = co_await start_worker();
+        WorkerProcess::Observer& observer = *this;
+        identity_.id = owner_.next_worker_id();
+        const auto config = std::make_shared<PoolConfig>(*config_);
+        auto worker = std::make_shared<WorkerProcess>(
+            executor_, config, identity_, intake_.connect(config, identity_), events_.bus(),
+            outputs_, observer, roll_dice());
+        delay_.expires_after(config_->start_timeout);
+        co_await worker->start(delay_);
+        worker_ = std::move(worker);
     } catch (const std::exception& e) {
         last_failure_ = e.what();
         last_output_.clear();
@@ -91,20 +86,6 @@ asio::awaitable<void> WorkerSlot::run_worker()
     owner_.on_change(*this);
 }
 
-bool WorkerSlot::should_give_up() const noexcept
-{
-    return on_trial_ || (!owner_.was_ever_ready() && policy_.failures() >= config_->start_attempts);
-}
-
-void WorkerSlot::give_up()
-{
-    failed_ = true;
-    events_.publish(EventKind::gave_up, log::Level::error,
-                    fmt::format("failed {} times in a row, given up; last: {}", policy_.failures(),
-                                last_failure_));
-    publish_last_output();
-}
-
 void WorkerSlot::publish_last_output()
 {
     // Who reads our standard error has read these lines already; who asked for a reload has not.
@@ -118,8 +99,13 @@ void WorkerSlot::publish_last_output()
 asio::awaitable<void> WorkerSlot::back_off(RestartPolicy::Duration uptime)
 {
     const auto delay = policy_.after_exit(uptime, roll_dice());
-    if (!delay || should_give_up()) {
-        give_up();
+    if (!delay || on_trial_ ||
+        (!owner_.was_ever_ready() && policy_.failures() >= config_->start_attempts)) {
+        failed_ = true;
+        events_.publish(EventKind::gave_up, log::Level::error,
+                        fmt::format("failed {} times in a row, given up; last: {}",
+                                    policy_.failures(), last_failure_));
+        publish_last_output();
         co_return;
     }
     events_.publish(EventKind::back_off, log::Level::info,

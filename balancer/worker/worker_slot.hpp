@@ -108,11 +108,8 @@ private:
     void on_worker_ready() noexcept override;
     void on_worker_change() noexcept override { owner_.on_change(*this); }
 
-    [[nodiscard]] boost::asio::awaitable<std::shared_ptr<WorkerProcess>> start_worker();
     [[nodiscard]] boost::asio::awaitable<void> run_worker();
-    [[nodiscard]] bool should_give_up() const noexcept;
     [[nodiscard]] boost::asio::awaitable<void> back_off(RestartPolicy::Duration uptime);
-    void give_up();
     [[nodiscard]] double roll_dice() { return std::uniform_real_distribution{-1.0, 1.0}(dice_); }
 
     boost::asio::any_io_executor executor_;
