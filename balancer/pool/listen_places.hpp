@@ -27,7 +27,6 @@ private:
         bool is_old; ///< not opened by prepare()
     };
 
-    void refuse_paths(const PoolConfig& next) const;
     [[noreturn]] static void refuse(const std::string& pool, const sys::SocketAddress& wanted,
                                     const Place& place);
 

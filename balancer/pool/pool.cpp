@@ -97,17 +97,14 @@ void Pool::start()
     intake_->start();
 }
 
-/// Places that were drained wait to be filled again, and so do those that failed after the pool had
-/// served.
-bool Pool::has_given_up() const noexcept
-{
-    return !was_ever_ready_ && exchange_.is_idle() &&
-           std::ranges::all_of(slots_, [](const auto& slot) { return slot->has_failed(); });
-}
-
 void Pool::look_for_end()
 {
-    if (running_ == 0 && on_end_ && (is_stopping() || has_given_up()))
+    // Places that were drained wait to be filled again, and so do those that failed after the pool
+    // had served.
+    const bool has_given_up =
+        !was_ever_ready_ && exchange_.is_idle() &&
+        std::ranges::all_of(slots_, [](const auto& slot) { return slot->has_failed(); });
+    if (running_ == 0 && on_end_ && (is_stopping() || has_given_up))
         asio::post(executor_, [this] { finish(); });
 }
 
@@ -135,15 +132,12 @@ void Pool::stop()
     exchange_.close();
     perform_all();
     changed_.notify_all();
-    intake_->close([this] { stop_workers(); }); // they are needed until then
-}
-
-void Pool::stop_workers()
-{
-    exchange_.stop();
-    perform_all();
-    changed_.notify_all();
-    look_for_end();
+    intake_->close([this] { // the workers are needed until then
+        exchange_.stop();
+        perform_all();
+        changed_.notify_all();
+        look_for_end();
+    });
 }
 
 void Pool::hurry()
@@ -229,7 +223,7 @@ asio::awaitable<void> Pool::recycle_workers()
             recycle_retry_ = retry_of(*config_);
             continue;
         }
-        if (is_stopping())
+        if (!on_end_ || is_stopping())
             break;
         const auto delay = recycle_retry_.next();
         recycle_again_at_ = Clock::now() + delay;
@@ -243,11 +237,12 @@ asio::awaitable<void> Pool::recycle_workers()
 
 asio::awaitable<Outcome> Pool::recycle()
 {
-    const auto turn = co_await take_turn();
+    Outcome outcome;
+    const auto turn = co_await take_turn(outcome);
     const auto now = Clock::now();
     auto numbers = due_places(now); // a reload may have replaced them meanwhile
-    if (is_stopping() || numbers.empty())
-        co_return Outcome{};
+    if (!turn || numbers.empty())
+        co_return outcome;
     // A few after the others whatever a reload does, and nobody waits behind them: it is the same
     // program.
     const Exchange::Rule rule{.at_once = config_->reload.max_surge > 0

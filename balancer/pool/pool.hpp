@@ -125,24 +125,23 @@ private:
         void operator()(Pool* pool) const noexcept;
     };
     using Turn = std::unique_ptr<Pool, GiveTurnBack>; ///< held for a scope
-    [[nodiscard]] boost::asio::awaitable<Turn> take_turn();
+
+    /// Null if nothing can be asked of the pool any more, or there is no `slot`: `refusal` says
+    /// why.
+    [[nodiscard]] boost::asio::awaitable<Turn> take_turn(Outcome& refusal, unsigned slot = 0);
 
     // Called with a plan that has a name: g++ 12 destroys an aggregate twice that is written into a
     // co_await.
     [[nodiscard]] boost::asio::awaitable<Outcome>
     carry_out(Exchange::Plan plan, std::shared_ptr<const PoolConfig> config, unsigned generation);
-    [[nodiscard]] std::optional<Outcome> refusal() const;
     [[nodiscard]] Outcome outcome_of(const Exchange::Result& result);
     void perform_all();
     void perform(const Exchange::Action& action);
     void start_slot(const Exchange::Action& action);
     void route(unsigned place, const Slot& slot);
     void release(const Slot& slot);
-    void forget_ended();
     void look_for_end();
     void finish();
-    void stop_workers();
-    [[nodiscard]] bool has_given_up() const noexcept;
     void adopt(std::shared_ptr<const PoolConfig> config);
     [[nodiscard]] std::vector<unsigned> places_to_mend() const;
     void end_oldest_generations(unsigned most);

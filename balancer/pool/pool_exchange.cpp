@@ -19,12 +19,19 @@ using Clock = std::chrono::steady_clock;
 
 } // namespace
 
-asio::awaitable<Pool::Turn> Pool::take_turn()
+asio::awaitable<Pool::Turn> Pool::take_turn(Outcome& refusal, unsigned slot)
 {
     while (turn_taken_)
         co_await changed_.wait();
-    turn_taken_ = true;
-    co_return Turn{this};
+    if (is_stopping())
+        refusal = Outcome::failure("usher is stopping");
+    else if (has_ended_)
+        refusal = Outcome::failure(
+            fmt::format("pool \"{}\" has given up; a reload brings it back", config_->name));
+    else if (slot > slots_.size())
+        refusal = Outcome::failure("there is no such slot any more");
+    turn_taken_ = refusal.is_done();
+    co_return Turn{turn_taken_ ? this : nullptr};
 }
 
 void Pool::GiveTurnBack::operator()(Pool* pool) const noexcept
@@ -45,17 +52,6 @@ void Pool::on_change(const WorkerSlot& slot) noexcept
     changed_.notify_all();
 }
 
-/// Why nothing can be asked of it any more; to be asked when it is one's turn.
-std::optional<Outcome> Pool::refusal() const
-{
-    if (is_stopping())
-        return Outcome::failure("usher is stopping");
-    if (has_ended_)
-        return Outcome::failure(
-            fmt::format("pool \"{}\" has given up; a reload brings it back", config_->name));
-    return std::nullopt;
-}
-
 asio::awaitable<Outcome>
 Pool::carry_out(Exchange::Plan plan, std::shared_ptr<const PoolConfig> config, unsigned generation)
 {
@@ -68,7 +64,9 @@ Pool::carry_out(Exchange::Plan plan, std::shared_ptr<const PoolConfig> config, u
         perform_all();
     }
     auto outcome = outcome_of(exchange_.result());
-    forget_ended();
+    std::erase_if(members_, [this](const auto& entry) {
+        return entry.second->has_ended() && std::ranges::find(slots_, entry.second) == slots_.end();
+    });
     look_for_end();
     co_return outcome;
 }
@@ -122,22 +120,19 @@ void Pool::perform_all()
 void Pool::perform(const Exchange::Action& action)
 {
     using Kind = Exchange::Action::Kind;
-    if (action.kind == Kind::start || action.kind == Kind::start_again)
-        return start_slot(action);
-    if (action.kind == Kind::vacate)
-        return intake_->give_up_slot(action.place);
-    const auto& slot = members_.at(action.worker);
     switch (action.kind) {
+    case Kind::start:
+        return start_slot(action);
     case Kind::keep:
-        return slot->keep();
+        return members_.at(action.worker)->keep();
     case Kind::route:
-        return route(action.place, slot);
+        return route(action.place, members_.at(action.worker));
     case Kind::unroute:
-        return slot->unroute();
+        return members_.at(action.worker)->unroute();
     case Kind::stop:
-        return slot->stop();
-    default:
-        break;
+        return members_.at(action.worker)->stop();
+    case Kind::vacate:
+        return intake_->give_up_slot(action.place);
     }
 }
 
@@ -182,13 +177,6 @@ void Pool::release(const Slot& slot)
 {
     if (!slot->has_ended())
         leaving_.push_back(slot);
-}
-
-void Pool::forget_ended()
-{
-    std::erase_if(members_, [this](const auto& entry) {
-        return entry.second->has_ended() && std::ranges::find(slots_, entry.second) == slots_.end();
-    });
 }
 
 void Pool::end_oldest_generations(unsigned most)
