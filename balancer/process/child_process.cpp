@@ -13,6 +13,8 @@
 #include "common/sys/syscall.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/process/v2/posix/default_launcher.hpp>
@@ -180,7 +182,10 @@ asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command comma
                   deadline.async_wait(as_result));
     SetupFailure failure;
     const bool is_late = first.index() == 1;
-    if (!is_late && ::read(errors.native_handle(), &failure, sizeof failure) == 0)
+    boost::system::error_code end;
+    if (!is_late)
+        errors.read_some(asio::buffer(&failure, sizeof failure), end);
+    if (end == asio::error::eof)
         co_return child;
 
     // A tracer sees its end first, and no event says when it has (ptrace(2)).

@@ -29,9 +29,9 @@ struct Child {
     const ChildProcess::Command& command;
     const RunAs& run_as;
     pid_t master;
-    int kept;              ///< of the master's descriptors
-    int score_file = -1;   ///< to write `oom_score_adj` to
-    std::size_t limit = 0; ///< the one that is being set
+    int kept;            ///< of the master's descriptors
+    int score_file = -1; ///< to write `oom_score_adj` to
+    unsigned limit = 0;  ///< the one that is being set
 };
 
 /// Its own group: Ctrl-C in the terminal reaches the master alone, which then drains.
@@ -215,7 +215,7 @@ constexpr std::array<Step, 16> steps{{
     {set_end_signal, "setting the signal for its master's end", ""},
 }};
 
-std::string limit_text(const RunAs& run_as, std::size_t which)
+std::string limit_text(const RunAs& run_as, unsigned which)
 {
     const auto amount = [](rlim_t value) {
         return value == RLIM_INFINITY ? "unlimited" : std::to_string(value);
@@ -245,7 +245,7 @@ std::optional<SetupFailure> set_up_child(const ChildProcess::Command& command, p
                                          int kept) noexcept
 {
     Child child{.command = command, .run_as = command.run_as, .master = master, .kept = kept};
-    for (std::size_t i = 0; i < steps.size(); ++i)
+    for (unsigned i = 0; i < steps.size(); ++i)
         if (!steps[i].take(child))
             return SetupFailure{.step = i, .limit = child.limit, .error = errno};
     return std::nullopt;

@@ -3,8 +3,6 @@
 
 #include "balancer/process/child_process.hpp"
 
-#include <cstddef>
-#include <limits>
 #include <optional>
 #include <string>
 
@@ -12,8 +10,8 @@ namespace usher {
 
 /// What failed in the child.
 struct SetupFailure {
-    std::size_t step = std::numeric_limits<std::size_t>::max(); ///< or it is exec() itself
-    std::size_t limit = 0;                                      ///< which of RunAs::limits
+    unsigned step = ~0U; ///< or it is exec() itself
+    unsigned limit = 0;  ///< which of RunAs::limits
     int error = 0;
 };
 
