@@ -3,7 +3,6 @@
 
 #include "balancer/admin/status.hpp"
 #include "balancer/config/units/duration.hpp"
-#include "balancer/config/units/limits.hpp"
 #include "balancer/config/units/signal_name.hpp"
 #include "balancer/pool/listen_places.hpp"
 #include "balancer/systemd/activation.hpp"
@@ -18,9 +17,7 @@
 
 #include <fmt/core.h>
 
-#include <charconv>
 #include <csignal>
-#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -46,14 +43,6 @@ void require_pidfd()
     }
 }
 
-/// `outcome`, with something to say for success.
-Outcome with_message(Outcome outcome, std::string done)
-{
-    if (outcome.is_done())
-        outcome.message = std::move(done);
-    return outcome;
-}
-
 } // namespace
 
 Master::Master(const RunCommand& command, LineWriter& standard_error)
@@ -64,10 +53,12 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
       notifier_{io_.get_executor(), pools_, bus_},
       orphans_{io_.get_executor()},
       reloader_{io_.get_executor(), command.reload, pools_, bus_,
-                [this](const Config& config) { adopt(config); }},
+                [this](const Config& config) {
+                    log::set_level(config.log_level);
+                    config_ = config;
+                }},
       control_{io_.get_executor(), command.control, *this},
       lame_duck_timer_{io_},
-      lame_duck_{command.config.lame_duck},
       config_{command.config}
 {
     require_pidfd();
@@ -152,11 +143,17 @@ void Master::on_signal(int number)
         events_.publish(EventKind::note, log::Level::info, name + ": opening the log files anew");
         return outputs_.reopen();
     case SIGTTIN:
-        return scale_all(+1);
+        return have_all("scaled", [](Pool& pool) { return pool.scale("+1"); });
     case SIGTTOU:
-        return scale_all(-1);
+        return have_all("scaled", [](Pool& pool) { return pool.scale("-1"); });
     case SIGWINCH:
-        return drain_all();
+        if (sys::has_terminal()) // then it means that the window has another size
+            break;
+        // The listeners stay: clients wait in the backlog for the next reload.
+        events_.publish(EventKind::note, log::Level::info,
+                        name + ": draining all workers, still listening (SIGHUP brings workers "
+                               "back)");
+        return have_all("drained", [](Pool& pool) { return pool.drain_all(); });
     default:
         events_.publish(EventKind::note, log::Level::info, name);
         stop(stopping_);
@@ -164,31 +161,15 @@ void Master::on_signal(int number)
     }
 }
 
-void Master::scale_all(int difference)
+/// Asks every pool for `operation`, and says of which it is not `done`.
+void Master::have_all(const std::string& done, const Operation& operation)
 {
-    for (const auto& pool : pools_.all())
-        spawn(io_, [this, name = pool->config().name, difference]() -> asio::awaitable<void> {
-            const auto outcome = co_await scale(name, difference > 0 ? "+1" : "-1");
-            if (!outcome.is_done())
-                events_.publish(
-                    EventKind::note, log::Level::warning,
-                    fmt::format("pool \"{}\" is not scaled: {}", name, outcome.message));
-        });
-}
-
-/// Every worker leaves and the listeners stay: clients wait in the backlog for the next reload.
-void Master::drain_all()
-{
-    if (sys::has_terminal()) // then it means that the window has another size
-        return;
-    events_.publish(EventKind::note, log::Level::info,
-                    "SIGWINCH: draining all workers, still listening (SIGHUP brings workers back)");
-    for (const auto& pool : pools_.all())
-        spawn(io_, [this, pool]() -> asio::awaitable<void> {
-            const auto outcome = co_await pool->drain_all();
+    for (const auto& pool : std::vector{pools_.all()})
+        spawn(io_, [this, pool, done, operation]() -> asio::awaitable<void> {
+            const auto outcome = co_await operation(*pool);
             if (!outcome.is_done())
                 events_.publish(EventKind::note, log::Level::warning,
-                                fmt::format("pool \"{}\" is not drained: {}", pool->config().name,
+                                fmt::format("pool \"{}\" is not {}: {}", pool->config().name, done,
                                             outcome.message));
         });
 }
@@ -204,77 +185,58 @@ void Master::on_all_ended()
     HelperThreads::of(io_.get_executor()).abandon();
 }
 
-void Master::adopt(const Config& config)
+PoolSet::Handle Master::find_pool(std::string_view name, unsigned slot, Outcome& refusal) const
 {
-    log::set_level(config.log_level);
-    lame_duck_ = config.lame_duck;
-}
-
-PoolSet::Handle Master::find_pool(std::string_view name) const noexcept
-{
-    return name.empty() ? pools_.only() : pools_.find(name);
+    const auto found = pools_.find(name);
+    if (found && slot <= found->slots().size())
+        return found;
+    refusal = Outcome::bad_request(
+        found ? fmt::format("there is no slot {}, the last one is {}", slot, found->slots().size())
+        : name.empty() ? "there are several pools; say which"
+                       : fmt::format("there is no pool \"{}\"; there is {}", name, pools_.names()));
+    return nullptr;
 }
 
 asio::awaitable<Outcome> Master::reload()
 {
     if (stopping_)
-        co_return Outcome{.kind = Outcome::Kind::failed, .message = "usher is stopping"};
+        co_return Outcome::failure("usher is stopping");
     co_return co_await reloader_.reload();
-}
-
-/// Why there is no such slot; nothing if there is.
-std::optional<Outcome> Master::refuse_slot(std::string_view pool, unsigned slot)
-{
-    const auto found = find_pool(pool);
-    if (!found)
-        return Outcome{.kind = Outcome::Kind::bad_request, .message = unknown_pool(pool)};
-    if (slot > found->slots().size())
-        return Outcome{.kind = Outcome::Kind::bad_request,
-                       .message = fmt::format("there is no slot {}, the last one is {}", slot,
-                                              found->slots().size())};
-    return std::nullopt;
 }
 
 asio::awaitable<Outcome> Master::restart(std::string pool, unsigned slot)
 {
-    if (auto refusal = refuse_slot(pool, slot))
-        co_return *refusal;
-    const auto found = find_pool(pool);
-    const auto outcome = co_await found->restart(slot);
-    co_return with_message(outcome, slot == 0 ? "all workers restarted"
-                                              : fmt::format("worker {} restarted", slot));
+    Outcome outcome;
+    if (const auto found = find_pool(pool, slot, outcome))
+        outcome = co_await found->restart(slot);
+    co_return outcome;
 }
 
 asio::awaitable<Outcome> Master::drain(std::string pool, unsigned slot)
 {
-    if (auto refusal = refuse_slot(pool, slot))
-        co_return *refusal;
-    const auto found = find_pool(pool);
-    const auto outcome = co_await found->drain(slot);
-    co_return with_message(outcome,
-                           fmt::format("worker {} drained; usher restart {} fills the slot "
-                                       "again",
-                                       slot, slot));
+    Outcome outcome;
+    if (const auto found = find_pool(pool, slot, outcome))
+        outcome = co_await found->drain(slot);
+    co_return outcome;
 }
 
 asio::awaitable<Outcome> Master::scale(std::string pool, std::string workers)
 {
-    const auto found = find_pool(pool);
-    if (!found)
-        co_return Outcome{.kind = Outcome::Kind::bad_request, .message = unknown_pool(pool)};
-    co_return co_await found->scale(std::move(workers));
+    Outcome outcome;
+    if (const auto found = find_pool(pool, 0, outcome))
+        outcome = co_await found->scale(std::move(workers));
+    co_return outcome;
 }
 
 Outcome Master::send(const std::string& pool, unsigned slot, std::string message)
 {
     // Without a name all are meant, but slots are those of one pool.
-    std::vector<PoolSet::Handle> pools;
-    if (pool.empty() && slot == 0)
-        pools = pools_.all();
-    else if (auto refusal = refuse_slot(pool, slot))
-        return *refusal;
-    else
-        pools.push_back(find_pool(pool));
+    Outcome refusal;
+    auto pools = pools_.all();
+    if (!pool.empty() || slot != 0)
+        pools = {find_pool(pool, slot, refusal)};
+    if (!refusal.is_done())
+        return refusal;
 
     const auto shared = std::make_shared<const ProgramMessage>(std::move(message));
     Broadcast broadcast;
@@ -286,20 +248,11 @@ Outcome Master::send(const std::string& pool, unsigned slot, std::string message
         each->send_message(slot, shared, broadcast);
     }
     if (!takes_messages)
-        return {.kind = Outcome::Kind::failed,
-                .message = pool.empty() ? "no pool takes messages, only those of dialect node do"
-                                        : fmt::format("pool \"{}\" takes no messages, only those "
-                                                      "of dialect node do",
-                                                      pool)};
+        return Outcome::failure(
+            (pool.empty() ? "no pool takes" : fmt::format("pool \"{}\" takes no", pool)) +
+            " messages, only those of dialect node do");
     return {.kind = broadcast.is_complete() ? Outcome::Kind::done : Outcome::Kind::failed,
             .message = broadcast.text()};
-}
-
-std::string Master::unknown_pool(std::string_view name) const
-{
-    if (name.empty())
-        return "there are several pools; say which";
-    return fmt::format("there is no pool \"{}\"; there is {}", name, pools_.names());
 }
 
 Outcome Master::stop(bool fast)
@@ -311,12 +264,12 @@ Outcome Master::stop(bool fast)
         pools_.hurry();
     } else if (again) {
         return {.kind = Outcome::Kind::done, .message = "stopping already"};
-    } else if (lame_duck_ > lame_duck_.zero()) {
+    } else if (config_.lame_duck.count() > 0) {
         events_.publish(
             EventKind::stopping, log::Level::info,
             fmt::format("no longer ready, and accepting for another {} (again to stop now)",
-                        format_duration(lame_duck_)));
-        lame_duck_timer_.expires_after(lame_duck_);
+                        format_duration(config_.lame_duck)));
+        lame_duck_timer_.expires_after(config_.lame_duck);
         lame_duck_timer_.async_wait([this](const boost::system::error_code& cancelled) {
             if (!cancelled)
                 stop_pools();

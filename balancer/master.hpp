@@ -17,8 +17,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <chrono>
-#include <optional>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -47,18 +46,17 @@ private:
     std::string status() const override;
     EventBus& events() override { return bus_; }
 
-    /// The pool of that name, or the only one if `name` is empty; null if there is none.
-    [[nodiscard]] PoolSet::Handle find_pool(std::string_view name) const noexcept;
-    [[nodiscard]] std::string unknown_pool(std::string_view name) const;
-    [[nodiscard]] std::optional<Outcome> refuse_slot(std::string_view pool, unsigned slot);
+    /// The pool of that name, or the only one if `name` is empty; null if there is none or it has
+    /// no such slot: then `refusal` says so.
+    [[nodiscard]] PoolSet::Handle find_pool(std::string_view name, unsigned slot,
+                                            Outcome& refusal) const;
     [[nodiscard]] std::vector<PoolSet::Handle> open_pools();
     [[nodiscard]] boost::asio::awaitable<void> handle_signals();
     void on_signal(int number);
-    void scale_all(int difference);
-    void drain_all();
+    using Operation = std::function<boost::asio::awaitable<Outcome>(Pool& pool)>;
+    void have_all(const std::string& done, const Operation& operation);
     void stop_pools();
     void on_all_ended();
-    void adopt(const Config& config);
 
     // One thread, so no locks: the hint spares Asio its own.
     boost::asio::io_context io_{1};
@@ -73,8 +71,7 @@ private:
     Reloader reloader_;
     ControlServer control_;
     boost::asio::steady_timer lame_duck_timer_;
-    std::chrono::milliseconds lame_duck_;
-    Config config_; ///< as it was at the start
+    Config config_;
     bool stopping_ = false;
 };
 

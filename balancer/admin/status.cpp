@@ -47,7 +47,7 @@ Json or_null(std::optional<std::uint64_t> figure)
 
 Json describe(WorkerSlot& slot)
 {
-    Json json{{"slot", slot.place().slot}, {"generation", slot.place().generation}};
+    Json json{{"slot", slot.identity().slot}, {"generation", slot.identity().generation}};
     if (auto* const worker = slot.worker()) {
         json["state"] = name_of(worker->state());
         json["pid"] = worker->pid();

@@ -2,7 +2,6 @@
 #include "balancer/dispatch/dispatcher.hpp"
 
 #include <algorithm>
-#include <utility>
 
 namespace asio = boost::asio;
 
@@ -10,22 +9,13 @@ namespace usher {
 
 namespace {
 
-// A scoreboard is memory, so a queue that shortens wakes nobody: while every queue is full the
-// dispatcher looks at them itself.  At 1 ms a worker with 64 connections waiting cannot run dry
-// between two looks; the longer nothing moves, the rarer the look.
-constexpr std::chrono::milliseconds first_watch_interval{1};
-constexpr std::chrono::milliseconds longest_watch_interval{16};
-
 /// Deaths that follow each other faster have one cause.
 constexpr std::chrono::milliseconds one_blow{1'000};
 
 } // namespace
 
 Dispatcher::Dispatcher(const asio::any_io_executor& executor, ReclaimQueue::Observer& observer)
-    : reclaim_queue_{*this},
-      observer_{observer},
-      watch_{executor},
-      watch_interval_{first_watch_interval}
+    : reclaim_queue_{observer}, watch_{executor}
 {
 }
 
@@ -36,7 +26,7 @@ void Dispatcher::attach(std::size_t slot, HandoffChannel& channel)
         slots_.resize(slot + 1);
     }
     slots_[slot] = {.channel = &channel};
-    eligible_.clear();
+    eligible_.reset();
     pump();
 }
 
@@ -45,7 +35,7 @@ void Dispatcher::detach(std::size_t slot, const HandoffChannel& channel) noexcep
     if (slot >= slots_.size() || slots_[slot].channel != &channel)
         return;
     slots_[slot] = {};
-    eligible_.clear();
+    eligible_.reset();
 }
 
 void Dispatcher::reclaim(std::string worker, sys::UniqueFd worker_end,
@@ -63,16 +53,16 @@ void Dispatcher::reclaim(std::string worker, sys::UniqueFd worker_end,
 /// All pages are looked at once for a batch, and again when all the room that was there is used up.
 bool Dispatcher::has_eligible() noexcept
 {
-    if (!eligible_.is_empty())
+    if (eligible_.any())
         return true;
     for (std::size_t i = 0; i < slots_.size(); ++i) {
         auto& [channel, room, meant] = slots_[i];
         const auto all = channel != nullptr ? channel->room() : 0;
         room = all > meant ? all - meant : 0;
         if (room > 0)
-            eligible_.insert(i);
+            eligible_.set(i);
     }
-    return !eligible_.is_empty();
+    return eligible_.any();
 }
 
 bool Dispatcher::has_room() noexcept
@@ -92,13 +82,12 @@ void Dispatcher::assign(std::size_t index) noexcept
 {
     if (!has_eligible())
         return;
-    const auto number = *policy_.pick(eligible_);
-    policy_.took(number);
+    const auto number = *policy_.take_turn(eligible_);
     batch_.assign(index, number);
 
     auto& slot = slots_[number];
     if (--slot.room == 0)
-        eligible_.erase(number);
+        eligible_.reset(number);
     if (++slot.meant == slot.channel->max_batch())
         deliver(number);
 }
@@ -108,17 +97,16 @@ void Dispatcher::deliver(std::size_t number) noexcept
     auto& slot = slots_[number];
     slot.meant = 0;
     const auto& packet = batch_.packet_for(number);
-    if (!slot.channel->send(packet)) {
-        counters_.handed_off += packet.count();
-        batch_.on_sent(number);
+    const bool was_sent = !slot.channel->send(packet);
+    batch_.settle(number, was_sent);
+    if (was_sent) {
+        handed_off_ += packet.count();
         return;
     }
-
     // The kernel has no room for this packet, however short the queue, or the worker has shut its
     // socket down: its connections go first as soon as somebody can take them.
-    batch_.on_unsent(number);
     slot.room = 0;
-    eligible_.erase(number);
+    eligible_.reset(number);
 }
 
 void Dispatcher::flush()
@@ -126,9 +114,8 @@ void Dispatcher::flush()
     for (std::size_t i = 0; i < batch_.size(); ++i)
         if (const auto slot = batch_.slot_of(i))
             deliver(*slot);
-    batch_
-        .close_sent(); // the workers have their own numbers now; ours would delay the clients' EOF
-    eligible_.clear();
+    batch_.close_sent(); // the workers have theirs by now; ours would delay the clients' EOF
+    eligible_.reset();
 
     if (batch_.has_waiting())
         watch_for_room();
@@ -140,7 +127,7 @@ void Dispatcher::pump()
         for (std::size_t i = 0; i < batch_.size() && has_eligible(); ++i)
             assign(i);
         flush();
-        if (batch_.is_empty() && reclaim_queue_.take(batch_) != ReclaimQueue::Outcome::taken)
+        if (batch_.is_empty() && !reclaim_queue_.take(batch_))
             break;
     }
 
@@ -148,39 +135,29 @@ void Dispatcher::pump()
         watch_for_room();
     else if (has_room())
         resume_sources();
-    eligible_.clear(); // it may be long until the next batch
+    eligible_.reset(); // it may be long until the next batch
 }
 
 void Dispatcher::resume_sources()
 {
-    for (auto* source = std::exchange(first_source_, nullptr); source != nullptr;) {
-        auto* const next = std::exchange(source->next_, nullptr);
-        source->waits_ = false;
-        source->resume();
-        source = next;
+    for (auto sources = std::move(waiting_); !sources.empty();) {
+        auto& source = sources.front();
+        sources.pop_front();
+        source.resume();
     }
 }
 
 void Dispatcher::wait_for_room(Source& source)
 {
-    if (!std::exchange(source.waits_, true)) {
-        auto** last = &first_source_;
-        while (*last != nullptr)
-            last = &(*last)->next_;
-        *last = &source;
-    }
+    if (!source.is_linked())
+        waiting_.push_back(source);
     watch_for_room();
 }
 
 void Dispatcher::forget(Source& source) noexcept
 {
-    for (auto** link = &first_source_; *link != nullptr; link = &(*link)->next_) {
-        if (*link != &source)
-            continue;
-        *link = std::exchange(source.next_, nullptr);
-        source.waits_ = false;
-        return;
-    }
+    if (source.is_linked())
+        source.unlink();
 }
 
 void Dispatcher::watch_for_room()
@@ -192,7 +169,7 @@ void Dispatcher::watch_for_room()
         return;
 
     watching_ = true;
-    watch_.expires_after(watch_interval_);
+    watch_.expires_after(watch_pause_.next());
     watch_.async_wait(in_memory(watch_memory_, [this](const boost::system::error_code& error) {
         watching_ = false;
         if (!error)
@@ -205,39 +182,29 @@ void Dispatcher::on_watch()
     for (const auto& slot : slots_)
         if (slot.channel != nullptr)
             slot.channel->unblock();
-    eligible_.clear();
+    eligible_.reset();
 
-    const auto before = counters_.handed_off;
-    watch_interval_ = std::min(watch_interval_ * 2, longest_watch_interval);
+    const auto before = handed_off_;
     pump();
-    if (first_source_ != nullptr)
+    if (!waiting_.empty())
         watch_for_room();
-    if (!watching_ || counters_.handed_off != before)
-        watch_interval_ = first_watch_interval;
+    if (!watching_ || handed_off_ != before)
+        watch_pause_.reset();
 }
 
 std::size_t Dispatcher::stop()
 {
     watch_.cancel();
-    while (first_source_ != nullptr)
-        forget(*first_source_);
+    waiting_.clear();
     slots_.clear();
-    eligible_.clear();
+    eligible_.reset();
 
     std::size_t closed = 0;
     do {
         closed += batch_.size();
         batch_.clear();
-    } while (reclaim_queue_.take(batch_) == ReclaimQueue::Outcome::taken);
+    } while (reclaim_queue_.take(batch_));
     return closed;
-}
-
-void Dispatcher::on_reclaimed(std::string_view worker, std::size_t reclaimed,
-                              std::size_t closed) noexcept
-{
-    counters_.reclaimed += reclaimed;
-    counters_.closed_as_suspect += closed;
-    observer_.on_reclaimed(worker, reclaimed, closed);
 }
 
 } // namespace usher

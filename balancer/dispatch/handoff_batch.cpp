@@ -38,26 +38,13 @@ const OutgoingPacket& HandoffBatch::packet_for(std::size_t slot) noexcept
     return packet_;
 }
 
-std::size_t HandoffBatch::change(std::size_t from, std::size_t to) noexcept
+void HandoffBatch::settle(std::size_t slot, bool was_sent) noexcept
 {
-    std::size_t count = 0;
-    for (auto& slot : std::span{slots_}.first(size_)) {
-        if (slot == from) {
-            slot = to;
-            ++count;
+    for (auto& each : std::span{slots_}.first(size_))
+        if (each == slot) {
+            each = was_sent ? sent : waiting;
+            waiting_ += was_sent ? 0 : 1;
         }
-    }
-    return count;
-}
-
-void HandoffBatch::on_sent(std::size_t slot) noexcept
-{
-    change(slot, sent);
-}
-
-void HandoffBatch::on_unsent(std::size_t slot) noexcept
-{
-    waiting_ += change(slot, waiting);
 }
 
 void HandoffBatch::close_sent() noexcept

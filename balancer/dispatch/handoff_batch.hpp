@@ -58,8 +58,8 @@ public:
     /// What is meant for `slot`; good until the next call.
     [[nodiscard]] const OutgoingPacket& packet_for(std::size_t slot) noexcept;
 
-    void on_sent(std::size_t slot) noexcept;
-    void on_unsent(std::size_t slot) noexcept;
+    /// What is meant for `slot` was sent, or waits again.
+    void settle(std::size_t slot, bool was_sent) noexcept;
 
     /// Closes what was sent; the rest stays in its order.
     void close_sent() noexcept;
@@ -70,9 +70,6 @@ public:
 private:
     static constexpr std::size_t waiting = std::numeric_limits<std::size_t>::max();
     static constexpr std::size_t sent = waiting - 1;
-
-    /// Changes `from` to `to`, and returns of how many connections.
-    std::size_t change(std::size_t from, std::size_t to) noexcept;
 
     std::array<int, capacity> fds_{};
     std::array<std::size_t, capacity> slots_{}; ///< or `waiting` or `sent`

@@ -1,50 +1,91 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dispatch/handoff_channel.hpp"
 
+#include "common/sys/socket/fd_message.hpp"
 #include "common/sys/socket/message_error.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
+
+#include <sys/socket.h>
 
 namespace usher {
 
-HandoffChannel::HandoffChannel(std::size_t max_queue) : HandoffChannel{max_queue, {}} {}
+namespace {
+
+/// What one queued packet of one record costs of the sender's buffer, generously: 766 bytes were
+/// seen, and the kernel's default (net.core.wmem_default) holds 278 such packets.
+constexpr std::size_t buffer_per_connection = 1'024;
+constexpr std::size_t default_buffer_holds = 200;
+
+void enlarge_send_buffer(int socket, std::size_t max_queue) noexcept
+{
+    if (max_queue <= default_buffer_holds)
+        return;
+
+    // The first needs CAP_NET_ADMIN, the second stops at net.core.wmem_max.  With neither the
+    // kernel's EAGAIN is the bound, which only makes the queue shorter than asked for.
+    const int size = static_cast<int>(max_queue * buffer_per_connection);
+    if (::setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
+        ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
+std::uint64_t accepted_on(const Scoreboard& board) noexcept
+{
+    return board.page().accepted.load(std::memory_order_relaxed);
+}
+
+/// When the worker's event loop last stamped it; the epoch if it never did.
+std::chrono::steady_clock::time_point heartbeat_on(const Scoreboard& board) noexcept
+{
+    // The worker writes it, so it may be anything: a time to come is not later than now.
+    const auto stamp =
+        std::min(board.page().heartbeat.load(std::memory_order_relaxed), monotonic_nanoseconds());
+    return std::chrono::steady_clock::time_point{
+        std::chrono::nanoseconds{static_cast<std::int64_t>(stamp)}};
+}
+
+} // namespace
 
 HandoffChannel::HandoffChannel(std::size_t max_queue, std::vector<std::uint8_t> queue_of_listener)
     : queue_of_listener_{std::move(queue_of_listener)}, max_queue_{max_queue}
 {
     const auto last = std::ranges::max_element(queue_of_listener_);
     const std::size_t queues = last == queue_of_listener_.end() ? 1 : *last + std::size_t{1};
-    while (sockets_.size() < queues)
-        sockets_.emplace_back(max_queue);
+    while (sockets_.size() < queues) {
+        const int master_end = sockets_.emplace_back(sys::make_channel_pair()).parent.get();
+        enlarge_send_buffer(master_end, max_queue);
+        ::shutdown(master_end, SHUT_RD); // the worker never sends here, and nobody would read it
+    }
 }
 
 std::vector<int> HandoffChannel::worker_ends() const
 {
     std::vector<int> result;
     for (const auto& socket : sockets_)
-        result.push_back(socket.worker_end());
+        result.push_back(socket.child.get());
     return result;
 }
 
 sys::UniqueFd HandoffChannel::take_worker_end() noexcept
 {
     for (auto& socket : sockets_)
-        if (socket.worker_end() >= 0)
-            return socket.take_worker_end();
+        if (socket.child)
+            return std::move(socket.child);
     return {};
 }
 
 void HandoffChannel::shut_down() noexcept
 {
     for (const auto& socket : sockets_)
-        socket.shut_down();
+        ::shutdown(socket.parent.get(), SHUT_WR);
 }
 
 std::size_t HandoffChannel::room() const noexcept
 {
     // A page that claims more than was ever sent is for audit(); until then it gets nothing.
-    const auto taken = page_.accepted();
+    const auto taken = accepted_on(scoreboard_);
     if (blocked_ || broken_by_ || taken > sent_)
         return 0;
     const auto queued = sent_ - taken;
@@ -57,7 +98,8 @@ std::error_code HandoffChannel::send(const OutgoingPacket& packet) noexcept
     const auto queue = packet.listener() < queue_of_listener_.size()
                            ? queue_of_listener_[packet.listener()]
                            : std::size_t{0};
-    if (const auto error = sockets_[queue].send(packet)) {
+    if (const auto error =
+            sys::send_with_fds(sockets_[queue].parent.get(), packet.bytes(), packet.fds())) {
         blocked_ = true;
         if (!sys::is_back_pressure(error)) {
             broken_by_ = error;
@@ -97,21 +139,42 @@ std::error_code HandoffChannel::send_probe(int fd) noexcept
 
 Figures HandoffChannel::figures() const noexcept
 {
-    const auto accepted = page_.accepted();
+    const auto accepted = accepted_on(scoreboard_);
     // What was queued when the worker's end was given away is nobody's here any more.
-    const bool gone = sockets_.back().worker_end() < 0;
+    const bool gone = !sockets_.back().child;
     const auto queued = !gone && accepted <= sent_ ? sent_ - accepted : 0;
     Figures figures{.handed_off = sent_ - probes_,
                     .queued = queued,
                     .taken = sent_ - queued,
                     .open = std::nullopt,
-                    .heartbeat = page_.heartbeat()};
+                    .heartbeat = heartbeat_on(scoreboard_)};
     if (queue_of_listener_.empty()) {
         const auto taken = std::min(accepted, sent_);
-        const auto closed = page_.closed();
+        const auto closed = scoreboard_.page().closed.load(std::memory_order_relaxed);
         figures.open = closed <= taken ? taken - closed : 0;
     }
     return figures;
+}
+
+std::string_view HandoffChannel::audit() noexcept
+{
+    if (!scoreboard_.is_intact())
+        return "overwrote the head of its scoreboard";
+
+    // Closed before accepted: a connection that is taken and closed between the two loads then
+    // cannot make an honest page look wrong.
+    const auto closed = scoreboard_.page().closed.load(std::memory_order_acquire);
+    const auto taken = accepted_on(scoreboard_);
+    if (taken > sent_)
+        return "counts more connections on its scoreboard than it was given";
+    if (taken < audited_accepted_ || closed < audited_closed_)
+        return "counts backwards on its scoreboard";
+    if (closed > taken)
+        return "counts more closed than accepted connections on its scoreboard";
+
+    audited_accepted_ = taken;
+    audited_closed_ = closed;
+    return {};
 }
 
 } // namespace usher

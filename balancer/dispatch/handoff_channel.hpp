@@ -2,10 +2,10 @@
 #pragma once
 
 #include "balancer/dispatch/figures.hpp"
-#include "balancer/dispatch/handoff_socket.hpp"
 #include "balancer/dispatch/outgoing_packet.hpp"
-#include "balancer/dispatch/worker_page.hpp"
+#include "common/scoreboard.hpp"
 #include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/socket/channel_pair.hpp"
 #include "common/wire/handoff.hpp"
 
 #include <cstddef>
@@ -17,22 +17,32 @@
 
 namespace usher {
 
-/// The way to one worker: its hand-off socket and its page, and how much went and is allowed to.
+/// The way to one worker: its hand-off socket and its scoreboard, where nothing that it writes is
+/// trusted; and how much went and is allowed to.
+///
+/// A hand-off socket is a pair of SOCK_SEQPACKET, whose sendmsg(2) queues a whole packet or nothing
+/// of it.  The master keeps the worker's end as well, so that it can read back what a dead worker
+/// had not taken.  For the same reason the worker's death never shows on this socket.
 class HandoffChannel {
 public:
     /// At most `max_queue` connections are handed to the worker that it has not taken yet.
     ///
+    /// With `queue_of_listener` it is a worker that cannot count what it closes, and reads the
+    /// connections of listener `i` from a socket of its own: the one with the number
+    /// `queue_of_listener[i]`.
+    ///
     /// Throws std::system_error.
-    explicit HandoffChannel(std::size_t max_queue);
+    explicit HandoffChannel(std::size_t max_queue,
+                            std::vector<std::uint8_t> queue_of_listener = {});
 
-    /// For a worker that cannot count what it closes, and reads the connections of listener `i`
-    /// from a socket of its own: the one with the number `queue_of_listener[i]`.
-    HandoffChannel(std::size_t max_queue, std::vector<std::uint8_t> queue_of_listener);
+    /// POLLHUP at the master's end (`parent`) of one says that it was shut down at either side:
+    /// nothing can be sent any more.
+    [[nodiscard]] const std::vector<sys::ChannelPair>& sockets() const noexcept { return sockets_; }
 
-    [[nodiscard]] std::vector<HandoffSocket>& sockets() noexcept { return sockets_; }
-    [[nodiscard]] const std::vector<HandoffSocket>& sockets() const noexcept { return sockets_; }
-    [[nodiscard]] std::vector<int> worker_ends() const; ///< of all of them
-    [[nodiscard]] const WorkerPage& page() const noexcept { return page_; }
+    /// To give to the worker, of all of them; -1 if it was taken.
+    [[nodiscard]] std::vector<int> worker_ends() const;
+
+    [[nodiscard]] const Scoreboard& scoreboard() const noexcept { return scoreboard_; }
 
     void set_max_queue(std::size_t count) noexcept { max_queue_ = count; }
 
@@ -59,22 +69,24 @@ public:
     /// `fd` stays the caller's.  It counts as queued and taken, and in no other figure.
     [[nodiscard]] std::error_code send_probe(int fd) noexcept;
 
+    /// No further packet comes: the worker reads what is left, then end-of-file.
     void shut_down() noexcept;
 
     /// Gives away the worker's end, to read back what is still queued; see ReclaimQueue.  Call
     /// it until it is empty: there may be several.
     [[nodiscard]] sys::UniqueFd take_worker_end() noexcept;
 
-    /// As far as the worker's page can be trusted.
+    /// As far as the scoreboard can be trusted.
     [[nodiscard]] Figures figures() const noexcept;
 
-    /// What is wrong with the worker's page; see WorkerPage.
-    [[nodiscard]] std::string_view audit() noexcept { return page_.audit(sent_); }
+    /// What is wrong with the scoreboard; empty if nothing.  Remembers what it saw: a counter that
+    /// runs backwards is wrong as well.
+    [[nodiscard]] std::string_view audit() noexcept;
 
 private:
-    std::vector<HandoffSocket> sockets_;
+    std::vector<sys::ChannelPair> sockets_;
     std::vector<std::uint8_t> queue_of_listener_;
-    WorkerPage page_;
+    Scoreboard scoreboard_ = Scoreboard::make();
     std::size_t max_queue_;
     std::size_t max_batch_ = wire::max_handoff_records;
 
@@ -84,6 +96,8 @@ private:
     std::function<void()> on_count_; ///< empty: nobody wants to know
     bool blocked_ = false;           ///< for want of room, and nothing has changed that since
     std::error_code broken_by_;
+    std::uint64_t audited_accepted_ = 0;
+    std::uint64_t audited_closed_ = 0;
 };
 
 } // namespace usher

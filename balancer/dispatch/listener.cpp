@@ -26,11 +26,6 @@ Listener::Listener(const asio::any_io_executor& executor, sys::UniqueFd socket, 
 {
 }
 
-void Listener::start()
-{
-    wait();
-}
-
 void Listener::set_backlog(unsigned backlog) noexcept
 {
     backlog_ = backlog;
@@ -75,7 +70,7 @@ void Listener::close()
     observer_.on_closed(*this);
 }
 
-void Listener::wait()
+void Listener::start()
 {
     if (stopped_)
         return;
@@ -99,7 +94,7 @@ void Listener::on_readable()
     switch (batch.end) {
     case End::limit:
     case End::drained:
-        wait();
+        start();
         break;
     case End::no_room:
         dispatcher_.wait_for_room(*this);
@@ -107,7 +102,7 @@ void Listener::on_readable()
     case End::failed:
         // Handing off the batch has freed its descriptors, so there may be room again.
         if (batch.accepted > 0)
-            wait();
+            start();
         else
             pause(batch.error);
         break;
@@ -155,7 +150,7 @@ void Listener::pause(std::error_code error)
     timer_.async_wait(
         in_memory(memory_, [self = shared_from_this()](const boost::system::error_code& cancelled) {
             if (!cancelled)
-                self->wait();
+                self->start();
         }));
 }
 

@@ -45,6 +45,7 @@ public:
     Listener(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
              std::uint16_t index, Dispatcher& dispatcher, Observer& observer);
 
+    /// Accepts from now on, until stop().
     void start();
 
     /// Hands off what already waits in the backlog, as far as there is room, over several turns of
@@ -62,9 +63,7 @@ public:
     void set_backlog(unsigned backlog) noexcept;
 
 private:
-    void resume() override { wait(); }
-
-    void wait();
+    void resume() override { start(); }
     void on_readable();
 
     enum class End { limit, drained, no_room, failed };

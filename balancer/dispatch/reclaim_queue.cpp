@@ -3,7 +3,6 @@
 
 #include "common/sys/fd/fd_headroom.hpp"
 
-#include <limits>
 #include <utility>
 
 namespace usher {
@@ -25,31 +24,27 @@ void ReclaimQueue::add(std::string worker, sys::UniqueFd worker_end, bool same_b
 /// its own, because a worker gets no client before it is ready.
 void ReclaimQueue::drop_probes(const DeadWorker& queue)
 {
-    Head head{};
-    while (peek(queue, head) && head.is_probe)
+    for (auto head = peek(queue); head && head->is_probe; head = peek(queue))
         if (sys::recv_with_fds(queue.socket.get(), buffer_, message_) ==
             std::errc::operation_would_block)
             return; // the worker lives still and was faster
     message_.fds.clear();
 }
 
-bool ReclaimQueue::peek(const DeadWorker& queue, Head& head) noexcept
+std::optional<ReclaimQueue::Head> ReclaimQueue::peek(const DeadWorker& queue) noexcept
 {
     // Enough for the head and the first record, which names the oldest connection.
     std::array<std::byte, wire::handoff_header_size + wire::handoff_record_size> start;
     std::size_t size = 0;
     if (sys::peek_message(queue.socket.get(), start, size))
-        return false; // would block or end-of-file: empty
+        return std::nullopt; // would block or end-of-file: empty
 
     const auto header = wire::decode_header(std::span{start}.first(size));
     if (!header || size < start.size())
-        return false; // the master wrote it itself, so this cannot be
-    head.count = header->count;
+        return std::nullopt; // the master wrote it itself, so this cannot be
     const auto record = wire::decode_record(
         std::span{start}.subspan<wire::handoff_header_size, wire::handoff_record_size>());
-    head.id = record.id;
-    head.is_probe = record.is_probe();
-    return true;
+    return Head{.id = record.id, .count = header->count, .is_probe = record.is_probe()};
 }
 
 void ReclaimQueue::read_packet(DeadWorker& queue, HandoffBatch& out)
@@ -78,35 +73,30 @@ void ReclaimQueue::read_packet(DeadWorker& queue, HandoffBatch& out)
 void ReclaimQueue::retire_empty()
 {
     std::erase_if(queues_, [this](const DeadWorker& queue) {
-        Head head{};
-        if (peek(queue, head))
+        if (peek(queue))
             return false;
+        reclaimed_ += queue.reclaimed;
+        closed_ += queue.closed;
         observer_.on_reclaimed(queue.worker, queue.reclaimed, queue.closed);
         return true;
     });
 }
 
-ReclaimQueue::Outcome ReclaimQueue::take(HandoffBatch& out)
+bool ReclaimQueue::take(HandoffBatch& out)
 {
     retire_empty();
 
     DeadWorker* oldest = nullptr;
-    Head oldest_head{
-        .id = std::numeric_limits<std::uint64_t>::max(), .count = 0, .is_probe = false};
-    for (auto& queue : queues_) {
-        Head head{};
-        if (peek(queue, head) && head.id < oldest_head.id) {
+    std::optional<Head> oldest_head;
+    for (auto& queue : queues_)
+        if (const auto head = peek(queue); head && (!oldest_head || head->id < oldest_head->id)) {
             oldest = &queue;
             oldest_head = head;
         }
-    }
-
-    if (oldest == nullptr)
-        return Outcome::empty;
-    if (!sys::has_fd_headroom(oldest->socket.get(), oldest_head.count))
-        return Outcome::no_descriptors;
+    if (oldest == nullptr || !sys::has_fd_headroom(oldest->socket.get(), oldest_head->count))
+        return false;
     read_packet(*oldest, out);
-    return Outcome::taken;
+    return true;
 }
 
 } // namespace usher

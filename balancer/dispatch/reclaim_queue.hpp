@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,15 +47,15 @@ public:
     /// False while a queue is left that may hold connections.
     [[nodiscard]] bool is_empty() const noexcept { return queues_.empty(); }
 
-    enum class Outcome {
-        taken,          ///< a packet was read; its connections were added to `out`
-        empty,          ///< nothing is left
-        no_descriptors, ///< RLIMIT_NOFILE leaves no room for the next packet: try again later
-    };
-
     /// Reads the oldest packet into `out`, which must be empty: it may carry as many as fit there.
+    /// False if nothing is left, or RLIMIT_NOFILE leaves no room for it: then try again later.
     /// Allocates nothing.
-    [[nodiscard]] Outcome take(HandoffBatch& out);
+    [[nodiscard]] bool take(HandoffBatch& out);
+
+    /// How many were taken back, and how many of the rest were closed as suspect, of queues that
+    /// are empty by now.
+    [[nodiscard]] std::uint64_t reclaimed() const noexcept { return reclaimed_; }
+    [[nodiscard]] std::uint64_t closed() const noexcept { return closed_; }
 
 private:
     struct DeadWorker {
@@ -72,13 +73,15 @@ private:
         bool is_probe;
     };
 
-    [[nodiscard]] static bool peek(const DeadWorker& queue, Head& head) noexcept;
+    [[nodiscard]] static std::optional<Head> peek(const DeadWorker& queue) noexcept;
     void drop_probes(const DeadWorker& queue);
     void retire_empty();
     void read_packet(DeadWorker& queue, HandoffBatch& out);
 
     Observer& observer_;
     std::vector<DeadWorker> queues_;
+    std::uint64_t reclaimed_ = 0;
+    std::uint64_t closed_ = 0;
     std::array<std::byte, wire::max_handoff_packet> buffer_{};
     sys::FdMessage message_;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/dispatch/slot_set.hpp"
+#include <boost/dynamic_bitset.hpp>
 
 #include <cstddef>
 #include <optional>
@@ -12,15 +12,19 @@ namespace usher {
 /// passed over and owed nothing.
 class RoundRobin {
 public:
-    /// The slot whose turn it is, of those that are eligible; nothing if there is none.  The turn
-    /// passes on only with took().
-    [[nodiscard]] std::optional<std::size_t> pick(const SlotSet& eligible) const noexcept
+    /// The slot whose turn it is, of those that are eligible; the next turn is another's.  Nothing
+    /// if there is none, and then the turn stays.
+    [[nodiscard]] std::optional<std::size_t>
+    take_turn(const boost::dynamic_bitset<>& eligible) noexcept
     {
-        return eligible.first_from(next_);
+        auto slot = next_ > 0 ? eligible.find_next(next_ - 1) : eligible.npos;
+        if (slot == eligible.npos)
+            slot = eligible.find_first();
+        if (slot == eligible.npos)
+            return std::nullopt;
+        next_ = slot + 1;
+        return slot;
     }
-
-    /// `slot` was given a connection.
-    void took(std::size_t slot) noexcept { next_ = slot + 1; }
 
 private:
     std::size_t next_ = 0;

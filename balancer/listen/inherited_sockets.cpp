@@ -36,14 +36,6 @@ bool is_listening_stream(int fd) noexcept
            option(fd, SO_TYPE) == SOCK_STREAM && option(fd, SO_ACCEPTCONN) == 1;
 }
 
-sys::SocketAddress bound_address(int fd)
-{
-    sys::SocketAddress address;
-    if (const auto error = sys::read_bound_address(fd, address))
-        throw std::system_error{error, "getsockname"};
-    return address;
-}
-
 bool listens_on(const ListenConfig& listen, const sys::SocketAddress& bound)
 {
     const auto where = parse_listen_address(listen.address);
@@ -71,35 +63,33 @@ void InheritedSockets::add(sys::UniqueFd fd, std::string name)
     if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) < 0 ||
         ::fcntl(fd.get(), F_SETFD, FD_CLOEXEC) < 0)
         sys::throw_last_error("fcntl");
-    auto address = bound_address(fd.get());
+    sys::SocketAddress address;
+    if (const auto error = sys::read_bound_address(fd.get(), address))
+        throw std::system_error{error, "getsockname"};
     sockets_.push_back(
         {.socket = {.fd = std::move(fd), .address = address, .file = {}}, .name = std::move(name)});
 }
 
-std::vector<std::string> InheritedSockets::assign(std::vector<ListenConfig> listeners)
+std::vector<std::string> InheritedSockets::assign(const std::vector<ListenConfig>& listeners)
 {
-    listeners_ = std::move(listeners);
-
-    const auto find = [this](const auto& condition) -> const ListenConfig* {
-        const auto found = std::ranges::find_if(listeners_, condition);
-        return found == listeners_.end() ? nullptr : &*found;
-    };
-    for (auto& socket : sockets_) {
-        socket.listener = find(
-            [&](const auto& listen) { return !listen.name.empty() && listen.name == socket.name; });
-        if (socket.listener == nullptr)
-            socket.listener =
-                find([&](const auto& listen) { return listens_on(listen, socket.socket.address); });
-    }
-
     std::vector<std::string> problems;
-    for (const auto& socket : sockets_)
-        if (socket.listener == nullptr)
+    for (auto& socket : sockets_) {
+        auto found = std::ranges::find_if(listeners, [&](const auto& listen) {
+            return !listen.name.empty() && listen.name == socket.name;
+        });
+        if (found == listeners.end())
+            found = std::ranges::find_if(listeners, [&](const auto& listen) {
+                return listens_on(listen, socket.socket.address);
+            });
+        if (found != listeners.end())
+            socket.listener = *found;
+        else
             problems.push_back(fmt::format(
                 "{} ({}), which usher was started with, is for no listener and is closed; give "
                 "one that name or that address",
                 socket.socket.address.to_string(), quote(socket.name)));
-    std::erase_if(sockets_, [](const auto& socket) { return socket.listener == nullptr; });
+    }
+    std::erase_if(sockets_, [](const auto& socket) { return !socket.listener; });
     return problems;
 }
 
@@ -107,9 +97,9 @@ std::vector<ListeningSocket> InheritedSockets::take(const ListenConfig& listen, 
 {
     std::vector<ListeningSocket> result;
     for (auto& socket : sockets_) {
-        if (socket.listener == nullptr || !(*socket.listener == listen))
+        if (socket.listener != listen)
             continue;
-        socket.listener = nullptr;
+        socket.listener.reset();
         ::listen(socket.socket.fd.get(), static_cast<int>(backlog)); // may be called again
         result.push_back(std::move(socket.socket));
     }

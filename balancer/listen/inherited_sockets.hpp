@@ -4,6 +4,7 @@
 #include "balancer/config/config.hpp"
 #include "balancer/listen/listening_socket.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,7 @@ public:
     /// listen where it does.  Closes those that are for none, and returns a sentence for each.
     ///
     /// Throws std::runtime_error if the host of a listener cannot be resolved.
-    [[nodiscard]] std::vector<std::string> assign(std::vector<ListenConfig> listeners);
+    [[nodiscard]] std::vector<std::string> assign(const std::vector<ListenConfig>& listeners);
 
     /// The sockets for `listen`, which are the caller's from then on; none: it has to open its own.
     [[nodiscard]] std::vector<ListeningSocket> take(const ListenConfig& listen, unsigned backlog);
@@ -34,11 +35,10 @@ private:
     struct Socket {
         ListeningSocket socket;
         std::string name;
-        const ListenConfig* listener = nullptr;
+        std::optional<ListenConfig> listener{}; ///< whose it is, until that has taken it
     };
 
     std::vector<Socket> sockets_;
-    std::vector<ListenConfig> listeners_;
 };
 
 } // namespace usher

@@ -12,9 +12,10 @@ std::vector<ListeningSocket>& ListenerChange::open(const ListenConfig& config, u
                                                    SocketSource& source, SocketUse use,
                                                    const std::vector<sys::SocketAddress>& held)
 {
-    std::vector<ListeningSocket> sockets;
+    auto sockets = source.inherited.take(config, backlog);
     try {
-        sockets = source.open(config, backlog, use, held);
+        if (sockets.empty())
+            sockets = open_listeners(config, backlog, use, source.hosts, held);
     } catch (const AddressInUse& e) {
         for (const auto& other : added)
             for (const auto& socket : other.sockets)

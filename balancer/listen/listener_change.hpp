@@ -18,7 +18,7 @@ struct ListenerChange {
     };
     std::vector<Added> added;
 
-    /// Adds what `config` asks for; see SocketSource.
+    /// Adds the sockets that `config` asks for; see SocketSource and open_listeners().
     std::vector<ListeningSocket>& open(const ListenConfig& config, unsigned backlog,
                                        SocketSource& source, SocketUse use,
                                        const std::vector<sys::SocketAddress>& held = {});

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/listen/socket_file.hpp"
 
-#include <utility>
-
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,7 +41,7 @@ SocketFile::Identity SocketFile::identity_of(const std::string& path) noexcept
     struct stat status {};
     if (::lstat(path.c_str(), &status) < 0 || !S_ISSOCK(status.st_mode))
         return {};
-    return {.device = status.st_dev, .inode = status.st_ino};
+    return {status.st_dev, status.st_ino};
 }
 
 } // namespace usher

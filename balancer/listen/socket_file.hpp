@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include <sys/types.h>
 
@@ -26,11 +27,7 @@ public:
     void set_mode(unsigned mode) const noexcept;
 
 private:
-    struct Identity {
-        dev_t device = 0;
-        ino_t inode = 0;
-        friend bool operator==(const Identity&, const Identity&) = default;
-    };
+    using Identity = std::pair<dev_t, ino_t>; ///< zeros: it is no socket
 
     [[nodiscard]] static Identity identity_of(const std::string& path) noexcept;
 

@@ -16,39 +16,25 @@ namespace usher {
 
 namespace {
 
-/// Holds a lock on a folder, so that two masters cannot both find the same file stale.
-class FolderLock {
-public:
-    FolderLock(const std::filesystem::path& folder, FolderLocked locked)
-        : fd_{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)}
-    {
-        const int how = LOCK_EX | (locked == FolderLocked::fail ? LOCK_NB : 0);
-        if (!fd_ || sys::retry_on_eintr([&] { return ::flock(fd_.get(), how); }) < 0)
-            throw std::system_error{sys::last_error(), folder.string()};
-    }
-
-private:
-    sys::UniqueFd fd_; // closing it unlocks
-};
-
-/// The umask for one scope.
-class ScopedUmask {
-public:
-    explicit ScopedUmask(mode_t mask) noexcept : saved_{::umask(mask)} {}
-    ScopedUmask(const ScopedUmask&) = delete;
-    ScopedUmask& operator=(const ScopedUmask&) = delete;
-    ~ScopedUmask() { ::umask(saved_); }
-
-private:
-    mode_t saved_;
-};
+/// Locks a folder until the result is closed, so that two masters cannot both find the same file
+/// stale.
+sys::UniqueFd lock(const std::filesystem::path& folder, FolderLocked locked)
+{
+    sys::UniqueFd fd{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    const int how = LOCK_EX | (locked == FolderLocked::fail ? LOCK_NB : 0);
+    if (!fd || sys::retry_on_eintr([&] { return ::flock(fd.get(), how); }) < 0)
+        throw std::system_error{sys::last_error(), folder.string()};
+    return fd;
+}
 
 std::error_code bind_to(int fd, const sys::SocketAddress& address, std::optional<unsigned> mode)
 {
-    std::optional<ScopedUmask> mask;
+    const auto saved = mode ? ::umask(static_cast<mode_t>(~*mode & 0777U)) : mode_t{0};
+    const bool bound = ::bind(fd, address.data(), address.size()) == 0;
+    const auto error = bound ? std::error_code{} : sys::last_error();
     if (mode)
-        mask.emplace(static_cast<mode_t>(~*mode & 0777U));
-    return ::bind(fd, address.data(), address.size()) < 0 ? sys::last_error() : std::error_code{};
+        ::umask(saved);
+    return error;
 }
 
 /// True if the path is a socket's and nobody listens on it any more.
@@ -75,7 +61,7 @@ ListeningSocket open_unix_listener(const std::string& path, std::optional<unsign
         throw std::system_error{sys::last_error(), address.to_string()};
 
     const auto folder = std::filesystem::path{path}.parent_path();
-    const FolderLock lock{folder.empty() ? "." : folder, locked};
+    const auto held = lock(folder.empty() ? "." : folder, locked);
 
     auto error = bind_to(fd.get(), address, mode);
     if (error == std::errc::address_in_use && is_stale_socket(address)) {

@@ -16,20 +16,20 @@ const Exchange::Member* Exchange::find(Worker worker) const noexcept
 bool Exchange::stays(Worker worker) const noexcept
 {
     const auto* const member = find(worker);
-    return member != nullptr && member->life != Life::leaving;
+    return member != nullptr && member->life != Place::leaving;
 }
 
 bool Exchange::is_ready(Worker worker) const noexcept
 {
     const auto* const member = find(worker);
-    return member != nullptr && member->life == Life::ready;
+    return member != nullptr && member->life == Place::serving;
 }
 
 /// True if nobody leaves `place` any more.
 bool Exchange::is_clear(unsigned place) const noexcept
 {
     return std::ranges::none_of(members_, [place](const auto& entry) {
-        return entry.second.place == place && entry.second.life == Life::leaving;
+        return entry.second.place == place && entry.second.life == Place::leaving;
     });
 }
 
@@ -37,17 +37,7 @@ Exchange::Place Exchange::place(unsigned number) const noexcept
 {
     const auto& seat = seats_[number - 1];
     const auto* const member = find(seat.current);
-    if (member == nullptr)
-        return seat.vacant;
-    switch (member->life) {
-    case Life::starting:
-        return Place::starting;
-    case Life::ready:
-        return Place::serving;
-    case Life::leaving:
-        break;
-    }
-    return Place::leaving;
+    return member == nullptr ? seat.vacant : member->life;
 }
 
 Exchange::Worker Exchange::current(unsigned number) const noexcept
@@ -63,8 +53,8 @@ void Exchange::act(Action::Kind kind, unsigned place, Worker worker, Worker like
 Exchange::Worker Exchange::start(unsigned place, Worker like)
 {
     const auto worker = ++last_worker_;
-    members_.emplace(worker, Member{.place = place, .life = Life::starting});
-    act(like == 0 ? Action::Kind::start : Action::Kind::start_again, place, worker, like);
+    members_.emplace(worker, Member{.place = place, .life = Place::starting});
+    act(Action::Kind::start, place, worker, like);
     return worker;
 }
 
@@ -88,7 +78,7 @@ void Exchange::dismiss(Worker worker)
     if (!stays(worker))
         return;
     auto& member = members_.at(worker);
-    member.life = Life::leaving;
+    member.life = Place::leaving;
     act(Action::Kind::stop, member.place, worker);
 }
 
@@ -140,16 +130,14 @@ void Exchange::drain(unsigned place)
 
 void Exchange::on_ready(Worker worker)
 {
-    const auto found = members_.find(worker);
-    if (found != members_.end() && found->second.life == Life::starting)
-        found->second.life = Life::ready;
+    if (stays(worker))
+        members_.at(worker).life = Place::serving;
 }
 
 void Exchange::on_down(Worker worker)
 {
-    const auto found = members_.find(worker);
-    if (found != members_.end() && found->second.life == Life::ready)
-        found->second.life = Life::starting;
+    if (stays(worker))
+        members_.at(worker).life = Place::starting;
 }
 
 void Exchange::on_ended(Worker worker)
@@ -159,7 +147,7 @@ void Exchange::on_ended(Worker worker)
         return;
     const auto [place, life] = found->second;
     members_.erase(found);
-    if (life != Life::leaving && place <= places() && seat(place).current == worker)
+    if (life != Place::leaving && place <= places() && seat(place).current == worker)
         seat(place).vacant = Place::failed;
 }
 
@@ -169,8 +157,7 @@ void Exchange::close()
         return;
     // What was only going to start does not; who was going to be stopped still is.
     std::erase_if(actions_, [this](const Action& action) {
-        const bool starts =
-            action.kind == Action::Kind::start || action.kind == Action::Kind::start_again;
+        const bool starts = action.kind == Action::Kind::start;
         if (starts)
             members_.erase(action.worker);
         return starts || action.kind == Action::Kind::keep || action.kind == Action::Kind::route;
@@ -206,14 +193,13 @@ bool Exchange::move_on(Clock::time_point now)
     if (phase_ == Phase::idle)
         return false;
     if (const auto lost = find_lost(); lost != 0) {
-        fail(Result::Kind::rolled_back, lost);
+        fail(Result::Kind::rolled_back, lost, now);
         return true;
     }
     switch (phase_) {
     case Phase::idle:
         break;
     case Phase::clearing:
-    case Phase::clearing_back:
         if (!std::ranges::all_of(batch_, [this](unsigned place) { return is_clear(place); }))
             return false;
         try_batch();
@@ -229,8 +215,6 @@ bool Exchange::move_on(Clock::time_point now)
             return false; // one is on its way out, and its end fails the soak
         commit();
         return true;
-    case Phase::trying_back:
-        return look_at_trials_back();
     }
     return false;
 }
@@ -250,27 +234,25 @@ void Exchange::next_batch(Clock::time_point now)
 {
     batch_.clear();
     if (queue_.empty()) {
-        if (rule_.soak == rule_.soak.zero() || exchanged_.empty())
-            return commit();
-        soak_end_ = now + rule_.soak;
-        phase_ = Phase::soaking;
-        return;
+        if (!is_back() && rule_.soak > rule_.soak.zero() && !exchanged_.empty()) {
+            soak_end_ = now + rule_.soak;
+            phase_ = Phase::soaking;
+            return;
+        }
+        return commit();
     }
-    const bool vacant = !stays(seat(queue_.front()).current);
+    const bool vacant = !is_back() && !stays(current(queue_.front()));
     while (!queue_.empty() &&
-           (vacant ? !stays(seat(queue_.front()).current) : batch_.size() < rule_.at_once)) {
+           (vacant ? !stays(current(queue_.front())) : batch_.size() < rule_.at_once)) {
         batch_.push_back(queue_.front());
         queue_.pop_front();
     }
-    for (const unsigned place : batch_)
-        seat(place).had_worker = !vacant && stays(seat(place).current);
-    phase_ = Phase::clearing;
-    make_room();
-}
+    if (!is_back())
+        for (const unsigned place : batch_)
+            seat(place).had_worker = stays(current(place));
 
-/// Without surge the batch's old workers go first; otherwise there is nothing to wait for.
-void Exchange::make_room()
-{
+    // Without surge the batch's old workers go first; otherwise there is nothing to wait for.
+    phase_ = Phase::clearing;
     if (rule_.successor_first)
         return try_batch();
     for (const unsigned place : batch_)
@@ -279,31 +261,40 @@ void Exchange::make_room()
 
 void Exchange::try_batch()
 {
-    const bool back = phase_ == Phase::clearing_back;
     for (const unsigned place : batch_)
-        seat(place).next = start(place, back ? seat(place).before : 0);
-    phase_ = back ? Phase::trying_back : Phase::trying;
+        seat(place).next = start(place, is_back() ? seat(place).before : 0);
+    phase_ = Phase::trying;
 }
 
 bool Exchange::look_at_trials(Clock::time_point now)
 {
-    for (const unsigned place : batch_)
-        if (find(seat(place).next) == nullptr) {
-            fail(Result::Kind::failed, seat(place).next);
+    bool failed = false;
+    for (const unsigned place : batch_) {
+        failed |= find(seat(place).next) == nullptr;
+        if (failed && !is_back()) {
+            fail(Result::Kind::failed, seat(place).next, now);
             return true;
         }
-    if (!std::ranges::all_of(batch_, [this](unsigned place) { return is_ready(seat(place).next); }))
-        return false;
+    }
     for (const unsigned place : batch_)
-        switch_over(place, false);
+        if (find(seat(place).next) != nullptr && !is_ready(seat(place).next))
+            return false;
+    for (const unsigned place : batch_)
+        if (is_ready(seat(place).next))
+            switch_over(place);
+        else
+            leave_new(place);
+    if (failed) // what cannot be had once is not tried at the cost of those that serve
+        for (const unsigned place : std::exchange(queue_, {}))
+            leave_new(place);
     next_batch(now);
     return true;
 }
 
-void Exchange::switch_over(unsigned place, bool back)
+void Exchange::switch_over(unsigned place)
 {
     auto& seat = this->seat(place);
-    const bool soaks = !back && rule_.soak != rule_.soak.zero();
+    const bool soaks = !is_back() && rule_.soak != rule_.soak.zero();
     const auto old = std::exchange(seat.current, std::exchange(seat.next, 0));
     if (!soaks)
         keep(seat.current);
@@ -312,13 +303,13 @@ void Exchange::switch_over(unsigned place, bool back)
         unroute_and_stop(old);
     else if (stays(old))
         act(Action::Kind::unroute, place, old);
-    if (back)
+    if (is_back())
         return;
     seat.before = old;
     exchanged_.push_back(place);
 }
 
-void Exchange::fail(Result::Kind kind, Worker culprit)
+void Exchange::fail(Result::Kind kind, Worker culprit, Clock::time_point now)
 {
     result_.kind = kind;
     result_.culprit = culprit;
@@ -333,7 +324,7 @@ void Exchange::fail(Result::Kind kind, Worker culprit)
     }
     for (const unsigned place : std::exchange(exchanged_, {}))
         take_back(place);
-    next_batch_back();
+    next_batch(now);
 }
 
 /// What an operation that failed does with a place that it had exchanged already.
@@ -354,46 +345,11 @@ void Exchange::take_back(unsigned place)
     }
 }
 
-void Exchange::next_batch_back()
-{
-    batch_.clear();
-    if (queue_.empty()) {
-        resize(places_before_);
-        return end();
-    }
-    const auto size = std::min(rule_.at_once, queue_.size());
-    batch_.assign(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(size));
-    queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(size));
-    phase_ = Phase::clearing_back;
-    make_room();
-}
-
-bool Exchange::look_at_trials_back()
-{
-    for (const unsigned place : batch_)
-        if (find(seat(place).next) != nullptr && !is_ready(seat(place).next))
-            return false;
-    bool failed = false;
-    for (const unsigned place : batch_) {
-        if (is_ready(seat(place).next)) {
-            switch_over(place, true);
-            continue;
-        }
-        seat(place).next = 0;
-        leave_new(place);
-        failed = true;
-    }
-    if (failed) // what cannot be had once is not tried at the cost of those that serve
-        for (const unsigned place : std::exchange(queue_, {}))
-            leave_new(place);
-    next_batch_back();
-    return true;
-}
-
 /// The old worker of `place` cannot be had again.
 void Exchange::leave_new(unsigned place)
 {
-    const auto& seat = this->seat(place);
+    auto& seat = this->seat(place);
+    seat.next = 0;
     if (!stays(seat.current)) {
         result_.awaited.push_back(place);
         return start_kept(place, seat.before);
@@ -402,6 +358,7 @@ void Exchange::leave_new(unsigned place)
     result_.left_new.push_back(place);
 }
 
+/// Nothing is left to be exchanged.
 void Exchange::commit()
 {
     for (const unsigned place : exchanged_) {
@@ -409,7 +366,7 @@ void Exchange::commit()
             keep(seat(place).current);
         dismiss(seat(place).before);
     }
-    resize(places_after_);
+    resize(is_back() ? places_before_ : places_after_);
     end();
 }
 

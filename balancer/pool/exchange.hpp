@@ -51,19 +51,18 @@ public:
 
     struct Action {
         enum class Kind {
-            start,       ///< `worker` on trial in `place`, as the plan says
-            start_again, ///< the same, but of the kind that `like` is of
-            keep,        ///< `worker` is on trial no longer
-            route,       ///< it gets the connections of `place`
-            unroute,     ///< it gets nothing from now on
-            stop,        ///< it drains and ends
-            vacate,      ///< `place` is there no longer, or stays empty
+            start,   ///< `worker` on trial in `place`, as the plan says, or `like` another
+            keep,    ///< `worker` is on trial no longer
+            route,   ///< it gets the connections of `place`
+            unroute, ///< it gets nothing from now on
+            stop,    ///< it drains and ends
+            vacate,  ///< `place` is there no longer, or stays empty
         };
 
         Kind kind;
         unsigned place = 0;
         Worker worker = 0;
-        Worker like = 0;
+        Worker like = 0; ///< of `start`: it is to be of the kind that this one is of; or 0
 
         friend auto operator<=>(const Action&, const Action&) = default;
     };
@@ -125,12 +124,11 @@ public:
     friend auto operator<=>(const Exchange&, const Exchange&) = default;
 
 private:
-    enum class Phase { idle, clearing, trying, soaking, clearing_back, trying_back };
-    enum class Life { starting, ready, leaving };
+    enum class Phase { idle, clearing, trying, soaking };
 
     struct Member {
         unsigned place;
-        Life life;
+        Place life; ///< starting, serving or leaving
         friend auto operator<=>(const Member&, const Member&) = default;
     };
 
@@ -149,6 +147,9 @@ private:
     [[nodiscard]] bool is_ready(Worker worker) const noexcept;
     [[nodiscard]] bool is_clear(unsigned place) const noexcept;
 
+    /// True if the operation has failed, and what was exchanged is exchanged back.
+    [[nodiscard]] bool is_back() const noexcept { return result_.kind != Result::Kind::done; }
+
     void act(Action::Kind kind, unsigned place, Worker worker, Worker like = 0);
     [[nodiscard]] Worker start(unsigned place, Worker like = 0);
     void start_kept(unsigned place, Worker like);
@@ -158,15 +159,12 @@ private:
 
     [[nodiscard]] bool move_on(Clock::time_point now);
     void next_batch(Clock::time_point now);
-    void make_room();
     void try_batch();
     [[nodiscard]] bool look_at_trials(Clock::time_point now);
     [[nodiscard]] Worker find_lost() const noexcept;
-    void switch_over(unsigned place, bool back);
-    void fail(Result::Kind kind, Worker culprit);
+    void switch_over(unsigned place);
+    void fail(Result::Kind kind, Worker culprit, Clock::time_point now);
     void take_back(unsigned place);
-    void next_batch_back();
-    [[nodiscard]] bool look_at_trials_back();
     void leave_new(unsigned place);
     void commit();
     void resize(unsigned places);

@@ -8,16 +8,26 @@
 
 namespace usher {
 
-void ListenPlaces::add(const Pool& pool)
+ListenPlaces::ListenPlaces(const std::vector<std::shared_ptr<Pool>>& pools)
 {
-    for (const auto& address : pool.intake().addresses())
-        places_.push_back({.pool = pool.config().name, .address = address, .is_old = true});
+    for (const auto& pool : pools)
+        for (const auto& address : pool->intake().addresses())
+            places_.push_back({.pool = pool->config().name, .address = address, .is_old = true});
 }
 
 ListenerChange ListenPlaces::prepare(const Pool& pool, const PoolConfig& next,
                                      SocketSource& sockets)
 {
-    refuse_paths(next);
+    // Opening finds out by connecting whether somebody listens at a path, which is not for our own.
+    for (const auto& listen : next.listen) {
+        const auto where = parse_listen_address(listen.address);
+        if (where.kind != ListenAddress::Kind::unix_path)
+            continue;
+        const auto wanted = sys::SocketAddress::unix_path(where.path);
+        for (const auto& place : places_)
+            if (place.pool != next.name && is_same(place.address, wanted))
+                refuse(next.name, wanted, place);
+    }
     try {
         auto change = pool.prepare(next, sockets);
         for (const auto& added : change.added)
@@ -29,20 +39,6 @@ ListenerChange ListenPlaces::prepare(const Pool& pool, const PoolConfig& next,
             if (overlap(place.address, e.address()))
                 refuse(next.name, e.address(), place);
         throw;
-    }
-}
-
-/// Opening finds out by connecting whether somebody listens at a path, which is not for our own.
-void ListenPlaces::refuse_paths(const PoolConfig& next) const
-{
-    for (const auto& listen : next.listen) {
-        const auto where = parse_listen_address(listen.address);
-        if (where.kind != ListenAddress::Kind::unix_path)
-            continue;
-        const auto wanted = sys::SocketAddress::unix_path(where.path);
-        for (const auto& place : places_)
-            if (place.pool != next.name && is_same(place.address, wanted))
-                refuse(next.name, wanted, place);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "balancer/pool/pool.hpp"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,8 @@ namespace usher {
 /// own.
 class ListenPlaces {
 public:
-    /// What `pool` has open.
-    void add(const Pool& pool);
+    /// What `pools` have open.
+    explicit ListenPlaces(const std::vector<std::shared_ptr<Pool>>& pools = {});
 
     /// As Pool::prepare(); what it opens is known from then on.
     [[nodiscard]] ListenerChange prepare(const Pool& pool, const PoolConfig& next,
@@ -26,7 +27,6 @@ private:
         bool is_old; ///< not opened by prepare()
     };
 
-    void refuse_paths(const PoolConfig& next) const;
     [[noreturn]] static void refuse(const std::string& pool, const sys::SocketAddress& wanted,
                                     const Place& place);
 

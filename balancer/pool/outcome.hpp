@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,19 +38,9 @@ struct Outcome {
 /// As it goes over the control socket.
 [[nodiscard]] constexpr std::string_view name_of(Outcome::Kind kind) noexcept
 {
-    switch (kind) {
-    case Outcome::Kind::done:
-        return "done";
-    case Outcome::Kind::bad_request:
-        return "bad_request";
-    case Outcome::Kind::bad_config:
-        return "bad_config";
-    case Outcome::Kind::rolled_back:
-        return "rolled_back";
-    case Outcome::Kind::failed:
-        break;
-    }
-    return "failed";
+    constexpr std::array<std::string_view, 5> names{"done", "failed", "bad_request", "bad_config",
+                                                    "rolled_back"};
+    return names[static_cast<std::size_t>(kind)];
 }
 
 /// `failed` for a name that is none.

@@ -30,6 +30,18 @@ std::chrono::milliseconds watch_interval(const PoolConfig& config)
                : std::clamp(config.stall_timeout / 10, shortest, longest);
 }
 
+/// When a worker that could not be replaced is tried again.
+BackOff retry_of(const PoolConfig& config) noexcept
+{
+    return {config.restart.first_delay, config.restart.longest_delay};
+}
+
+/// Each worker's memory is asked for so often.
+constexpr std::chrono::milliseconds memory_interval{10'000};
+
+/// With few workers the interval would be short: reading the memory of one is not free.
+constexpr std::chrono::milliseconds shortest_pause{1'000};
+
 } // namespace
 
 Pool::Pool(const asio::any_io_executor& executor, PoolConfig config, bool labelled,
@@ -43,8 +55,7 @@ Pool::Pool(const asio::any_io_executor& executor, PoolConfig config, bool labell
       intake_{make_intake(executor, events, *config_)},
       next_config_{config_},
       changed_{executor},
-      recycling_due_{executor},
-      recycle_retry_{config_->restart},
+      recycle_retry_{retry_of(*config_)},
       watch_timer_{executor}
 {
 }
@@ -76,7 +87,7 @@ void Pool::watch(std::function<void()> on_end)
     on_end_ = std::move(on_end);
     watched_at_ = Clock::now();
     watch_workers();
-    spawn(executor_, recycle_workers());
+    spawn(executor_, recycle_workers(), shared_from_this());
 }
 
 void Pool::start()
@@ -86,29 +97,14 @@ void Pool::start()
     intake_->start();
 }
 
-void Pool::launch(const Slot& slot)
-{
-    ++running_;
-    spawn(executor_, [this, slot]() -> asio::awaitable<void> {
-        co_await slot->run();
-        std::erase(leaving_, slot);
-        --running_;
-        on_change();
-        look_for_end();
-    });
-}
-
-/// Places that were drained wait to be filled again, and so do those that failed after the pool had
-/// served.
-bool Pool::has_given_up() const noexcept
-{
-    return !was_ever_ready_ && exchange_.is_idle() &&
-           std::ranges::all_of(slots_, [](const auto& slot) { return slot->has_failed(); });
-}
-
 void Pool::look_for_end()
 {
-    if (running_ == 0 && on_end_ && (is_stopping() || has_given_up()))
+    // Places that were drained wait to be filled again, and so do those that failed after the pool
+    // had served.
+    const bool has_given_up =
+        !was_ever_ready_ && exchange_.is_idle() &&
+        std::ranges::all_of(slots_, [](const auto& slot) { return slot->has_failed(); });
+    if (running_ == 0 && on_end_ && (is_stopping() || has_given_up))
         asio::post(executor_, [this] { finish(); });
 }
 
@@ -125,7 +121,7 @@ void Pool::finish()
             fmt::format("{} connections were closed, because no worker was left to take them",
                         closed));
     has_ended_ = true;
-    recycling_due_.notify_all();
+    changed_.notify_all();
     on_end();
 }
 
@@ -135,25 +131,21 @@ void Pool::stop()
         return;
     exchange_.close();
     perform_all();
-    on_change();
-    intake_->close([this] { stop_workers(); }); // they are needed until then
-}
-
-void Pool::stop_workers()
-{
-    exchange_.stop();
-    perform_all();
-    on_change();
-    look_for_end();
+    changed_.notify_all();
+    intake_->close([this] { // the workers are needed until then
+        exchange_.stop();
+        perform_all();
+        changed_.notify_all();
+        look_for_end();
+    });
 }
 
 void Pool::hurry()
 {
     intake_->close(nullptr);
-    for (const auto& slot : slots_)
-        slot->hurry();
-    for (const auto& slot : leaving_)
-        slot->hurry();
+    for (const auto* const slots : {&slots_, &leaving_})
+        for (const auto& slot : *slots)
+            slot->hurry();
 }
 
 std::string Pool::failure() const
@@ -176,20 +168,95 @@ void Pool::watch_workers()
         const auto now = Clock::now();
         const bool suspended =
             now - std::exchange(watched_at_, now) > 2 * interval + std::chrono::milliseconds{500};
-        for (const auto& slot : slots_) {
-            auto* const worker = slot->worker();
-            if (worker == nullptr)
-                continue;
-            if (suspended)
-                worker->forgive(now);
-            worker->audit();
-            worker->look_for_hang(now);
-        }
+        for (const auto& slot : slots_)
+            if (auto* const worker = slot->worker())
+                worker->look(now, suspended);
         sample_memory(now);
         if (!due_places(now).empty())
-            recycling_due_.notify_all();
+            changed_.notify_all();
         watch_workers();
     });
+}
+
+void Pool::sample_memory(Clock::time_point now)
+{
+    if (config_->recycle.max_memory == 0 || slots_.empty() || now < next_sample_)
+        return;
+
+    const auto count = slots_.size();
+    const auto at_once = count * shortest_pause / memory_interval + 1;
+    next_sample_ = now + std::max(shortest_pause, memory_interval / static_cast<long>(count));
+    for (std::size_t i = 0; i < std::min<std::size_t>(at_once, count); ++i) {
+        auto* const worker = slots_[last_sampled_++ % count]->worker();
+        if (worker == nullptr || worker->state() != WorkerLifecycle::State::ready)
+            continue;
+        if (const auto error = worker->sample_memory(); error && !std::exchange(said_blind_, true))
+            events_.publish(
+                EventKind::note, log::Level::warning,
+                fmt::format("max_memory of pool \"{}\" has no effect: the memory of {} cannot "
+                            "be read: {}",
+                            config_->name, worker->name(), error.message()));
+    }
+}
+
+std::vector<unsigned> Pool::due_places(Clock::time_point now) const
+{
+    std::vector<unsigned> numbers;
+    for (const auto& slot : slots_) {
+        const auto* const worker = slot->worker();
+        if (worker != nullptr && !slot->is_over() && !worker->look_for_recycling(now).empty())
+            numbers.push_back(slot->identity().slot);
+    }
+    return numbers;
+}
+
+asio::awaitable<void> Pool::recycle_workers()
+{
+    while (on_end_ && !is_stopping()) {
+        const auto now = Clock::now();
+        if (now < recycle_again_at_ || due_places(now).empty()) {
+            co_await changed_.wait();
+            continue;
+        }
+        const auto outcome = co_await recycle();
+        if (outcome.is_done()) {
+            recycle_retry_ = retry_of(*config_);
+            continue;
+        }
+        if (!on_end_ || is_stopping())
+            break;
+        const auto delay = recycle_retry_.next();
+        recycle_again_at_ = Clock::now() + delay;
+        events_.publish(
+            EventKind::note, log::Level::warning,
+            fmt::format("pool \"{}\" keeps a worker that is due to be replaced, next try in {} "
+                        "ms: {}",
+                        config_->name, delay.count(), outcome.message));
+    }
+}
+
+asio::awaitable<Outcome> Pool::recycle()
+{
+    Outcome outcome;
+    const auto turn = co_await take_turn(outcome);
+    const auto now = Clock::now();
+    auto numbers = due_places(now); // a reload may have replaced them meanwhile
+    if (!turn || numbers.empty())
+        co_return outcome;
+    // A few after the others whatever a reload does, and nobody waits behind them: it is the same
+    // program.
+    const Exchange::Rule rule{.at_once = config_->reload.max_surge > 0
+                                             ? config_->reload.max_surge
+                                             : config_->reload.max_unavailable,
+                              .successor_first = config_->reload.max_surge > 0};
+    numbers.resize(std::min(numbers.size(), rule.at_once));
+    for (const auto number : numbers) {
+        const auto* const worker = slots_[number - 1]->worker();
+        worker->events().publish(EventKind::recycled, log::Level::info,
+                                 "is replaced, because " + worker->look_for_recycling(now));
+    }
+    Exchange::Plan plan{.replaced = std::move(numbers), .places = exchange_.places(), .rule = rule};
+    co_return co_await carry_out(std::move(plan), config_, generation_);
 }
 
 } // namespace usher

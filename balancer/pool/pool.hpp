@@ -8,6 +8,7 @@
 #include "balancer/pool/exchange.hpp"
 #include "balancer/pool/outcome.hpp"
 #include "balancer/worker/worker_slot.hpp"
+#include "common/async/back_off.hpp"
 #include "common/async/condition.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -27,8 +28,9 @@ namespace usher {
 /// Identical workers, and the intake that feeds them.
 ///
 /// The owner keeps it until it has ended and what it had waiting in the event loop has run.
-/// Operations that change which workers there are (reload, restart, scale) take turns.
-class Pool final : private WorkerSlot::Owner {
+/// Operations that change which workers there are (reload, restart, scale) take turns; who has
+/// begun one keeps the pool until it has ended.
+class Pool final : private WorkerSlot::Owner, public std::enable_shared_from_this<Pool> {
 public:
     /// `last_worker_id` is shared by all pools of the master.  With `labelled`, the log calls its
     /// workers `worker NAME/1` instead of `worker 1`.
@@ -117,32 +119,29 @@ private:
 
     std::uint64_t next_worker_id() noexcept override { return ++last_worker_id_; }
     bool was_ever_ready() const noexcept override { return was_ever_ready_; }
-    void on_ready(const WorkerSlot& slot) noexcept override;
-    void on_down(const WorkerSlot& slot) noexcept override;
-    void on_ended(const WorkerSlot& slot) noexcept override;
-    void on_change() noexcept override { changed_.notify_all(); }
-    void on_recycling_due() noexcept override { recycling_due_.notify_all(); }
+    void on_change(const WorkerSlot& slot) noexcept override;
 
-    class Turn;
-    [[nodiscard]] boost::asio::awaitable<Turn> take_turn();
+    struct GiveTurnBack {
+        void operator()(Pool* pool) const noexcept;
+    };
+    using Turn = std::unique_ptr<Pool, GiveTurnBack>; ///< held for a scope
+
+    /// Null if nothing can be asked of the pool any more, or there is no `slot`: `refusal` says
+    /// why.
+    [[nodiscard]] boost::asio::awaitable<Turn> take_turn(Outcome& refusal, unsigned slot = 0);
 
     // Called with a plan that has a name: g++ 12 destroys an aggregate twice that is written into a
     // co_await.
     [[nodiscard]] boost::asio::awaitable<Outcome>
     carry_out(Exchange::Plan plan, std::shared_ptr<const PoolConfig> config, unsigned generation);
-    [[nodiscard]] std::optional<Outcome> refusal() const;
     [[nodiscard]] Outcome outcome_of(const Exchange::Result& result);
     void perform_all();
     void perform(const Exchange::Action& action);
     void start_slot(const Exchange::Action& action);
     void route(unsigned place, const Slot& slot);
     void release(const Slot& slot);
-    void launch(const Slot& slot);
-    void forget_ended();
     void look_for_end();
     void finish();
-    void stop_workers();
-    [[nodiscard]] bool has_given_up() const noexcept;
     void adopt(std::shared_ptr<const PoolConfig> config);
     [[nodiscard]] std::vector<unsigned> places_to_mend() const;
     void end_oldest_generations(unsigned most);
@@ -172,11 +171,10 @@ private:
     unsigned generation_ = 1;
     unsigned last_generation_ = 1; ///< that any worker is of
 
-    Condition changed_; ///< a worker became ready or ended, or an operation has
+    Condition changed_; ///< something of a slot, or an operation has ended
     bool turn_taken_ = false;
 
-    Condition recycling_due_; ///< perhaps: look
-    RestartPolicy recycle_retry_;
+    BackOff recycle_retry_;
     std::chrono::steady_clock::time_point recycle_again_at_{};
     std::chrono::steady_clock::time_point next_sample_{};
     std::size_t last_sampled_ = 0;

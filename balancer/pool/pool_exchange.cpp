@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // How a pool carries out what Exchange decides.
-#include "balancer/pool/list_of.hpp"
-#include "balancer/pool/pool_turn.hpp"
+#include "balancer/pool/pool.hpp"
+#include "common/async/spawn.hpp"
 
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -19,41 +19,37 @@ using Clock = std::chrono::steady_clock;
 
 } // namespace
 
-asio::awaitable<Pool::Turn> Pool::take_turn()
+asio::awaitable<Pool::Turn> Pool::take_turn(Outcome& refusal, unsigned slot)
 {
     while (turn_taken_)
         co_await changed_.wait();
-    co_return Turn{*this};
-}
-
-void Pool::on_ready(const WorkerSlot& slot) noexcept
-{
-    was_ever_ready_ = true;
-    exchange_.on_ready(slot.place().member);
-    on_change();
-}
-
-void Pool::on_down(const WorkerSlot& slot) noexcept
-{
-    exchange_.on_down(slot.place().member);
-    on_change();
-}
-
-void Pool::on_ended(const WorkerSlot& slot) noexcept
-{
-    exchange_.on_ended(slot.place().member);
-    on_change();
-}
-
-/// Why nothing can be asked of it any more; to be asked when it is one's turn.
-std::optional<Outcome> Pool::refusal() const
-{
     if (is_stopping())
-        return Outcome::failure("usher is stopping");
-    if (has_ended_)
-        return Outcome::failure(
+        refusal = Outcome::failure("usher is stopping");
+    else if (has_ended_)
+        refusal = Outcome::failure(
             fmt::format("pool \"{}\" has given up; a reload brings it back", config_->name));
-    return std::nullopt;
+    else if (slot > slots_.size())
+        refusal = Outcome::failure("there is no such slot any more");
+    turn_taken_ = refusal.is_done();
+    co_return Turn{turn_taken_ ? this : nullptr};
+}
+
+void Pool::GiveTurnBack::operator()(Pool* pool) const noexcept
+{
+    pool->turn_taken_ = false;
+    pool->changed_.notify_all();
+}
+
+void Pool::on_change(const WorkerSlot& slot) noexcept
+{
+    was_ever_ready_ |= slot.is_ready();
+    if (slot.has_ended())
+        exchange_.on_ended(slot.member());
+    else if (slot.is_ready())
+        exchange_.on_ready(slot.member());
+    else
+        exchange_.on_down(slot.member());
+    changed_.notify_all();
 }
 
 asio::awaitable<Outcome>
@@ -68,7 +64,9 @@ Pool::carry_out(Exchange::Plan plan, std::shared_ptr<const PoolConfig> config, u
         perform_all();
     }
     auto outcome = outcome_of(exchange_.result());
-    forget_ended();
+    std::erase_if(members_, [this](const auto& entry) {
+        return entry.second->has_ended() && std::ranges::find(slots_, entry.second) == slots_.end();
+    });
     look_for_end();
     co_return outcome;
 }
@@ -84,36 +82,32 @@ Outcome Pool::outcome_of(const Exchange::Result& result)
     const auto& culprit = members_.at(result.culprit);
     Outcome outcome{.kind = Outcome::Kind::failed,
                     .message =
-                        fmt::format("{}: {}", culprit->place().label, culprit->last_failure())};
+                        fmt::format("{}: {}", culprit->identity().label, culprit->last_failure())};
     if (result.kind == Kind::rolled_back) {
         outcome.kind = Outcome::Kind::rolled_back;
         culprit->publish_last_output();
     }
     if (!result.awaited.empty()) {
         outcome.is_partly_done = true;
-        outcome.message +=
-            fmt::format("; slots {} have no worker, and are tried again", list_of(result.awaited));
+        outcome.message += fmt::format("; slots {} have no worker, and are tried again",
+                                       fmt::join(result.awaited, ", "));
     }
     if (!result.left_new.empty()) {
         outcome.is_partly_done = true;
         last_generation_ = std::max(last_generation_, next_generation_);
         outcome.message += fmt::format("; the old workers of slots {} cannot be started again, so "
                                        "those of generation {} stay",
-                                       list_of(result.left_new), next_generation_);
+                                       fmt::join(result.left_new, ", "), next_generation_);
     }
     return outcome;
 }
 
 void Pool::perform_all()
 {
-    std::vector<Slot> started;
     bool somebody_left = false;
     while (const auto action = exchange_.next(Clock::now())) {
         perform(*action);
         somebody_left |= action->kind == Exchange::Action::Kind::stop;
-        if (action->kind == Exchange::Action::Kind::start ||
-            action->kind == Exchange::Action::Kind::start_again)
-            started.push_back(members_.at(action->worker));
     }
     while (slots_.size() > exchange_.places()) {
         release(slots_.back());
@@ -121,29 +115,24 @@ void Pool::perform_all()
     }
     if (somebody_left && !is_stopping())
         end_oldest_generations(config_->reload.max_old_generations);
-    for (const auto& slot : started) // now that it is said whether they are on trial
-        launch(slot);
 }
 
 void Pool::perform(const Exchange::Action& action)
 {
     using Kind = Exchange::Action::Kind;
-    if (action.kind == Kind::start || action.kind == Kind::start_again)
-        return start_slot(action);
-    if (action.kind == Kind::vacate)
-        return intake_->give_up_slot(action.place);
-    const auto& slot = members_.at(action.worker);
     switch (action.kind) {
+    case Kind::start:
+        return start_slot(action);
     case Kind::keep:
-        return slot->keep();
+        return members_.at(action.worker)->keep();
     case Kind::route:
-        return route(action.place, slot);
+        return route(action.place, members_.at(action.worker));
     case Kind::unroute:
-        return slot->unroute();
+        return members_.at(action.worker)->unroute();
     case Kind::stop:
-        return slot->stop();
-    default:
-        break;
+        return members_.at(action.worker)->stop();
+    case Kind::vacate:
+        return intake_->give_up_slot(action.place);
     }
 }
 
@@ -152,19 +141,25 @@ void Pool::start_slot(const Exchange::Action& action)
     const auto* const like = action.like == 0 ? nullptr : members_.at(action.like).get();
     const auto config =
         like != nullptr ? std::make_shared<const PoolConfig>(like->config()) : next_config_;
-    auto label = labelled_ ? fmt::format("worker {}/{}", config->name, action.place)
-                           : fmt::format("worker {}", action.place);
+    const WorkerIdentity identity{
+        .pool = config->name,
+        .slot = action.place,
+        .generation = like != nullptr ? like->identity().generation : next_generation_,
+        .label = labelled_ ? fmt::format("worker {}/{}", config->name, action.place)
+                           : fmt::format("worker {}", action.place)};
     WorkerSlot::Owner& owner = *this;
-    auto slot = std::make_shared<WorkerSlot>(
-        executor_, config,
-        WorkerSlot::Place{.member = action.worker,
-                          .slot = action.place,
-                          .generation =
-                              like != nullptr ? like->place().generation : next_generation_,
-                          .label = std::move(label)},
-        *intake_, events_.bus(), outputs_, owner);
+    const auto slot = std::make_shared<WorkerSlot>(executor_, config, action.worker, identity,
+                                                   *intake_, events_.bus(), outputs_, owner);
     leaving_.push_back(slot);
-    members_.emplace(action.worker, std::move(slot));
+    members_.emplace(action.worker, slot);
+    ++running_;
+    spawn(executor_, [this, slot]() -> asio::awaitable<void> {
+        co_await slot->run(); // starts nothing before it is said whether it is on trial
+        std::erase(leaving_, slot);
+        --running_;
+        changed_.notify_all();
+        look_for_end();
+    });
 }
 
 void Pool::route(unsigned place, const Slot& slot)
@@ -184,26 +179,19 @@ void Pool::release(const Slot& slot)
         leaving_.push_back(slot);
 }
 
-void Pool::forget_ended()
-{
-    std::erase_if(members_, [this](const auto& entry) {
-        return entry.second->has_ended() && std::ranges::find(slots_, entry.second) == slots_.end();
-    });
-}
-
 void Pool::end_oldest_generations(unsigned most)
 {
     std::set<unsigned> generations;
     for (const auto& slot : leaving_)
         if (slot->is_over() && slot->was_routed())
-            generations.insert(slot->place().generation);
+            generations.insert(slot->identity().generation);
     while (generations.size() > most) {
         const auto oldest = *generations.begin();
         for (const auto& slot : leaving_)
-            if (slot->place().generation == oldest && slot->is_over() && slot->was_routed()) {
+            if (slot->identity().generation == oldest && slot->is_over() && slot->was_routed()) {
                 events_.publish(EventKind::note, log::Level::warning,
                                 fmt::format("{}: generation {} is ended early: {} are draining",
-                                            slot->place().label, oldest, generations.size()),
+                                            slot->identity().label, oldest, generations.size()),
                                 oldest);
                 slot->hurry();
             }

@@ -3,10 +3,9 @@
 #include "balancer/config/keys.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "balancer/config/units/listen_address.hpp"
-#include "balancer/pool/list_of.hpp"
-#include "balancer/pool/pool_turn.hpp"
+#include "balancer/pool/pool.hpp"
 
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -32,16 +31,15 @@ constexpr std::chrono::milliseconds no_soak{0};
 /// out of range.
 std::optional<unsigned> wanted_workers(std::string_view text, unsigned now)
 {
-    const bool relative = text.starts_with('+') || text.starts_with('-');
+    const bool more = text.starts_with('+');
     const bool less = text.starts_with('-');
-    unsigned number = 0;
-    const char* const begin = text.data() + (relative ? 1 : 0);
+    int number = 0;
+    const char* const begin = text.data() + (more ? 1 : 0);
     const char* const end = text.data() + text.size();
     const auto [rest, error] = std::from_chars(begin, end, number);
-    if (error != std::errc{} || rest != end || number > workers_range.most)
-        return std::nullopt;
-    const long wanted = !relative ? long{number} : less ? long{now} - number : long{now} + number;
-    if (wanted < workers_range.least || wanted > workers_range.most)
+    const long wanted = (more || less ? long{now} : 0L) + number;
+    if (error != std::errc{} || rest != end || text.starts_with("+-") ||
+        wanted < workers_range.least || wanted > workers_range.most)
         return std::nullopt;
     return static_cast<unsigned>(wanted);
 }
@@ -50,24 +48,27 @@ std::optional<unsigned> wanted_workers(std::string_view text, unsigned now)
 Exchange::Rule rule_of(const ReloadConfig& config, std::size_t count,
                        std::chrono::milliseconds soak)
 {
-    if (config.strategy == ReloadConfig::Strategy::all_at_once)
-        return {.at_once = count, .successor_first = true, .soak = soak};
-    if (config.max_surge > 0)
-        return {.at_once = config.max_surge, .successor_first = true, .soak = soak};
-    return {.at_once = config.max_unavailable, .successor_first = false, .soak = soak};
+    const bool all = config.strategy == ReloadConfig::Strategy::all_at_once;
+    const bool has_surge = config.max_surge > 0;
+    return {.at_once = all         ? count
+                       : has_surge ? config.max_surge
+                                   : config.max_unavailable,
+            .successor_first = all || has_surge,
+            .soak = soak};
 }
 
 } // namespace
 
 asio::awaitable<Outcome> Pool::enter_service()
 {
-    const auto turn = co_await take_turn();
-    if (auto refused = refusal())
-        co_return *refused;
+    Outcome outcome;
+    const auto turn = co_await take_turn(outcome);
+    if (!turn)
+        co_return outcome;
     Exchange::Plan plan{.places = config_->workers,
                         .rule = rule_of(config_->reload, config_->workers, no_soak),
                         .is_new_generation = true};
-    auto outcome = co_await carry_out(std::move(plan), config_, generation_);
+    outcome = co_await carry_out(std::move(plan), config_, generation_);
     if (outcome.is_done() && !is_stopping())
         intake_->start();
     co_return outcome;
@@ -75,9 +76,10 @@ asio::awaitable<Outcome> Pool::enter_service()
 
 asio::awaitable<Outcome> Pool::scale(std::string wanted)
 {
-    const auto turn = co_await take_turn();
-    if (auto refused = refusal())
-        co_return *refused;
+    Outcome outcome;
+    const auto turn = co_await take_turn(outcome);
+    if (!turn)
+        co_return outcome;
     const unsigned before = config_->workers;
     const auto workers = wanted_workers(wanted, before);
     if (!workers)
@@ -87,7 +89,7 @@ asio::awaitable<Outcome> Pool::scale(std::string wanted)
     auto next = std::make_shared<PoolConfig>(*config_);
     next->workers = *workers;
     Exchange::Plan plan{.places = *workers};
-    auto outcome = co_await carry_out(std::move(plan), next, generation_);
+    outcome = co_await carry_out(std::move(plan), next, generation_);
     if (outcome.is_done()) {
         adopt(next);
         outcome.message = fmt::format("{} workers", *workers);
@@ -101,46 +103,50 @@ asio::awaitable<Outcome> Pool::scale(std::string wanted)
 
 asio::awaitable<Outcome> Pool::restart(unsigned slot)
 {
-    const auto turn = co_await take_turn();
-    if (auto refused = refusal())
-        co_return *refused;
-    if (slot > slots_.size())
-        co_return Outcome::failure("there is no such slot any more");
+    Outcome outcome;
+    const auto turn = co_await take_turn(outcome, slot);
+    if (!turn)
+        co_return outcome;
     const auto places = exchange_.places();
     Exchange::Plan plan{.replaced = slot != 0 ? std::vector<unsigned>(1, slot) : up_to(places),
                         .places = places,
                         .rule =
                             rule_of(config_->reload, slot != 0 ? 1 : places, config_->reload.soak)};
-    co_return co_await carry_out(std::move(plan), config_, generation_);
+    outcome = co_await carry_out(std::move(plan), config_, generation_);
+    if (outcome.is_done())
+        outcome.message =
+            slot == 0 ? "all workers restarted" : fmt::format("worker {} restarted", slot);
+    co_return outcome;
 }
 
 asio::awaitable<Outcome> Pool::drain(unsigned slot)
 {
+    Outcome outcome;
     Slot drained;
     {
-        const auto turn = co_await take_turn();
-        if (auto refused = refusal())
-            co_return *refused;
-        if (slot > slots_.size())
-            co_return Outcome::failure("there is no such slot any more");
+        const auto turn = co_await take_turn(outcome, slot);
+        if (!turn)
+            co_return outcome;
         drained = slots_[slot - 1];
         exchange_.drain(slot);
         perform_all();
     }
     while (drained->worker() != nullptr) // others may go on meanwhile, for as long as it takes
         co_await changed_.wait();
-    co_return Outcome{};
+    co_return Outcome{
+        .message = fmt::format("worker {0} drained; usher restart {0} fills the slot again", slot)};
 }
 
 asio::awaitable<Outcome> Pool::drain_all()
 {
-    const auto turn = co_await take_turn();
-    if (auto refused = refusal())
-        co_return *refused;
+    Outcome outcome;
+    const auto turn = co_await take_turn(outcome);
+    if (!turn)
+        co_return outcome;
     for (const unsigned place : up_to(exchange_.places()))
         exchange_.drain(place);
     perform_all();
-    co_return Outcome{};
+    co_return outcome;
 }
 
 void Pool::send_message(unsigned slot, const std::shared_ptr<const ProgramMessage>& message,
@@ -149,8 +155,8 @@ void Pool::send_message(unsigned slot, const std::shared_ptr<const ProgramMessag
     for (const auto* const places : {&slots_, &leaving_})
         for (const auto& place : *places)
             if (auto* const worker = place->worker();
-                worker != nullptr && (slot == 0 || slot == place->place().slot))
-                broadcast.add(place->place().label, worker->send_message(message));
+                worker != nullptr && (slot == 0 || slot == place->identity().slot))
+                broadcast.add(place->identity().label, worker->send_message(message));
 }
 
 /// `config` is the pool's from now on, also for workers that are not replaced.
@@ -158,7 +164,8 @@ void Pool::adopt(std::shared_ptr<const PoolConfig> config)
 {
     config_ = std::move(config);
     for (const auto& slot : slots_)
-        if (slot->place().generation == generation_) // or it runs what a reload could not take back
+        if (slot->identity().generation ==
+            generation_) // or it runs what a reload could not take back
             slot->set_config(config_);
     for (const auto& slot : leaving_)
         slot->set_config(config_);
@@ -171,8 +178,8 @@ std::vector<unsigned> Pool::places_to_mend() const
 {
     std::vector<unsigned> numbers;
     for (const auto& slot : slots_)
-        if (slot->is_over() || slot->place().generation != generation_)
-            numbers.push_back(slot->place().slot);
+        if (slot->is_over() || slot->identity().generation != generation_)
+            numbers.push_back(slot->identity().slot);
     return numbers;
 }
 
@@ -182,7 +189,7 @@ std::string Pool::plan(const PoolConfig& next) const
     if (keeps_workers(*config_, next))
         text += places_to_mend().empty() ? "the workers stay"
                                          : fmt::format("the workers stay, but slots {} get another",
-                                                       list_of(places_to_mend()));
+                                                       fmt::join(places_to_mend(), ", "));
     else
         text += fmt::format(
             "generation {} replaces generation {}, {}", last_generation_ + 1, generation_,
@@ -206,9 +213,10 @@ std::string Pool::plan(const PoolConfig& next) const
 
 asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const PoolConfig> next, ListenerChange change)
 {
-    const auto turn = co_await take_turn();
-    if (auto refused = refusal())
-        co_return *refused;
+    Outcome outcome;
+    const auto turn = co_await take_turn(outcome);
+    if (!turn)
+        co_return outcome;
 
     const bool keeps = keeps_workers(*config_, *next);
     auto numbers = keeps ? places_to_mend() : up_to(exchange_.places());
@@ -220,7 +228,7 @@ asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const PoolConfig> next, Li
                         .places = next->workers,
                         .rule = rule,
                         .is_new_generation = !keeps};
-    auto outcome = co_await carry_out(std::move(plan), next, generation);
+    outcome = co_await carry_out(std::move(plan), next, generation);
     if (outcome.is_done() && !is_stopping()) {
         generation_ = generation;
         last_generation_ = std::max(last_generation_, generation);

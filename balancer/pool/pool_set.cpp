@@ -93,16 +93,12 @@ bool PoolSet::is_there(const Pool& pool) const noexcept
 
 PoolSet::Handle PoolSet::find(std::string_view name) const noexcept
 {
-    const auto found = std::ranges::find_if(
-        pools_, [&](const auto& pool) { return pool->config().name == name && is_there(*pool); });
-    return found == pools_.end() ? nullptr : *found;
-}
-
-PoolSet::Handle PoolSet::only() const noexcept
-{
-    const auto there = [this](const auto& pool) { return is_there(*pool); };
-    const auto found = std::ranges::find_if(pools_, there);
-    return std::ranges::count_if(pools_, there) == 1 ? *found : nullptr;
+    const auto is_meant = [&](const auto& pool) {
+        return is_there(*pool) && (name.empty() || pool->config().name == name);
+    };
+    const auto found = std::ranges::find_if(pools_, is_meant);
+    const bool is_unclear = name.empty() && std::ranges::count_if(pools_, is_meant) > 1;
+    return found == pools_.end() || is_unclear ? nullptr : *found;
 }
 
 std::string PoolSet::names() const

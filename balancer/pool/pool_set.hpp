@@ -45,11 +45,9 @@ public:
     /// Ends what is left quickly.
     void hurry();
 
-    /// The pool of that name; null if there is none, or only one that is being removed.
+    /// The pool of that name, or the only one if `name` is empty; null if there is none, or only
+    /// one that is being removed.
     [[nodiscard]] Handle find(std::string_view name) const noexcept;
-
-    /// The pool that is meant if none is named: the only one; null if there are several.
-    [[nodiscard]] Handle only() const noexcept;
 
     /// Their names, for a sentence.
     [[nodiscard]] std::string names() const;

@@ -49,44 +49,29 @@ asio::awaitable<Outcome> Reloader::reload()
         running_ = true;
         const auto serves = requested_;
         const auto began = std::chrono::steady_clock::now();
-        last_ = co_await run();
-        record_ = {.ended = std::chrono::system_clock::now(),
-                   .duration = std::chrono::duration_cast<std::chrono::milliseconds>(
-                       std::chrono::steady_clock::now() - began),
-                   .outcome = last_};
+        auto outcome = co_await run();
+        last_ = {.ended = std::chrono::system_clock::now(),
+                 .duration = std::chrono::duration_cast<std::chrono::milliseconds>(
+                     std::chrono::steady_clock::now() - began),
+                 .outcome = std::move(outcome)};
         served_ = serves;
         running_ = false;
         finished_.notify_all();
     }
-    co_return last_;
-}
-
-ListenPlaces Reloader::places() const
-{
-    ListenPlaces result;
-    for (const auto& pool : pools_.all())
-        result.add(*pool);
-    return result;
+    co_return last_->outcome;
 }
 
 Reloader::Change Reloader::prepare(PoolConfig next, bool labelled, SocketSource& sockets,
                                    ListenPlaces& places) const
 {
-    const auto pool = pools_.find(next.name);
-    if (!pool || pool->has_ended()) {
-        auto added = pools_.make(std::move(next), labelled);
-        auto listeners = places.prepare(*added, added->config(), sockets);
-        return {.pool = std::move(added),
-                .config = nullptr,
-                .listeners = std::move(listeners),
-                .labelled = labelled};
-    }
-    auto config = Pool::with_worker_count(std::move(next));
-    auto listeners = places.prepare(*pool, *config, sockets);
-    return {.pool = pool,
-            .config = std::move(config),
-            .listeners = std::move(listeners),
-            .labelled = labelled};
+    Change change{.pool = pools_.find(next.name), .labelled = labelled};
+    if (!change.pool || change.pool->has_ended())
+        change.pool = pools_.make(std::move(next), labelled);
+    else
+        change.config = Pool::with_worker_count(std::move(next));
+    change.listeners = places.prepare(
+        *change.pool, change.config ? *change.config : change.pool->config(), sockets);
+    return change;
 }
 
 asio::awaitable<Reloader::Plan> Reloader::prepare()
@@ -100,12 +85,9 @@ asio::awaitable<Reloader::Plan> Reloader::prepare()
     auto found = co_await on_helper_thread(std::move(read), reading_);
     if (!found)
         throw std::runtime_error{"usher is stopping"};
-    Plan plan{.config = std::move(found->first),
-              .sockets = {.hosts = std::move(found->second)},
-              .changes = {},
-              .removed = {}};
+    Plan plan{.config = std::move(found->first), .sockets = {.hosts = std::move(found->second)}};
     const auto& pools = plan.config.pools;
-    auto taken = places();
+    ListenPlaces taken{pools_.all()};
     for (const auto& pool : pools)
         plan.changes.push_back(prepare(pool, pools.size() > 1, plan.sockets, taken));
     for (const auto& pool : pools_.all()) {
@@ -129,7 +111,7 @@ asio::awaitable<Outcome> Reloader::plan()
         for (const auto& pool : plan.removed)
             text += fmt::format("\npool \"{}\": is removed, {} workers drain", pool->config().name,
                                 pool->slots().size());
-        co_return Outcome{.kind = Outcome::Kind::done, .message = std::move(text)};
+        co_return Outcome{.message = std::move(text)};
     } catch (const std::exception& e) {
         co_return Outcome{.kind = Outcome::Kind::bad_config, .message = e.what()};
     }
@@ -140,7 +122,7 @@ asio::awaitable<Outcome> Reloader::apply(Change change, SocketSource& sockets)
     if (change.config && change.pool->has_ended()) { // it gave up while others were reloaded
         change.listeners = {};
         try {
-            auto taken = places();
+            ListenPlaces taken{pools_.all()};
             change = prepare(PoolConfig{*change.config}, change.labelled, sockets, taken);
         } catch (const std::exception& e) {
             co_return Outcome::failure(e.what());
@@ -160,7 +142,7 @@ asio::awaitable<Outcome> Reloader::apply(Change change, SocketSource& sockets)
 
 asio::awaitable<Outcome> Reloader::apply(Plan plan)
 {
-    Outcome result{.kind = Outcome::Kind::done, .message = "reloaded"};
+    Outcome result{.message = "reloaded"};
     for (auto& change : plan.changes) {
         const auto name = change.pool->config().name;
         const bool is_new = change.config == nullptr;
@@ -187,7 +169,7 @@ asio::awaitable<Outcome> Reloader::apply(Plan plan)
                         fmt::format("pool \"{}\" is removed", pool->config().name));
         pools_.remove(pool);
     }
-    if (result.kind == Outcome::Kind::done)
+    if (result.is_done())
         adopt_(plan.config);
     co_return result;
 }

@@ -50,28 +50,27 @@ public:
     void stop() { reading_.expires_at(boost::asio::steady_timer::time_point::min()); }
 
     [[nodiscard]] bool is_running() const noexcept { return running_; }
-    [[nodiscard]] const std::optional<Record>& last() const noexcept { return record_; }
+    [[nodiscard]] const std::optional<Record>& last() const noexcept { return last_; }
 
 private:
     /// What becomes of one pool.
     struct Change {
         PoolSet::Handle pool;
-        std::shared_ptr<const PoolConfig> config; ///< null: the pool is new
-        ListenerChange listeners;
+        std::shared_ptr<const PoolConfig> config{}; ///< null: the pool is new
+        ListenerChange listeners{};
         bool labelled = false;
     };
 
     struct Plan {
         Config config;
         SocketSource sockets;
-        std::vector<Change> changes;
-        std::vector<PoolSet::Handle> removed;
+        std::vector<Change> changes{};
+        std::vector<PoolSet::Handle> removed{};
     };
 
     [[nodiscard]] boost::asio::awaitable<Plan> prepare();
     [[nodiscard]] Change prepare(PoolConfig next, bool labelled, SocketSource& sockets,
                                  ListenPlaces& places) const;
-    [[nodiscard]] ListenPlaces places() const;
     [[nodiscard]] boost::asio::awaitable<Outcome> apply(Change change, SocketSource& sockets);
     [[nodiscard]] boost::asio::awaitable<Outcome> apply(Plan plan);
     [[nodiscard]] boost::asio::awaitable<Outcome> run();
@@ -84,8 +83,7 @@ private:
     boost::asio::steady_timer reading_; ///< never expires before stop()
     std::uint64_t requested_ = 0;
     std::uint64_t served_ = 0; ///< all requests up to this one
-    Outcome last_;
-    std::optional<Record> record_;
+    std::optional<Record> last_;
     bool running_ = false;
 };
 

@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/process/child_process.hpp"
 
-#include "balancer/process/cgroup_removal.hpp"
 #include "balancer/process/child_setup.hpp"
 #include "balancer/process/own_children.hpp"
-#include "balancer/process/pid_variable.hpp"
 #include "balancer/process/program_path.hpp"
-#include "balancer/process/setup_failure.hpp"
+#include "common/async/back_off.hpp"
 #include "common/async/helper_thread.hpp"
+#include "common/async/spawn.hpp"
 #include "common/sys/fd/pipe.hpp"
 #include "common/sys/process/blocked_signals.hpp"
 #include "common/sys/process/pidfd.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/process/v2/posix/default_launcher.hpp>
 
 #include <cerrno>
+#include <charconv>
+#include <chrono>
 #include <csignal>
-#include <deque>
 #include <exception>
 #include <map>
 #include <tuple>
@@ -36,6 +38,8 @@ namespace bp = boost::process::v2;
 namespace usher {
 
 namespace {
+
+using namespace std::chrono_literals;
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
@@ -84,17 +88,17 @@ public:
         : command_{command}, file_{file}, arguments_{build_argv_(file_, command.arguments)}
     {
         for (const auto& name : command.pid_variables)
-            pid_variables_.emplace_back(name);
+            pid_variables_.push_back(name + '=' + std::string(pid_room, '\0'));
         for (const auto& variable : command.environment)
             environment_.push_back(variable.c_str());
         for (const auto& variable : pid_variables_)
-            environment_.push_back(variable.text());
+            environment_.push_back(variable.c_str());
         environment_.push_back(nullptr);
     }
 
     /// The child, which writes a SetupFailure to `errors` or closes it by its exec; -1 if there is
     /// none.
-    [[nodiscard]] pid_t operator()(int errors) const noexcept
+    [[nodiscard]] pid_t operator()(int errors) noexcept
     {
         // Until the child is itself, our handlers would take its signals, and tell us by our own
         // pipe.
@@ -107,10 +111,14 @@ public:
     }
 
 private:
-    [[noreturn]] void execute(pid_t master, int errors) const noexcept
+    static constexpr std::size_t pid_room = 12; ///< for the longest pid_t and the end
+
+    [[noreturn]] void execute(pid_t master, int errors) noexcept
     {
-        for (const auto& variable : pid_variables_)
-            variable.fill_in(::getpid());
+        for (auto& variable : pid_variables_) {
+            char* const end = variable.data() + variable.size();
+            std::to_chars(end - pid_room, end - 1, ::getpid());
+        }
         auto failure = set_up_child(command_, master, errors);
         if (!failure) {
             ::execve(file_.c_str(), const_cast<char* const*>(arguments_), // NOLINT
@@ -124,15 +132,21 @@ private:
     const ChildProcess::Command& command_;
     bp::filesystem::path file_;
     const char* const* arguments_;
-    std::deque<PidVariable> pid_variables_;
+    std::vector<std::string> pid_variables_; ///< the values are filled in by the child
     std::vector<const char*> environment_;
 };
 
-/// Ends and reaps a child that nobody will own.
-void discard(pid_t child) noexcept
+/// Removes `cgroup`, whose inhabitants were killed, as soon as the last of them has gone; one may
+/// hang in the kernel, so not for ever.
+asio::awaitable<void> remove_when_empty(std::shared_ptr<sys::Cgroup> cgroup)
 {
-    ::kill(child, SIGKILL);
-    std::ignore = sys::retry_on_eintr([child] { return ::waitpid(child, nullptr, 0); });
+    const auto patience = std::chrono::steady_clock::now() + 5s;
+    asio::steady_timer timer{co_await asio::this_coro::executor};
+    for (BackOff pause{1ms, 100ms};
+         !cgroup->remove() && std::chrono::steady_clock::now() < patience;) {
+        timer.expires_after(pause.next());
+        co_await timer.async_wait(as_result);
+    }
 }
 
 } // namespace
@@ -147,7 +161,7 @@ asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command comma
     std::unique_ptr<ChildProcess> child;
     asio::posix::stream_descriptor errors{executor};
     try {
-        const Launcher launch{command, file};
+        Launcher launch{command, file};
         auto pipe = sys::make_pipe_to_read();
         errors.assign(pipe.reader.get());
         std::ignore = pipe.reader.release();
@@ -168,12 +182,19 @@ asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command comma
                   deadline.async_wait(as_result));
     SetupFailure failure;
     const bool is_late = first.index() == 1;
-    if (!is_late && ::read(errors.native_handle(), &failure, sizeof failure) == 0)
+    boost::system::error_code end;
+    if (!is_late)
+        errors.read_some(asio::buffer(&failure, sizeof failure), end);
+    if (end == asio::error::eof)
         co_return child;
 
+    // A tracer sees its end first, and no event says when it has (ptrace(2)).
     child->kill_group();
-    co_await child->pidfd_.async_wait(asio::posix::stream_descriptor::wait_read, as_result);
-    std::ignore = child->reap();
+    asio::steady_timer timer{executor};
+    for (BackOff pause{1ms, 100ms}; !child->reap();) {
+        timer.expires_after(pause.next());
+        co_await timer.async_wait(as_result);
+    }
     throw is_late ? no_answer(file) : SpawnError{describe(failure, command, file)};
 }
 
@@ -189,7 +210,8 @@ ChildProcess::ChildProcess(const asio::any_io_executor& executor, pid_t pid,
         std::ignore = pidfd.release();
         OwnChildren::of_process().add(pid_);
     } catch (...) {
-        discard(pid_); // nobody could see its end
+        ::kill(pid_, SIGKILL); // nobody could see its end
+        std::ignore = sys::retry_on_eintr([this] { return ::waitpid(pid_, nullptr, 0); });
         throw;
     }
 }
@@ -239,8 +261,8 @@ std::optional<sys::ExitStatus> ChildProcess::reap() noexcept
     reaped_ = status.has_value();
     if (reaped_)
         OwnChildren::of_process().remove(pid_);
-    if (reaped_ && cgroup_)
-        remove_when_empty(pidfd_.get_executor(), std::move(cgroup_));
+    if (reaped_ && cgroup_ && !cgroup_->remove())
+        spawn(pidfd_.get_executor(), remove_when_empty(std::move(cgroup_)));
     return status;
 }
 

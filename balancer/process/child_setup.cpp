@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/process/child_setup.hpp"
 
+#include "balancer/process/program_path.hpp"
+#include "common/text/one_line.hpp"
+
+#include <fmt/core.h>
+
 #include <array>
 #include <cassert>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 
 #include <fcntl.h>
 #include <grp.h>
@@ -18,9 +24,31 @@ namespace usher {
 
 namespace {
 
+/// The child between fork() and exec(): nothing here may look up a name or ask for memory.
+struct Child {
+    const ChildProcess::Command& command;
+    const RunAs& run_as;
+    pid_t master;
+    int kept;            ///< of the master's descriptors
+    int score_file = -1; ///< to write `oom_score_adj` to
+    unsigned limit = 0;  ///< the one that is being set
+};
+
+/// Its own group: Ctrl-C in the terminal reaches the master alone, which then drains.
+bool lead_group(Child& /*child*/) noexcept
+{
+    return ::setpgid(0, 0) == 0;
+}
+
+/// While its descriptor has its number.
+bool enter_cgroup(Child& child) noexcept
+{
+    return !child.command.cgroup || child.command.cgroup->enter();
+}
+
 /// An ignored signal and a blocked one survive exec().  What came while it was blocked was for the
 /// master's group, and is forgotten by ignoring it.
-bool reset_signals() noexcept
+bool reset_signals(Child& /*child*/) noexcept
 {
     for (int number = 1; number < NSIG; ++number) { // KILL, STOP and libc's own are refused
         ::signal(number, SIG_IGN);
@@ -31,8 +59,9 @@ bool reset_signals() noexcept
     return ::sigprocmask(SIG_SETMASK, &none, nullptr) == 0;
 }
 
-bool pass_descriptors(const ChildProcess::Command& command, int kept) noexcept
+bool pass_descriptors(Child& child) noexcept
 {
+    const auto& command = child.command;
     const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || ::dup2(null, STDIN_FILENO) < 0)
         return false;
@@ -58,85 +87,156 @@ bool pass_descriptors(const ChildProcess::Command& command, int kept) noexcept
     // Not only by the exec, which may hang: until then clients would not see the end of what the
     // master closes.
     const auto first = static_cast<unsigned>(first_free);
-    const auto own = static_cast<unsigned>(kept);
+    const auto own = static_cast<unsigned>(child.kept);
     if (first < own)
         ::close_range(first, own - 1, 0);
     ::close_range(own + 1, ~0U, 0);
     return true;
 }
 
-bool write_oom_score_adj(int file, const std::string& text) noexcept
+/// Before the limits: the lowest free number may lie above the new one.
+bool open_oom_score(Child& child) noexcept
 {
-    return ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    if (!child.run_as.oom_score_adj.empty())
+        child.score_file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    return child.run_as.oom_score_adj.empty() || child.score_file >= 0;
 }
 
-bool set_affinity(const std::vector<unsigned long>& mask) noexcept
+bool set_limits(Child& child) noexcept
 {
-    return ::syscall(SYS_sched_setaffinity, 0, mask.size() * sizeof(unsigned long), mask.data()) ==
-           0;
+    const auto& limits = child.run_as.limits;
+    for (auto& i = child.limit; i < limits.size(); ++i)
+        // In C++ the first parameter is an enumeration of glibc's.
+        if (::setrlimit(static_cast<__rlimit_resource>(limits[i].resource), &limits[i].value) < 0)
+            return false;
+    return true;
+}
+
+bool set_nice(Child& child) noexcept
+{
+    return !child.run_as.config.nice ||
+           ::setpriority(PRIO_PROCESS, 0, *child.run_as.config.nice) == 0;
+}
+
+bool write_oom_score(Child& child) noexcept
+{
+    const auto& text = child.run_as.oom_score_adj;
+    return text.empty() ||
+           ::write(child.score_file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+bool set_affinity(Child& child) noexcept
+{
+    const auto& mask = child.run_as.cpu_mask;
+    return mask.empty() || ::syscall(SYS_sched_setaffinity, 0, mask.size() * sizeof(unsigned long),
+                                     mask.data()) == 0;
+}
+
+bool set_umask(Child& child) noexcept
+{
+    if (child.run_as.config.umask)
+        ::umask(*child.run_as.config.umask);
+    return true;
+}
+
+bool set_groups(Child& child) noexcept
+{
+    const auto& groups = child.run_as.config.ids.groups;
+    return !groups || ::setgroups(groups->size(), groups->data()) == 0;
+}
+
+bool change_group(Child& child) noexcept
+{
+    const auto& group = child.run_as.config.ids.group;
+    return !group || ::setresgid(*group, *group, *group) == 0;
 }
 
 /// The kernel drops capabilities by itself only when root becomes somebody else; a master that has
 /// them without being root would pass on those that are ambient.
-bool change_user(uid_t user) noexcept
+bool change_user(Child& child) noexcept
 {
-    const bool changes = user != ::geteuid();
-    if (::setresuid(user, user, user) < 0)
+    const auto& user = child.run_as.config.ids.user;
+    const bool changes = user && *user != ::geteuid();
+    if (user && ::setresuid(*user, *user, *user) < 0)
         return false;
     return !changes || ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0;
 }
 
-/// Last, because a change of user forgets it (prctl(2)).
-bool follow(pid_t master, int signal) noexcept
+bool change_folder(Child& child) noexcept
 {
-    if (::prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0) < 0)
+    return child.command.cwd.empty() || ::chdir(child.command.cwd.c_str()) == 0;
+}
+
+bool set_no_new_privs(Child& child) noexcept
+{
+    return !child.run_as.config.no_new_privs || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+bool set_end_signal(Child& child) noexcept
+{
+    const int signal = child.command.end_signal;
+    if (signal != 0 && ::prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0) < 0)
         return false;
-    if (::getppid() != master) // it has died meanwhile
+    if (signal != 0 && ::getppid() != child.master) // it has died meanwhile
         ::raise(signal);
     return true;
 }
 
-SetupFailure failed(SetupStep step, std::size_t which = 0) noexcept
+struct Step {
+    bool (*take)(Child& child) noexcept; ///< false: failed, and errno says why
+    const char* name;                    ///< with names of what it is about, see describe()
+    const char* remedy;                  ///< for EPERM and EACCES; may be empty
+};
+
+constexpr const char* needs_root = "usher must run as root for that";
+constexpr const char* only_lower = "only root can make it lower";
+
+/// What is done between fork() and exec(), in this order.  What needs privileges comes before the
+/// user changes, and groups come first of that: without root they cannot be changed any more.  The
+/// folder is entered as the new user, so only if that may.  A change of user forgets the end signal
+/// (prctl(2)).
+constexpr std::array<Step, 16> steps{{
+    {lead_group, "setpgid", ""},
+    {enter_cgroup, "entering its cgroup", ""},
+    {reset_signals, "resetting signals", ""},
+    {pass_descriptors, "passing descriptors", ""},
+    {open_oom_score, "setting oom_score_adj to {score}", only_lower},
+    {set_limits, "setting the limit {limit}",
+     "only root can raise a hard limit, and nofile never above fs.nr_open"},
+    {set_nice, "setting nice to {nice}", only_lower},
+    {write_oom_score, "setting oom_score_adj to {score}", only_lower},
+    {set_affinity, "setting cpu_affinity", ""},
+    {set_umask, "setting umask", ""},
+    {set_groups, "setting the supplementary groups", needs_root},
+    {change_group, "changing to {group}", needs_root},
+    {change_user, "changing to user {user}", needs_root},
+    {change_folder, "changing to its working directory", ""},
+    {set_no_new_privs, "setting no_new_privs", ""},
+    {set_end_signal, "setting the signal for its master's end", ""},
+}};
+
+std::string limit_text(const RunAs& run_as, unsigned which)
 {
-    return {.step = step, .which = static_cast<unsigned>(which), .error = errno};
+    const auto amount = [](rlim_t value) {
+        return value == RLIM_INFINITY ? "unlimited" : std::to_string(value);
+    };
+    if (which >= run_as.limits.size())
+        return {};
+    const auto& [name, resource, value] = run_as.limits[which];
+    return fmt::format("{} to {} (hard: {})", quote(name), amount(value.rlim_cur),
+                       amount(value.rlim_max));
 }
 
-/// What needs privileges, and what must be done while there are some.
-std::optional<SetupFailure> apply_limits(const RunAs& run_as) noexcept
+std::string in_parentheses(const std::string& remedy)
 {
-    // Opened before the limits: the lowest free number may lie above the new one.
-    const bool has_score = !run_as.oom_score_adj.empty();
-    const int score = has_score ? ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC) : -1;
-    if (has_score && score < 0)
-        return failed(SetupStep::oom_score);
-
-    for (std::size_t i = 0; i < run_as.limits.size(); ++i) {
-        const auto& limit = run_as.limits[i];
-        // In C++ the first parameter is an enumeration of glibc's.
-        if (::setrlimit(static_cast<__rlimit_resource>(limit.resource), &limit.value) < 0)
-            return failed(SetupStep::limits, i);
-    }
-    if (run_as.nice && ::setpriority(PRIO_PROCESS, 0, *run_as.nice) < 0)
-        return failed(SetupStep::nice);
-    if (has_score && !write_oom_score_adj(score, run_as.oom_score_adj))
-        return failed(SetupStep::oom_score);
-    if (!run_as.cpu_mask.empty() && !set_affinity(run_as.cpu_mask))
-        return failed(SetupStep::affinity);
-    if (run_as.umask)
-        ::umask(*run_as.umask);
-    return std::nullopt;
+    return remedy.empty() ? "" : " (" + remedy + ")";
 }
 
-/// Groups first: without root they cannot be changed any more.
-std::optional<SetupFailure> change_identity(const RunAs& run_as) noexcept
+/// Whom the child could not be, where that may be why something is refused.
+std::string who_may(const RunAs& run_as, int error, const char* what)
 {
-    if (run_as.groups && ::setgroups(run_as.groups->size(), run_as.groups->data()) < 0)
-        return failed(SetupStep::groups);
-    if (run_as.group && ::setresgid(*run_as.group, *run_as.group, *run_as.group) < 0)
-        return failed(SetupStep::group);
-    if (run_as.user && !change_user(*run_as.user))
-        return failed(SetupStep::user);
-    return std::nullopt;
+    const bool matters = error == EACCES && !run_as.config.user.empty();
+    return matters ? fmt::format("user {} {}", quote(run_as.config.user), what) : "";
 }
 
 } // namespace
@@ -144,28 +244,41 @@ std::optional<SetupFailure> change_identity(const RunAs& run_as) noexcept
 std::optional<SetupFailure> set_up_child(const ChildProcess::Command& command, pid_t master,
                                          int kept) noexcept
 {
-    // Its own group: Ctrl-C in the terminal reaches the master alone, which then drains.
-    if (::setpgid(0, 0) < 0)
-        return failed(SetupStep::process_group);
-    if (command.cgroup && !command.cgroup->enter()) // while its descriptor has its number
-        return failed(SetupStep::cgroup);
-    if (!reset_signals())
-        return failed(SetupStep::signals);
-    if (!pass_descriptors(command, kept))
-        return failed(SetupStep::descriptors);
-    if (const auto failure = apply_limits(command.run_as))
-        return failure;
-    if (const auto failure = change_identity(command.run_as))
-        return failure;
-
-    // As the new user, so that it enters only what it may.
-    if (!command.cwd.empty() && ::chdir(command.cwd.c_str()) < 0)
-        return failed(SetupStep::cwd);
-    if (command.run_as.no_new_privs && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return failed(SetupStep::no_new_privs);
-    if (command.end_signal != 0 && !follow(master, command.end_signal))
-        return failed(SetupStep::end_signal);
+    Child child{.command = command, .run_as = command.run_as, .master = master, .kept = kept};
+    for (unsigned i = 0; i < steps.size(); ++i)
+        if (!steps[i].take(child))
+            return SetupFailure{.step = i, .limit = child.limit, .error = errno};
     return std::nullopt;
+}
+
+std::string describe(const SetupFailure& failure, const ChildProcess::Command& command,
+                     const std::string& path)
+{
+    const auto& run_as = command.run_as;
+    if (failure.step >= steps.size())
+        return path + ": cannot be executed: " + explain_exec_error(failure.error) +
+               in_parentheses(who_may(run_as, failure.error,
+                                      "must be allowed to execute it, and to enter every folder "
+                                      "on the way to it"));
+
+    const auto& step = steps[failure.step];
+    const bool is_folder = step.take == change_folder;
+    const bool is_refused = failure.error == EPERM || failure.error == EACCES;
+    const auto name =
+        fmt::format(fmt::runtime(step.name), fmt::arg("score", run_as.oom_score_adj),
+                    fmt::arg("limit", limit_text(run_as, failure.limit)),
+                    fmt::arg("nice", run_as.config.nice.value_or(0)),
+                    fmt::arg("user", quote(run_as.config.user)),
+                    fmt::arg("group", run_as.config.group.empty()
+                                          ? "the group of user " + quote(run_as.config.user)
+                                          : "group " + quote(run_as.config.group)));
+    const std::string reason = step.take == set_affinity && failure.error == EINVAL
+                                   ? "usher may use none of these CPUs"
+                                   : std::strerror(failure.error);
+    const auto remedy = is_folder ? who_may(run_as, failure.error, "must be allowed to enter it")
+                                  : std::string{is_refused ? step.remedy : ""};
+    return fmt::format("{}: {} failed: {}{}", is_folder ? command.cwd : path, name, reason,
+                       in_parentheses(remedy));
 }
 
 } // namespace usher

@@ -33,16 +33,10 @@ std::vector<unsigned long> cpu_mask(const AffinityConfig& affinity, unsigned slo
 RunAs make_run_as(const RunAsConfig& config, unsigned slot)
 {
     RunAs run_as{
-        .nice = config.nice,
+        .config = config,
+        .limits = {},
         .oom_score_adj = config.oom_score_adj ? std::to_string(*config.oom_score_adj) : "",
         .cpu_mask = cpu_mask(config.cpu_affinity, slot),
-        .umask = config.umask,
-        .groups = config.ids.groups,
-        .group = config.ids.group,
-        .user = config.ids.user,
-        .no_new_privs = config.no_new_privs,
-        .user_name = config.user,
-        .group_name = config.group,
     };
     for (const auto& [name, limit] : config.rlimits) {
         const auto* const known = std::ranges::find(resource_names, name, &ResourceName::name);

@@ -3,12 +3,10 @@
 
 #include "balancer/config/run_as_config.hpp"
 
-#include <optional>
 #include <string>
 #include <vector>
 
 #include <sys/resource.h>
-#include <sys/types.h>
 
 namespace usher {
 
@@ -21,18 +19,10 @@ struct RunAs {
         rlimit value;
     };
 
-    std::vector<Limit> limits;
-    std::optional<int> nice;
+    RunAsConfig config;
+    std::vector<Limit> limits;           ///< its `rlimits`
     std::string oom_score_adj;           ///< as the kernel reads it
     std::vector<unsigned long> cpu_mask; ///< as sched_setaffinity(2) takes it
-    std::optional<mode_t> umask;
-    std::optional<std::vector<gid_t>> groups;
-    std::optional<gid_t> group;
-    std::optional<uid_t> user;
-    bool no_new_privs = false;
-
-    std::string user_name;  ///< for messages
-    std::string group_name; ///< for messages
 };
 
 /// `config` for the worker in `slot`, from 1.

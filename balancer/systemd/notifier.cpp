@@ -122,7 +122,7 @@ ServiceState::Facts Notifier::facts() const
     for (const auto& pool : pools_.all()) {
         auto facts = facts_of(*pool);
         for (const auto& slot : pool->slots()) {
-            const bool was_ready = were_ready_.contains({facts.name, slot->place().slot});
+            const bool was_ready = were_ready_.contains({facts.name, slot->identity().slot});
             facts.was_ready |= was_ready;
             facts.awaited += !was_ready && !slot->is_over() ? 1 : 0;
         }

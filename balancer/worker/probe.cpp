@@ -3,6 +3,7 @@
 
 #include "balancer/config/units/duration.hpp"
 #include "common/async/adopt_fd.hpp"
+#include "common/async/back_off.hpp"
 #include "common/async/spawn.hpp"
 #include "common/sys/socket/channel_pair.hpp"
 
@@ -17,7 +18,6 @@
 #include <boost/beast/http/read.hpp>
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <array>
 #include <system_error>
 #include <utility>
@@ -35,21 +35,17 @@ using namespace std::chrono_literals;
 
 constexpr auto as_result = asio::as_tuple(asio::deferred);
 
-// A worker that warms up is found ready soon, one that takes long is not pestered.
-constexpr auto first_pause = 100ms;
-constexpr auto longest_pause = 1'000ms;
-
 /// The most bytes of an answer's head; nothing of its body is kept.
 constexpr std::uint32_t longest_head = 8 * 1024;
 
 } // namespace
 
 Probe::Probe(const asio::any_io_executor& executor, std::shared_ptr<const PoolConfig> config,
-             HandOver hand_over, Observer& observer)
+             HandOver hand_over, Report report)
     : config_{std::move(config)},
       question_{config_->probe.value()},
       hand_over_{std::move(hand_over)},
-      observer_{observer},
+      report_{std::move(report)},
       socket_{executor},
       timer_{executor},
       failure_{name() + " has no answer yet"}
@@ -81,24 +77,22 @@ void Probe::hang_up() noexcept
 
 asio::awaitable<void> Probe::run()
 {
-    auto wait = first_pause;
+    // A worker that warms up is found ready soon, one that takes long is not pestered.
+    BackOff waits{100ms, 1'000ms};
     while (!stopped_ && config_->probe) {
         question_ = *config_->probe;
-        auto reason = co_await ask();
+        const auto reason = co_await ask();
         if (stopped_)
             break;
         const bool passed = reason.empty();
-        if (passed)
-            observer_.on_probe_passed();
-        else
-            fail(std::move(reason));
+        if (std::exchange(failure_, reason) != reason)
+            report_(passed);
         // Closed now, the worker's next write of the answer would kill it by SIGPIPE.
         co_await read_to_end();
         hang_up();
         if (passed || stopped_)
             break;
-        co_await pause(wait);
-        wait = std::min<std::chrono::milliseconds>(2 * wait, longest_pause);
+        co_await pause(waits.next());
     }
 }
 
@@ -106,14 +100,6 @@ asio::awaitable<void> Probe::pause(std::chrono::milliseconds duration)
 {
     timer_.expires_after(duration);
     co_await timer_.async_wait(as_result);
-}
-
-void Probe::fail(std::string reason)
-{
-    if (reason == failure_)
-        return;
-    failure_ = std::move(reason);
-    observer_.on_probe_failed();
 }
 
 /// Makes the connection and hands its other end to the worker; says what went wrong.

@@ -23,26 +23,17 @@ namespace usher {
 /// An actor that lives as a shared pointer: a question under way keeps it until stop().
 class Probe final : public std::enable_shared_from_this<Probe> {
 public:
-    /// Hears what became of the questions.
-    class Observer {
-    public:
-        /// The worker answered as it should; nothing further is asked.
-        virtual void on_probe_passed() = 0;
-
-        /// It did not; failure() says why.  Called again only if that has changed.
-        virtual void on_probe_failed() = 0;
-
-    protected:
-        ~Observer() = default;
-    };
-
     /// Hands the worker a connection; the descriptor stays the caller's.
     using HandOver = std::function<std::error_code(int fd)>;
 
-    /// `hand_over` is called, and `observer` must stay, until stop().  Each question is as `config`
-    /// has it by then; none follows where it has no `probe` any more.
+    /// Hears what became of the questions: the worker has `passed`, and nothing further is asked;
+    /// or failure() says why not.  Called again only if that has changed.
+    using Report = std::function<void(bool passed)>;
+
+    /// `hand_over` and `report` are called until stop().  Each question is as `config` has it by
+    /// then; none follows where it has no `probe` any more.
     Probe(const boost::asio::any_io_executor& executor, std::shared_ptr<const PoolConfig> config,
-          HandOver hand_over, Observer& observer);
+          HandOver hand_over, Report report);
 
     void start();
 
@@ -62,13 +53,12 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> read_to_end();
     [[nodiscard]] boost::asio::awaitable<void> pause(std::chrono::milliseconds duration);
     [[nodiscard]] std::string connect();
-    void fail(std::string reason);
     void hang_up() noexcept;
 
     std::shared_ptr<const PoolConfig> config_;
     ProbeConfig question_; ///< the last one
     HandOver hand_over_;
-    Observer& observer_;
+    Report report_;
     boost::asio::local::stream_protocol::socket socket_; ///< our end of the pair
     boost::asio::steady_timer timer_;
     std::string failure_;

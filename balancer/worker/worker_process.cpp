@@ -33,8 +33,9 @@ namespace {
 /// tracer's first, and no further event follows (ptrace(2), wait_consider_task() in the kernel).
 constexpr std::chrono::milliseconds traced_zombie_interval{100};
 
-/// What is to be done is said with the number of open connections, and waits no longer for it: the
-/// kernel's table of them is long where many have ended lately.
+/// A signal is said with the number of connections that it ends, so it waits for that; but no
+/// longer than this, and not if anything happens: the kernel's table of them is long where many
+/// have ended lately.
 constexpr std::chrono::milliseconds count_patience{5'000};
 
 WorkerLifecycle::Limits lifecycle_limits(const PoolConfig& config)
@@ -76,8 +77,9 @@ asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
         command.output = output_->worker_output();
         command.errors = output_->worker_errors();
     }
+    std::string cgroup_trouble;
     command.cgroup =
-        make_worker_cgroup(config_->run_as.cgroup, sys::own_cgroup(), identity_, cgroup_trouble_);
+        make_worker_cgroup(config_->run_as.cgroup, sys::own_cgroup(), identity_, cgroup_trouble);
     child_ = co_await ChildProcess::start(std::move(command), deadline);
     events_ = EventSource{events_.bus(),
                           {.pool = identity_.pool,
@@ -86,29 +88,30 @@ asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
                            .pid = pid(),
                            .generation = identity_.generation},
                           name()};
+    if (!cgroup_trouble.empty())
+        events_.publish(EventKind::note, log::Level::warning,
+                        "has no cgroup of its own: " + cgroup_trouble);
 }
 
 asio::awaitable<sys::ExitStatus> WorkerProcess::run()
 {
     const auto self = shared_from_this();
-    if (!cgroup_trouble_.empty())
-        events_.publish(EventKind::note, log::Level::warning,
-                        "has no cgroup of its own: " + cgroup_trouble_);
     if (output_)
         output_->start();
     WorkerLink::Observer& observer = *this;
     link_->start(pid(), observer);
     if (notify_)
-        notify_->start(make_run_as(config_->run_as, identity_.slot).user.value_or(::geteuid()),
+        notify_->start(config_->run_as.ids.user.value_or(::geteuid()),
                        [this](const Notification& notification) { on_notification(notification); });
     child_->async_wait([self] {
         self->has_shown_its_end_ = true;
-        self->wake();
+        self->wake_.cancel();
     });
 
     for (;;) {
         if (const auto status = child_->reap()) {
-            stop_probe();
+            if (probe_)
+                probe_->stop();
             detach();
             link_->finish();
             if (notify_)
@@ -120,9 +123,18 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
         const auto action = lifecycle_.advance(Clock::now());
         if (action != WorkerLifecycle::Action::none) {
             // Before anybody counts what is open: nothing more comes to it.
-            observer_.on_worker_leaving();
+            observer_.on_worker_change();
             detach();
-            perform(action, co_await open_text(action));
+            if (action == WorkerLifecycle::Action::drain)
+                drain();
+            const auto now = Clock::now();
+            wake_.expires_at(
+                action == WorkerLifecycle::Action::kill
+                    ? now
+                    : std::min(lifecycle_.deadline().value_or(Clock::time_point::max()),
+                               now + count_patience));
+            const auto open = co_await link_->count_open(wake_);
+            perform(action, open ? std::to_string(*open) : "an unknown number");
             continue;
         }
         auto deadline = lifecycle_.deadline().value_or(Clock::time_point::max());
@@ -143,15 +155,20 @@ std::string WorkerProcess::name() const
     return fmt::format("{} (pid {})", identity_.label, pid());
 }
 
-void WorkerProcess::wake()
+void WorkerProcess::tell(void (WorkerLifecycle::*what)(Clock::time_point))
 {
+    (lifecycle_.*what)(Clock::now());
     wake_.cancel();
 }
 
-void WorkerProcess::stop()
+/// It is at fault: what it had not taken goes to others, then it is ended.
+void WorkerProcess::blame(EventKind kind, const std::string& text,
+                          void (WorkerLifecycle::*end)(Clock::time_point))
 {
-    lifecycle_.stop(Clock::now());
-    wake();
+    if (lifecycle_.state() >= WorkerLifecycle::State::terminating)
+        return;
+    events_.publish(kind, log::Level::error, text);
+    tell(end);
 }
 
 Delivery WorkerProcess::send_message(const std::shared_ptr<const ProgramMessage>& message)
@@ -160,49 +177,23 @@ Delivery WorkerProcess::send_message(const std::shared_ptr<const ProgramMessage>
                                                               : link_->send_message(message);
 }
 
-void WorkerProcess::hurry()
+void WorkerProcess::look(Clock::time_point now, bool suspended)
 {
-    lifecycle_.hurry(Clock::now());
-    wake();
-}
-
-void WorkerProcess::retire(std::string reason)
-{
-    if (lifecycle_.state() >= WorkerLifecycle::State::terminating)
-        return;
-    events_.publish(EventKind::retired, log::Level::error, "retired, because it " + reason);
-    lifecycle_.retire(Clock::now());
-    wake();
-}
-
-void WorkerProcess::abort_hung(std::string reason)
-{
-    if (lifecycle_.state() >= WorkerLifecycle::State::terminating)
-        return;
-    events_.publish(EventKind::stalled, log::Level::error, "hangs, because " + std::move(reason));
-    lifecycle_.abort(Clock::now());
-    wake();
-}
-
-void WorkerProcess::audit()
-{
+    if (suspended)
+        hang_detector_.forgive(now);
     if (const auto fault = link_->audit(); !fault.empty())
-        retire(std::string{fault});
-}
-
-void WorkerProcess::look_for_hang(Clock::time_point now)
-{
+        on_fault(std::string{fault});
     if (lifecycle_.state() != WorkerLifecycle::State::ready)
         return;
     const auto known = figures().value_or(Figures{});
-    auto reason = hang_detector_.look({.now = now,
-                                       .stall_timeout = config_->stall_timeout,
-                                       .promised = first_stall_timeout_,
-                                       .queued = known.queued,
-                                       .taken = known.taken,
-                                       .heartbeat = std::max(known.heartbeat, watchdog_at_)});
+    const auto reason = hang_detector_.look({.now = now,
+                                             .stall_timeout = config_->stall_timeout,
+                                             .promised = first_stall_timeout_,
+                                             .queued = known.queued,
+                                             .taken = known.taken,
+                                             .heartbeat = std::max(known.heartbeat, watchdog_at_)});
     if (!reason.empty())
-        abort_hung(std::move(reason));
+        blame(EventKind::stalled, "hangs, because " + reason, &WorkerLifecycle::abort);
 }
 
 void WorkerProcess::follow(const PoolConfig& next)
@@ -211,15 +202,15 @@ void WorkerProcess::follow(const PoolConfig& next)
     lifecycle_.set_limits(lifecycle_limits(*config_));
     apply_limits();
     if (!config_->probe)
-        on_probe_passed(); // its word is enough
-    wake();
+        on_probe(true); // its word is enough
+    wake_.cancel();
 }
 
 void WorkerProcess::apply_limits()
 {
     recycle_policy_.set_limits(config_->recycle);
     link_->set_limits(config_->max_queue, recycle_policy_.limits().max_connections,
-                      [this] { observer_.on_worker_due(); });
+                      [this] { observer_.on_worker_change(); });
 }
 
 std::error_code WorkerProcess::sample_memory()
@@ -254,33 +245,15 @@ std::string WorkerProcess::look_for_recycling(Clock::time_point now) const
         {.connections = figures().value_or(Figures{}).handed_off, .age = age, .memory = memory_});
 }
 
-void WorkerProcess::forgive(Clock::time_point now) noexcept
+void WorkerProcess::on_probe(bool passed)
 {
-    hang_detector_.forgive(now);
-}
-
-void WorkerProcess::stop_probe() noexcept
-{
-    if (probe_)
-        probe_->stop();
-}
-
-std::string WorkerProcess::probe_failure() const
-{
-    return probe_ && !was_ready_ ? probe_->failure() : std::string{};
-}
-
-void WorkerProcess::on_probe_passed()
-{
-    if (lifecycle_.state() == WorkerLifecycle::State::probing) // or it is being ended by now
+    if (lifecycle_.state() != WorkerLifecycle::State::probing) // it is being ended by now
+        return;
+    if (passed)
         become_ready();
-}
-
-void WorkerProcess::on_probe_failed()
-{
-    if (lifecycle_.state() == WorkerLifecycle::State::probing)
+    else
         events_.publish(EventKind::probe_failed, log::Level::info,
-                        probe_failure() + "; it is asked again");
+                        probe_->failure() + "; it is asked again");
 }
 
 void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& open)
@@ -288,9 +261,14 @@ void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& o
     switch (action) {
     case WorkerLifecycle::Action::none:
         break;
-    case WorkerLifecycle::Action::drain:
-        drain(open);
+    case WorkerLifecycle::Action::drain: {
+        const auto known = figures();
+        const auto queue = known ? fmt::format("{} queued and ", known->queued) : std::string{};
+        events_.publish(EventKind::disconnect, log::Level::info,
+                        fmt::format("draining, {}{} open, for up to {}", queue, open,
+                                    format_duration(config_->drain_timeout)));
         break;
+    }
     case WorkerLifecycle::Action::terminate:
         if (lifecycle_.has_start_timed_out())
             events_.publish(
@@ -301,13 +279,13 @@ void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& o
         else
             events_.publish(
                 EventKind::signalled, log::Level::info,
-                fmt::format("{}, {} still open", "SIG" + signal_text(config_->stop_signal), open));
+                fmt::format("SIG{}, {} still open", signal_text(config_->stop_signal), open));
         end_with(config_->stop_signal);
         break;
     case WorkerLifecycle::Action::abort:
         events_.publish(
             EventKind::signalled, log::Level::warning,
-            fmt::format("{}, {} still open", "SIG" + signal_text(config_->hang_signal), open));
+            fmt::format("SIG{}, {} still open", signal_text(config_->hang_signal), open));
         end_with(config_->hang_signal);
         break;
     case WorkerLifecycle::Action::kill:
@@ -318,14 +296,8 @@ void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& o
     }
 }
 
-void WorkerProcess::drain(const std::string& open)
+void WorkerProcess::drain()
 {
-    const auto known = figures();
-    const auto queue = known ? fmt::format("{} queued and ", known->queued) : std::string{};
-    events_.publish(EventKind::disconnect, log::Level::info,
-                    fmt::format("draining, {}{} open, for up to {}", queue, open,
-                                format_duration(config_->drain_timeout)));
-    detach();
     if (!link_->drain(config_->drain_timeout) || ends_by_itself_)
         return;
     events_.publish(EventKind::signalled, log::Level::info,
@@ -333,20 +305,10 @@ void WorkerProcess::drain(const std::string& open)
     child_->signal(config_->stop_signal);
 }
 
-/// How many connections are open, for the log.
-asio::awaitable<std::string> WorkerProcess::open_text(WorkerLifecycle::Action action)
-{
-    const bool is_urgent = action == WorkerLifecycle::Action::kill;
-    asio::steady_timer deadline{wake_.get_executor(),
-                                is_urgent ? count_patience.zero() : count_patience};
-    const auto open = co_await link_->count_open(deadline);
-    co_return open ? std::to_string(*open) : "an unknown number";
-}
-
 std::string WorkerProcess::start_failure() const
 {
     if (probe_)
-        return probe_failure();
+        return was_ready_ ? std::string{} : probe_->failure();
     if (!lifecycle_.has_start_timed_out())
         return {};
     return config_->ready == Readiness::notify ? "it has not sent READY=1 to NOTIFY_SOCKET"
@@ -356,8 +318,8 @@ std::string WorkerProcess::start_failure() const
 void WorkerProcess::end_with(int signal)
 {
     // First what it had not taken goes to the others, then it is told.
-    stop_probe();
-    detach();
+    if (probe_)
+        probe_->stop();
     link_->cut_off();
     child_->signal(signal);
 }
@@ -370,8 +332,8 @@ void WorkerProcess::become_ready()
     hang_detector_.forgive(ready_at_);
     events_.publish(EventKind::ready, log::Level::info,
                     fmt::format("ready after {} ms", age().count()));
-    observer_.on_worker_ready(*this);
-    wake();
+    observer_.on_worker_ready();
+    wake_.cancel();
 }
 
 void WorkerProcess::on_online()
@@ -409,9 +371,9 @@ void WorkerProcess::be_ready()
         return become_ready();
 
     lifecycle_.on_probing();
-    Probe::Observer& observer = *this;
     probe_ = std::make_shared<Probe>(
-        wake_.get_executor(), config_, [this](int fd) { return link_->send_probe(fd); }, observer);
+        wake_.get_executor(), config_, [this](int fd) { return link_->send_probe(fd); },
+        [this](bool passed) { on_probe(passed); });
     events_.publish(EventKind::probing, log::Level::debug, "says it is ready: " + probe_->name());
     probe_->start();
 }
@@ -426,13 +388,12 @@ void WorkerProcess::on_leaving(std::string reason)
 
 void WorkerProcess::on_idle()
 {
-    lifecycle_.on_idle(Clock::now());
-    wake();
+    tell(&WorkerLifecycle::on_idle);
 }
 
 void WorkerProcess::on_fault(std::string reason)
 {
-    retire(std::move(reason));
+    blame(EventKind::retired, "retired, because it " + reason, &WorkerLifecycle::retire);
 }
 
 void WorkerProcess::on_note(std::string text)

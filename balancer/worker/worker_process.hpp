@@ -24,7 +24,6 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <utility>
 
 namespace usher {
 
@@ -33,8 +32,7 @@ namespace usher {
 ///
 /// An actor: run() ends when the process has ended, and only then.  Lives as a shared pointer,
 /// because waits under way keep it.
-class WorkerProcess final : private Probe::Observer,
-                            private WorkerLink::Observer,
+class WorkerProcess final : private WorkerLink::Observer,
                             public std::enable_shared_from_this<WorkerProcess> {
 public:
     using Clock = WorkerLifecycle::Clock;
@@ -42,14 +40,11 @@ public:
     class Observer {
     public:
         /// Connections may come to it: attach() brings them.
-        virtual void on_worker_ready(WorkerProcess& worker) noexcept = 0;
+        virtual void on_worker_ready() noexcept = 0;
 
-        /// It is ready no longer, and goes.
-        virtual void on_worker_leaving() noexcept = 0;
-
-        /// It has been given as many connections as it may have; called in the middle of a
-        /// hand-off, so it must do no more than take note.
-        virtual void on_worker_due() noexcept = 0;
+        /// It is ready no longer and goes, or has been given as many connections as it may have:
+        /// then in the middle of a hand-off, so it must do no more than take note.
+        virtual void on_worker_change() noexcept = 0;
 
     protected:
         ~Observer() = default;
@@ -78,17 +73,13 @@ public:
     [[nodiscard]] Delivery send_message(const std::shared_ptr<const ProgramMessage>& message);
 
     /// Lets it finish what it has, then ends it; see WorkerLifecycle.
-    void stop();
-    void hurry();
+    void stop() { tell(&WorkerLifecycle::stop); }
+    void hurry() { tell(&WorkerLifecycle::hurry); }
 
-    /// It is at fault, for `reason`: what it had not taken goes to others, then it is ended.
-    void retire(std::string reason);
-
-    /// Retires it if its scoreboard is not credible.
-    void audit();
-
-    /// Ends it with `hang_signal` if it does not take what it is given or its loop stands still.
-    void look_for_hang(Clock::time_point now);
+    /// Retires it if its scoreboard is not credible, and ends it with `hang_signal` if it does not
+    /// take what it is given or its loop stands still.  If all were `suspended`, nobody is to blame
+    /// for what did not happen until `now`.
+    void look(Clock::time_point now, bool suspended);
 
     /// Follows what is new since it was started, as far as one that runs can; see bring_in().
     void follow(const PoolConfig& next);
@@ -99,9 +90,6 @@ public:
 
     /// Why it has served long enough: one clause; empty if it has not, or is not ready.
     [[nodiscard]] std::string look_for_recycling(Clock::time_point now) const;
-
-    /// All were suspended, so nobody is to blame for what did not happen until `now`.
-    void forgive(Clock::time_point now) noexcept;
 
     /// How the log calls it: `worker 1 (pid 4711)`.
     [[nodiscard]] std::string name() const;
@@ -115,11 +103,6 @@ public:
 
     /// The last lines it wrote to its standard error, if the master reads it.
     [[nodiscard]] std::deque<std::string> last_output() const;
-
-    [[nodiscard]] std::uint64_t memory() const noexcept { return memory_; }
-
-    /// Why it is not ready although it says so: one clause; empty if it is, or does not say so.
-    [[nodiscard]] std::string probe_failure() const;
 
     /// Why it was not ready in time, as far as anybody can tell: one clause, empty if not.
     [[nodiscard]] std::string start_failure() const;
@@ -136,17 +119,14 @@ public:
     }
 
 private:
-    void on_probe_passed() override;
-    void on_probe_failed() override;
-
-    void wake();
+    void on_probe(bool passed);
+    void tell(void (WorkerLifecycle::*what)(Clock::time_point));
+    void blame(EventKind kind, const std::string& text,
+               void (WorkerLifecycle::*end)(Clock::time_point));
     void apply_limits();
-    [[nodiscard]] boost::asio::awaitable<std::string> open_text(WorkerLifecycle::Action action);
+    void drain();
     void perform(WorkerLifecycle::Action action, const std::string& open);
-    void stop_probe() noexcept;
-    void drain(const std::string& open);
     void end_with(int signal);
-    void abort_hung(std::string reason);
     void become_ready();
     void be_ready();
     void on_notification(const Notification& notification);
@@ -166,7 +146,6 @@ private:
     std::shared_ptr<WorkerLink> link_;
     std::shared_ptr<NotifyInbox> notify_;  ///< null: its dialect has a way of its own
     std::shared_ptr<OutputReader> output_; ///< null: it has our descriptors
-    std::string cgroup_trouble_;           ///< why it has none of its own although it should
     std::unique_ptr<ChildProcess> child_;  ///< null before start() has returned
     EventSource events_;
     WorkerLifecycle lifecycle_;

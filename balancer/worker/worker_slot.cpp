@@ -14,27 +14,19 @@ namespace asio = boost::asio;
 
 namespace usher {
 
-namespace {
-
 using Clock = WorkerProcess::Clock;
 
-RestartPolicy::Duration since(Clock::time_point start)
-{
-    return std::chrono::duration_cast<RestartPolicy::Duration>(Clock::now() - start);
-}
-
-} // namespace
-
 WorkerSlot::WorkerSlot(asio::any_io_executor executor, std::shared_ptr<const PoolConfig> config,
-                       Place place, Intake& intake, EventBus& events, Outputs& outputs,
-                       Owner& owner)
+                       std::uint64_t member, WorkerIdentity identity, Intake& intake,
+                       EventBus& events, Outputs& outputs, Owner& owner)
     : executor_{std::move(executor)},
       config_{std::move(config)},
-      place_{std::move(place)},
+      member_{member},
+      identity_{std::move(identity)},
       intake_{intake},
       events_{events,
-              {.pool = config_->name, .slot = place_.slot, .generation = place_.generation},
-              place_.label},
+              {.pool = identity_.pool, .slot = identity_.slot, .generation = identity_.generation},
+              identity_.label},
       outputs_{outputs},
       owner_{owner},
       policy_{config_->restart},
@@ -49,34 +41,25 @@ asio::awaitable<void> WorkerSlot::run()
         const auto started = Clock::now();
         co_await run_worker();
         if (!stopping_)
-            co_await back_off(since(started));
+            co_await back_off(std::chrono::floor<RestartPolicy::Duration>(Clock::now() - started));
     }
     ended_ = true;
-    owner_.on_ended(*this);
-}
-
-asio::awaitable<std::shared_ptr<WorkerProcess>> WorkerSlot::start_worker()
-{
-    WorkerProcess::Observer& observer = *this;
-    const WorkerIdentity identity{.pool = config_->name,
-                                  .slot = place_.slot,
-                                  .id = owner_.next_worker_id(),
-                                  .generation = place_.generation,
-                                  .label = place_.label};
-    const auto config = std::make_shared<PoolConfig>(*config_);
-    const auto worker = std::make_shared<WorkerProcess>(
-        executor_, config, identity, intake_.connect(config, identity), events_.bus(), outputs_,
-        observer, roll_dice());
-    delay_.expires_after(config_->start_timeout);
-    co_await worker->start(delay_);
-    co_return worker;
+    owner_.on_change(*this);
 }
 
 asio::awaitable<void> WorkerSlot::run_worker()
 {
     ++starts_;
     try {
-        worker_ = co_await start_worker();
+        WorkerProcess::Observer& observer = *this;
+        identity_.id = owner_.next_worker_id();
+        const auto config = std::make_shared<PoolConfig>(*config_);
+        auto worker = std::make_shared<WorkerProcess>(
+            executor_, config, identity_, intake_.connect(config, identity_), events_.bus(),
+            outputs_, observer, roll_dice());
+        delay_.expires_after(config_->start_timeout);
+        co_await worker->start(delay_);
+        worker_ = std::move(worker);
     } catch (const std::exception& e) {
         last_failure_ = e.what();
         last_output_.clear();
@@ -100,22 +83,7 @@ asio::awaitable<void> WorkerSlot::run_worker()
         EventKind::exit, stopping_ ? log::Level::info : log::Level::warning,
         fmt::format("{} after {} ms", status.to_string(), worker_->age().count()));
     worker_.reset();
-    owner_.on_down(*this);
-    owner_.on_change();
-}
-
-bool WorkerSlot::should_give_up() const noexcept
-{
-    return on_trial_ || (!owner_.was_ever_ready() && policy_.failures() >= config_->start_attempts);
-}
-
-void WorkerSlot::give_up()
-{
-    failed_ = true;
-    events_.publish(EventKind::gave_up, log::Level::error,
-                    fmt::format("failed {} times in a row, given up; last: {}", policy_.failures(),
-                                last_failure_));
-    publish_last_output();
+    owner_.on_change(*this);
 }
 
 void WorkerSlot::publish_last_output()
@@ -131,8 +99,13 @@ void WorkerSlot::publish_last_output()
 asio::awaitable<void> WorkerSlot::back_off(RestartPolicy::Duration uptime)
 {
     const auto delay = policy_.after_exit(uptime, roll_dice());
-    if (!delay || should_give_up()) {
-        give_up();
+    if (!delay || on_trial_ ||
+        (!owner_.was_ever_ready() && policy_.failures() >= config_->start_attempts)) {
+        failed_ = true;
+        events_.publish(EventKind::gave_up, log::Level::error,
+                        fmt::format("failed {} times in a row, given up; last: {}",
+                                    policy_.failures(), last_failure_));
+        publish_last_output();
         co_return;
     }
     events_.publish(EventKind::back_off, log::Level::info,
@@ -173,7 +146,7 @@ void WorkerSlot::stop()
     if (std::exchange(stopping_, true))
         return;
     delay_.expires_at(Clock::time_point::min()); // and no later wait begins
-    owner_.on_change();
+    owner_.on_change(*this);
     if (worker_)
         worker_->stop();
 }
@@ -185,16 +158,11 @@ void WorkerSlot::hurry()
         worker_->hurry();
 }
 
-void WorkerSlot::on_worker_ready(WorkerProcess& worker) noexcept
+void WorkerSlot::on_worker_ready() noexcept
 {
     if (routed_)
-        worker.attach();
-    owner_.on_ready(*this);
-}
-
-void WorkerSlot::on_worker_leaving() noexcept
-{
-    owner_.on_down(*this);
+        worker_->attach();
+    owner_.on_change(*this);
 }
 
 } // namespace usher

@@ -16,7 +16,6 @@
 #include <memory>
 #include <random>
 #include <string>
-#include <vector>
 
 namespace usher {
 
@@ -38,32 +37,20 @@ public:
         /// True once any worker of the pool has been ready.
         [[nodiscard]] virtual bool was_ever_ready() const noexcept = 0;
 
-        /// A worker of `slot` is ready, or is so no longer and another may follow.
-        virtual void on_ready(const WorkerSlot& slot) noexcept = 0;
-        virtual void on_down(const WorkerSlot& slot) noexcept = 0;
-
-        /// `slot` starts nothing more, and nothing of it is left.
-        virtual void on_ended(const WorkerSlot& slot) noexcept = 0;
-
-        /// A worker has been given as many connections as it may have; see WorkerProcess.
-        virtual void on_recycling_due() noexcept = 0;
-
-        /// A worker ended, or the slot was told to stop.
-        virtual void on_change() noexcept = 0;
+        /// A worker of `slot` is ready, is so no longer, is due to be replaced, or has ended; or
+        /// the slot was told to stop, or has ended.  Perhaps in the middle of a hand-off, so it
+        /// must do no more than take note.
+        virtual void on_change(const WorkerSlot& slot) noexcept = 0;
 
     protected:
         ~Owner() = default;
     };
 
-    struct Place {
-        std::uint64_t member; ///< which of those that ever stood for the place; see Exchange
-        unsigned slot;
-        unsigned generation;
-        std::string label; ///< `worker 1` or `worker api/1`
-    };
-
+    /// `identity` is that of its workers, but for the id.  Its number `member` is never used twice;
+    /// see Exchange.
     WorkerSlot(boost::asio::any_io_executor executor, std::shared_ptr<const PoolConfig> config,
-               Place place, Intake& intake, EventBus& events, Outputs& outputs, Owner& owner);
+               std::uint64_t member, WorkerIdentity identity, Intake& intake, EventBus& events,
+               Outputs& outputs, Owner& owner);
 
     [[nodiscard]] boost::asio::awaitable<void> run();
 
@@ -89,7 +76,10 @@ public:
     /// The worker at present, null between two.
     [[nodiscard]] WorkerProcess* worker() noexcept { return worker_.get(); }
 
-    [[nodiscard]] const Place& place() const noexcept { return place_; }
+    [[nodiscard]] std::uint64_t member() const noexcept { return member_; }
+
+    /// Of the last worker that it has started, if any.
+    [[nodiscard]] const WorkerIdentity& identity() const noexcept { return identity_; }
     [[nodiscard]] const PoolConfig& config() const noexcept { return *config_; }
     [[nodiscard]] bool is_ready() const noexcept;
 
@@ -115,20 +105,17 @@ public:
     void publish_last_output();
 
 private:
-    void on_worker_ready(WorkerProcess& worker) noexcept override;
-    void on_worker_leaving() noexcept override;
-    void on_worker_due() noexcept override { owner_.on_recycling_due(); }
+    void on_worker_ready() noexcept override;
+    void on_worker_change() noexcept override { owner_.on_change(*this); }
 
-    [[nodiscard]] boost::asio::awaitable<std::shared_ptr<WorkerProcess>> start_worker();
     [[nodiscard]] boost::asio::awaitable<void> run_worker();
-    [[nodiscard]] bool should_give_up() const noexcept;
     [[nodiscard]] boost::asio::awaitable<void> back_off(RestartPolicy::Duration uptime);
-    void give_up();
     [[nodiscard]] double roll_dice() { return std::uniform_real_distribution{-1.0, 1.0}(dice_); }
 
     boost::asio::any_io_executor executor_;
     std::shared_ptr<const PoolConfig> config_;
-    Place place_;
+    std::uint64_t member_;
+    WorkerIdentity identity_;
     Intake& intake_;
     EventSource events_;
     Outputs& outputs_;

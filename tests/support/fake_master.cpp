@@ -35,14 +35,14 @@ void set_variable(const char* name, const std::string& value)
 
 } // namespace
 
-FakeMaster::FakeMaster() : board_{Scoreboard::open(channel_->page().fd())}
+FakeMaster::FakeMaster() : board_{Scoreboard::open(channel_->scoreboard().fd())}
 {
     auto control = sys::make_channel_pair();
     control_ = std::move(control.parent);
 
     inherit(env::handoff_fd, duplicate(channel_->worker_ends().front()));
     inherit(env::control_fd, std::move(control.child));
-    inherit(env::scoreboard_fd, duplicate(channel_->page().fd()));
+    inherit(env::scoreboard_fd, duplicate(channel_->scoreboard().fd()));
     set_variable(env::protocol, std::to_string(env::protocol_version));
     set_variable(env::worker_id, "7");
     set_variable(env::slot, "2");

@@ -38,7 +38,7 @@ public:
     std::vector<Connection> taken; ///< what receive() and take_all() read, in order
 
 private:
-    Scoreboard board_ = Scoreboard::open(channel.page().fd());
+    Scoreboard board_ = Scoreboard::open(channel.scoreboard().fd());
     std::vector<std::byte> buffer_ = std::vector<std::byte>(wire::max_handoff_packet);
     sys::FdMessage message_;
 };

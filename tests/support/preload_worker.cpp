@@ -50,7 +50,7 @@ PreloadWorker::PreloadWorker(const std::vector<sys::SocketAddress>& listeners,
                              const std::vector<std::string>& steps,
                              std::chrono::milliseconds drain_timeout)
     : channel_{std::in_place, 64, assign_queues(listeners)},
-      board_{Scoreboard::open(channel_->page().fd())}
+      board_{Scoreboard::open(channel_->scoreboard().fd())}
 {
     auto control = sys::make_channel_pair();
     control_ = std::move(control.parent);
@@ -62,9 +62,9 @@ PreloadWorker::PreloadWorker(const std::vector<sys::SocketAddress>& listeners,
     add_preload(environment, config_of_pool(drain_timeout), listeners,
                 {.queues = inherited,
                  .control = control.child.get(),
-                 .scoreboard = channel_->page().fd(),
+                 .scoreboard = channel_->scoreboard().fd(),
                  .first_number = first_number});
-    inherited.insert(inherited.end(), {control.child.get(), channel_->page().fd()});
+    inherited.insert(inherited.end(), {control.child.get(), channel_->scoreboard().fd()});
 
     std::vector<std::string> variables;
     for (const auto& [name, value] : environment)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/dispatch/handoff_socket.hpp"
+#include "common/sys/socket/channel_pair.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -24,7 +24,7 @@ public:
     ///
     /// Throws boost::system::system_error.
     void start(const boost::asio::any_io_executor& executor,
-               const std::vector<HandoffSocket>& sockets, const std::function<void()>& handler);
+               const std::vector<sys::ChannelPair>& sockets, const std::function<void()>& handler);
     void stop() noexcept;
 
 private:

@@ -45,8 +45,8 @@ WorkerLink::Equipment NativeLink::equip(std::map<std::string, std::string>& envi
     environment[env::handoff_fd] = std::to_string(first_number);
     environment[env::control_fd] = std::to_string(first_number + 1);
     environment[env::scoreboard_fd] = std::to_string(first_number + 2);
-    return {
-        .descriptors = {handoff_->worker_ends().front(), worker_control(), handoff_->page().fd()}};
+    return {.descriptors = {handoff_->worker_ends().front(), worker_control(),
+                            handoff_->scoreboard().fd()}};
 }
 
 void NativeLink::set_limits(std::size_t max_queue, std::uint64_t due_at,

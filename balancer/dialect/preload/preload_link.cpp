@@ -38,9 +38,9 @@ WorkerLink::Equipment PreloadLink::equip(std::map<std::string, std::string>& env
     add_preload(environment, *config_, listeners_,
                 {.queues = descriptors,
                  .control = worker_control(),
-                 .scoreboard = handoff().page().fd(),
+                 .scoreboard = handoff().scoreboard().fd(),
                  .first_number = first_number});
-    descriptors.insert(descriptors.end(), {worker_control(), handoff().page().fd()});
+    descriptors.insert(descriptors.end(), {worker_control(), handoff().scoreboard().fd()});
     return {.descriptors = std::move(descriptors)};
 }
 
@@ -103,7 +103,8 @@ PreloadLink::count_open(asio::steady_timer& deadline) const
 
 std::string PreloadLink::explain_not_ready() const
 {
-    return explain_missing(listeners_, handoff().page().preload_progress());
+    return explain_missing(listeners_,
+                           handoff().scoreboard().page().preload.load(std::memory_order_relaxed));
 }
 
 } // namespace usher

@@ -53,11 +53,6 @@ std::error_code Cgroup::kill() noexcept
     return ::write(kill_.get(), "1", 1) == 1 ? std::error_code{} : last_error();
 }
 
-UniqueFd Cgroup::open_events() const
-{
-    return open_file(folder_, "cgroup.events", O_RDONLY);
-}
-
 bool Cgroup::remove() noexcept
 {
     // Once only: a namesake would be somebody else's.

@@ -30,9 +30,6 @@ public:
     /// Sends SIGKILL to all who live in it, and below it, whoever their parents are.
     [[nodiscard]] std::error_code kill() noexcept;
 
-    /// Its `cgroup.events`, which has POLLPRI when its last inhabitant has gone.
-    [[nodiscard]] UniqueFd open_events() const;
-
     /// Removes it and what was made below it.  False while somebody lives there.
     [[nodiscard]] bool remove() noexcept;
 

@@ -79,8 +79,8 @@ TEST_CASE_FIXTURE(Fixture, "what was sent is closed, and the rest stays in its o
     push(4);
     for (std::size_t i = 0; i < 3; ++i)
         batch.assign(i, i % 2);
-    batch.on_sent(1);
-    batch.on_unsent(0);
+    batch.settle(1, true);
+    batch.settle(0, false);
     const int sent = batch.fd(1);
     CHECK(is_open(sent));
 
@@ -101,7 +101,7 @@ TEST_CASE_FIXTURE(Fixture, "a batch is full with 64 and can be filled again")
         for (std::size_t i = 0; i < batch.size(); ++i)
             batch.assign(i, i % 3);
         for (const std::size_t slot : {0U, 1U, 2U})
-            batch.on_sent(slot);
+            batch.settle(slot, true);
         batch.close_sent();
         CHECK(batch.is_empty());
         CHECK_FALSE(batch.has_waiting());

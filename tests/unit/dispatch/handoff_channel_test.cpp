@@ -150,7 +150,7 @@ TEST_CASE_FIXTURE(Fixture, "a worker that reads no more breaks the channel for g
     const int worker_end = channel.worker_ends().front();
     REQUIRE(::shutdown(worker_end, SHUT_RD) == 0);
     CHECK(channel.room() > 0); // until something is sent
-    CHECK(hangs_up(channel.sockets().front().master_end()));
+    CHECK(hangs_up(channel.sockets().front().parent.get()));
 
     CHECK(hand_off(channel, null.get(), record_of(2)) == std::errc::broken_pipe);
     CHECK(channel.broken_by() == std::errc::broken_pipe);
@@ -205,7 +205,7 @@ TEST_CASE_FIXTURE(Fixture, "when its end was given away nothing is queued for th
 TEST_CASE_FIXTURE(Fixture, "both descriptors for the worker are close-on-exec here")
 {
     CHECK(is_close_on_exec(channel.worker_ends().front()));
-    CHECK(is_close_on_exec(channel.page().fd()));
+    CHECK(is_close_on_exec(channel.scoreboard().fd()));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a worker that writes to its hand-off socket is told that nobody reads")

@@ -47,7 +47,7 @@ struct Fixture : NoFdLeak {
 
     std::vector<std::uint64_t> take_all()
     {
-        while (queue.take(out) == ReclaimQueue::Outcome::taken) {
+        while (queue.take(out)) {
         }
         std::vector<std::uint64_t> ids;
         for (std::size_t i = 0; i < out.size(); ++i)
@@ -81,7 +81,7 @@ TEST_SUITE_BEGIN("reclaim_queue");
 TEST_CASE_FIXTURE(Fixture, "nothing is in a new queue")
 {
     CHECK(queue.is_empty());
-    CHECK(queue.take(out) == ReclaimQueue::Outcome::empty);
+    CHECK_FALSE(queue.take(out));
     CHECK(reports.list.empty());
 }
 
@@ -94,7 +94,7 @@ TEST_CASE_FIXTURE(Fixture, "what a dead worker had not taken comes back as it wa
     bury("worker 1", worker);
     CHECK_FALSE(queue.is_empty());
 
-    REQUIRE(queue.take(out) == ReclaimQueue::Outcome::taken);
+    REQUIRE(queue.take(out));
     REQUIRE(out.size() == 1);
     CHECK(out.record(0).id == 7);
     CHECK(out.record(0).listener == 3);
@@ -138,7 +138,7 @@ TEST_CASE_FIXTURE(Fixture, "a packet of nothing but suspects is taken and brings
     hand_off(worker, {reclaimed_once(1)});
     bury("worker 1", worker);
 
-    CHECK(queue.take(out) == ReclaimQueue::Outcome::taken);
+    CHECK(queue.take(out));
     CHECK(out.is_empty());
 }
 
@@ -149,11 +149,11 @@ TEST_CASE_FIXTURE(Fixture, "what a worker left is reported once, when nothing mo
     hand_off(worker, {record_of(2), record_of(3)});
     bury("worker 1 (pid 4711)", worker);
 
-    REQUIRE(queue.take(out) == ReclaimQueue::Outcome::taken);
-    REQUIRE(queue.take(out) == ReclaimQueue::Outcome::taken);
+    REQUIRE(queue.take(out));
+    REQUIRE(queue.take(out));
     CHECK(reports.list.empty());
-    CHECK(queue.take(out) == ReclaimQueue::Outcome::empty);
-    CHECK(queue.take(out) == ReclaimQueue::Outcome::empty);
+    CHECK_FALSE(queue.take(out));
+    CHECK_FALSE(queue.take(out));
     CHECK(queue.is_empty());
     CHECK((reports.list == Reports{{"worker 1 (pid 4711)", 3, 0}}));
 }
@@ -162,7 +162,7 @@ TEST_CASE_FIXTURE(Fixture, "a worker that left nothing is reported as well")
 {
     FakeWorker worker;
     bury("worker 1", worker);
-    CHECK(queue.take(out) == ReclaimQueue::Outcome::empty);
+    CHECK_FALSE(queue.take(out));
     CHECK((reports.list == Reports{{"worker 1", 0, 0}}));
 }
 
@@ -173,7 +173,7 @@ TEST_CASE_FIXTURE(Fixture, "without room for a whole packet it stays where it is
     bury("worker 1", worker);
     {
         const ScopedFdLimit limit{2};
-        CHECK(queue.take(out) == ReclaimQueue::Outcome::no_descriptors);
+        CHECK_FALSE(queue.take(out));
         CHECK(out.is_empty());
         CHECK_FALSE(queue.is_empty());
         CHECK(are_alive());

@@ -71,10 +71,9 @@ struct World {
         while (const auto action = exchange.next(now())) {
             const auto [kind, place, worker, like] = *action;
             switch (kind) {
-            case Kind::start:
-            case Kind::start_again: {
+            case Kind::start: {
                 REQUIRE_FALSE(closed);
-                const bool is_new = kind == Kind::start ? began : generation.at(like);
+                const bool is_new = like == 0 ? began : generation.at(like);
                 REQUIRE(members.emplace(worker, Member{.place = place, .is_new = is_new}).second);
                 generation[worker] = is_new;
                 break;
@@ -329,12 +328,12 @@ struct Script {
     std::string actions(Exchange::Clock::time_point now = begin_of_time)
     {
         static const std::map<Kind, std::string> names{
-            {Kind::start, "start"},  {Kind::start_again, "again"}, {Kind::keep, "keep"},
-            {Kind::route, "route"},  {Kind::unroute, "unroute"},   {Kind::stop, "stop"},
-            {Kind::vacate, "vacate"}};
+            {Kind::start, "start"},     {Kind::keep, "keep"}, {Kind::route, "route"},
+            {Kind::unroute, "unroute"}, {Kind::stop, "stop"}, {Kind::vacate, "vacate"}};
         std::string text;
         while (const auto action = exchange.next(now))
-            text += (text.empty() ? "" : ", ") + names.at(action->kind) + " " +
+            text += (text.empty() ? "" : ", ") +
+                    (action->like != 0 ? "again" : names.at(action->kind)) + " " +
                     std::to_string(action->worker) + "@" + std::to_string(action->place);
         return text;
     }

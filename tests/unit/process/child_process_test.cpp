@@ -16,8 +16,10 @@
 #include <boost/asio/steady_timer.hpp>
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -27,6 +29,8 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -406,6 +410,15 @@ TEST_CASE_FIXTURE(Fixture, "a child has the given environment and no other varia
           }) == "PATH=/usr/bin:/bin\nA=1\nB=two words\n");
 }
 
+TEST_CASE_FIXTURE(Fixture, "a variable may have the child's own number as its value")
+{
+    const auto own = output_of(R"(echo $A $B $$ >&3)", [](Command& command) {
+        command.pid_variables = {"A", "B"};
+    });
+    const auto pid = own.substr(own.rfind(' ') + 1, own.size() - own.rfind(' ') - 2);
+    CHECK(own == pid + " " + pid + " " + pid + "\n");
+}
+
 TEST_CASE_FIXTURE(Fixture, "the arguments arrive as they are")
 {
     CHECK(output_of("printf '<%s>' \"$@\" >&3", [](Command& command) {
@@ -515,6 +528,46 @@ TEST_CASE_FIXTURE(Fixture, "a child that hangs before its exec is given up at th
                          "/bin/sh: cannot be executed in time: its disk, or that of its working "
                          "directory, does not answer",
                          SpawnError);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a child that is given up while somebody traces it holds nobody up")
+{
+    using Clock = std::chrono::steady_clock;
+    const FirstInChild action{[] {
+        first_in_child = nullptr;
+        ::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
+        if (::fork() == 0) {
+            const pid_t traced = ::getppid();
+            siginfo_t info{};
+            if (::ptrace(PTRACE_SEIZE, traced, nullptr, nullptr) == 0 &&
+                ::waitid(P_PID, static_cast<id_t>(traced), &info, WEXITED | WNOWAIT) == 0)
+                ::usleep(800'000); // nobody else sees its end until then
+            ::_exit(0);
+        }
+        ::pause();
+    }};
+    Clock::duration longest_turn{0};
+    auto last = Clock::now();
+    std::function<void()> turn = [&] {
+        timer.expires_after(std::chrono::milliseconds{10});
+        timer.async_wait([&](const boost::system::error_code& cancelled) {
+            longest_turn = std::max(longest_turn, Clock::now() - last);
+            last = Clock::now();
+            if (!cancelled)
+                turn();
+        });
+    };
+    turn();
+    boost::asio::steady_timer deadline{io, std::chrono::milliseconds{200}};
+    const auto began = Clock::now();
+    CHECK_THROWS_AS(static_cast<void>(start(io, shell("exit 0"), deadline)), SpawnError);
+    const bool was_traced = Clock::now() - began > std::chrono::milliseconds{900};
+    timer.cancel();
+    io.poll();
+    if (was_traced)
+        CHECK(longest_turn < std::chrono::milliseconds{600});
+    else
+        MESSAGE("not run: this system does not allow to trace");
 }
 
 TEST_CASE_FIXTURE(Fixture, "what is left of the child's group is gone after reap()")
