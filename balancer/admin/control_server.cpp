@@ -6,9 +6,12 @@
 #include "balancer/events/event_source.hpp"
 #include "balancer/listen/unix_listener.hpp"
 #include "common/async/adopt_fd.hpp"
+#include "common/async/spawn.hpp"
 #include "common/log.hpp"
 #include "common/sys/socket/accept.hpp"
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
 #include <fmt/core.h>
 
 #include <tuple>
@@ -90,30 +93,20 @@ void ControlServer::go_without(const std::string& reason)
 void ControlServer::start()
 {
     if (listener_.is_open())
-        wait();
+        spawn(executor_, run());
 }
 
-void ControlServer::wait()
+asio::awaitable<void> ControlServer::run()
 {
-    listener_.async_wait(asio::posix::stream_descriptor::wait_read,
-                         [this](const boost::system::error_code& error) {
-                             if (error || !listener_.is_open())
-                                 return;
-                             if (sys::is_out_of_resources(accept_all()))
-                                 pause();
-                             else
-                                 wait();
-                         });
-}
-
-/// The one that waits would wake us again at once.
-void ControlServer::pause()
-{
-    pause_.expires_after(pause_without_descriptors);
-    pause_.async_wait([this](const boost::system::error_code& cancelled) {
-        if (!cancelled)
-            wait();
-    });
+    while (listener_.is_open()) {
+        co_await listener_.async_wait(asio::posix::stream_descriptor::wait_read,
+                                      asio::as_tuple(asio::deferred));
+        if (listener_.is_open() && sys::is_out_of_resources(accept_all())) {
+            // The one that waits would wake us again at once.
+            pause_.expires_after(pause_without_descriptors);
+            co_await pause_.async_wait(asio::as_tuple(asio::deferred));
+        }
+    }
 }
 
 std::error_code ControlServer::accept_all()

@@ -7,6 +7,7 @@
 #include "common/sys/fd/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
@@ -42,8 +43,7 @@ public:
 
 private:
     void go_without(const std::string& reason);
-    void wait();
-    void pause();
+    [[nodiscard]] boost::asio::awaitable<void> run();
     [[nodiscard]] std::error_code accept_all();
     void welcome(sys::UniqueFd connection);
 

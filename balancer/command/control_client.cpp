@@ -8,7 +8,6 @@
 
 #include <cstdio>
 #include <system_error>
-#include <variant>
 
 namespace usher {
 
@@ -48,6 +47,11 @@ public:
     }
 
 private:
+    [[nodiscard]] bool asked(Request::Command what) const noexcept
+    {
+        return command_.request.command == what;
+    }
+
     [[nodiscard]] ExitCode converse(ControlConnection& connection)
     {
         connected_ = true;
@@ -84,7 +88,7 @@ private:
             print(stdout, line.kind == Line::Kind::status ? line.text : text);
         else if (line.kind == Line::Kind::status)
             print(stdout, status_text(line.text));
-        else if (std::holds_alternative<EventsRequest>(command_.request) && !line.time.empty())
+        else if (asked(Request::Command::events) && !line.time.empty())
             print(stdout, line.time + " " + line.text);
         else
             print(stdout, line.text);
@@ -93,13 +97,13 @@ private:
     /// The master hung up without a result.
     [[nodiscard]] ExitCode at_end(ControlConnection& connection) const
     {
-        if (std::holds_alternative<StopRequest>(command_.request)) {
+        if (asked(Request::Command::stop)) {
             connection.wait_for_master_end();
             if (!command_.json)
                 print(stdout, "stopped");
             return ExitCode::done;
         }
-        if (answered_ && std::holds_alternative<EventsRequest>(command_.request))
+        if (answered_ && asked(Request::Command::events))
             return ExitCode::done; // there will be no more
         return complain(ExitCode::failed, "the master at " + path_ + " ended before it answered");
     }
@@ -111,7 +115,7 @@ private:
             return complain(ExitCode::timed_out, "the master at " + path_ +
                                                      " took no request within " + limit +
                                                      "; nothing was asked of it");
-        const bool asks_only = std::holds_alternative<StatusRequest>(command_.request);
+        const bool asks_only = asked(Request::Command::status);
         return complain(ExitCode::timed_out,
                         "no result from the master at " + path_ + " within " + limit +
                             (asks_only ? "" : "; it goes on with what it was asked"));
