@@ -65,29 +65,24 @@ ControlServer::~ControlServer() = default;
 void ControlServer::open()
 {
     try {
-        ControlLock lock{path_};
+        lock_.emplace(path_);
         auto socket = open_unix_listener(path_, owner_only, backlog);
-        lock_ = std::move(lock);
         listener_ = adopt_fd<asio::posix::stream_descriptor>(listener_.get_executor(),
                                                              std::move(socket.fd));
         file_ = std::move(socket.file);
-    } catch (const AddressInUse& e) {
-        if (!is_default_)
+    } catch (const std::exception& e) {
+        lock_.reset();
+        if (is_default_)
+            EventSource{operations_.events()}.publish(
+                EventKind::note, log::Level::warning,
+                fmt::format("no control socket: {}; give this one its own with --control PATH",
+                            e.what()));
+        else if (dynamic_cast<const AddressInUse*>(&e) != nullptr)
             throw AddressInUse{std::string{e.what()} +
                                "; stop it, or choose another path with --control"};
-        go_without(e.what());
-    } catch (const std::exception& e) {
-        if (!is_default_)
+        else
             throw;
-        go_without(e.what());
     }
-}
-
-void ControlServer::go_without(const std::string& reason)
-{
-    EventSource{operations_.events()}.publish(EventKind::note, log::Level::warning,
-                                              "no control socket: " + reason +
-                                                  "; give this one its own with --control PATH");
 }
 
 void ControlServer::start()
@@ -148,7 +143,7 @@ void ControlServer::close()
     for (const auto& weak : sessions_)
         if (const auto session = weak.lock())
             session->close();
-    lock_ = {};
+    lock_.reset();
 }
 
 } // namespace usher

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 
@@ -42,7 +43,6 @@ public:
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
 private:
-    void go_without(const std::string& reason);
     [[nodiscard]] boost::asio::awaitable<void> run();
     [[nodiscard]] std::error_code accept_all();
     void welcome(sys::UniqueFd connection);
@@ -51,7 +51,7 @@ private:
     std::string path_;
     bool is_default_;
     Operations& operations_;
-    ControlLock lock_; ///< goes after the file
+    std::optional<ControlLock> lock_; ///< goes after the file
     boost::asio::posix::stream_descriptor listener_;
     boost::asio::steady_timer pause_;
     SocketFile file_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/request.hpp"
 
-#include "balancer/config/json/message_text.hpp"
+#include "balancer/config/json/json_text.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "balancer/events/time_text.hpp"
 
@@ -32,9 +32,7 @@ std::optional<Json> parse_object(std::string_view line)
         return !too_deep;
     };
     auto json = Json::parse(line, watch, false);
-    if (too_deep || !json.is_object())
-        return std::nullopt;
-    return json;
+    return too_deep || !json.is_object() ? std::nullopt : std::optional{std::move(json)};
 }
 
 std::string text_of(const Json& json, const char* key)
@@ -140,24 +138,19 @@ std::string encode_dropped(std::uint64_t lines)
 
 Line decode_line(std::string_view line)
 {
+    constexpr Names<Line::Kind, 4> kinds{{{Line::Kind::event, "event"},
+                                          {Line::Kind::status, "status"},
+                                          {Line::Kind::dropped, "dropped"},
+                                          {Line::Kind::result, "result"}}};
     const auto json = parse_object(line);
     if (!json)
         return {};
-    const auto type = text_of(*json, "type");
-    if (type == "event")
-        return {.kind = Line::Kind::event,
-                .text = text_of(*json, "message"),
-                .time = text_of(*json, "time")};
-    if (type == "dropped")
-        return {.kind = Line::Kind::dropped, .text = text_of(*json, "message")};
-    if (type == "status")
-        return {.kind = Line::Kind::status, .text = json->value("status", Json::object()).dump()};
-    if (type == "result")
-        return {.kind = Line::Kind::result,
-                .text = text_of(*json, "message"),
-                .time = {},
-                .outcome = outcome_kind(text_of(*json, "outcome"))};
-    return {};
+    const auto kind = value_of(kinds, text_of(*json, "type")).value_or(Line::Kind::unknown);
+    return {.kind = kind,
+            .text = kind == Line::Kind::status ? json->value("status", Json::object()).dump()
+                                               : text_of(*json, "message"),
+            .time = text_of(*json, "time"),
+            .outcome = outcome_kind(text_of(*json, "outcome"))};
 }
 
 } // namespace usher

@@ -57,9 +57,9 @@ inline constexpr Names<Request::Command, 8> request_names{{
 struct Line {
     enum class Kind { event, status, dropped, result, unknown };
     Kind kind = Kind::unknown;
-    std::string text; ///< the message, or the status as JSON
-    std::string time; ///< of an event
-    Outcome::Kind outcome = Outcome::Kind::done;
+    std::string text;                            ///< the message, or the status as JSON
+    std::string time;                            ///< of an event
+    Outcome::Kind outcome = Outcome::Kind::done; ///< of a result
 };
 [[nodiscard]] Line decode_line(std::string_view line);
 

@@ -3,7 +3,7 @@
 
 #include "balancer/config/accounts.hpp"
 #include "balancer/config/json/config_error.hpp"
-#include "balancer/config/json/message_text.hpp"
+#include "balancer/config/json/json_text.hpp"
 #include "balancer/config/json/nearest_name.hpp"
 #include "balancer/config/keys.hpp"
 #include "balancer/config/load.hpp"
@@ -31,7 +31,6 @@ namespace usher {
 namespace {
 
 constexpr std::string_view run_example = "usher run --listen 8000 -- ./my-server";
-constexpr std::string_view check_example = "usher check --config usher.json";
 
 constexpr std::string_view exit_codes = R"(
 Exit codes:
@@ -143,17 +142,17 @@ Config load_and_complete(const RunFlags& flags)
         refuse("{}: {} has {} pools, so the flag could mean any; write it in the file", used,
                flags.config, config.pools.size());
     validate(config, flags.config);
-    resolve_accounts(config, flags.config);
-    require_privileges(config, flags.config);
+    resolve_accounts(config, flags.config, true);
     return config;
 }
 
-CheckCommand make_check_command(std::string file, bool dump)
+/// What `usher check` has to say of a file that is good.
+std::string check_file(const std::string& file, bool dump)
 {
     Config config = load_config(file);
     validate(config, file);
-    resolve_accounts(config, file);
-    return {.config = std::move(config), .file = std::move(file), .dump = dump};
+    resolve_accounts(config, file, false);
+    return dump ? dump_config(config) + "\n" : file + ": the configuration is good\n";
 }
 
 /// The standard input, but no more than needed to see that it is too long.
@@ -341,9 +340,6 @@ void add_control(CLI::App& app, ControlFlags& flags, std::optional<Command>& res
     if (!nearest.empty())
         refuse("{} is no {} of {}; did you mean {}{}?", quote(word),
                is_option ? "option" : "command", name, is_option ? "--" : "", nearest);
-    if (is_option && is_root)
-        refuse("{} is no option of usher; begin with run or check, e.g. {}", quote(word),
-               run_example);
     if (is_option)
         refuse("{} is no option of {}; see {} --help", quote(word), name, name);
     if (is_root)
@@ -351,8 +347,6 @@ void add_control(CLI::App& app, ControlFlags& flags, std::optional<Command>& res
     if (part.get_name() == "run")
         refuse("{} stands before --; put -- in front of the command, e.g. {}", quote(word),
                run_example);
-    if (part.get_name() == "check")
-        refuse("{} belongs to no option; write e.g. {}", quote(word), check_example);
     refuse("{} is too much for {}; see {} --help", quote(word), name, name);
 }
 
@@ -394,7 +388,7 @@ Command parse_options(std::span<const char* const> arguments)
     check.callback([&] {
         if (run_flags.command)
             refuse("check starts no command; leave out -- and what follows");
-        result = make_check_command(file, dump);
+        result = PrintCommand{check_file(file, dump)};
     });
     add_control(app, control_flags, result);
     app.footer(fmt::format("\nExamples:\n  {}\n  usher run --config usher.json\n{}{}", run_example,

@@ -239,18 +239,16 @@ TEST_CASE("a misspelt command or option is answered with the nearest one")
     CHECK(usage_error({"--versoin"}) ==
           "\"--versoin\" is no option of usher; did you mean --version?");
     CHECK(usage_error({"--listen", "80"}) ==
-          "\"--listen\" is no option of usher; begin with run or "
-          "check, e.g. usher run --listen 8000 -- ./my-server");
+          "\"--listen\" is no option of usher; see usher --help");
 }
 
 TEST_CASE("check loads and validates the file it is given")
 {
     const ScopedFile file{one_pool};
-    const auto command = parse_options(Arguments{"check", "--dump", "--config", file.name()});
-    const auto& check = std::get<CheckCommand>(command);
-    CHECK(check.dump);
-    CHECK(check.file == file.name());
-    CHECK(check.config.pools.at(0).max_queue == 9);
+    CHECK(printed({"check", "--config", file.name()}) ==
+          file.name() + std::string{": the configuration is good\n"});
+    CHECK(printed({"check", "--dump", "--config", file.name()}).find("\"max_queue\": 9") !=
+          std::string::npos);
 
     CHECK(config_error({"check", "--config", "/no/file"}) ==
           "/no/file: cannot be read: No such file or directory");
@@ -264,7 +262,7 @@ TEST_CASE("check takes a file and nothing else")
 {
     CHECK(usage_error({"check"}) == "--config is required; see usher check --help");
     CHECK(usage_error({"check", "usher.json"}) ==
-          "\"usher.json\" belongs to no option; write e.g. usher check --config usher.json");
+          "\"usher.json\" is too much for usher check; see usher check --help");
     CHECK(usage_error({"check", "--config", "x", "--", "a"}) ==
           "check starts no command; leave out -- and what follows");
 }
