@@ -132,13 +132,9 @@ void JsonValue::fail(std::string_view problem) const
 
 std::string JsonValue::description() const
 {
-    if (json_->is_array())
-        return "an array";
-    if (json_->is_object())
-        return "an object";
-    if (is_string())
-        return quote(json_->get_ref<const std::string&>());
-    return json_->dump();
+    if (json_->is_structured())
+        return std::string{"an "} + json_->type_name();
+    return is_string() ? quote(json_->get_ref<const std::string&>()) : json_->dump();
 }
 
 JsonValue JsonValue::child(const std::string& key, const nlohmann::json& json) const
