@@ -45,14 +45,16 @@ sys::UniqueFd open_peer(int socket) noexcept
 } // namespace
 
 ControlConnection::ControlConnection(const std::string& path,
-                                     std::optional<Clock::time_point> deadline)
-    : deadline_{deadline}, socket_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}
+                                     std::optional<std::chrono::milliseconds> limit)
+    : socket_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}
 {
+    if (limit)
+        deadline_ = Clock::now() + *limit;
     const auto address = sys::SocketAddress::unix_path(path);
     if (!socket_)
         sys::throw_last_error("socket");
     // A master that stands still accepts nobody, and when its backlog is full connect() waits.
-    limit(SO_SNDTIMEO);
+    limit_call(SO_SNDTIMEO);
     if (sys::retry_on_eintr(
             [&] { return ::connect(socket_.get(), address.data(), address.size()); }) < 0)
         throw_error("connect");
@@ -70,7 +72,7 @@ std::optional<std::chrono::milliseconds> ControlConnection::time_left() const
 }
 
 /// Lets the next call, SO_SNDTIMEO or SO_RCVTIMEO, wait until the deadline at most.
-void ControlConnection::limit(int option) const
+void ControlConnection::limit_call(int option) const
 {
     const auto left = time_left();
     if (!left)
@@ -83,7 +85,7 @@ void ControlConnection::limit(int option) const
 void ControlConnection::send(std::string_view text)
 {
     while (!text.empty()) {
-        limit(SO_SNDTIMEO);
+        limit_call(SO_SNDTIMEO);
         const auto sent = sys::retry_on_eintr(
             [&] { return ::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL); });
         if (sent < 0)
@@ -100,16 +102,15 @@ std::optional<std::string> ControlConnection::next_line()
             buffer_.erase(0, end + 1);
             return line;
         }
-        limit(SO_RCVTIMEO);
+        limit_call(SO_RCVTIMEO);
         std::array<char, 4096> chunk;
         const auto size = sys::retry_on_eintr(
             [&] { return ::recv(socket_.get(), chunk.data(), chunk.size(), 0); });
-        if (size < 0 && errno == ECONNRESET) // it ended with something of ours unread
+        if (size == 0 ||
+            (size < 0 && errno == ECONNRESET)) // it ended with something of ours unread
             return std::nullopt;
         if (size < 0)
             throw_error("recv");
-        if (size == 0)
-            return std::nullopt;
         buffer_.append(chunk.data(), static_cast<std::size_t>(size));
     }
 }

@@ -17,10 +17,8 @@ namespace usher {
 /// Everything throws std::system_error, std::errc::timed_out at the deadline.
 class ControlConnection {
 public:
-    using Clock = std::chrono::steady_clock;
-
-    /// Connects; `deadline` nothing: waits for ever.
-    ControlConnection(const std::string& path, std::optional<Clock::time_point> deadline);
+    /// Connects; the deadline is when `limit` is over from now on, if there is one.
+    ControlConnection(const std::string& path, std::optional<std::chrono::milliseconds> limit);
 
     void send(std::string_view text);
 
@@ -31,8 +29,10 @@ public:
     void wait_for_master_end();
 
 private:
+    using Clock = std::chrono::steady_clock;
+
     [[nodiscard]] std::optional<std::chrono::milliseconds> time_left() const;
-    void limit(int option) const;
+    void limit_call(int option) const;
 
     std::optional<Clock::time_point> deadline_;
     sys::UniqueFd socket_;

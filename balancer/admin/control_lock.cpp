@@ -9,7 +9,8 @@
 #include <array>
 #include <charconv>
 #include <stdexcept>
-#include <utility>
+#include <system_error>
+#include <tuple>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -87,23 +88,11 @@ ControlLock::ControlLock(const std::string& socket_path) : path_{socket_path + "
         std::ignore = ::pwrite(fd_.get(), text.data(), text.size(), 0);
 }
 
-ControlLock::ControlLock(ControlLock&& other) noexcept
-    : path_{std::move(other.path_)}, fd_{std::move(other.fd_)}
-{
-}
-
-ControlLock& ControlLock::operator=(ControlLock&& other) noexcept
-{
-    std::swap(path_, other.path_);
-    std::swap(fd_, other.fd_);
-    return *this;
-}
-
 ControlLock::~ControlLock()
 {
     // While it is locked: whoever has opened the file meanwhile sees that the path is no longer
     // its name, and begins anew.
-    if (fd_ && is_named(fd_.get(), path_))
+    if (is_named(fd_.get(), path_))
         ::unlink(path_.c_str());
 }
 

@@ -14,14 +14,10 @@ namespace usher {
 /// nobody's way.
 class ControlLock {
 public:
-    ControlLock() noexcept = default;
-
     /// Throws AddressInUse if another master holds it, and std::system_error or
     /// std::runtime_error if there can be no such file.
     explicit ControlLock(const std::string& socket_path);
 
-    ControlLock(ControlLock&& other) noexcept;
-    ControlLock& operator=(ControlLock&& other) noexcept;
     ControlLock(const ControlLock&) = delete;
     ControlLock& operator=(const ControlLock&) = delete;
 

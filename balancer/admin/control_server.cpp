@@ -6,9 +6,12 @@
 #include "balancer/events/event_source.hpp"
 #include "balancer/listen/unix_listener.hpp"
 #include "common/async/adopt_fd.hpp"
+#include "common/async/spawn.hpp"
 #include "common/log.hpp"
 #include "common/sys/socket/accept.hpp"
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
 #include <fmt/core.h>
 
 #include <tuple>
@@ -62,58 +65,43 @@ ControlServer::~ControlServer() = default;
 void ControlServer::open()
 {
     try {
-        ControlLock lock{path_};
+        lock_.emplace(path_);
         auto socket = open_unix_listener(path_, owner_only, backlog);
-        lock_ = std::move(lock);
         listener_ = adopt_fd<asio::posix::stream_descriptor>(listener_.get_executor(),
                                                              std::move(socket.fd));
         file_ = std::move(socket.file);
-    } catch (const AddressInUse& e) {
-        if (!is_default_)
+    } catch (const std::exception& e) {
+        lock_.reset();
+        if (is_default_)
+            EventSource{operations_.events()}.publish(
+                EventKind::note, log::Level::warning,
+                fmt::format("no control socket: {}; give this one its own with --control PATH",
+                            e.what()));
+        else if (dynamic_cast<const AddressInUse*>(&e) != nullptr)
             throw AddressInUse{std::string{e.what()} +
                                "; stop it, or choose another path with --control"};
-        go_without(e.what());
-    } catch (const std::exception& e) {
-        if (!is_default_)
+        else
             throw;
-        go_without(e.what());
     }
-}
-
-void ControlServer::go_without(const std::string& reason)
-{
-    EventSource{operations_.events()}.publish(EventKind::note, log::Level::warning,
-                                              "no control socket: " + reason +
-                                                  "; give this one its own with --control PATH");
 }
 
 void ControlServer::start()
 {
     if (listener_.is_open())
-        wait();
+        spawn(executor_, run());
 }
 
-void ControlServer::wait()
+asio::awaitable<void> ControlServer::run()
 {
-    listener_.async_wait(asio::posix::stream_descriptor::wait_read,
-                         [this](const boost::system::error_code& error) {
-                             if (error || !listener_.is_open())
-                                 return;
-                             if (sys::is_out_of_resources(accept_all()))
-                                 pause();
-                             else
-                                 wait();
-                         });
-}
-
-/// The one that waits would wake us again at once.
-void ControlServer::pause()
-{
-    pause_.expires_after(pause_without_descriptors);
-    pause_.async_wait([this](const boost::system::error_code& cancelled) {
-        if (!cancelled)
-            wait();
-    });
+    while (listener_.is_open()) {
+        co_await listener_.async_wait(asio::posix::stream_descriptor::wait_read,
+                                      asio::as_tuple(asio::deferred));
+        if (listener_.is_open() && sys::is_out_of_resources(accept_all())) {
+            // The one that waits would wake us again at once.
+            pause_.expires_after(pause_without_descriptors);
+            co_await pause_.async_wait(asio::as_tuple(asio::deferred));
+        }
+    }
 }
 
 std::error_code ControlServer::accept_all()
@@ -155,7 +143,7 @@ void ControlServer::close()
     for (const auto& weak : sessions_)
         if (const auto session = weak.lock())
             session->close();
-    lock_ = {};
+    lock_.reset();
 }
 
 } // namespace usher

@@ -7,12 +7,14 @@
 #include "common/sys/fd/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <cstddef>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 
@@ -41,9 +43,7 @@ public:
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
 private:
-    void go_without(const std::string& reason);
-    void wait();
-    void pause();
+    [[nodiscard]] boost::asio::awaitable<void> run();
     [[nodiscard]] std::error_code accept_all();
     void welcome(sys::UniqueFd connection);
 
@@ -51,7 +51,7 @@ private:
     std::string path_;
     bool is_default_;
     Operations& operations_;
-    ControlLock lock_; ///< goes after the file
+    std::optional<ControlLock> lock_; ///< goes after the file
     boost::asio::posix::stream_descriptor listener_;
     boost::asio::steady_timer pause_;
     SocketFile file_;

@@ -13,8 +13,8 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
+#include <string_view>
 
 namespace usher {
 
@@ -36,23 +36,19 @@ public:
 
 private:
     [[nodiscard]] boost::asio::awaitable<void> run();
-    [[nodiscard]] boost::asio::awaitable<std::optional<Request>> read_request();
-    [[nodiscard]] boost::asio::awaitable<void> follow_events();
-    [[nodiscard]] boost::asio::awaitable<Outcome> carry_out(Request request);
-    [[nodiscard]] boost::asio::awaitable<void> finish(const Outcome& reply);
+    [[nodiscard]] boost::asio::awaitable<Outcome> answer(std::string_view line);
+    [[nodiscard]] boost::asio::awaitable<void> client_end();
 
     void queue(const std::string& line);
     void send_queued();
-    [[nodiscard]] bool send_some();
-    void wait_for_room();
+    void limit();
     void hang_up() noexcept;
 
     boost::asio::local::stream_protocol::socket socket_;
     boost::asio::steady_timer limit_;
     Operations& operations_;
     Condition changed_;         ///< all was sent, or it is closed
-    std::string queue_;         ///< whole lines, the first perhaps sent in part
-    std::size_t sent_ = 0;      ///< of `queue_`
+    std::string queue_;         ///< lines, the first perhaps sent in part
     std::uint64_t dropped_ = 0; ///< lines that were not queued, and not yet told
     bool waiting_ = false;      ///< for room in the socket
     bool closed_ = false;

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/request.hpp"
 
-#include "balancer/config/json/config_error.hpp"
-#include "balancer/config/json/message_text.hpp"
+#include "balancer/config/json/json_text.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "balancer/events/time_text.hpp"
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include <fmt/core.h>
-
 #include <optional>
+#include <stdexcept>
 
 namespace usher {
 
@@ -33,9 +32,7 @@ std::optional<Json> parse_object(std::string_view line)
         return !too_deep;
     };
     auto json = Json::parse(line, watch, false);
-    if (too_deep || !json.is_object())
-        return std::nullopt;
-    return json;
+    return too_deep || !json.is_object() ? std::nullopt : std::optional{std::move(json)};
 }
 
 std::string text_of(const Json& json, const char* key)
@@ -50,61 +47,14 @@ bool flag_of(const Json& json, const char* key)
     return found != json.end() && found->is_boolean() && found->get<bool>();
 }
 
-/// The slot number, of which 0 means all; nothing if it is none.
-std::optional<unsigned> slot_of(const Json& json)
+/// The number of a slot.
+unsigned slot_of(const Json& json, Range range)
 {
     const auto slot = json.find("slot");
-    if (slot == json.end() || !slot->is_number_unsigned() || *slot > workers_range.most)
-        return std::nullopt;
+    if (slot == json.end() || !slot->is_number_unsigned() || !range.contains(*slot))
+        throw std::runtime_error{fmt::format("\"slot\" must be a number from {} to {}",
+                                             range.least == 0 ? "0 (all)" : "1", range.most)};
     return slot->get<unsigned>();
-}
-
-struct Encoder {
-    Json operator()(const StatusRequest&) const { return {{"command", "status"}}; }
-    Json operator()(const ReloadRequest& r) const
-    {
-        return {{"command", "reload"}, {"dry_run", r.dry_run}};
-    }
-    Json operator()(const DrainRequest& r) const
-    {
-        return {{"command", "drain"}, {"pool", r.pool}, {"slot", r.slot}};
-    }
-    Json operator()(const RestartRequest& r) const
-    {
-        return {{"command", "restart"}, {"pool", r.pool}, {"slot", r.slot}};
-    }
-    Json operator()(const ScaleRequest& r) const
-    {
-        return {{"command", "scale"}, {"pool", r.pool}, {"workers", r.workers}};
-    }
-    Json operator()(const SendRequest& r) const
-    {
-        // As a text, or what is to arrive as it is would be taken apart on its way.
-        return {{"command", "send"}, {"pool", r.pool}, {"slot", r.slot}, {"message", r.message}};
-    }
-    Json operator()(const StopRequest& r) const
-    {
-        return {{"command", "stop"}, {"fast", r.fast}, {"wait", r.wait}};
-    }
-    Json operator()(const EventsRequest& r) const
-    {
-        return {{"command", "events"}, {"follow", r.follow}};
-    }
-    Json operator()(const BadRequest&) const { return Json::object(); }
-};
-
-Request decode_send(const Json& json)
-{
-    const auto slot = slot_of(json);
-    if (!slot)
-        return BadRequest{.reason = "\"slot\" must be a number from 0 (all) to 1024"};
-    try {
-        return SendRequest{.pool = text_of(json, "pool"),
-                           .slot = *slot,
-                           .message = message_text(text_of(json, "message"))};
-    } catch (const ConfigError& e) {
-        return BadRequest{.reason = e.what()};
-    }
 }
 
 } // namespace
@@ -113,41 +63,41 @@ Request decode_request(std::string_view line)
 {
     const auto json = parse_object(line);
     if (!json)
-        return BadRequest{.reason = "a request is one JSON object on one line"};
+        throw std::runtime_error{"a request is one JSON object on one line"};
+    const auto name = text_of(*json, "command");
+    const auto command = value_of(request_names, name);
+    if (!command)
+        throw std::runtime_error{
+            fmt::format("\"{}\" is no command; use {}", name, choice_of(request_names))};
 
-    const auto command = text_of(*json, "command");
-    if (command == "status")
-        return StatusRequest{};
-    if (command == "reload")
-        return ReloadRequest{.dry_run = flag_of(*json, "dry_run")};
-    if (command == "events")
-        return EventsRequest{.follow = flag_of(*json, "follow")};
-    if (command == "stop")
-        return StopRequest{.fast = flag_of(*json, "fast"), .wait = flag_of(*json, "wait")};
-    if (command == "scale")
-        return ScaleRequest{.pool = text_of(*json, "pool"), .workers = text_of(*json, "workers")};
-    if (command == "send")
-        return decode_send(*json);
-    if (command == "restart") {
-        const auto slot = slot_of(*json);
-        if (!slot)
-            return BadRequest{.reason = "\"slot\" must be a number from 0 (all) to 1024"};
-        return RestartRequest{.pool = text_of(*json, "pool"), .slot = *slot};
-    }
-    if (command == "drain") {
-        const auto slot = slot_of(*json);
-        if (!slot || *slot == 0)
-            return BadRequest{.reason = "\"slot\" must be a number from 1 to 1024"};
-        return DrainRequest{.pool = text_of(*json, "pool"), .slot = *slot};
-    }
-    return BadRequest{.reason = fmt::format("\"{}\" is no command; use status, reload, restart, "
-                                            "drain, scale, send, stop or events",
-                                            command)};
+    Request request{.command = *command,
+                    .pool = text_of(*json, "pool"),
+                    .workers = text_of(*json, "workers"),
+                    .dry_run = flag_of(*json, "dry_run"),
+                    .fast = flag_of(*json, "fast"),
+                    .wait = flag_of(*json, "wait"),
+                    .follow = flag_of(*json, "follow")};
+    using enum Request::Command;
+    if (command == restart || command == drain || command == send)
+        request.slot =
+            slot_of(*json, {.least = command == drain ? 1 : 0, .most = workers_range.most});
+    if (command == send)
+        request.message = message_text(text_of(*json, "message"));
+    return request;
 }
 
 std::string encode(const Request& request)
 {
-    return dump(std::visit(Encoder{}, request));
+    // The message as a text, or what is to arrive as it is would be taken apart on its way.
+    return dump({{"command", name_of(request_names, request.command)},
+                 {"pool", request.pool},
+                 {"slot", request.slot},
+                 {"workers", request.workers},
+                 {"message", request.message},
+                 {"dry_run", request.dry_run},
+                 {"fast", request.fast},
+                 {"wait", request.wait},
+                 {"follow", request.follow}});
 }
 
 std::string encode(const Event& event)
@@ -188,24 +138,19 @@ std::string encode_dropped(std::uint64_t lines)
 
 Line decode_line(std::string_view line)
 {
+    constexpr Names<Line::Kind, 4> kinds{{{Line::Kind::event, "event"},
+                                          {Line::Kind::status, "status"},
+                                          {Line::Kind::dropped, "dropped"},
+                                          {Line::Kind::result, "result"}}};
     const auto json = parse_object(line);
     if (!json)
         return {};
-    const auto type = text_of(*json, "type");
-    if (type == "event")
-        return {.kind = Line::Kind::event,
-                .text = text_of(*json, "message"),
-                .time = text_of(*json, "time")};
-    if (type == "dropped")
-        return {.kind = Line::Kind::dropped, .text = text_of(*json, "message")};
-    if (type == "status")
-        return {.kind = Line::Kind::status, .text = json->value("status", Json::object()).dump()};
-    if (type == "result")
-        return {.kind = Line::Kind::result,
-                .text = text_of(*json, "message"),
-                .time = {},
-                .outcome = outcome_kind(text_of(*json, "outcome"))};
-    return {};
+    const auto kind = value_of(kinds, text_of(*json, "type")).value_or(Line::Kind::unknown);
+    return {.kind = kind,
+            .text = kind == Line::Kind::status ? json->value("status", Json::object()).dump()
+                                               : text_of(*json, "message"),
+            .time = text_of(*json, "time"),
+            .outcome = outcome_kind(text_of(*json, "outcome"))};
 }
 
 } // namespace usher

@@ -2,52 +2,45 @@
 #pragma once
 
 #include "balancer/admin/operations.hpp"
+#include "balancer/config/units/names.hpp"
 #include "balancer/events/event.hpp"
 
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <variant>
 
 /// What goes over the control socket, one JSON object a line.
 namespace usher {
 
-struct StatusRequest {};
-struct ReloadRequest {
-    bool dry_run = false; ///< only say what would be done
-};
-struct RestartRequest {
-    std::string pool;
-    unsigned slot = 0; ///< 0: all
-};
-struct DrainRequest {
-    std::string pool;
-    unsigned slot = 0;
-};
-struct ScaleRequest {
-    std::string pool;
-    std::string workers; ///< "4", "+1", "-1"
-};
-struct SendRequest {
-    std::string pool;
-    unsigned slot = 0;   ///< 0: all
-    std::string message; ///< JSON
-};
-struct StopRequest {
-    bool fast = false;
-    bool wait = false; ///< no answer but the master's end
-};
-struct EventsRequest {
-    bool follow = false; ///< not only the recent ones
-};
-struct BadRequest {
-    std::string reason;
+/// What a client asks for; what a command has no use for is not looked at.
+struct Request {
+    enum class Command { status, reload, restart, drain, scale, send, stop, events };
+
+    Command command = Command::status;
+    std::string pool;     ///< of restart, drain, scale and send
+    unsigned slot = 0;    ///< of restart, drain and send; 0: all
+    std::string workers;  ///< of scale: "4", "+1", "-1"
+    std::string message;  ///< of send: JSON
+    bool dry_run = false; ///< of reload: only say what would be done
+    bool fast = false;    ///< of stop
+    bool wait = false;    ///< of stop: no answer but the master's end
+    bool follow = false;  ///< of events: not only the recent ones
+
+    friend bool operator==(const Request&, const Request&) = default;
 };
 
-using Request = std::variant<StatusRequest, ReloadRequest, RestartRequest, DrainRequest,
-                             ScaleRequest, SendRequest, StopRequest, EventsRequest, BadRequest>;
+inline constexpr Names<Request::Command, 8> request_names{{
+    {Request::Command::status, "status"},
+    {Request::Command::reload, "reload"},
+    {Request::Command::restart, "restart"},
+    {Request::Command::drain, "drain"},
+    {Request::Command::scale, "scale"},
+    {Request::Command::send, "send"},
+    {Request::Command::stop, "stop"},
+    {Request::Command::events, "events"},
+}};
 
-/// Never throws for what is in `line`: that is BadRequest.
+/// Throws std::runtime_error, which says what is wrong with `line`.
 [[nodiscard]] Request decode_request(std::string_view line);
 
 [[nodiscard]] std::string encode(const Request& request);
@@ -64,9 +57,9 @@ using Request = std::variant<StatusRequest, ReloadRequest, RestartRequest, Drain
 struct Line {
     enum class Kind { event, status, dropped, result, unknown };
     Kind kind = Kind::unknown;
-    std::string text; ///< the message, or the status as JSON
-    std::string time; ///< of an event
-    Outcome::Kind outcome = Outcome::Kind::done;
+    std::string text;                            ///< the message, or the status as JSON
+    std::string time;                            ///< of an event
+    Outcome::Kind outcome = Outcome::Kind::done; ///< of a result
 };
 [[nodiscard]] Line decode_line(std::string_view line);
 

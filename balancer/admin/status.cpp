@@ -7,9 +7,11 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <string_view>
 
 #include <unistd.h>
 
@@ -20,31 +22,14 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
-const char* name_of(WorkerLifecycle::State state) noexcept
+std::string_view name_of(WorkerLifecycle::State state) noexcept
 {
-    switch (state) {
-    case WorkerLifecycle::State::starting:
-        return "starting";
-    case WorkerLifecycle::State::probing:
-        return "probing";
-    case WorkerLifecycle::State::ready:
-        return "ready";
-    case WorkerLifecycle::State::draining:
-        return "draining";
-    case WorkerLifecycle::State::terminating:
-        return "terminating";
-    case WorkerLifecycle::State::killing:
-        return "killing";
-    }
-    return "unknown";
+    constexpr std::array<std::string_view, 6> names{"starting", "probing",     "ready",
+                                                    "draining", "terminating", "killing"};
+    return names[static_cast<std::size_t>(state)];
 }
 
-/// Null: nobody can tell.
-Json or_null(std::optional<std::uint64_t> figure)
-{
-    return figure ? Json(*figure) : Json(nullptr);
-}
-
+/// A figure is null where nobody can tell.
 Json describe(WorkerSlot& slot)
 {
     Json json{{"slot", slot.identity().slot}, {"generation", slot.identity().generation}};
@@ -54,9 +39,9 @@ Json describe(WorkerSlot& slot)
         json["worker"] = worker->identity().id;
         json["uptime_ms"] = worker->age().count();
         const auto known = worker->figures();
-        json["handed_off"] = or_null(known ? std::optional{known->handed_off} : std::nullopt);
-        json["queued"] = or_null(known ? std::optional{known->queued} : std::nullopt);
-        json["open"] = or_null(known ? known->open : std::nullopt);
+        json["handed_off"] = known ? Json(known->handed_off) : Json();
+        json["queued"] = known ? Json(known->queued) : Json();
+        json["open"] = known && known->open ? Json(*known->open) : Json();
         if (!worker->says().empty())
             json["says"] = worker->says();
     } else {
@@ -68,37 +53,20 @@ Json describe(WorkerSlot& slot)
     return json;
 }
 
-/// How many lines of the pool's workers were lost; null if usher does not see them, or sees them on
-/// its standard error among those of others.
-Json lost_lines(const OutputConfig& output, const Outputs& outputs)
-{
-    return output.kind == OutputConfig::Kind::file ? Json(outputs.lost_lines(output.file))
-                                                   : Json(nullptr);
-}
-
-const char* result_of(Outcome::Kind kind) noexcept
-{
-    switch (kind) {
-    case Outcome::Kind::done:
-        return "done";
-    case Outcome::Kind::rolled_back:
-        return "rolled back";
-    default:
-        return "failed";
-    }
-}
-
 Json describe(const Reloader& reloader)
 {
     Json json{{"running", reloader.is_running()}, {"last", nullptr}};
     if (const auto& last = reloader.last()) {
         const auto age = std::max(std::chrono::system_clock::now() - last->ended, // may be set back
                                   std::chrono::system_clock::duration::zero());
+        const auto kind = last->outcome.kind;
         json["last"] = {
             {"time", time_text(last->ended)},
             {"age_ms", std::chrono::duration_cast<std::chrono::milliseconds>(age).count()},
             {"duration_ms", last->duration.count()},
-            {"result", result_of(last->outcome.kind)},
+            {"result", kind == Outcome::Kind::done          ? "done"
+                       : kind == Outcome::Kind::rolled_back ? "rolled back"
+                                                            : "failed"},
             {"message", last->outcome.message}};
     }
     return json;
@@ -106,16 +74,21 @@ Json describe(const Reloader& reloader)
 
 Json describe(Pool& pool, const Outputs& outputs)
 {
-    Json workers = Json::array();
-    for (const auto& slot : pool.slots())
-        workers.push_back(describe(*slot));
-    Json leaving = Json::array();
-    for (const auto& slot : pool.leaving())
-        leaving.push_back(describe(*slot));
-    const auto count = [&](std::uint64_t DispatchCounters::*counter) {
-        const auto known = pool.intake().counters();
-        return or_null(known ? std::optional{(*known).*counter} : std::nullopt);
+    const auto describe_all = [](const auto& slots) {
+        Json all = Json::array();
+        for (const auto& slot : slots)
+            all.push_back(describe(*slot));
+        return all;
     };
+    const auto known = pool.intake().counters();
+    const auto count = [&](std::uint64_t DispatchCounters::*counter) {
+        return known ? Json((*known).*counter) : Json();
+    };
+    // Of its own file: usher does not see what workers inherit, and on standard error there are
+    // those of others.
+    const auto& output = pool.config().output;
+    auto lost_lines =
+        output.kind == OutputConfig::Kind::file ? Json(outputs.lost_lines(output.file)) : Json();
     return {{"name", pool.config().name},
             {"state", name_of(state_of(facts_of(pool)))},
             {"dialect", name_of(resolve(pool.config().dialect))},
@@ -124,9 +97,9 @@ Json describe(Pool& pool, const Outputs& outputs)
             {"handed_off", count(&DispatchCounters::handed_off)},
             {"reclaimed", count(&DispatchCounters::reclaimed)},
             {"closed_as_suspect", count(&DispatchCounters::closed_as_suspect)},
-            {"lost_lines", lost_lines(pool.config().output, outputs)},
-            {"workers", std::move(workers)},
-            {"leaving", std::move(leaving)}};
+            {"lost_lines", std::move(lost_lines)},
+            {"workers", describe_all(pool.slots())},
+            {"leaving", describe_all(pool.leaving())}};
 }
 
 } // namespace

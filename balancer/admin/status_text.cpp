@@ -25,53 +25,76 @@ std::string uptime_text(std::uint64_t milliseconds)
     return fmt::format("{}d{:02}h", seconds / 86'400, seconds % 86'400 / 3600);
 }
 
+/// The member as people read it; `-`: there is none.
+std::string text(const Json& json, const char* key)
+{
+    const auto member = json.find(key);
+    if (member == json.end())
+        return "-";
+    if (member->is_null())
+        return "unknown";
+    return member->is_string() ? member->get<std::string>() : member->dump();
+}
+
 std::string reload_text(const Json& reload)
 {
-    std::string text;
+    std::string result;
     if (const auto& last = reload.at("last"); !last.is_null()) {
-        const auto result = last.at("result").get<std::string>();
-        text += fmt::format("\nlast reload {} ago: {}",
-                            uptime_text(last.at("age_ms").get<std::uint64_t>()), result);
-        if (result != "done")
-            text += ", " + last.at("message").get<std::string>();
+        result =
+            fmt::format("\nlast reload {} ago: {}",
+                        uptime_text(last.at("age_ms").get<std::uint64_t>()), text(last, "result"));
+        if (last.at("result") != "done")
+            result += ", " + text(last, "message");
     }
     if (reload.at("running").get<bool>())
-        text += "\na reload is under way";
-    return text;
+        result += "\na reload is under way";
+    return result;
 }
 
 std::string loss_text(const Json& lines, std::string_view where)
 {
     if (!lines.is_number() || lines == 0)
         return {};
-    return fmt::format("\n{} lines of workers' output lost {}", lines.get<std::uint64_t>(), where);
+    return fmt::format("\n{} lines of workers' output lost {}", lines.dump(), where);
 }
 
-std::string counters_text(const Json& pool)
+template <typename... Cells>
+std::string row(const Cells&... cells)
 {
-    if (pool.at("handed_off").is_null())
-        return "its workers accept by themselves";
-    return fmt::format("{} handed off, {} reclaimed", pool.at("handed_off").get<std::uint64_t>(),
-                       pool.at("reclaimed").get<std::uint64_t>());
+    return fmt::format("\n{:>6} {:>4} {:<12} {:>8} {:>8} {:>9} {:>7} {:>7} {:>7}", cells...);
 }
 
-std::string row(const Json& worker)
+std::string worker_text(const Json& worker)
 {
-    const auto number = [&](const char* key) -> std::string {
-        if (!worker.contains(key))
-            return "-";
-        return worker.at(key).is_null() ? "unknown" : worker.at(key).dump();
-    };
-    auto text = fmt::format(
-        "{:>6} {:>4} {:<12} {:>8} {:>8} {:>9} {:>7} {:>7} {:>7}", worker.at("slot").get<unsigned>(),
-        worker.at("generation").get<unsigned>(), worker.at("state").get<std::string>(),
-        number("pid"),
-        worker.contains("uptime_ms") ? uptime_text(worker.at("uptime_ms").get<std::uint64_t>())
-                                     : "-",
-        number("handed_off"), number("queued"), number("open"), number("starts"));
+    const auto age = worker.find("uptime_ms");
+    auto result =
+        row(text(worker, "slot"), text(worker, "generation"), text(worker, "state"),
+            text(worker, "pid"), age == worker.end() ? "-" : uptime_text(age->get<std::uint64_t>()),
+            text(worker, "handed_off"), text(worker, "queued"), text(worker, "open"),
+            text(worker, "starts"));
     if (worker.contains("says"))
-        text += "\n       says: " + worker.at("says").get<std::string>();
-    return text;
+        result += "\n       says: " + text(worker, "says");
+    return result;
+}
+
+std::string pool_text(const Json& pool)
+{
+    auto result = fmt::format("\n\npool {}, {}, generation {}, ", text(pool, "name"),
+                              text(pool, "state"), text(pool, "generation"));
+    if (pool.at("handed_off").is_null())
+        result += "its workers accept by themselves";
+    else
+        result += fmt::format("{} handed off, {} reclaimed", text(pool, "handed_off"),
+                              text(pool, "reclaimed"));
+    result += "\nlistening on";
+    for (const auto& address : pool.at("listening"))
+        result += " " + address.get<std::string>();
+    result += loss_text(pool.at("lost_lines"), "on their way to the file");
+    result += row("slot", "gen", "state", "pid", "uptime", "handed", "queued", "open", "starts");
+    for (const auto* const group : {"workers", "leaving"})
+        for (const auto& worker : pool.at(group))
+            result += worker_text(worker);
+    return result;
 }
 
 } // namespace
@@ -79,27 +102,15 @@ std::string row(const Json& worker)
 std::string status_text(const std::string& status)
 {
     const auto json = Json::parse(status);
-    std::string text = fmt::format("usher {}, master pid {}{}",
-                                   json.at("version").get<std::string>(), json.at("pid").get<int>(),
-                                   json.at("stopping").get<bool>() ? ", stopping"
-                                   : json.at("ready").get<bool>()  ? ", ready"
-                                                                   : ", not ready");
-    text += reload_text(json.at("reload"));
-    text += loss_text(json.at("stderr_lost_lines"), "on standard error");
-    for (const auto& pool : json.at("pools")) {
-        text += fmt::format("\n\npool {}, {}, generation {}, {}\nlistening on",
-                            pool.at("name").get<std::string>(), pool.at("state").get<std::string>(),
-                            pool.at("generation").get<unsigned>(), counters_text(pool));
-        for (const auto& address : pool.at("listening"))
-            text += " " + address.get<std::string>();
-        text += loss_text(pool.at("lost_lines"), "on their way to the file");
-        text += fmt::format("\n{:>6} {:>4} {:<12} {:>8} {:>8} {:>9} {:>7} {:>7} {:>7}", "slot",
-                            "gen", "state", "pid", "uptime", "handed", "queued", "open", "starts");
-        for (const auto* const group : {"workers", "leaving"})
-            for (const auto& worker : pool.at(group))
-                text += "\n" + row(worker);
-    }
-    return text;
+    auto result = fmt::format("usher {}, master pid {}{}", text(json, "version"), text(json, "pid"),
+                              json.at("stopping").get<bool>() ? ", stopping"
+                              : json.at("ready").get<bool>()  ? ", ready"
+                                                              : ", not ready");
+    result += reload_text(json.at("reload"));
+    result += loss_text(json.at("stderr_lost_lines"), "on standard error");
+    for (const auto& pool : json.at("pools"))
+        result += pool_text(pool);
+    return result;
 }
 
 } // namespace usher

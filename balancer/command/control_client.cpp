@@ -8,7 +8,6 @@
 
 #include <cstdio>
 #include <system_error>
-#include <variant>
 
 namespace usher {
 
@@ -36,11 +35,8 @@ public:
 
     [[nodiscard]] ExitCode ask()
     {
-        std::optional<ControlConnection::Clock::time_point> deadline;
-        if (command_.timeout)
-            deadline = ControlConnection::Clock::now() + *command_.timeout;
         try {
-            ControlConnection connection{path_, deadline};
+            ControlConnection connection{path_, command_.timeout};
             return converse(connection);
         } catch (const std::system_error& e) {
             return e.code() == std::errc::timed_out ? complain_of_time() : complain_of(e.code());
@@ -48,6 +44,11 @@ public:
     }
 
 private:
+    [[nodiscard]] bool asked(Request::Command what) const noexcept
+    {
+        return command_.request.command == what;
+    }
+
     [[nodiscard]] ExitCode converse(ControlConnection& connection)
     {
         connected_ = true;
@@ -60,46 +61,42 @@ private:
         }
         while (const auto text = connection.next_line()) {
             const auto line = decode_line(*text);
-            if (line.kind == Line::Kind::result)
-                return finish(line);
-            show(line, *text);
+            if (line.kind != Line::Kind::result) {
+                show(line, *text);
+                continue;
+            }
+            const auto code = exit_code(line.outcome);
+            if (code != ExitCode::done)
+                return complain(code, line.text);
+            if (!line.text.empty() && !command_.json)
+                print(stdout, line.text);
+            return code;
         }
         return at_end(connection);
-    }
-
-    [[nodiscard]] ExitCode finish(const Line& result) const
-    {
-        const auto code = exit_code(result.outcome);
-        if (code != ExitCode::done)
-            return complain(code, result.text);
-        if (!result.text.empty() && !command_.json)
-            print(stdout, result.text);
-        return code;
     }
 
     void show(const Line& line, const std::string& text)
     {
         answered_ = true;
+        const bool is_status = line.kind == Line::Kind::status;
+        const bool has_time = asked(Request::Command::events) && !line.time.empty();
         if (command_.json)
-            print(stdout, line.kind == Line::Kind::status ? line.text : text);
-        else if (line.kind == Line::Kind::status)
-            print(stdout, status_text(line.text));
-        else if (std::holds_alternative<EventsRequest>(command_.request) && !line.time.empty())
-            print(stdout, line.time + " " + line.text);
+            print(stdout, is_status ? line.text : text);
         else
-            print(stdout, line.text);
+            print(stdout, is_status ? status_text(line.text)
+                                    : (has_time ? line.time + " " : "") + line.text);
     }
 
     /// The master hung up without a result.
     [[nodiscard]] ExitCode at_end(ControlConnection& connection) const
     {
-        if (std::holds_alternative<StopRequest>(command_.request)) {
+        if (asked(Request::Command::stop)) {
             connection.wait_for_master_end();
             if (!command_.json)
                 print(stdout, "stopped");
             return ExitCode::done;
         }
-        if (answered_ && std::holds_alternative<EventsRequest>(command_.request))
+        if (answered_ && asked(Request::Command::events))
             return ExitCode::done; // there will be no more
         return complain(ExitCode::failed, "the master at " + path_ + " ended before it answered");
     }
@@ -111,7 +108,7 @@ private:
             return complain(ExitCode::timed_out, "the master at " + path_ +
                                                      " took no request within " + limit +
                                                      "; nothing was asked of it");
-        const bool asks_only = std::holds_alternative<StatusRequest>(command_.request);
+        const bool asks_only = asked(Request::Command::status);
         return complain(ExitCode::timed_out,
                         "no result from the master at " + path_ + " within " + limit +
                             (asks_only ? "" : "; it goes on with what it was asked"));

@@ -3,6 +3,9 @@
 
 #include "balancer/pool/outcome.hpp"
 
+#include <array>
+#include <cstddef>
+
 namespace usher {
 
 /// What the shell is told when usher or one of its commands ends; see `usher --help`.
@@ -18,19 +21,9 @@ enum class ExitCode {
 
 [[nodiscard]] constexpr ExitCode exit_code(Outcome::Kind kind) noexcept
 {
-    switch (kind) {
-    case Outcome::Kind::done:
-        return ExitCode::done;
-    case Outcome::Kind::bad_request:
-        return ExitCode::usage;
-    case Outcome::Kind::bad_config:
-        return ExitCode::bad_config;
-    case Outcome::Kind::rolled_back:
-        return ExitCode::rolled_back;
-    case Outcome::Kind::failed:
-        break;
-    }
-    return ExitCode::failed;
+    constexpr std::array codes{ExitCode::done, ExitCode::failed, ExitCode::usage,
+                               ExitCode::bad_config, ExitCode::rolled_back};
+    return codes[static_cast<std::size_t>(kind)];
 }
 
 } // namespace usher

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/command/control_client.hpp"
 #include "balancer/command/options.hpp"
-#include "balancer/config/dump.hpp"
 #include "balancer/config/json/config_error.hpp"
-#include "balancer/config/load.hpp"
 #include "balancer/listen/listening_socket.hpp"
 #include "balancer/master.hpp"
 #include "common/async/helper_thread.hpp"
@@ -43,14 +41,6 @@ int execute(const usher::RunCommand& command)
     if (usher::HelperThreads::any_left()) // one that is stuck: nothing may be destroyed under it
         ::_exit(code);
     return code;
-}
-
-int execute(const usher::CheckCommand& command)
-{
-    const auto text = command.dump ? usher::dump_config(command.config) + "\n"
-                                   : command.file + ": the configuration is good\n";
-    std::fputs(text.c_str(), stdout);
-    return static_cast<int>(ExitCode::done);
 }
 
 int execute(const usher::ControlCommand& command)

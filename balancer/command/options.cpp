@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/command/options.hpp"
 
-#include "balancer/command/flags.hpp"
-#include "balancer/command/refuse.hpp"
-#include "balancer/command/usage_text.hpp"
+#include "balancer/config/accounts.hpp"
+#include "balancer/config/json/config_error.hpp"
+#include "balancer/config/json/json_text.hpp"
 #include "balancer/config/json/nearest_name.hpp"
+#include "balancer/config/keys.hpp"
+#include "balancer/config/load.hpp"
+#include "balancer/config/units/duration.hpp"
+#include "balancer/config/units/limits.hpp"
+#include "balancer/config/units/listen_address.hpp"
+#include "balancer/config/validate.hpp"
 #include "common/text/one_line.hpp"
 
 #include <CLI/CLI.hpp>
@@ -12,76 +18,346 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <set>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace usher {
 
 namespace {
 
-constexpr std::array<std::string_view, 10> command_names{
-    "run", "check", "status", "reload", "restart", "drain", "scale", "send", "stop", "events"};
+constexpr std::string_view run_example = "usher run --listen 8000 -- ./my-server";
 
-CLI::Option* add_values(CLI::App& app, const std::string& name, std::vector<std::string>& values)
+constexpr std::string_view exit_codes = R"(
+Exit codes:
+  0   done
+  1   failed, and what served before serves on
+  2   wrong usage, or an address is in use
+  3   wrong configuration
+)";
+
+constexpr std::string_view control_exit_codes = R"(  4   no usher is running there
+  5   rolled back: the new generation crashed, the old one serves
+  6   no result within --timeout
+)";
+
+constexpr std::string_view run_notes = R"(
+  -- COMMAND ARG...           the program of the workers; everything behind -- belongs to it
+
+Addresses:
+  8000                        port 8000 on every interface, also written *:8000
+  127.0.0.1:8000              an IPv4 address
+  [::]:8000                   an IPv6 address
+  localhost:8000              all addresses of a name
+  localhost:0                 a free port, which the log names
+  unix:/run/my.sock           a Unix-domain socket
+
+Examples:
+  usher run --listen 8000 -- ./my-server
+  usher run --config usher.json --workers 2 --listen localhost:8000
+  usher run --listen 8000 --dialect preload -- node app.js
+  usher run --dialect node --workers 4 -- node server.js
+)";
+
+/// Throws UsageError: one sentence that names the word at fault and the remedy.
+template <typename... Args>
+[[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args)
 {
-    // Without the second call one option would also take the words that follow its value.
-    return app.add_option(name, values)->allow_extra_args(false);
+    throw UsageError{fmt::format(format, std::forward<Args>(args)...)};
 }
 
-/// Refuses a word that is no option; says what was probably meant.
-[[noreturn]] void refuse_argument(const std::string& word, const CLI::App& app)
+/// What stood behind `usher run`, not yet looked at; empty: not given.
+struct RunFlags {
+    std::string config;
+    std::string control;
+    std::vector<std::string> listen;
+    std::map<std::string, std::string> keys;         ///< of a pool, but for `listen`
+    std::optional<std::vector<std::string>> command; ///< behind `--`
+};
+
+std::vector<ListenConfig> parse_listeners(const std::vector<std::string>& addresses)
 {
-    if (app.get_name() == "run")
+    std::vector<ListenConfig> listen;
+    std::set<ListenAddress> seen;
+    for (const std::string& text : addresses) {
+        try {
+            const auto address = parse_listen_address(text);
+            if (!seen.insert(address).second && is_exclusive(address))
+                refuse("--listen: {} is where an earlier --listen is; give it once", quote(text));
+        } catch (const std::invalid_argument& error) {
+            refuse("--listen: {}", error.what());
+        }
+        listen.push_back({.address = text});
+    }
+    return listen;
+}
+
+/// Lets the flags replace what `pool` says; returns the name of one that did, if any did.
+std::string apply(const RunFlags& flags, PoolConfig& pool)
+{
+    std::string used;
+    if (flags.command) {
+        if (flags.command->empty() || flags.command->front().empty())
+            refuse("-- is followed by no command; write e.g. {}", run_example);
+        pool.command = *flags.command;
+        used = "-- COMMAND";
+    }
+    for (const auto& [key, text] : flags.keys) {
+        if (text.empty())
+            continue;
+        try {
+            read_flag(pool, key, text);
+        } catch (const ConfigError& error) {
+            throw UsageError{error.what()};
+        }
+        used = "--" + key;
+    }
+    if (!flags.listen.empty()) {
+        pool.listen = parse_listeners(flags.listen);
+        used = "--listen";
+    }
+    return used;
+}
+
+Config load_and_complete(const RunFlags& flags)
+{
+    if (flags.config.empty()) {
+        PoolConfig pool;
+        apply(flags, pool);
+        if (pool.command.empty())
+            refuse("run has no command; write e.g. {}", run_example);
+        if (pool.listen.empty() && pool.dialect != Dialect::node) // its workers say where
+            refuse("run has no --listen; write e.g. {}", run_example);
+        return {.pools = {pool}};
+    }
+
+    Config config = load_config(flags.config);
+    PoolConfig any;
+    if (const auto used = apply(flags, config.pools.size() == 1 ? config.pools.front() : any);
+        !used.empty() && config.pools.size() > 1)
+        refuse("{}: {} has {} pools, so the flag could mean any; write it in the file", used,
+               flags.config, config.pools.size());
+    validate(config, flags.config);
+    resolve_accounts(config, flags.config, true);
+    return config;
+}
+
+/// What `usher check` has to say of a file that is good.
+std::string check_file(const std::string& file, bool dump)
+{
+    Config config = load_config(file);
+    validate(config, file);
+    resolve_accounts(config, file, false);
+    return dump ? dump_config(config) + "\n" : file + ": the configuration is good\n";
+}
+
+/// The standard input, but no more than needed to see that it is too long.
+std::string read_input()
+{
+    std::string text(longest_message + 1, '\0');
+    text.resize(std::fread(text.data(), 1, text.size(), stdin));
+    return text;
+}
+
+std::string make_message(const std::string& word)
+try {
+    return message_text(word == "-" ? read_input() : word);
+} catch (const ConfigError& e) {
+    throw UsageError{e.what()};
+}
+
+std::chrono::milliseconds parse_timeout(const std::string& text)
+try {
+    const auto timeout = parse_duration(text);
+    if (timeout == timeout.zero())
+        refuse("--timeout: is {}, but must be longer than 0", quote(text));
+    return timeout;
+} catch (const std::invalid_argument& error) {
+    refuse("--timeout: {}", error.what());
+}
+
+/// An option that is given once, with a value that is not empty.
+CLI::Option* add_value(CLI::App& part, const std::string& name, std::string& value,
+                       const std::string& type, const std::string& description)
+{
+    const auto check = [](const std::string& text) {
+        return text.empty() ? std::string{"needs a value"} : std::string{};
+    };
+    return part.add_option(name, value, description)->option_text(type)->check(check);
+}
+
+void add_control_path(CLI::App& part, std::string& path)
+{
+    add_value(part, "--control", path, "PATH",
+              "the control socket of this master (default\n"
+              "$XDG_RUNTIME_DIR/usher.sock, or /run/usher.sock)");
+}
+
+void add_run(CLI::App& app, RunFlags& flags, std::optional<Command>& result)
+{
+    auto& run = *app.add_subcommand(
+        "run", "accept every connection and hand it to the next worker, round robin");
+    add_value(run, "--config", flags.config, "FILE",
+              "read the configuration from a JSON file; if it has one\n"
+              "pool, the options below replace what the file says of it");
+    run.add_option("--listen", flags.listen,
+                   "where to listen; give it several times for several\naddresses")
+        ->option_text("ADDR")
+        ->allow_extra_args(false); // or it would also take the words that follow its value
+    const auto add_key = [&](const std::string& key, const char* type, const std::string& text) {
+        add_value(run, "--" + key, flags.keys[key], type, text);
+    };
+    add_key("workers", "N|auto",
+            fmt::format("how many workers, {} to {}, or auto: one for each CPU that\n"
+                        "usher may use (default auto)",
+                        workers_range.least, workers_range.most));
+    add_key("dialect", "NAME",
+            "how the workers receive connections: native, by the worker\n"
+            "protocol; preload, an unmodified program that listens on a\n"
+            "port of its own; node, a Node program that uses cluster,\n"
+            "unmodified; listen-fds, a program that takes listening\n"
+            "sockets as from systemd; auto, at present native (default\n"
+            "auto)");
+    add_key("backlog", "N",
+            fmt::format("how many connections the kernel keeps waiting, {} to {}\n(default {})",
+                        backlog_range.least, backlog_range.most, PoolConfig{}.backlog));
+    add_control_path(run, flags.control);
+    run.footer(fmt::format("{}{}", run_notes, exit_codes));
+    run.callback([&] {
+        result = RunCommand{.config = load_and_complete(flags),
+                            .reload = [flags] { return load_and_complete(flags); },
+                            .control = flags.control};
+    });
+}
+
+/// What the commands that speak to a running master are given.
+struct ControlFlags {
+    ControlCommand command;
+    std::string timeout;
+    std::string message;
+};
+
+void add_control(CLI::App& app, ControlFlags& flags, std::optional<Command>& result)
+{
+    using enum Request::Command;
+    const auto add = [&](Request::Command command, const std::string& description) -> CLI::App& {
+        auto& part = *app.add_subcommand(std::string{name_of(request_names, command)}, description);
+        add_control_path(part, flags.command.path);
+        if (command != events)
+            add_value(part, "--timeout", flags.timeout, "TIME",
+                      "how long to wait for the result, e.g. 30s or 500ms; the\n"
+                      "master goes on with what it was asked");
+        part.footer(fmt::format("{}{}", exit_codes, control_exit_codes));
+        part.callback([&, command] {
+            auto& asked = flags.command;
+            asked.request.command = command;
+            asked.request.wait = command == stop && !asked.request.wait;
+            if (!flags.timeout.empty())
+                asked.timeout = parse_timeout(flags.timeout);
+            if (command == send)
+                asked.request.message = make_message(flags.message);
+            result = asked;
+        });
+        return part;
+    };
+    auto& request = flags.command.request;
+    const CLI::Range slots{workers_range.least, workers_range.most};
+    const auto add_pool = [&](CLI::App& part, const std::string& description) {
+        add_value(part, "--pool", request.pool, "NAME", description);
+    };
+    const auto add_json = [&](CLI::App& part) {
+        part.add_flag("--json", flags.command.json, "as JSON, one object a line");
+    };
+
+    add_json(add(status, "show pools and workers of a running usher"));
+
+    add(reload, "read the configuration again and bring in a new generation of workers")
+        .add_flag("--dry-run", request.dry_run, "only say what the reload would do");
+
+    auto& to_restart = add(restart, "replace one worker or all");
+    to_restart
+        .add_option_function<std::string>(
+            "SLOT|all",
+            [&](const std::string& text) {
+                request.slot =
+                    text == "all" ? 0 : static_cast<unsigned>(std::stoul(text, nullptr, 0));
+            },
+            "which worker")
+        ->check(slots | CLI::IsMember({"all"}))
+        ->required();
+    add_pool(to_restart, "which pool, where there are several");
+
+    auto& to_drain = add(drain, "let one worker finish and leave its slot empty");
+    to_drain.add_option("SLOT", request.slot, "which worker")->check(slots)->required();
+    add_pool(to_drain, "which pool, where there are several");
+
+    auto& to_scale = add(scale, "change the number of workers");
+    to_scale.add_option("N|+N|-N", request.workers, "how many, or how many more or fewer")
+        ->required();
+    add_pool(to_scale, "which pool, where there are several");
+
+    auto& to_send = add(send, "send a message to the programs of workers of dialect node");
+    to_send
+        .add_option("JSON|-", flags.message, "the message; -: what stands on the standard input")
+        ->required();
+    to_send.add_option("--worker", request.slot, "which worker; without it: all")
+        ->option_text("SLOT")
+        ->check(slots);
+    add_pool(to_send, "which pool; without it: all");
+
+    auto& to_stop = add(stop, "drain and end everything");
+    to_stop.add_flag("--now", request.fast, "do not let connections finish");
+    to_stop.add_flag("--no-wait", request.wait, "do not wait until the master has ended");
+
+    auto& to_show = add(events, "show what has happened last, and with -f what happens");
+    add_json(to_show);
+    to_show.add_flag("-f,--follow", request.follow, "go on with what happens, until interrupted");
+}
+
+/// Refuses a word that nothing of `part` takes; says what was probably meant.
+[[noreturn]] void refuse_word(const std::string& word, const CLI::App& part)
+{
+    const bool is_root = part.get_parent() == nullptr;
+    const auto name = is_root ? part.get_name() : "usher " + part.get_name();
+    const std::size_t dashes = word.find_first_not_of('-');
+    const bool is_option = dashes != 0 && dashes != std::string::npos;
+
+    std::vector<std::string> known;
+    for (const auto* const option : part.get_options())
+        for (const auto& known_name : option->get_lnames())
+            known.push_back(known_name);
+    std::vector<std::string> commands;
+    for (const auto* const command : part.get_subcommands({}))
+        commands.push_back(command->get_name());
+    const auto& all = is_option ? known : commands;
+
+    const auto given = is_option ? word.substr(dashes, word.find('=') - dashes) : word;
+    const auto nearest = nearest_name(given, std::vector<std::string_view>{all.begin(), all.end()});
+    if (!nearest.empty())
+        refuse("{} is no {} of {}; did you mean {}{}?", quote(word),
+               is_option ? "option" : "command", name, is_option ? "--" : "", nearest);
+    if (is_option)
+        refuse("{} is no option of {}; see {} --help", quote(word), name, name);
+    if (is_root)
+        refuse("{} is no command of usher; use one of {}", quote(word), fmt::join(commands, ", "));
+    if (part.get_name() == "run")
         refuse("{} stands before --; put -- in front of the command, e.g. {}", quote(word),
                run_example);
-    if (app.get_name() == "check")
-        refuse("{} belongs to no option; write e.g. usher check --config usher.json", quote(word));
-    if (app.get_parent() != nullptr)
-        refuse("{} is too much for usher {}; see usher {} --help", quote(word), app.get_name(),
-               app.get_name());
-
-    const std::string_view nearest = nearest_name(word, command_names);
-    refuse("{} is no command of usher; {}", quote(word),
-           nearest.empty() ? fmt::format("use one of {}", fmt::join(command_names, ", "))
-                           : fmt::format("did you mean {}?", nearest));
+    refuse("{} is too much for {}; see {} --help", quote(word), name, name);
 }
 
-/// Refuses a word that belongs to no option; says what was probably meant.
-[[noreturn]] void refuse_word(const std::string& word, const CLI::App& app)
+/// Says what CLI11 has found.
+[[noreturn]] void refuse_error(const CLI::ParseError& error, const CLI::App& part)
 {
-    const bool is_root = app.get_parent() == nullptr;
-    const std::string name = is_root ? "usher" : "usher " + app.get_name();
-
-    const std::size_t dashes = word.find_first_not_of('-');
-    if (dashes == 0 || dashes == std::string::npos)
-        refuse_argument(word, app);
-
-    std::vector<std::string_view> known;
-    for (const CLI::Option* option : app.get_options())
-        known.push_back(option->get_lnames().front());
-    const std::string_view given = std::string_view{word}.substr(dashes);
-    const std::string_view nearest = nearest_name(given.substr(0, given.find('=')), known);
-    if (!nearest.empty())
-        refuse("{} is no option of {}; did you mean --{}?", quote(word), name, nearest);
-    if (is_root)
-        refuse("{} is no option of usher; begin with run or check, e.g. {}", quote(word),
-               run_example);
-    refuse("{} is no option of {}; see {} --help", quote(word), name, name);
-}
-
-/// Lets CLI11 take `words` apart; throws UsageError for what it refuses.
-void parse_words(CLI::App& app, std::vector<std::string> words)
-{
-    std::ranges::reverse(words); // CLI11 takes them from the end
-    try {
-        app.parse(std::move(words));
-    } catch (const CLI::ArgumentMismatch& error) { // "--config: 1 required TEXT missing"
-        const std::string_view text{error.what()};
-        refuse("{}: needs a value; see usher --help", text.substr(0, text.find(':')));
-    } catch (const CLI::ParseError& error) {
-        refuse("{}; see usher --help", error.what());
-    }
+    std::string text = error.what();
+    if (text.ends_with(" missing")) // "--config: 1 required TEXT missing"
+        text = text.substr(0, text.find(':')) + ": needs a value";
+    refuse("{}; see usher {}--help", text,
+           part.get_parent() == nullptr ? "" : part.get_name() + " ");
 }
 
 } // namespace
@@ -89,92 +365,54 @@ void parse_words(CLI::App& app, std::vector<std::string> words)
 Command parse_options(std::span<const char* const> arguments)
 {
     const auto separator = std::ranges::find(arguments, std::string_view{"--"});
-    Flags flags;
-    flags.has_command = separator != arguments.end();
-    if (flags.has_command)
-        flags.command.assign(separator + 1, arguments.end());
+    RunFlags run_flags;
+    if (separator != arguments.end())
+        run_flags.command.emplace(separator + 1, arguments.end());
+    ControlFlags control_flags;
+    std::string file;
+    bool dump = false;
+    std::optional<Command> result;
 
-    CLI::App app;
-    app.set_help_flag(); // usage_text.hpp has better ones
-    app.allow_extras();  // refuse_word() says what to do about them
+    CLI::App app{"usher: one front door for many worker processes", "usher"};
+    app.get_formatter()->column_width(28);
+    app.get_formatter()->label("SUBCOMMAND", "COMMAND");
+    app.set_help_flag("-h,--help", "print this text; usher COMMAND --help says more of each");
+    app.set_version_flag("--version", "usher " USHER_VERSION, "print the version");
     app.require_subcommand(0, 1);
-    bool help = false;
-    bool version = false;
-    app.add_flag("-h,--help", help);
-    app.add_flag("--version", version);
 
-    CLI::App& run = *app.add_subcommand("run");
-    run.allow_extras();
-    run.add_flag("-h,--help", help);
-    add_values(run, "--config", flags.config);
-    const std::array of_pool{
-        add_values(run, "--listen", flags.listen),
-        add_values(run, "--dialect", flags.dialect),
-        add_values(run, "--workers", flags.workers),
-        add_values(run, "--backlog", flags.backlog),
-    };
-    add_values(run, "--control", flags.control);
+    add_run(app, run_flags, result);
+    auto& check = *app.add_subcommand("check", "say whether a configuration file is valid");
+    add_value(check, "--config", file, "FILE", "the file to check")->required();
+    check.add_flag("--dump", dump, "print the configuration in effect, defaults included");
+    check.footer(std::string{exit_codes});
+    check.callback([&] {
+        if (run_flags.command)
+            refuse("check starts no command; leave out -- and what follows");
+        result = PrintCommand{check_file(file, dump)};
+    });
+    add_control(app, control_flags, result);
+    app.footer(fmt::format("\nExamples:\n  {}\n  usher run --config usher.json\n{}{}", run_example,
+                           exit_codes, control_exit_codes));
 
-    CLI::App& check = *app.add_subcommand("check");
-    check.allow_extras();
-    check.add_flag("-h,--help", help);
-    add_values(check, "--config", flags.config);
-    check.add_flag("--dump", flags.dump);
-
-    std::vector<const CLI::App*> parts{&app, &run, &check};
-    for (const auto name : command_names) {
-        if (name == "run" || name == "check")
-            continue;
-        CLI::App& command = *app.add_subcommand(std::string{name});
-        command.allow_extras();
-        command.add_flag("-h,--help", help);
-        add_values(command, "--control", flags.control);
-        if (name == "status" || name == "events")
-            command.add_flag("--json", flags.json);
-        if (name == "events")
-            command.add_flag("-f,--follow", flags.follow);
-        else
-            add_values(command, "--timeout", flags.timeout);
-        if (name == "stop") {
-            command.add_flag("--now", flags.now);
-            command.add_flag("--no-wait", flags.no_wait);
-        }
-        if (name == "reload")
-            command.add_flag("--dry-run", flags.dry_run);
-        if (name == "restart" || name == "drain" || name == "scale" || name == "send") {
-            add_values(command, "--pool", flags.pool);
-            command.add_option("subject", flags.subject);
-        }
-        if (name == "send")
-            add_values(command, "--worker", flags.worker);
-        parts.push_back(&command);
+    std::vector<std::string> words{arguments.begin(), separator};
+    std::ranges::reverse(words); // CLI11 takes them from the end
+    try {
+        app.parse(std::move(words));
+    } catch (const CLI::CallForVersion& version) {
+        return PrintCommand{std::string{version.what()} + "\n"};
+    } catch (const CLI::ParseError& error) {
+        const auto parsed = app.get_subcommands();
+        const auto& part = parsed.empty() ? app : *parsed.front();
+        if (part.get_help_ptr()->count() > 0)
+            return PrintCommand{app.help()};
+        for (const auto* const each : {static_cast<const CLI::App*>(&app), &part})
+            if (const auto left = each->remaining(); !left.empty())
+                refuse_word(left.front(), *each);
+        refuse_error(error, part);
     }
-
-    parse_words(app, {arguments.begin(), separator});
-    for (const CLI::App* part : parts)
-        if (!part->remaining().empty())
-            refuse_word(part->remaining().front(), *part);
-
-    if (flags.has_command)
-        flags.of_pool = "-- COMMAND";
-    for (auto option = of_pool.rbegin(); option != of_pool.rend(); ++option)
-        if ((*option)->count() > 0)
-            flags.of_pool = (*option)->get_name();
-
-    if (help)
-        return PrintCommand{run.parsed()                    ? run_help_text()
-                            : check.parsed()                ? check_help_text()
-                            : app.get_subcommands().empty() ? help_text()
-                                                            : control_help_text()};
-    if (version)
-        return PrintCommand{version_text()};
-    if (run.parsed())
-        return make_run_command(flags);
-    if (check.parsed())
-        return make_check_command(flags);
-    if (!app.get_subcommands().empty())
-        return make_control_command(app.get_subcommands().front()->get_name(), flags);
-    refuse("there is nothing to do; write e.g. {}", run_example);
+    if (!result)
+        refuse("there is nothing to do; write e.g. {}", run_example);
+    return std::move(*result);
 }
 
 } // namespace usher

@@ -29,19 +29,12 @@ struct RunCommand {
     std::string control; ///< path of the control socket; empty: the default one
 };
 
-/// `usher check`, with a configuration that has passed validate().
-struct CheckCommand {
-    Config config;
-    std::string file;
-    bool dump = false; ///< print the configuration
-};
-
-/// `--help` or `--version`: print the text, exit with 0.
+/// `usher check`, `--help` or `--version`: print the text, exit with 0.
 struct PrintCommand {
     std::string text;
 };
 
-using Command = std::variant<RunCommand, CheckCommand, ControlCommand, PrintCommand>;
+using Command = std::variant<RunCommand, ControlCommand, PrintCommand>;
 
 /// Reads the command line without the program's name, and the configuration file it names.
 /// Everything behind the first `--` is the worker's command, verbatim.

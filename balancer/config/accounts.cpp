@@ -13,6 +13,7 @@
 #include <string>
 #include <system_error>
 #include <type_traits>
+#include <utility>
 
 #include <linux/capability.h>
 #include <unistd.h>
@@ -48,15 +49,19 @@ std::invoke_result_t<Search> look_up(const std::string& key, Search search)
     }
 }
 
+AccountError unknown(const std::string& key, std::string_view what, const std::string& name)
+{
+    return {key, fmt::format("there is no {} {} on this system; create it, or name another", what,
+                             quote(name))};
+}
+
 gid_t group_id(const std::string& text, const std::string& key)
 {
     if (const auto number = to_id(text))
         return *number;
     const auto id = look_up(key, [&] { return sys::find_group(text); });
     if (!id)
-        throw AccountError{
-            key, fmt::format("there is no group {} on this system; create it, or name another",
-                             quote(text))};
+        throw unknown(key, "group", text);
     return *id;
 }
 
@@ -66,9 +71,7 @@ void resolve_user(const std::string& name, AccountIds& ids)
     const auto user =
         look_up("/user", [&] { return number ? sys::find_user(*number) : sys::find_user(name); });
     if (!user && !number)
-        throw AccountError{
-            "/user", fmt::format("there is no user {} on this system; create it, or name another",
-                                 quote(name))};
+        throw unknown("/user", "user", name);
     if (!user && !ids.group)
         throw AccountError{"/user", fmt::format("no user has the number {}, so that its group is "
                                                 "unknown; add \"group\"",
@@ -127,31 +130,20 @@ AccountIds permitted(const RunAsConfig& run_as, AccountIds ids)
     return ids;
 }
 
-/// Sets the numbers of each pool; what is wrong gets its place.
-template <typename Find>
-void set_ids(Config& config, std::string_view origin, Find find)
+} // namespace
+
+void resolve_accounts(Config& config, std::string_view origin, bool to_run)
 {
     for (std::size_t i = 0; i < config.pools.size(); ++i) {
         auto& run_as = config.pools[i].run_as;
         try {
-            run_as.ids = find(run_as);
+            run_as.ids = look_up(run_as);
+            if (to_run)
+                run_as.ids = permitted(run_as, std::move(run_as.ids));
         } catch (const AccountError& error) {
             throw ConfigError{origin, fmt::format("/pools/{}{}", i, error.key), error.problem};
         }
     }
-}
-
-} // namespace
-
-void resolve_accounts(Config& config, std::string_view origin)
-{
-    set_ids(config, origin, [](const RunAsConfig& run_as) { return look_up(run_as); });
-}
-
-void require_privileges(Config& config, std::string_view origin)
-{
-    set_ids(config, origin,
-            [](const RunAsConfig& run_as) { return permitted(run_as, run_as.ids); });
 }
 
 } // namespace usher

@@ -11,11 +11,10 @@ namespace usher {
 /// and not at every start of a worker, because the databases may be on the network, and the master
 /// serves nobody while it waits.
 ///
-/// Throws ConfigError for what is not there.  `origin` names the file in errors.
-void resolve_accounts(Config& config, std::string_view origin);
-
-/// Checks that this process may become what the pools ask for; forgets of it what it is already.
-/// Throws ConfigError.
-void require_privileges(Config& config, std::string_view origin);
+/// With `to_run`, also checks that this process may become what the pools ask for, and forgets of
+/// it what it is already.
+///
+/// Throws ConfigError for what is not there or not allowed.  `origin` names the file in errors.
+void resolve_accounts(Config& config, std::string_view origin, bool to_run);
 
 } // namespace usher

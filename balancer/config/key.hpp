@@ -54,11 +54,14 @@ auto at(Part part, Member member)
 template <typename Owner>
 Owner read_object(const JsonValue& value, const Keys<Owner>& keys, std::string_view must)
 {
-    Owner owner;
-    std::vector<JsonValue::Member> members;
+    std::vector<std::string_view> known;
     for (const auto& key : keys)
-        members.push_back({key.name, [&](const JsonValue& member) { key.read(member, owner); }});
-    value.read_members(members, must);
+        known.push_back(key.name);
+    value.check_keys(known, must);
+    Owner owner;
+    for (const auto& key : keys)
+        if (const auto member = value.find(key.name))
+            key.read(*member, owner);
     return owner;
 }
 

@@ -58,11 +58,10 @@ void bring_in(PoolConfig& running, const PoolConfig& next)
             key.copy(running, next);
 }
 
-void read_flag(PoolConfig& pool, const std::string& key, const std::string& text, FlagKind kind)
+void read_flag(PoolConfig& pool, const std::string& key, const std::string& text)
 {
     nlohmann::json json = text;
-    if (kind == FlagKind::number_or_word &&
-        text.find_first_not_of("-0123456789") == std::string::npos)
+    if (text.find_first_not_of("-0123456789") == std::string::npos)
         if (auto number = nlohmann::json::parse(text, nullptr, false); number.is_number())
             json = std::move(number);
     const auto flag = "--" + key;

@@ -31,11 +31,8 @@ struct KeyEffect {
 /// Takes over from `next` what a worker that runs can follow; the rest of `running` stays.
 void bring_in(PoolConfig& running, const PoolConfig& next);
 
-/// What may stand on the command line for the value of a key.
-enum class FlagKind { word, number_or_word };
-
-/// Reads the flag `--KEY TEXT` into `pool`, as if it stood in a file.  Throws ConfigError, which
-/// names the flag.
-void read_flag(PoolConfig& pool, const std::string& key, const std::string& text, FlagKind kind);
+/// Reads the flag `--KEY TEXT` into `pool`, as if it stood in a file, where what looks like a
+/// number is one.  Throws ConfigError, which names the flag.
+void read_flag(PoolConfig& pool, const std::string& key, const std::string& text);
 
 } // namespace usher

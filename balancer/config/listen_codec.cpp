@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/tables.hpp"
-#include "balancer/config/units/limits.hpp"
 #include "balancer/config/units/listen_address.hpp"
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <stdexcept>
+#include <cstddef>
 #include <string>
 #include <tuple>
 
@@ -22,14 +21,13 @@ bool is_unix(const ListenConfig& listen)
 
 std::string read_address(const JsonValue& value)
 {
-    auto text = value.text();
-    try {
+    return value.parsed([](const std::string& text) {
         std::ignore = parse_listen_address(text);
-    } catch (const std::invalid_argument& error) {
-        value.fail(error.what());
-    }
-    return text;
+        return text;
+    });
 }
+
+constexpr std::size_t longest_listener_name = 255; // as systemd has it
 
 /// As FileDescriptorName= of systemd.socket(5) takes it, because it must be equal to one.
 bool is_name(std::string_view name)

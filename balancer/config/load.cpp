@@ -14,7 +14,6 @@
 #include <fstream>
 #include <string>
 #include <system_error>
-#include <tuple>
 
 namespace usher {
 
@@ -25,22 +24,14 @@ constexpr std::string_view example =
 
 std::string read_file(const std::filesystem::path& file)
 {
-    const auto fail = [&file] {
-        throw ConfigError{file.string(), "",
-                          "cannot be read: " + std::generic_category().message(errno)};
-    };
-
     errno = 0;
     std::ifstream in{file, std::ios::binary};
-    if (!in)
-        fail();
-
     // One byte more than may be there, to see that it is too long.
     std::string text(largest_file + 1, '\0');
     in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    if (in.bad())
-        fail();
-
+    if (!in.is_open() || in.bad())
+        throw ConfigError{file.string(), "",
+                          "cannot be read: " + std::generic_category().message(errno)};
     text.resize(static_cast<std::size_t>(in.gcount()));
     if (text.size() > largest_file)
         throw ConfigError{
@@ -72,6 +63,11 @@ Config decode_config(std::string_view text, std::string_view file_name)
     if (config.pools.empty())
         root.fail(fmt::format("has no \"pools\"; begin with {}", example));
     return config;
+}
+
+std::string dump_config(const Config& config)
+{
+    return write_object(config, config_table()).dump(2, ' ', false, Json::error_handler_t::replace);
 }
 
 } // namespace usher

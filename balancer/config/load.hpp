@@ -4,6 +4,7 @@
 #include "balancer/config/config.hpp"
 
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 namespace usher {
@@ -17,5 +18,11 @@ namespace usher {
 
 /// Decodes the text of a configuration file, which errors call `file_name`.  Throws ConfigError.
 [[nodiscard]] Config decode_config(std::string_view text, std::string_view file_name);
+
+/// The configuration with all its defaults as JSON, which decode_config() reads back as it was.
+/// A pool without a command has no "command".  Bytes that are no UTF-8 are replaced.
+///
+/// Throws std::invalid_argument for an address that parse_listen_address() refuses.
+[[nodiscard]] std::string dump_config(const Config& config);
 
 } // namespace usher

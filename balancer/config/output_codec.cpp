@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/tables.hpp"
-#include "balancer/config/units/limits.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <array>
 #include <string>
 
 namespace usher {
 
 namespace {
-
-constexpr Names<OutputConfig::OnFull, 2> on_full_names{
-    {{OutputConfig::OnFull::block, "block"}, {OutputConfig::OnFull::drop, "drop"}}};
 
 std::string read_file(const JsonValue& value)
 {
@@ -37,9 +32,10 @@ Codec<OutputConfig> output()
     const auto object_of_it = object<C>(
         {
             {"file", &C::file, or_empty(Codec<std::string>{read_file, text().write})},
-            {"max_size", &C::max_size, byte_size(max_size_range)},
-            {"max_files", &C::max_files, number(max_files_range)},
-            {"on_full", &C::on_full, choice(on_full_names)},
+            {"max_size", &C::max_size, byte_size({1'024, 4'294'967'295})},
+            {"max_files", &C::max_files, number({1, 1'000})},
+            {"on_full", &C::on_full,
+             choice<C::OnFull>({{C::OnFull::block, "block"}, {C::OnFull::drop, "drop"}})},
             {"prefix", &C::prefix, boolean()},
         },
         must, check);

@@ -14,15 +14,11 @@ namespace usher {
 
 namespace {
 
-constexpr Names<Readiness, 2> readiness_names{
-    {{Readiness::automatic, "auto"}, {Readiness::notify, "notify"}}};
+constexpr std::size_t longest_pool_name = 64;
+constexpr std::size_t longest_probe_path = 1'024;
 
-constexpr Names<NodeConfig::Ready, 2> node_ready_names{
-    {{NodeConfig::Ready::listening, "listening"}, {NodeConfig::Ready::online, "online"}}};
-
-constexpr Names<ReloadConfig::Strategy, 2> strategy_names{
-    {{ReloadConfig::Strategy::rolling, "rolling"},
-     {ReloadConfig::Strategy::all_at_once, "all-at-once"}}};
+/// Names of environment variables that begin so belong to usher.
+constexpr std::string_view reserved_env_prefix = "USHER_";
 
 bool is_pool_name(std::string_view name)
 {
@@ -59,10 +55,7 @@ Codec<unsigned> workers()
 {
     const auto must =
         fmt::format("a number from {} to {} or \"auto\"", workers_range.least, workers_range.most);
-    const auto read = [=](const JsonValue& value) {
-        return static_cast<unsigned>(value.integer(workers_range.least, workers_range.most, must));
-    };
-    return word_or<unsigned>({{0U, "auto"}}, {read, number(workers_range).write}, must);
+    return word_or<unsigned>({{0U, "auto"}}, number(workers_range, must), must);
 }
 
 void check_variable(std::string_view name, const JsonValue& content)
@@ -92,7 +85,7 @@ Codec<ProbeConfig> probe()
     return object<C>(
         {
             {"path", &C::path, text(is_probe_path, path, path)},
-            {"expect", &C::expect, number(expect_range)},
+            {"expect", &C::expect, number({200, 599})}, // final HTTP statuses
             {"timeout", &C::timeout, positive_duration()},
         },
         "an object with \"path\"", check);
@@ -112,7 +105,7 @@ Codec<RestartConfig> restart()
             {"first_delay", &C::first_delay, positive_duration()},
             {"longest_delay", &C::longest_delay, positive_duration()},
             {"healthy_after", &C::healthy_after, positive_duration()},
-            {"give_up_after", &C::give_up_after, number(give_up_after_range)},
+            {"give_up_after", &C::give_up_after, number({0, 1'000'000})},
         },
         "an object", check);
 }
@@ -127,11 +120,13 @@ Codec<ReloadConfig> reload()
     };
     return object<C>(
         {
-            {"strategy", &C::strategy, choice(strategy_names)},
-            {"max_surge", &C::max_surge, number(max_surge_range)},
-            {"max_unavailable", &C::max_unavailable, number(max_unavailable_range)},
+            {"strategy", &C::strategy,
+             choice<C::Strategy>(
+                 {{C::Strategy::rolling, "rolling"}, {C::Strategy::all_at_once, "all-at-once"}})},
+            {"max_surge", &C::max_surge, number({0, 1024})},
+            {"max_unavailable", &C::max_unavailable, number({0, 1024})},
             {"soak", &C::soak, duration()},
-            {"max_old_generations", &C::max_old_generations, number(max_old_generations_range)},
+            {"max_old_generations", &C::max_old_generations, number({1, 64})},
         },
         "an object", check);
 }
@@ -157,22 +152,24 @@ Keys<PoolConfig> make_table()
     };
     add_run_as_keys(keys);
     const Keys<C> more{
-        {"max_queue", &C::max_queue, number(max_queue_range), running_workers},
+        {"max_queue", &C::max_queue, number({1, 65'535}), running_workers},
         {"start_timeout", &C::start_timeout, positive_duration(), running_workers},
         // A worker is told at its start whether its watchdog is heard.
-        {"ready", &C::ready, choice(readiness_names), new_workers},
+        {"ready", &C::ready,
+         choice<Readiness>({{Readiness::automatic, "auto"}, {Readiness::notify, "notify"}}),
+         new_workers},
         {"start_delay", &C::start_delay, duration(), running_workers},
         {"probe", &C::probe, probe(), running_workers},
-        {"start_attempts", &C::start_attempts, number(start_attempts_range), master},
+        {"start_attempts", &C::start_attempts, number({1, 1'000'000}), master},
         {"drain_timeout", &C::drain_timeout, duration(), running_workers},
         {"stop_grace", &C::stop_grace, duration(), running_workers},
         {"stop_signal", &C::stop_signal, signal(), running_workers},
         {"stall_timeout", &C::stall_timeout, duration(), running_workers},
         {"hang_signal", &C::hang_signal, signal(), running_workers},
         {"max_connections", at(&C::recycle, &R::max_connections),
-         number<std::uint64_t>(max_connections_range), running_workers},
+         number<std::uint64_t>({0, 4'294'967'295}), running_workers},
         {"max_age", at(&C::recycle, &R::max_age), duration(), running_workers},
-        {"max_memory", at(&C::recycle, &R::max_memory), byte_size(max_memory_range),
+        {"max_memory", at(&C::recycle, &R::max_memory), byte_size({0, 4'294'967'295}),
          running_workers},
         {"output", &C::output, output()},
         {"restart", &C::restart, restart(), master},
@@ -189,8 +186,9 @@ const Keys<NodeConfig>& node_table()
     using C = NodeConfig;
     static const Keys<C> keys{
         {"policy", &C::policy, choice(node_policy_names)},
-        {"window", &C::window, number(node_window_range), Effect::listeners},
-        {"ready", &C::ready, choice(node_ready_names)},
+        {"window", &C::window, number({1, 1024}), Effect::listeners},
+        {"ready", &C::ready,
+         choice<C::Ready>({{C::Ready::listening, "listening"}, {C::Ready::online, "online"}})},
         {"serialization", &C::serialization, choice(node_serialization_names)},
     };
     return keys;

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/config/json/nearest_name.hpp"
 #include "balancer/config/tables.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "balancer/config/units/resource_name.hpp"
 
-#include <fmt/core.h>
-#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -15,9 +12,6 @@
 namespace usher {
 
 namespace {
-
-constexpr Names<CgroupMode, 3> cgroup_names{
-    {{CgroupMode::automatic, "auto"}, {CgroupMode::on, "on"}, {CgroupMode::off, "off"}}};
 
 /// Kept as text: whether it is a name or a number is for the lookup.
 std::string read_account(const JsonValue& value)
@@ -34,12 +28,9 @@ std::string read_account(const JsonValue& value)
 Codec<LimitConfig> limit()
 {
     const std::string must = "a whole number from 0 or \"unlimited\"";
-    const auto read_amount = [=](const JsonValue& value) {
-        return static_cast<std::uint64_t>(value.integer(0, largest_amount, must));
-    };
-    const auto write_amount = [](std::uint64_t amount) { return Json(amount); };
-    const auto amount = word_or<std::uint64_t>({{LimitConfig::unlimited, "unlimited"}},
-                                               {read_amount, write_amount}, must);
+    const auto amount = word_or<std::uint64_t>(
+        {{LimitConfig::unlimited, "unlimited"}},
+        number<std::uint64_t>({0, std::numeric_limits<std::int64_t>::max()}, must), must);
     const auto check = [](const JsonValue& value, const LimitConfig& limit) {
         if (!value.find("soft") || !value.find("hard"))
             value.fail("must have both, \"soft\" and \"hard\"; or write one number for both");
@@ -63,17 +54,14 @@ void check_resource(std::string_view name, const JsonValue& limit)
     std::vector<std::string_view> known;
     for (const auto& resource : resource_names)
         known.push_back(resource.name);
-    if (std::ranges::find(known, name) != known.end())
-        return;
-    const auto nearest = nearest_name(name, known);
-    limit.fail(nearest.empty() ? fmt::format("unknown limit; use one of {}", fmt::join(known, ", "))
-                               : fmt::format("unknown limit; did you mean \"{}\"?", nearest));
+    if (std::ranges::find(known, name) == known.end())
+        limit.refuse_name("limit", name, known);
 }
 
 Codec<AffinityConfig> affinity()
 {
     const std::string must = "\"auto\" or an array of CPU numbers, e.g. [0, 1]";
-    const auto cpus = array(number(cpu_range), must);
+    const auto cpus = array(number({0, 8191}), must); // the most that Linux can be built for
     const auto read = [=](const JsonValue& value) {
         AffinityConfig listed{.cpus = cpus.read(value)};
         if (listed.cpus.empty())
@@ -100,11 +88,13 @@ void add_run_as_keys(Keys<PoolConfig>& keys)
     add("groups", &C::groups, array(account, "an array of names or numbers, e.g. [\"ssl-cert\"]"));
     add("umask", &C::umask, mode_bits("0027"));
     add("rlimits", &C::rlimits, map(limit(), check_resource));
-    add("nice", &C::nice, number<int>(nice_range));
-    add("oom_score_adj", &C::oom_score_adj, number<int>(oom_score_adj_range));
+    add("nice", &C::nice, number<int>({-20, 19}));
+    add("oom_score_adj", &C::oom_score_adj, number<int>({-1000, 1000}));
     add("cpu_affinity", &C::cpu_affinity, affinity());
     add("no_new_privs", &C::no_new_privs, boolean());
-    add("cgroup", &C::cgroup, choice(cgroup_names));
+    add("cgroup", &C::cgroup,
+        choice<CgroupMode>(
+            {{CgroupMode::automatic, "auto"}, {CgroupMode::on, "on"}, {CgroupMode::off, "off"}}));
     add("clear_env", &C::clear_env, boolean());
 }
 

@@ -7,8 +7,9 @@
 
 namespace usher {
 
-/// Checks what must hold before anything is started: every pool has a command and a listener, and
-/// no address is listened on twice.  `origin` names the file in errors.  Throws ConfigError.
+/// Checks what must hold before anything is started: every pool has a name of its own, a command
+/// and a listener, and no address is listened on twice.  `origin` names the file in errors.  Throws
+/// ConfigError.
 void validate(const Config& config, std::string_view origin);
 
 } // namespace usher

@@ -3,8 +3,9 @@
 
 #include <fmt/core.h>
 
-#include <cstdlib>
+#include <array>
 #include <ctime>
+#include <string_view>
 
 namespace usher {
 
@@ -15,11 +16,12 @@ std::string time_text(std::chrono::system_clock::time_point time)
     const std::time_t seconds = std::chrono::system_clock::to_time_t(whole);
     std::tm local{};
     ::localtime_r(&seconds, &local);
-    const long offset = local.tm_gmtoff / 60; // minutes east of Greenwich
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}{}{:02}:{:02}",
-                       local.tm_year + 1900, local.tm_mon + 1, local.tm_mday, local.tm_hour,
-                       local.tm_min, local.tm_sec, ms, offset < 0 ? '-' : '+',
-                       std::labs(offset) / 60, std::labs(offset) % 60);
+    std::array<char, 32> text{};
+    std::strftime(text.data(), text.size(), "%FT%T%z", &local); // 2026-03-01T14:05:09+0100
+    const std::string_view all{text.data()};
+    const auto zone = all.size() - 5;
+    return fmt::format("{}.{:03}{}:{}", all.substr(0, zone), ms, all.substr(zone, 3),
+                       all.substr(zone + 3));
 }
 
 } // namespace usher

@@ -2,6 +2,7 @@
 #include "balancer/output/line_sink.hpp"
 
 #include <boost/asio/post.hpp>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <utility>
@@ -16,7 +17,9 @@ LineSink::LineSink(const asio::any_io_executor& executor, OutputConfig::OnFull o
       on_full_{on_full},
       writer_{writer},
       room_{executor},
-      losses_{std::make_shared<LossReporter>(executor, events, std::move(where))}
+      where_{std::move(where)},
+      events_{events},
+      next_report_{executor}
 {
 }
 
@@ -29,8 +32,8 @@ void LineSink::write(std::string_view lines)
 {
     const bool drop = on_full_ == OutputConfig::OnFull::drop;
     if (!writer_.write(lines, drop ? sink_limit : sink_hard_limit))
-        losses_->on_loss(static_cast<std::uint64_t>(std::ranges::count(lines, '\n')),
-                         "it takes them too slowly");
+        on_loss(static_cast<std::uint64_t>(std::ranges::count(lines, '\n')),
+                "it takes them too slowly");
 }
 
 void LineSink::set_on_full(OutputConfig::OnFull on_full)
@@ -49,8 +52,47 @@ void LineSink::on_room() noexcept
 
 void LineSink::on_failure(std::size_t lines, std::error_code error) noexcept
 {
-    asio::post(executor_,
-               [losses = losses_, lines, error] { losses->on_loss(lines, error.message()); });
+    asio::post(executor_, [self = shared_from_this(), lines, error] {
+        self->on_loss(lines, error.message());
+    });
+}
+
+void LineSink::on_loss(std::uint64_t lines, std::string reason)
+{
+    losses_.on_loss(lines);
+    reason_ = std::move(reason);
+    report();
+}
+
+void LineSink::close()
+{
+    closed_ = true;
+    next_report_.cancel();
+    report();
+}
+
+/// Publishes now what is due, and later what is due then.
+void LineSink::report()
+{
+    const auto due = losses_.due();
+    if (!due)
+        return;
+    const auto now = LossReport::Clock::now();
+    if (!closed_ && *due > now) {
+        next_report_.expires_at(*due);
+        next_report_.async_wait(
+            [weak = weak_from_this()](const boost::system::error_code& cancelled) {
+                const auto self = weak.lock();
+                if (!cancelled && self)
+                    self->report();
+            });
+        return;
+    }
+    const auto lines = losses_.take(now);
+    events_.publish(EventKind::output_lost, log::Level::error,
+                    lines == 0 ? fmt::format("output to {}: {}", where_, reason_)
+                               : fmt::format("output to {}: {} lines lost, {} in all: {}", where_,
+                                             lines, losses_.total(), reason_));
 }
 
 } // namespace usher

@@ -27,16 +27,13 @@ public:
             // One more byte than fits: a line of just the longest length is not cut.
             const std::size_t room = longest_ - partial_.size();
             const std::size_t end = bytes.substr(0, room + 1).find('\n');
-            if (end != std::string_view::npos) {
-                emit(bytes.substr(0, end), false, on_line);
-                bytes.remove_prefix(end + 1);
-            } else if (bytes.size() > room) {
-                emit(bytes.substr(0, room), true, on_line);
-                bytes.remove_prefix(room);
-            } else {
+            const bool ends = end != std::string_view::npos;
+            if (!ends && bytes.size() <= room) {
                 partial_ += bytes;
                 return;
             }
+            emit(bytes.substr(0, ends ? end : room), !ends, on_line);
+            bytes.remove_prefix(ends ? end + 1 : room);
         }
     }
 

@@ -24,25 +24,25 @@ namespace {
 
 constexpr std::size_t bytes_per_turn = 64UL * 1024; ///< what a pipe holds
 constexpr std::string_view cut_mark = " [goes on]";
+constexpr std::size_t most_last_errors = 20;
+constexpr std::size_t longest_last_error = 512;
 
 } // namespace
 
-OutputReader::Stream OutputReader::make_stream(const asio::any_io_executor& executor,
-                                               RecentLines* recent)
+OutputReader::Stream OutputReader::make_stream(const asio::any_io_executor& executor)
 {
     auto pipe = sys::make_pipe_to_read();
     return {.worker_end = std::move(pipe.writer),
             .pipe = adopt_fd<asio::posix::stream_descriptor>(executor, std::move(pipe.reader)),
-            .splitter = LineSplitter{},
-            .recent = recent};
+            .splitter = LineSplitter{}};
 }
 
 OutputReader::OutputReader(const asio::any_io_executor& executor, std::shared_ptr<OutputSink> sink,
                            std::string prefix)
     : sink_{std::move(sink)},
       prefix_{std::move(prefix)},
-      output_{make_stream(executor, nullptr)},
-      errors_{make_stream(executor, &recent_errors_)}
+      output_{make_stream(executor)},
+      errors_{make_stream(executor)}
 {
 }
 
@@ -67,6 +67,24 @@ asio::awaitable<void> OutputReader::follow(Stream& stream)
     }
 }
 
+/// Brings the sink the lines that `read` yields to what it is given.
+template <typename Read>
+void OutputReader::bring(const Stream& stream, Read read)
+{
+    std::string batch;
+    auto on_line = [&](std::string_view line, bool cut) {
+        if (&stream == &errors_) {
+            if (last_errors_.size() == most_last_errors)
+                last_errors_.pop_front();
+            last_errors_.emplace_back(line.substr(0, longest_last_error));
+        }
+        batch.append(prefix_).append(line).append(cut ? cut_mark : "").append(1, '\n');
+    };
+    read(on_line);
+    if (!batch.empty())
+        sink_->write(batch);
+}
+
 /// The bytes read; 0 means: there will be no more.
 std::size_t OutputReader::read_once(Stream& stream, std::size_t most)
 {
@@ -79,23 +97,9 @@ std::size_t OutputReader::read_once(Stream& stream, std::size_t most)
     if (count <= 0)
         return 0;
 
-    std::string batch;
-    stream.splitter.feed({buffer.data(), static_cast<std::size_t>(count)},
-                         [&](std::string_view line, bool cut) { add(batch, stream, line, cut); });
-    if (!batch.empty())
-        sink_->write(batch);
+    const std::string_view bytes{buffer.data(), static_cast<std::size_t>(count)};
+    bring(stream, [&](auto& on_line) { stream.splitter.feed(bytes, on_line); });
     return static_cast<std::size_t>(count);
-}
-
-void OutputReader::add(std::string& batch, Stream& stream, std::string_view line, bool cut) const
-{
-    if (stream.recent != nullptr)
-        stream.recent->add(line);
-    batch += prefix_;
-    batch += line;
-    if (cut)
-        batch += cut_mark;
-    batch += '\n';
 }
 
 void OutputReader::finish(Stream& stream)
@@ -104,18 +108,14 @@ void OutputReader::finish(Stream& stream)
         return;
     // As much as is there now: whoever else holds the pipe could write for ever.
     int left = 0;
-    if (::ioctl(stream.pipe.native_handle(), FIONREAD, &left) < 0)
-        left = 0;
+    ::ioctl(stream.pipe.native_handle(), FIONREAD, &left);
     for (auto bytes = static_cast<std::size_t>(left); bytes > 0;) {
         const auto count = read_once(stream, bytes);
         if (count == 0)
             break;
         bytes -= count;
     }
-    std::string batch;
-    stream.splitter.finish([&](std::string_view line, bool cut) { add(batch, stream, line, cut); });
-    if (!batch.empty())
-        sink_->write(batch);
+    bring(stream, [&](auto& on_line) { stream.splitter.finish(on_line); });
 
     boost::system::error_code ignored;
     stream.pipe.close(ignored);

@@ -3,7 +3,6 @@
 
 #include "balancer/output/line_splitter.hpp"
 #include "balancer/output/output_sink.hpp"
-#include "balancer/output/recent_lines.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -39,10 +38,10 @@ public:
     /// nothing more.  Does not wait for others who may still hold the pipes.
     void finish();
 
-    /// The last lines it wrote to its standard error.
+    /// The last lines it wrote to its standard error, the oldest first; long ones are shortened.
     [[nodiscard]] const std::deque<std::string>& last_errors() const noexcept
     {
-        return recent_errors_.lines();
+        return last_errors_;
     }
 
 private:
@@ -50,21 +49,21 @@ private:
         sys::UniqueFd worker_end;
         boost::asio::posix::stream_descriptor pipe;
         LineSplitter splitter;
-        RecentLines* recent = nullptr;
     };
 
-    static Stream make_stream(const boost::asio::any_io_executor& executor, RecentLines* recent);
+    static Stream make_stream(const boost::asio::any_io_executor& executor);
 
     [[nodiscard]] boost::asio::awaitable<void> follow(Stream& stream);
     [[nodiscard]] std::size_t read_once(Stream& stream, std::size_t most);
-    void add(std::string& batch, Stream& stream, std::string_view line, bool cut) const;
+    template <typename Read>
+    void bring(const Stream& stream, Read read);
     void finish(Stream& stream);
 
     std::shared_ptr<OutputSink> sink_;
     std::string prefix_;
-    RecentLines recent_errors_;
     Stream output_;
     Stream errors_;
+    std::deque<std::string> last_errors_;
 };
 
 } // namespace usher

@@ -22,8 +22,8 @@ LogFile::Limits limits_of(const OutputConfig& config) noexcept
 Outputs::File::File(const asio::any_io_executor& executor, const OutputConfig& config,
                     EventBus& events)
     : file{std::make_shared<LogFile>(config.file, limits_of(config))},
-      writer{file, std::chrono::seconds{file->is_regular() ? 5 : 1}},
-      sink{std::make_shared<LineSink>(executor, config.on_full, writer, config.file, events)}
+      sink{std::make_shared<LineSink>(executor, config.on_full, writer, config.file, events)},
+      writer{file, std::chrono::seconds{file->is_regular() ? 5 : 1}}
 {
     writer.observe(sink.get());
 }
@@ -67,7 +67,7 @@ std::shared_ptr<LineSink> Outputs::sink_of(const OutputConfig& config)
 
     const auto [place, is_new] =
         files_.try_emplace(config.file, executor_, config, events_); // opens it
-    auto& [file, writer, sink] = place->second;
+    auto& [file, sink, writer] = place->second;
     if (!is_new) {
         sink->set_on_full(config.on_full);
         writer.post([file = file, limits = limits_of(config)] {

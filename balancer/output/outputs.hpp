@@ -47,8 +47,8 @@ public:
 private:
     struct File {
         std::shared_ptr<LogFile> file;
-        LineWriter writer;
         std::shared_ptr<LineSink> sink;
+        LineWriter writer; ///< ends first, and tells the sink what it gives up
 
         File(const boost::asio::any_io_executor& executor, const OutputConfig& config,
              EventBus& events);

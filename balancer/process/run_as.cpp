@@ -4,7 +4,6 @@
 #include "balancer/config/units/resource_name.hpp"
 #include "common/sys/process/cpu_set.hpp"
 
-#include <algorithm>
 #include <span>
 
 namespace usher {
@@ -39,11 +38,10 @@ RunAs make_run_as(const RunAsConfig& config, unsigned slot)
         .cpu_mask = cpu_mask(config.cpu_affinity, slot),
     };
     for (const auto& [name, limit] : config.rlimits) {
-        const auto* const known = std::ranges::find(resource_names, name, &ResourceName::name);
-        if (known != resource_names.end())
+        if (const auto resource = value_of(resource_names, name))
             run_as.limits.push_back(
                 {.name = name,
-                 .resource = known->resource,
+                 .resource = *resource,
                  .value = {.rlim_cur = to_amount(limit.soft), .rlim_max = to_amount(limit.hard)}});
     }
     return run_as;

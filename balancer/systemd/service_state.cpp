@@ -4,8 +4,10 @@
 #include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 namespace usher::systemd {
@@ -40,31 +42,25 @@ std::string describe(const ServiceState::Facts& pools)
 {
     const auto stays = [](const auto& pool) { return !pool.is_leaving; };
     const bool named = std::ranges::count_if(pools, stays) != 1;
-    std::string text;
-    for (const auto& pool : pools)
-        if (stays(pool))
-            text += (text.empty() ? "" : "; ") + (named ? pool.name + ": " : "") + describe(pool);
-    return text;
+    std::vector<std::string> texts;
+    for (const auto& pool : pools | std::views::filter(stays))
+        texts.push_back((named ? pool.name + ": " : "") + describe(pool));
+    return fmt::format("{}", fmt::join(texts, "; "));
 }
 
 } // namespace
 
 std::string ServiceState::status(const Facts& pools) const
 {
-    unsigned alive = 0;
-    switch (phase_) {
-    case Phase::starting:
-        return "starting: " + describe(pools);
-    case Phase::running:
-        return describe(pools) + (trouble_.empty() ? "" : "; " + trouble_);
-    case Phase::reloading:
-        return "reloading: " + describe(pools);
-    case Phase::stopping:
+    if (phase_ == Phase::stopping) {
+        unsigned alive = 0;
         for (const auto& pool : pools)
             alive += pool.alive;
         return fmt::format("stopping: {} worker{} left", alive, alive == 1 ? "" : "s");
     }
-    return {};
+    if (phase_ == Phase::running)
+        return describe(pools) + (trouble_.empty() ? "" : "; " + trouble_);
+    return (phase_ == Phase::starting ? "starting: " : "reloading: ") + describe(pools);
 }
 
 std::string ServiceState::tell(const std::string& news, std::string status)
@@ -79,11 +75,10 @@ std::string ServiceState::tell(const std::string& news, std::string status)
 
 std::string ServiceState::on_change(const Facts& pools)
 {
-    if (phase_ == Phase::starting && is_ready(pools)) {
+    const bool begins = phase_ == Phase::starting && is_ready(pools);
+    if (begins)
         phase_ = Phase::running;
-        return tell("READY=1\n", status(pools));
-    }
-    return tell("", status(pools));
+    return tell(begins ? "READY=1\n" : "", status(pools));
 }
 
 std::string ServiceState::on_reload_started(const Facts& pools, std::chrono::microseconds now)
@@ -107,10 +102,8 @@ std::string ServiceState::on_reload_ended(const Facts& pools, std::string troubl
 
 std::string ServiceState::on_stopping(const Facts& pools)
 {
-    if (phase_ == Phase::stopping)
-        return on_change(pools);
-    phase_ = Phase::stopping;
-    return tell("STOPPING=1\n", status(pools));
+    const bool is_news = std::exchange(phase_, Phase::stopping) != Phase::stopping;
+    return tell(is_news ? "STOPPING=1\n" : "", status(pools));
 }
 
 std::string ServiceState::on_end(std::string reason)

@@ -2,7 +2,6 @@
 //
 // Whatever the bytes, decode_config() refuses them with a ConfigError of one line, or gives a
 // configuration that a dump carries over unchanged.
-#include "balancer/config/dump.hpp"
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/config/load.hpp"
 #include "balancer/config/validate.hpp"

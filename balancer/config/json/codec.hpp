@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace usher {
@@ -39,13 +40,14 @@ using Predicate = std::function<bool(std::string_view)>;
 [[nodiscard]] Codec<bool> boolean();
 [[nodiscard]] Codec<std::string> text();
 
-/// A string that is good by `is_good`; `must` says what that means, `type` what else there may be.
+/// A string that is good by `is_good`; `must` says what that means, `type` what it is.
 [[nodiscard]] Codec<std::string> text(Predicate is_good, std::string must,
                                       std::string type = "a string");
 
-/// A whole number: unsigned, int or std::uint64_t.
+/// A whole number: unsigned, int or std::uint64_t.  `must` says what there may be; empty: the
+/// range.
 template <typename Number = unsigned>
-[[nodiscard]] Codec<Number> number(Range range);
+[[nodiscard]] Codec<Number> number(Range range, std::string must = {});
 
 [[nodiscard]] Codec<std::chrono::milliseconds> duration();          ///< such as "30s"
 [[nodiscard]] Codec<std::chrono::milliseconds> positive_duration(); ///< and not 0
@@ -81,13 +83,18 @@ template <typename Value>
 }
 
 /// One of `names`.
+template <typename Value>
+[[nodiscard]] Codec<Value> choice(std::vector<Named<Value>> names)
+{
+    const auto must = choice_of(names);
+    const auto refuse = [=](const JsonValue& value) -> Value { value.refuse(must); };
+    return word_or<Value>(std::move(names), {refuse, {}}, must);
+}
+
 template <typename Value, std::size_t count>
 [[nodiscard]] Codec<Value> choice(const Names<Value, count>& names)
 {
-    const auto is_one = [=](std::string_view name) { return value_of(names, name).has_value(); };
-    const auto words = text(is_one, choice_of(names), choice_of(names));
-    return {[=](const JsonValue& value) { return *value_of(names, words.read(value)); },
-            [=](const Value& value) { return words.write(std::string{name_of(names, value)}); }};
+    return choice<Value>(std::vector<Named<Value>>{names.begin(), names.end()});
 }
 
 template <typename Value, typename Array = Json>

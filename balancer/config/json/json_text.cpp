@@ -8,8 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <set>
+#include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace usher {
@@ -17,78 +18,6 @@ namespace usher {
 namespace {
 
 using nlohmann::json;
-
-/// Follows the parser through the document and refuses what the parser would let pass.
-class Tracker {
-public:
-    explicit Tracker(std::string_view file) : file_{file} {}
-
-    void operator()(json::parse_event_t event, const json& parsed)
-    {
-        using Event = json::parse_event_t;
-        switch (event) {
-        case Event::object_start:
-            enter({.is_array = false});
-            break;
-        case Event::array_start:
-            enter({.is_array = true});
-            break;
-        case Event::object_end:
-        case Event::array_end:
-            open_.pop_back();
-            pass_element();
-            break;
-        case Event::key:
-            pass_key(parsed.get_ref<const std::string&>());
-            break;
-        case Event::value:
-            pass_element();
-            break;
-        }
-    }
-
-    /// Where the parser is.
-    [[nodiscard]] std::string pointer() const
-    {
-        json::json_pointer pointer;
-        for (const Container& container : open_)
-            pointer /= container.is_array ? std::to_string(container.index) : container.key;
-        return pointer.to_string();
-    }
-
-private:
-    struct Container {
-        bool is_array;
-        std::size_t index = 0;
-        std::string key;
-        std::set<std::string> keys;
-    };
-
-    void enter(Container container)
-    {
-        if (open_.size() == deepest_nesting)
-            throw ConfigError{
-                file_, "",
-                fmt::format("is nested deeper than {} levels; make it flatter", deepest_nesting)};
-        open_.push_back(std::move(container));
-    }
-
-    void pass_element()
-    {
-        if (!open_.empty())
-            ++open_.back().index;
-    }
-
-    void pass_key(const std::string& key)
-    {
-        open_.back().key = key;
-        if (!open_.back().keys.insert(key).second)
-            throw ConfigError{file_, pointer(), "appears twice; remove one"};
-    }
-
-    std::string_view file_;
-    std::vector<Container> open_;
-};
 
 /// What the library says, without the name of its exception, the position, the rule it was in
 /// and the text it had read.
@@ -119,39 +48,163 @@ std::string line_and_column(std::string_view text, std::size_t at)
                        at - line_start + 1);
 }
 
-[[noreturn]] void refuse_syntax(std::string_view text, std::string_view file,
-                                const json::parse_error& error)
-{
-    // The library counts the byte it stopped at as read.
-    const std::size_t at = std::min(std::max<std::size_t>(error.byte, 1) - 1, text.size());
-    const std::string_view rest = text.substr(at);
-    const auto problem = rest.starts_with("//") || rest.starts_with("/*")
-                             ? "is a comment, but JSON has no comments; remove it"
-                             : "is not JSON: " + shorten(error.what());
-    throw ConfigError{file, "", fmt::format("{}: {}", line_and_column(text, at), problem)};
-}
+/// Follows the parser through a text and refuses what the parser would let pass, at little cost:
+/// the master reads messages while connections wait for it.
+class Checker final : public nlohmann::json_sax<json> {
+public:
+    Checker(std::string_view text, std::string_view file) : text_{text}, file_{file} {}
+
+    /// Throws ConfigError.
+    void check()
+    {
+        // The library takes a zero byte for the end and would pass over what follows.
+        if (const std::size_t at = text_.find('\0'); at != std::string_view::npos)
+            throw ConfigError{file_, "",
+                              line_and_column(text_, at) + ": is a zero byte, not JSON; remove it"};
+        json::sax_parse(text_, this);
+    }
+
+    /// The text is an object with a command that Node takes for one of its own.
+    [[nodiscard]] bool is_of_node() const noexcept { return is_of_node_; }
+
+    bool null() override { return pass(); }
+    bool boolean(bool /*value*/) override { return pass(); }
+    bool number_integer(number_integer_t /*value*/) override { return pass(); }
+    bool number_unsigned(number_unsigned_t /*value*/) override { return pass(); }
+    bool number_float(number_float_t /*value*/, const string_t& /*text*/) override
+    {
+        return pass();
+    }
+    bool string(string_t& value) override
+    {
+        is_of_node_ |= open_.size() == 1 && !open_.back().is_array && keys_.back() == "cmd" &&
+                       value.starts_with("NODE_");
+        return pass();
+    }
+    bool binary(binary_t& /*value*/) override { return false; } // JSON has none
+    bool start_object(std::size_t /*size*/) override { return begin(false); }
+    bool start_array(std::size_t /*size*/) override { return begin(true); }
+
+    bool key(string_t& value) override
+    {
+        keys_.push_back(std::move(value));
+        return true;
+    }
+
+    bool end_object() override
+    {
+        const auto first = keys_.begin() + static_cast<std::ptrdiff_t>(open_.back().first_key);
+        std::sort(first, keys_.end());
+        const auto twice = std::adjacent_find(first, keys_.end());
+        if (twice != keys_.end()) {
+            std::swap(*twice, keys_.back()); // where pointer() looks
+            throw ConfigError{file_, pointer(), "appears twice; remove one"};
+        }
+        keys_.erase(first, keys_.end());
+        open_.pop_back();
+        return pass();
+    }
+
+    bool end_array() override
+    {
+        open_.pop_back();
+        return pass();
+    }
+
+    bool parse_error(std::size_t /*at*/, const std::string& /*token*/,
+                     const json::exception& error) override
+    {
+        const auto* const syntax = dynamic_cast<const json::parse_error*>(&error);
+        if (syntax == nullptr)
+            throw ConfigError{file_, pointer(), "is a number too large to read; use a smaller one"};
+        // The library counts the byte it stopped at as read.
+        const std::size_t at = std::min(std::max<std::size_t>(syntax->byte, 1) - 1, text_.size());
+        const std::string_view rest = text_.substr(at);
+        const auto problem = rest.starts_with("//") || rest.starts_with("/*")
+                                 ? "is a comment, but JSON has no comments; remove it"
+                                 : "is not JSON: " + shorten(error.what());
+        throw ConfigError{file_, "", fmt::format("{}: {}", line_and_column(text_, at), problem)};
+    }
+
+private:
+    struct Container {
+        bool is_array;
+        std::size_t first_key; ///< of its own in `keys_`
+        std::size_t index = 0; ///< of the element the parser is at
+    };
+
+    bool begin(bool is_array)
+    {
+        if (open_.size() == deepest_nesting)
+            throw ConfigError{
+                file_, "",
+                fmt::format("is nested deeper than {} levels; make it flatter", deepest_nesting)};
+        open_.push_back({.is_array = is_array, .first_key = keys_.size()});
+        return true;
+    }
+
+    /// The parser has read a value.
+    bool pass()
+    {
+        if (!open_.empty())
+            ++open_.back().index;
+        return true;
+    }
+
+    /// Where the parser is.
+    [[nodiscard]] std::string pointer() const
+    {
+        json::json_pointer pointer;
+        for (std::size_t i = 0; i < open_.size(); ++i) {
+            const auto end = i + 1 < open_.size() ? open_[i + 1].first_key : keys_.size();
+            if (open_[i].is_array)
+                pointer /= open_[i].index;
+            else
+                pointer /= keys_[end - 1];
+        }
+        return pointer.to_string();
+    }
+
+    std::string_view text_;
+    std::string_view file_;
+    std::vector<std::string> keys_; ///< of the objects that are open
+    std::vector<Container> open_;
+    bool is_of_node_ = false;
+};
 
 } // namespace
 
 json parse_json(std::string_view text, std::string_view file)
 {
-    // The library takes a zero byte for the end and would pass over what follows.
-    if (const std::size_t at = text.find('\0'); at != std::string_view::npos)
-        throw ConfigError{file, "",
-                          line_and_column(text, at) + ": is a zero byte, not JSON; remove it"};
+    Checker{text, file}.check();
+    return json::parse(text);
+}
 
-    Tracker tracker{file};
-    try {
-        return json::parse(text, [&](int, json::parse_event_t event, const json& parsed) {
-            tracker(event, parsed);
-            return true; // keep it
-        });
-    } catch (const json::parse_error& error) {
-        refuse_syntax(text, file, error);
-    } catch (const json::out_of_range&) {
-        throw ConfigError{file, tracker.pointer(),
-                          "is a number too large to read; use a smaller one"};
+std::string message_text(std::string_view text)
+{
+    constexpr std::string_view what = "the message";
+    if (text.size() > longest_message)
+        throw ConfigError{what, "",
+                          fmt::format("is longer than {} MiB", longest_message / (1024UL * 1024))};
+    Checker checker{text, what};
+    checker.check();
+    if (checker.is_of_node())
+        throw ConfigError{what, "/cmd", "begins with NODE_, which is for Node's own messages"};
+
+    constexpr std::string_view space = " \t\r\n";
+    std::string result;
+    result.reserve(text.size());
+    bool in_string = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (!in_string && space.find(text[i]) != std::string_view::npos)
+            continue;
+        result += text[i];
+        if (text[i] == '"')
+            in_string = !in_string;
+        else if (text[i] == '\\') // only in strings; what it escapes may be a quote
+            result += text[++i];
     }
+    return result;
 }
 
 } // namespace usher

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <string>
 #include <string_view>
 
 namespace usher {
@@ -12,5 +13,12 @@ namespace usher {
 ///
 /// Throws ConfigError, which names `file`, line and column.
 [[nodiscard]] nlohmann::json parse_json(std::string_view text, std::string_view file);
+
+/// The text of a message to the programs of workers: `text` on one line, without the white space
+/// between its parts and otherwise as it stands.
+///
+/// Throws ConfigError if it is no JSON, or none that every program can be sent: too long, too deep,
+/// a key twice in an object, or what a program's run-time library keeps for itself.
+[[nodiscard]] std::string message_text(std::string_view text);
 
 } // namespace usher

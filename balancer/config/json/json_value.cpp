@@ -64,7 +64,7 @@ std::string JsonValue::text(std::string_view must) const
 std::vector<JsonValue> JsonValue::elements(std::string_view must) const
 {
     if (!json_->is_array())
-        fail(fmt::format("is {}, but must be {}", is_string() ? "a string" : description(), must));
+        refuse_kind(must);
 
     std::vector<JsonValue> elements;
     elements.reserve(json_->size());
@@ -85,27 +85,13 @@ std::vector<std::pair<std::string, JsonValue>> JsonValue::entries() const
     return entries;
 }
 
-void JsonValue::read_members(const std::vector<Member>& members, std::string_view must) const
+void JsonValue::check_keys(std::span<const std::string_view> known, std::string_view must) const
 {
     if (!is_object())
-        fail(fmt::format("is {}, but must be {}", is_string() ? "a string" : description(), must));
-
-    std::vector<std::string_view> known;
-    for (const Member& member : members)
-        known.push_back(member.key);
-
-    for (const auto& [key, value] : entries()) {
-        if (std::ranges::find(known, key) != known.end())
-            continue;
-        const std::string_view nearest = nearest_name(key, known);
-        value.fail(nearest.empty()
-                       ? fmt::format("unknown key; use one of {}", fmt::join(known, ", "))
-                       : fmt::format("unknown key; did you mean \"{}\"?", nearest));
-    }
-
-    for (const Member& member : members)
-        if (const auto value = find(member.key))
-            member.read(*value);
+        refuse_kind(must);
+    for (const auto& [key, value] : entries())
+        if (std::ranges::find(known, key) == known.end())
+            value.refuse_name("key", key, known);
 }
 
 std::optional<JsonValue> JsonValue::find(std::string_view key) const
@@ -125,6 +111,20 @@ void JsonValue::refuse(std::string_view must) const
     fail(fmt::format("is {}, but must be {}", description(), must));
 }
 
+void JsonValue::refuse_name(std::string_view what, std::string_view name,
+                            std::span<const std::string_view> known) const
+{
+    const auto nearest = nearest_name(name, known);
+    fail(nearest.empty() ? fmt::format("unknown {}; use one of {}", what, fmt::join(known, ", "))
+                         : fmt::format("unknown {}; did you mean \"{}\"?", what, nearest));
+}
+
+/// As refuse(), but what a string says does not matter where none is wanted at all.
+void JsonValue::refuse_kind(std::string_view must) const
+{
+    fail(fmt::format("is {}, but must be {}", is_string() ? "a string" : description(), must));
+}
+
 void JsonValue::fail(std::string_view problem) const
 {
     throw ConfigError{file_, pointer_, problem};
@@ -132,13 +132,9 @@ void JsonValue::fail(std::string_view problem) const
 
 std::string JsonValue::description() const
 {
-    if (json_->is_array())
-        return "an array";
-    if (json_->is_object())
-        return "an object";
-    if (is_string())
-        return quote(json_->get_ref<const std::string&>());
-    return json_->dump();
+    if (json_->is_structured())
+        return std::string{"an "} + json_->type_name();
+    return is_string() ? quote(json_->get_ref<const std::string&>()) : json_->dump();
 }
 
 JsonValue JsonValue::child(const std::string& key, const nlohmann::json& json) const

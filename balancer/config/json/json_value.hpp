@@ -4,8 +4,9 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <cstdint>
-#include <functional>
 #include <optional>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,12 +20,6 @@ namespace usher {
 /// Borrows the document and the file's name.
 class JsonValue {
 public:
-    /// A key an object may have, and what to do with its value.
-    struct Member {
-        std::string_view key;
-        std::function<void(const JsonValue&)> read;
-    };
-
     JsonValue(const nlohmann::json& json, std::string_view file, std::string pointer = {});
 
     [[nodiscard]] bool is_string() const noexcept;
@@ -40,14 +35,26 @@ public:
     /// was wanted, e.g. `a duration, e.g. "30s"`.
     [[nodiscard]] std::string text(std::string_view must = "a string") const;
 
+    /// What `parse` makes of a string; its complaint, a std::invalid_argument, gets the place.
+    template <typename Parse>
+    [[nodiscard]] auto parsed(Parse parse, std::string_view must = "a string") const
+    {
+        const auto string = text(must);
+        try {
+            return parse(string);
+        } catch (const std::invalid_argument& error) {
+            fail(error.what());
+        }
+    }
+
     /// The elements of an array.
     [[nodiscard]] std::vector<JsonValue> elements(std::string_view must) const;
 
     /// The members of an object whose keys are the user's.
     [[nodiscard]] std::vector<std::pair<std::string, JsonValue>> entries() const;
 
-    /// Reads an object whose keys are ours, in the order of `members`; refuses any other key.
-    void read_members(const std::vector<Member>& members, std::string_view must) const;
+    /// Checks that this is an object that has none but the `known` keys.
+    void check_keys(std::span<const std::string_view> known, std::string_view must) const;
 
     /// The value of `key`, if this is an object that has it.
     [[nodiscard]] std::optional<JsonValue> find(std::string_view key) const;
@@ -55,12 +62,17 @@ public:
     /// Throws `FILE: POINTER: is 0, but must be {must}`.
     [[noreturn]] void refuse(std::string_view must) const;
 
+    /// Throws `FILE: POINTER: unknown {what}` with the one of `known` that it probably stands for.
+    [[noreturn]] void refuse_name(std::string_view what, std::string_view name,
+                                  std::span<const std::string_view> known) const;
+
     /// Throws `FILE: POINTER: {problem}`.
     [[noreturn]] void fail(std::string_view problem) const;
 
     [[nodiscard]] const std::string& pointer() const noexcept { return pointer_; }
 
 private:
+    [[noreturn]] void refuse_kind(std::string_view must) const;
     [[nodiscard]] std::string description() const;
     [[nodiscard]] JsonValue child(const std::string& key, const nlohmann::json& json) const;
 

@@ -22,24 +22,22 @@ constexpr bool is_same(char a, char b)
 /// The optimal string alignment distance: Levenshtein's, and a swap of neighbours counts as one.
 std::size_t distance(std::string_view a, std::string_view b)
 {
-    std::vector<std::size_t> before_last(b.size() + 1);
-    std::vector<std::size_t> last(b.size() + 1);
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j)
-        row[j] = j;
-
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        before_last.swap(last);
-        last.swap(row);
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t replaced = last[j - 1] + (is_same(a[i - 1], b[j - 1]) ? 0 : 1);
-            row[j] = std::min({last[j] + 1, row[j - 1] + 1, replaced});
+    std::vector<std::vector<std::size_t>> edits(a.size() + 1,
+                                                std::vector<std::size_t>(b.size() + 1));
+    for (std::size_t i = 0; i <= a.size(); ++i) {
+        for (std::size_t j = 0; j <= b.size(); ++j) {
+            if (i == 0 || j == 0) {
+                edits[i][j] = i + j;
+                continue;
+            }
+            const std::size_t replaced =
+                edits[i - 1][j - 1] + (is_same(a[i - 1], b[j - 1]) ? 0 : 1);
+            edits[i][j] = std::min({edits[i - 1][j] + 1, edits[i][j - 1] + 1, replaced});
             if (i > 1 && j > 1 && is_same(a[i - 1], b[j - 2]) && is_same(a[i - 2], b[j - 1]))
-                row[j] = std::min(row[j], before_last[j - 2] + 1);
+                edits[i][j] = std::min(edits[i][j], edits[i - 2][j - 2] + 1);
         }
     }
-    return row[b.size()];
+    return edits[a.size()][b.size()];
 }
 
 } // namespace

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/units/byte_size.hpp"
 
-#include "balancer/config/units/limits.hpp"
 #include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
@@ -14,6 +13,8 @@
 namespace usher {
 
 namespace {
+
+constexpr std::uint64_t largest_byte_size = 1ULL << 40;
 
 struct Unit {
     std::string_view name;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,17 +41,18 @@ template <typename Value, std::size_t count>
     return {};
 }
 
-/// `"a", "b" or "c"`.
-template <typename Value, std::size_t count>
-[[nodiscard]] std::string choice_of(const Names<Value, count>& names)
+/// `"a", "b" or "c"` of a range of Named.
+template <typename All>
+[[nodiscard]] std::string choice_of(const All& names)
 {
     std::string text;
-    for (std::size_t i = 0; i < count; ++i)
-        text.append(i == 0          ? "\""
-                    : i + 1 < count ? ", \""
-                                    : " or \"")
-            .append(names[i].name)
-            .append("\"");
+    std::size_t left = std::size(names);
+    for (const auto& entry : names)
+        text.append(1, '"')
+            .append(entry.name)
+            .append(--left > 1 ? "\", "
+                    : left > 0 ? "\" or "
+                               : "\"");
     return text;
 }
 

@@ -1,29 +1,23 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <array>
-#include <string_view>
+#include "balancer/config/units/names.hpp"
 
 #include <sys/resource.h>
 
 namespace usher {
 
-/// How the configuration calls a resource of setrlimit(2).
-struct ResourceName {
-    std::string_view name;
-    int resource;
-};
-
-inline constexpr std::array<ResourceName, 9> resource_names{{
-    {"nofile", RLIMIT_NOFILE},
-    {"nproc", RLIMIT_NPROC},
-    {"core", RLIMIT_CORE},
-    {"as", RLIMIT_AS},
-    {"memlock", RLIMIT_MEMLOCK},
-    {"stack", RLIMIT_STACK},
-    {"cpu", RLIMIT_CPU},
-    {"fsize", RLIMIT_FSIZE},
-    {"data", RLIMIT_DATA},
+/// How the configuration calls the resources of setrlimit(2).
+inline constexpr Names<int, 9> resource_names{{
+    {RLIMIT_NOFILE, "nofile"},
+    {RLIMIT_NPROC, "nproc"},
+    {RLIMIT_CORE, "core"},
+    {RLIMIT_AS, "as"},
+    {RLIMIT_MEMLOCK, "memlock"},
+    {RLIMIT_STACK, "stack"},
+    {RLIMIT_CPU, "cpu"},
+    {RLIMIT_FSIZE, "fsize"},
+    {RLIMIT_DATA, "data"},
 }};
 
 } // namespace usher

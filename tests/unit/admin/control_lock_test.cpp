@@ -82,18 +82,6 @@ TEST_CASE_FIXTURE(Fixture, "a second one is refused with the number of the first
     CHECK(refusal() == "");
 }
 
-TEST_CASE_FIXTURE(Fixture, "a moved lock is one lock")
-{
-    ControlLock last;
-    {
-        ControlLock first{socket};
-        last = std::move(first);
-    }
-    CHECK(refusal() != "");
-    last = {};
-    CHECK(refusal() == "");
-}
-
 TEST_CASE_FIXTURE(Fixture, "what a killed master left behind is in nobody's way")
 {
     std::ofstream{file} << "123456789012345678901234567890";

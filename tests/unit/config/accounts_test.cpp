@@ -20,7 +20,7 @@ Config config_with(RunAsConfig run_as)
 AccountIds ids_of(RunAsConfig run_as)
 {
     auto config = config_with(std::move(run_as));
-    resolve_accounts(config, "f");
+    resolve_accounts(config, "f", false);
     return config.pools.front().run_as.ids;
 }
 
@@ -28,7 +28,7 @@ std::string error_of(RunAsConfig run_as)
 {
     auto config = config_with(std::move(run_as));
     try {
-        resolve_accounts(config, "f");
+        resolve_accounts(config, "f", false);
         return "no error";
     } catch (const ConfigError& error) {
         return error.what();

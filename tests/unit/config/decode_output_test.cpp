@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/config/dump.hpp"
+#include "balancer/config/load.hpp"
 #include "tests/unit/config/config_errors.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/config/dump.hpp"
 #include "balancer/config/load.hpp"
 #include "balancer/config/validate.hpp"
 

@@ -100,13 +100,6 @@ TEST_CASE("$schema is for editors and ignored")
           "f: /$schema: is 1, but must be a string");
 }
 
-TEST_CASE("every pool has a name of its own")
-{
-    CHECK(error_of(R"({"pools": [{}, {"name": "b"}]})") == "no error");
-    CHECK(error_of(R"({"pools": [{}, {}]})") ==
-          "f: /pools/1: is named \"default\" like /pools/0; give each pool its own \"name\"");
-}
-
 TEST_SUITE_END();
 
 } // namespace usher::load_test

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/config/dump.hpp"
 #include "balancer/config/keys.hpp"
+#include "balancer/config/load.hpp"
 #include "balancer/config/units/duration.hpp"
 #include "tests/unit/config/config_errors.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/config/json/message_text.hpp"
+#include "balancer/config/json/json_text.hpp"
 
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/config/units/limits.hpp"
