@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/tables.hpp"
 #include "balancer/config/units/limits.hpp"
-#include "balancer/config/units/listen_address.hpp"
+#include "common/text/listen_address.hpp"
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>

@@ -2,9 +2,9 @@
 // What can be asked of a pool: reload, restart, drain, scale.
 #include "balancer/config/keys.hpp"
 #include "balancer/config/units/limits.hpp"
-#include "balancer/config/units/listen_address.hpp"
 #include "balancer/pool/list_of.hpp"
 #include "balancer/pool/pool_turn.hpp"
+#include "common/text/listen_address.hpp"
 
 #include <fmt/core.h>
 

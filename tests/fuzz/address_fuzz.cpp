@@ -2,7 +2,7 @@
 //
 // Whatever the text, it is refused in one line or is an address that reads the same when it is
 // written out; and what a worker's library takes as well has the same port there.
-#include "balancer/config/units/listen_address.hpp"
+#include "common/text/listen_address.hpp"
 #include "tests/fuzz/fuzz.hpp"
 #include "worker/src/fallback_address.hpp"
 

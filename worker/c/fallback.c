@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -82,7 +83,7 @@ int uw_listen(const struct usher_options* options)
 {
     const char* const text = options->fallback;
     struct address address = {0};
-    const bool is_unix = strncmp(text, "unix:", 5) == 0;
+    const bool is_unix = strncasecmp(text, "unix:", 5) == 0;
     if (!(is_unix ? parse_unix(text + 5, &address) : parse_inet(text, &address)))
         return uw_fail(EINVAL,
                        "\"%s\" is no address to listen on: write 8000, 127.0.0.1:8000, "

@@ -7,9 +7,9 @@
 
 namespace usher::worker {
 
-/// Reads "8000" (every IPv4 interface), "127.0.0.1:8000", "[::1]:8000" or "unix:/path".
+/// Reads what parse_listen_address() does but names; a port alone is every IPv4 interface.
 ///
-/// Throws std::invalid_argument that names the text.
+/// Throws std::invalid_argument with one sentence that names the remedy.
 [[nodiscard]] sys::SocketAddress parse_fallback_address(std::string_view text);
 
 } // namespace usher::worker

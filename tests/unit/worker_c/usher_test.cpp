@@ -354,7 +354,7 @@ TEST_CASE_FIXTURE(NoFdLeak, "without a master it listens by itself")
 {
     const TempDir folder;
     const auto path = (folder.path() / "socket").string();
-    const auto fallback = "unix:" + path;
+    const auto fallback = "Unix:" + path;
     usher_options options = USHER_OPTIONS_INIT;
     options.fallback = fallback.c_str();
     usher_worker* const worker = usher_open(&options);

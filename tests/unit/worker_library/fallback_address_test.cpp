@@ -22,14 +22,14 @@ TEST_CASE("an address is a port, a host and a port, or a path")
 TEST_CASE("anything else is refused with its text and what it could be")
 {
     for (const std::string text :
-         {"", ":", ":8000", "8000x", "65536", "-1", "localhost:8000",
-          "127.0.0.1:", "127.0.0.1:http", "[::1]", "[::1:8000", "unix:", "1.2.3:80", " 8000"})
-        CHECK_THROWS_WITH_AS(std::ignore = parse_fallback_address(text),
-                             ("\"" + text +
-                              "\" is no address to listen on: write 8000, 127.0.0.1:8000, "
-                              "[::1]:8000 or unix:/path")
-                                 .c_str(),
-                             std::invalid_argument);
+         {"", ":", ":8000", "8000x", "65536", "-1", "127.0.0.1:", "127.0.0.1:http", "[::1]",
+          "[::1:8000", "::1:8000", "unix:", "1.2.3:80", " 8000"}) {
+        CAPTURE(text);
+        CHECK_THROWS_AS(std::ignore = parse_fallback_address(text), std::invalid_argument);
+    }
+    CHECK_THROWS_WITH_AS(std::ignore = parse_fallback_address("localhost:8000"),
+                         "\"localhost:8000\" has a name: use numbers, e.g. 127.0.0.1:8000",
+                         std::invalid_argument);
 }
 
 TEST_SUITE_END();
