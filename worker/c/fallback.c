@@ -9,7 +9,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -17,12 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-struct address {
-    struct sockaddr_storage storage;
-    socklen_t size;
-};
-
-static bool parse_unix(const char* path, struct address* address)
+static bool parse_unix(const char* path, struct uw_address* address)
 {
     struct sockaddr_un local = {.sun_family = AF_UNIX};
     if (path[0] == '\0' || strlen(path) >= sizeof local.sun_path)
@@ -42,7 +36,7 @@ static bool parse_port(const char* text, in_port_t* port)
 }
 
 /// Reads HOST:PORT, [HOST]:PORT or PORT, numbers only.
-static bool parse_inet(const char* text, struct address* address)
+static bool parse_inet(const char* text, struct uw_address* address)
 {
     const char* const colon = strrchr(text, ':');
     char host[INET6_ADDRSTRLEN] = "0.0.0.0";
@@ -73,6 +67,13 @@ static bool parse_inet(const char* text, struct address* address)
     return true;
 }
 
+bool uw_parse_address(const char* text, struct uw_address* address)
+{
+    *address = (struct uw_address){0};
+    return strncasecmp(text, "unix:", 5) == 0 ? parse_unix(text + 5, address)
+                                              : parse_inet(text, address);
+}
+
 static bool enable(int fd, int option)
 {
     const int on = 1;
@@ -82,9 +83,8 @@ static bool enable(int fd, int option)
 int uw_listen(const struct usher_options* options)
 {
     const char* const text = options->fallback;
-    struct address address = {0};
-    const bool is_unix = strncasecmp(text, "unix:", 5) == 0;
-    if (!(is_unix ? parse_unix(text + 5, &address) : parse_inet(text, &address)))
+    struct uw_address address;
+    if (!uw_parse_address(text, &address))
         return uw_fail(EINVAL,
                        "\"%s\" is no address to listen on: write 8000, 127.0.0.1:8000, "
                        "[::1]:8000 or unix:/path",

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "drain_message.h"
+#include "foreign_loop.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -41,6 +42,12 @@ static void beat(struct usher_worker* worker)
 {
     atomic_store_explicit(&worker->page->heartbeat, uw_monotonic_nanoseconds(),
                           memory_order_relaxed);
+}
+
+int uw_take_source(struct usher_worker* worker)
+{
+    forget(worker, worker->source);
+    return worker->source;
 }
 
 int uw_start_loop(struct usher_worker* worker)

@@ -5,6 +5,7 @@
 #include "failure.h"
 #include "fallback.h"
 #include "fill.h"
+#include "foreign_loop.h"
 #include "inheritance.h"
 #include "loop.h"
 #include "say.h"
@@ -98,15 +99,22 @@ struct usher_worker* usher_open(const struct usher_options* options)
     return NULL;
 }
 
+void uw_shut(struct usher_worker* worker)
+{
+    uw_drop(&worker->batch);
+    int* const fds[] = {&worker->epoll, &worker->timer, &worker->control, &worker->source};
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; ++i) {
+        if (*fds[i] >= 0)
+            close(*fds[i]);
+        *fds[i] = -1;
+    }
+}
+
 void usher_close(struct usher_worker* worker)
 {
     if (worker == NULL)
         return;
-    uw_drop(&worker->batch);
-    const int fds[] = {worker->epoll, worker->timer, worker->control, worker->source};
-    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; ++i)
-        if (fds[i] >= 0)
-            close(fds[i]);
+    uw_shut(worker);
     if (worker->has_master)
         munmap(worker->page, uw_page_size);
     free(worker->pool);
@@ -134,36 +142,35 @@ int usher_poll(struct usher_worker* worker)
     return 0;
 }
 
-/// The next connection of the source, which is readable.
-static int take(struct usher_worker* worker, struct usher_connection* connection)
+bool uw_has_buffered(const struct usher_worker* worker)
+{
+    return worker->batch.next < worker->batch.count;
+}
+
+int uw_next(struct usher_worker* worker, struct usher_connection* connection)
 {
     int fd = -1;
-    if (worker->has_master) {
-        const int received = worker->batch.next < worker->batch.count
-                                 ? 1
-                                 : uw_receive(worker->source, &worker->batch);
+    if (!worker->has_master) {
+        fd = uw_accept(worker->source, worker->last_id + 1, connection);
+        worker->last_id += fd >= 0 ? 1 : 0;
+    } else {
+        const int received =
+            uw_has_buffered(worker) ? 1 : uw_receive(worker->source, &worker->batch);
+        if (received == 1)
+            fd = uw_take(&worker->batch, connection);
         if (received == 0) {
             uw_end(worker);
             errno = ESHUTDOWN;
         }
-        if (received == 1)
-            fd = uw_take(&worker->batch, connection);
-    } else {
-        fd = uw_accept(worker->source, worker->last_id + 1, connection);
-        worker->last_id += fd >= 0 ? 1 : 0;
     }
-    if (fd < 0 && errno == EAGAIN)
-        worker->is_readable = false;
-    if (fd < 0 && errno == EMFILE) {
-        uw_pause(worker);
-        errno = EAGAIN;
-    }
+    if (fd >= 0)
+        atomic_fetch_add_explicit(&worker->page->accepted, 1, memory_order_relaxed);
     return fd;
 }
 
 int usher_accept(struct usher_worker* worker, struct usher_connection* connection)
 {
-    if (worker->batch.next == worker->batch.count) {
+    if (!uw_has_buffered(worker)) {
         worker->is_readable = false;
         if (!worker->is_ended)
             uw_turn_loop(worker);
@@ -173,9 +180,11 @@ int usher_accept(struct usher_worker* worker, struct usher_connection* connectio
         }
     }
 
-    const int fd = take(worker, connection);
-    if (fd >= 0)
-        atomic_fetch_add_explicit(&worker->page->accepted, 1, memory_order_relaxed);
+    const int fd = uw_next(worker, connection);
+    if (fd < 0 && errno == EMFILE) {
+        uw_pause(worker);
+        errno = EAGAIN;
+    }
     return fd;
 }
 
