@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dispatch/handoff_channel.hpp"
 
-#include "common/sys/socket/message_error.hpp"
+#include "common/sys/socket/fd_message.hpp"
 
 #include <algorithm>
 #include <utility>

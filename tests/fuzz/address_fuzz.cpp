@@ -11,7 +11,7 @@
 #include <string>
 
 extern "C" {
-#include "worker/c/fallback.h"
+#include "worker/c/address.h"
 }
 
 using namespace usher;

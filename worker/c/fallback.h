@@ -3,17 +3,6 @@
 
 #include "usher.h"
 
-#include <stdbool.h>
-
-/// Where to listen.
-struct uw_address {
-    struct sockaddr_storage storage;
-    socklen_t size;
-};
-
-/// Reads PORT, HOST:PORT, [HOST]:PORT or unix:PATH, numbers only.
-bool uw_parse_address(const char* text, struct uw_address* address);
-
 /// Listens where `options` say, for a program without a master.  Returns the descriptor,
 /// non-blocking and close-on-exec, or -1: see uw_fail().
 int uw_listen(const struct usher_options* options);

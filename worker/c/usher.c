@@ -6,7 +6,6 @@
 #include "fallback.h"
 #include "fill.h"
 #include "foreign_loop.h"
-#include "inheritance.h"
 #include "loop.h"
 #include "say.h"
 
@@ -51,26 +50,19 @@ static void ignore_sigpipe(void)
 
 static int open_source(struct usher_worker* worker, const struct usher_options* options)
 {
-    struct uw_inheritance it;
-    const int taken = uw_take_inheritance(&it);
+    const int taken = uw_take_inheritance(&worker->given);
     if (taken < 0)
         return -1;
     if (taken == 0) {
-        worker->page = &worker->own_page;
+        worker->given.page = &worker->own_page;
         worker->source = uw_listen(options);
         return worker->source < 0 ? -1 : 0;
     }
 
     worker->has_master = true;
-    worker->source = it.handoff;
-    worker->control = it.control;
-    worker->page = it.page;
-    worker->pool = it.pool;
-    worker->slot = it.slot;
-    worker->generation = it.generation;
-    worker->id = it.id;
+    worker->source = worker->given.handoff;
     ignore_sigpipe();
-    uw_say_hello(worker->control, options->max_batch);
+    uw_say_hello(worker->given.control, options->max_batch);
     return 0;
 }
 
@@ -85,7 +77,7 @@ struct usher_worker* usher_open(const struct usher_options* options)
         uw_fail(ENOMEM, "out of memory");
         return NULL;
     }
-    worker->epoll = worker->timer = worker->control = worker->source = -1;
+    worker->epoll = worker->timer = worker->given.control = worker->source = -1;
 
     int result = open_source(worker, &complete);
     if (result == 0 && (result = uw_start_loop(worker)) < 0)
@@ -102,7 +94,7 @@ struct usher_worker* usher_open(const struct usher_options* options)
 void uw_shut(struct usher_worker* worker)
 {
     uw_drop(&worker->batch);
-    int* const fds[] = {&worker->epoll, &worker->timer, &worker->control, &worker->source};
+    int* const fds[] = {&worker->epoll, &worker->timer, &worker->given.control, &worker->source};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; ++i) {
         if (*fds[i] >= 0)
             close(*fds[i]);
@@ -116,19 +108,19 @@ void usher_close(struct usher_worker* worker)
         return;
     uw_shut(worker);
     if (worker->has_master)
-        munmap(worker->page, uw_page_size);
-    free(worker->pool);
+        munmap(worker->given.page, uw_page_size);
+    free(worker->given.pool);
     free(worker);
 }
 
 int usher_ready(struct usher_worker* worker)
 {
-    return worker->has_master ? uw_say_ready(worker->control) : 0;
+    return worker->has_master ? uw_say_ready(worker->given.control) : 0;
 }
 
 int usher_bye(struct usher_worker* worker, const char* reason)
 {
-    return worker->has_master ? uw_say_bye(worker->control, reason) : 0;
+    return worker->has_master ? uw_say_bye(worker->given.control, reason) : 0;
 }
 
 int usher_fd(const struct usher_worker* worker)
@@ -164,7 +156,7 @@ int uw_next(struct usher_worker* worker, struct usher_connection* connection)
         }
     }
     if (fd >= 0)
-        atomic_fetch_add_explicit(&worker->page->accepted, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&worker->given.page->accepted, 1, memory_order_relaxed);
     return fd;
 }
 
@@ -191,14 +183,15 @@ int usher_accept(struct usher_worker* worker, struct usher_connection* connectio
 int usher_done(struct usher_worker* worker)
 {
     // Never past `accepted`: the master would end this worker for it.
-    uint64_t closed = atomic_load_explicit(&worker->page->closed, memory_order_relaxed);
+    uint64_t closed = atomic_load_explicit(&worker->given.page->closed, memory_order_relaxed);
     do {
-        if (closed >= atomic_load_explicit(&worker->page->accepted, memory_order_relaxed)) {
+        if (closed >= atomic_load_explicit(&worker->given.page->accepted, memory_order_relaxed)) {
             errno = EINVAL;
             return -1;
         }
-    } while (!atomic_compare_exchange_weak_explicit(&worker->page->closed, &closed, closed + 1,
-                                                    memory_order_release, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&worker->given.page->closed, &closed,
+                                                    closed + 1, memory_order_release,
+                                                    memory_order_relaxed));
     return 0;
 }
 
@@ -219,13 +212,13 @@ int usher_drained(const struct usher_worker* worker)
 
 uint64_t usher_open_connections(const struct usher_worker* worker)
 {
-    const uint64_t closed = atomic_load_explicit(&worker->page->closed, memory_order_acquire);
-    return atomic_load_explicit(&worker->page->accepted, memory_order_relaxed) - closed;
+    const uint64_t closed = atomic_load_explicit(&worker->given.page->closed, memory_order_acquire);
+    return atomic_load_explicit(&worker->given.page->accepted, memory_order_relaxed) - closed;
 }
 
 void usher_set_load(struct usher_worker* worker, uint64_t load)
 {
-    atomic_store_explicit(&worker->page->load, load, memory_order_relaxed);
+    atomic_store_explicit(&worker->given.page->load, load, memory_order_relaxed);
 }
 
 int usher_get_identity(const struct usher_worker* worker, struct usher_identity* identity)
@@ -235,10 +228,10 @@ int usher_get_identity(const struct usher_worker* worker, struct usher_identity*
         return -1;
     }
     const struct usher_identity known = {.size = sizeof known,
-                                         .pool = worker->pool,
-                                         .slot = worker->slot,
-                                         .generation = worker->generation,
-                                         .id = worker->id};
+                                         .pool = worker->given.pool,
+                                         .slot = worker->given.slot,
+                                         .generation = worker->given.generation,
+                                         .id = worker->given.id};
     uw_fill(identity, identity->size, &known, sizeof known);
     return 0;
 }

@@ -427,7 +427,8 @@ TEST_CASE("wrong options are refused in one sentence")
 TEST_CASE("IPv4 and IPv6 are listened on as written")
 {
     usher_options options = USHER_OPTIONS_INIT;
-    for (const char* const text : {"127.0.0.1:0", "[::1]:0", "0"}) {
+    for (const char* const text :
+         {"127.0.0.1:0", "[::1]:0", "[fe80::1%lo]:0", "[fe80::1%1]:0", "0"}) {
         CAPTURE(text);
         options.fallback = text;
         const auto result = open_refusal(&options);
