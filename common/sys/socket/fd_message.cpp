@@ -24,8 +24,18 @@ std::error_code send(int socket, std::span<const std::byte> bytes, std::span<con
     header.msg_iov = &iov;
     header.msg_iovlen = 1;
 
-    alignas(cmsghdr) std::byte control[control_space(max_fds_per_message)];
-    attach_fds(header, control, fds);
+    alignas(cmsghdr) std::byte control[CMSG_SPACE(max_fds_per_message * sizeof(int))];
+    if (!fds.empty()) {
+        header.msg_control = control;
+        header.msg_controllen = CMSG_SPACE(fds.size_bytes());
+        std::memset(control, 0, header.msg_controllen); // only what is sent: this path is hot
+
+        cmsghdr* const c = CMSG_FIRSTHDR(&header);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(fds.size_bytes());
+        std::memcpy(CMSG_DATA(c), fds.data(), fds.size_bytes());
+    }
 
     const auto rc =
         retry_on_eintr([&] { return ::sendmsg(socket, &header, flags | MSG_NOSIGNAL); });
@@ -35,14 +45,25 @@ std::error_code send(int socket, std::span<const std::byte> bytes, std::span<con
     return {};
 }
 
-ucred sender_of(msghdr& header) noexcept
+/// Takes ownership of every descriptor in `header`, for which there is room: one that is lost to an
+/// exception here could never be closed.
+void adopt(msghdr& header, FdMessage& message) noexcept
 {
-    ucred sender{.pid = 0, .uid = static_cast<uid_t>(-1), .gid = static_cast<gid_t>(-1)};
-    for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c))
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS &&
-            c->cmsg_len >= CMSG_LEN(sizeof sender))
-            std::memcpy(&sender, CMSG_DATA(c), sizeof sender);
-    return sender;
+    message.sender = {.pid = 0, .uid = static_cast<uid_t>(-1), .gid = static_cast<gid_t>(-1)};
+    for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+        if (c->cmsg_level != SOL_SOCKET)
+            continue;
+        if (c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len >= CMSG_LEN(sizeof message.sender))
+            std::memcpy(&message.sender, CMSG_DATA(c), sizeof message.sender);
+        if (c->cmsg_type != SCM_RIGHTS)
+            continue;
+        const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t i = 0; i < count; ++i) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            message.fds.emplace_back(fd);
+        }
+    }
 }
 
 } // namespace
@@ -82,8 +103,8 @@ std::error_code recv_with_fds(int socket, std::span<std::byte> buffer, FdMessage
     header.msg_iovlen = 1;
 
     // Room for the largest message, so only RLIMIT_NOFILE can make the kernel drop one.
-    alignas(cmsghdr)
-        std::byte control[CMSG_SPACE(sizeof(ucred)) + control_space(max_fds_per_message)];
+    alignas(cmsghdr) std::byte
+        control[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(max_fds_per_message * sizeof(int))];
     header.msg_control = control;
     header.msg_controllen = sizeof control;
 
@@ -94,12 +115,19 @@ std::error_code recv_with_fds(int socket, std::span<std::byte> buffer, FdMessage
     if (received < 0)
         return last_error();
 
-    adopt_fds(header, message.fds); // before any check, so that every path closes them
+    adopt(header, message); // before any check, so that every path closes them
     message.size = static_cast<std::size_t>(received);
     message.fds_dropped = (header.msg_flags & MSG_CTRUNC) != 0;
     message.is_cut = (header.msg_flags & MSG_TRUNC) != 0;
-    message.sender = sender_of(header);
     return {};
+}
+
+void discard_fds(std::vector<UniqueFd>& fds) noexcept
+{
+    constexpr linger none{.l_onoff = 0, .l_linger = 0};
+    for (const auto& fd : fds) // not all are sockets
+        ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    fds.clear();
 }
 
 std::error_code peek_message(int socket, std::span<std::byte> buffer, std::size_t& size) noexcept

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/sys/fd/passed_fds.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 
 #include <cstddef>
@@ -12,6 +11,9 @@
 #include <sys/socket.h>
 
 namespace usher::sys {
+
+/// The kernel's SCM_MAX_FD: no message carries more descriptors than this.
+inline constexpr std::size_t max_fds_per_message = 253;
 
 /// What one receive brought.  Reuse the object: its vector keeps its capacity.
 struct FdMessage {
@@ -51,6 +53,10 @@ struct FdMessage {
 /// After an error `message` is empty.  std::errc::operation_would_block: nothing is there.
 [[nodiscard]] std::error_code recv_with_fds(int socket, std::span<std::byte> buffer,
                                             FdMessage& message);
+
+/// Closes descriptors that nobody wants and that came from somebody else, without waiting: a
+/// socket that lingers (socket(7)) would keep us for as long as its sender likes.
+void discard_fds(std::vector<UniqueFd>& fds) noexcept;
 
 /// Copies the start of the next packet into `buffer` and leaves packet and descriptors where
 /// they are.  `size` is how much of the buffer was filled; 0: see FdMessage.

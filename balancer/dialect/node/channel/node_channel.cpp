@@ -2,7 +2,6 @@
 #include "balancer/dialect/node/channel/node_channel.hpp"
 
 #include "common/async/adopt_fd.hpp"
-#include "common/sys/fd/passed_fds.hpp"
 
 #include <fmt/core.h>
 

@@ -118,4 +118,10 @@ TEST_CASE_FIXTURE(NoFdLeak, "moving a mapping leaves the source empty, assigning
     CHECK(mappings_named("usher-test-move") == 0);
 }
 
+TEST_CASE_FIXTURE(NoFdLeak, "what cannot be mapped throws")
+{
+    const Pipe pipe = make_pipe();
+    CHECK_THROWS_AS((Mapping{pipe.reader.get(), page}), std::system_error);
+}
+
 TEST_SUITE_END();
