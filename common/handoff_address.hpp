@@ -9,7 +9,4 @@ namespace usher {
 /// The address as it stands in a hand-off record; a path is not carried, only the family.
 [[nodiscard]] wire::Address to_wire(const sys::SocketAddress& address) noexcept;
 
-/// The address a record names; family AF_UNSPEC for an unknown one.
-[[nodiscard]] sys::SocketAddress from_wire(const wire::Address& address) noexcept;
-
 } // namespace usher

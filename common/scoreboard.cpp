@@ -9,16 +9,6 @@
 
 namespace usher {
 
-namespace {
-
-void sign(ScoreboardPage& page) noexcept
-{
-    page.magic.store(ScoreboardPage::expected_magic, std::memory_order_relaxed);
-    page.version.store(ScoreboardPage::expected_version, std::memory_order_relaxed);
-}
-
-} // namespace
-
 Scoreboard::Scoreboard(sys::UniqueFd fd, sys::Mapping mapping) noexcept
     : fd_{std::move(fd)}, mapping_{std::move(mapping)}
 {
@@ -29,20 +19,14 @@ Scoreboard Scoreboard::make()
     auto fd = sys::make_sealed_memfd("usher-scoreboard", scoreboard_size);
     sys::Mapping mapping{fd.get(), scoreboard_size};
     Scoreboard board{std::move(fd), std::move(mapping)};
-    sign(board.page());
+    board.page().magic.store(ScoreboardPage::expected_magic, std::memory_order_relaxed);
+    board.page().version.store(ScoreboardPage::expected_version, std::memory_order_relaxed);
     return board;
 }
 
 Scoreboard Scoreboard::open(int fd)
 {
     return Scoreboard{sys::UniqueFd{}, sys::Mapping{fd, scoreboard_size}};
-}
-
-Scoreboard Scoreboard::make_private()
-{
-    Scoreboard board{sys::UniqueFd{}, sys::Mapping{-1, scoreboard_size}};
-    sign(board.page());
-    return board;
 }
 
 bool Scoreboard::is_intact() const noexcept

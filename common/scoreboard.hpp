@@ -18,9 +18,6 @@ public:
     /// Maps the page of `fd`, which stays the caller's.  Throws std::system_error.
     [[nodiscard]] static Scoreboard open(int fd);
 
-    /// A page of this process alone, for a worker that runs without a master.
-    [[nodiscard]] static Scoreboard make_private();
-
     [[nodiscard]] ScoreboardPage& page() const noexcept
     {
         return *static_cast<ScoreboardPage*>(mapping_.data());

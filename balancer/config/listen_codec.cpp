@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/tables.hpp"
-#include "balancer/config/units/listen_address.hpp"
+#include "common/text/listen_address.hpp"
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>

@@ -2,7 +2,7 @@
 #include "balancer/config/validate.hpp"
 
 #include "balancer/config/json/config_error.hpp"
-#include "balancer/config/units/listen_address.hpp"
+#include "common/text/listen_address.hpp"
 #include "common/text/one_line.hpp"
 
 #include <fmt/core.h>

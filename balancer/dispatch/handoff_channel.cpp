@@ -2,7 +2,6 @@
 #include "balancer/dispatch/handoff_channel.hpp"
 
 #include "common/sys/socket/fd_message.hpp"
-#include "common/sys/socket/message_error.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/listen/host_addresses.hpp"
 
-#include "balancer/config/units/listen_address.hpp"
+#include "common/text/listen_address.hpp"
 
 #include <algorithm>
 #include <cerrno>

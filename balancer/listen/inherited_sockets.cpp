@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/listen/inherited_sockets.hpp"
 
-#include "balancer/config/units/listen_address.hpp"
 #include "balancer/listen/host_addresses.hpp"
 #include "balancer/listen/same_address.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/syscall.hpp"
+#include "common/text/listen_address.hpp"
 #include "common/text/one_line.hpp"
 
 #include <fmt/core.h>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/listen/listening_socket.hpp"
 
-#include "balancer/config/units/listen_address.hpp"
 #include "balancer/listen/same_address.hpp"
 #include "balancer/listen/unix_listener.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/syscall.hpp"
+#include "common/text/listen_address.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/pool/listen_places.hpp"
 
-#include "balancer/config/units/listen_address.hpp"
 #include "balancer/listen/same_address.hpp"
+#include "common/text/listen_address.hpp"
 
 #include <fmt/core.h>
 

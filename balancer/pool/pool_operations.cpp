@@ -2,8 +2,8 @@
 // What can be asked of a pool: reload, restart, drain, scale.
 #include "balancer/config/keys.hpp"
 #include "balancer/config/units/limits.hpp"
-#include "balancer/config/units/listen_address.hpp"
 #include "balancer/pool/pool.hpp"
+#include "common/text/listen_address.hpp"
 
 #include <fmt/ranges.h>
 

@@ -5,7 +5,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <limits>
 #include <stdexcept>
 
@@ -23,22 +22,15 @@ struct Malformed : std::runtime_error {
 /// How deep JSON may nest: the parser recurses in its destructor, the sender is not trusted.
 constexpr int max_depth = 32;
 
-template <typename Integer>
-Integer integer(const json& object, const char* key, Integer lowest, Integer highest)
+std::uint64_t integer(const json& object, const char* key, std::uint64_t lowest,
+                      std::uint64_t highest)
 {
     const auto found = object.find(key);
     if (found == object.end())
         throw Malformed{std::string{"\""} + key + "\" is missing"};
-    if (found->is_number_unsigned() || found->is_number_integer()) {
-        const bool too_large = found->is_number_unsigned() &&
-                               found->get<std::uint64_t>() > static_cast<std::uint64_t>(highest);
-        const bool too_small = !found->is_number_unsigned() &&
-                               (found->get<std::int64_t>() < 0 ||
-                                static_cast<std::uint64_t>(found->get<std::int64_t>()) <
-                                    static_cast<std::uint64_t>(lowest));
-        if (!too_large && !too_small && found->get<Integer>() >= lowest)
-            return found->get<Integer>();
-    }
+    if (found->is_number_unsigned()) // as the parser makes every number without sign and fraction
+        if (const auto value = found->get<std::uint64_t>(); value >= lowest && value <= highest)
+            return value;
     throw Malformed{std::string{"\""} + key + "\" is not an integer from " +
                     std::to_string(lowest) + " to " + std::to_string(highest)};
 }
@@ -53,8 +45,6 @@ std::string text(const json& object, const char* key)
     return found->get<std::string>();
 }
 
-constexpr int any_protocol = std::numeric_limits<int>::max();
-
 ControlMessage decode_object(const json& object)
 {
     const auto type = object.find("type");
@@ -63,27 +53,15 @@ ControlMessage decode_object(const json& object)
     const auto& name = type->get_ref<const std::string&>();
 
     if (name == "hello")
-        return Hello{.protocol = integer<int>(object, "protocol", 0, any_protocol),
-                     .max_batch =
-                         object.contains("max_batch")
-                             ? integer<std::size_t>(object, "max_batch", 1, max_handoff_records)
-                             : max_handoff_records};
+        return Hello{.protocol = static_cast<int>(
+                         integer(object, "protocol", 0, std::numeric_limits<int>::max())),
+                     .max_batch = object.contains("max_batch")
+                                      ? integer(object, "max_batch", 1, max_handoff_records)
+                                      : max_handoff_records};
     if (name == "ready")
         return Ready{};
     if (name == "bye")
         return Bye{.reason = text(object, "reason")};
-    if (name == "welcome")
-        return Welcome{
-            .protocol = integer<int>(object, "protocol", 0, any_protocol),
-            .worker_id =
-                integer<std::uint64_t>(object, "id", 0, std::numeric_limits<std::uint64_t>::max()),
-            .slot = integer<unsigned>(object, "slot", 1, std::numeric_limits<unsigned>::max()),
-            .generation =
-                integer<unsigned>(object, "generation", 0, std::numeric_limits<unsigned>::max())};
-    if (name == "drain")
-        return Drain{
-            .timeout = std::chrono::milliseconds{integer<std::int64_t>(
-                object, "timeout_ms", 0, std::numeric_limits<std::int64_t>::max() / 1'000'000)}};
     return UnknownMessage{.type = name};
 }
 
@@ -115,24 +93,6 @@ ControlMessage decode_control(std::string_view packet)
     } catch (const Malformed& e) {
         return MalformedMessage{.reason = e.what()};
     }
-}
-
-std::string encode(const Hello& message)
-{
-    return json{{"type", "hello"}, {"protocol", message.protocol}, {"max_batch", message.max_batch}}
-        .dump();
-}
-
-std::string encode(const Ready& /*message*/)
-{
-    return json{{"type", "ready"}}.dump();
-}
-
-std::string encode(const Bye& message)
-{
-    // A reason is the worker's own text: replace what is not UTF-8 rather than throw.
-    return json{{"type", "bye"}, {"reason", message.reason}}.dump(-1, ' ', false,
-                                                                  json::error_handler_t::replace);
 }
 
 std::string encode(const Welcome& message)

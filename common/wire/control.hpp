@@ -43,12 +43,10 @@ struct Welcome {
     std::uint64_t worker_id = 0;
     unsigned slot = 0;
     unsigned generation = 0;
-    friend bool operator==(const Welcome&, const Welcome&) = default;
 };
 
 struct Drain {
     std::chrono::milliseconds timeout{};
-    friend bool operator==(const Drain&, const Drain&) = default;
 };
 
 /// A message of a type this version does not know.
@@ -63,15 +61,12 @@ struct MalformedMessage {
     friend bool operator==(const MalformedMessage&, const MalformedMessage&) = default;
 };
 
-using ControlMessage =
-    std::variant<Hello, Ready, Bye, Welcome, Drain, UnknownMessage, MalformedMessage>;
+/// What a worker says.
+using ControlMessage = std::variant<Hello, Ready, Bye, UnknownMessage, MalformedMessage>;
 
-/// Reads one packet.  Never throws for what is in it: bad input is MalformedMessage.
+/// Reads a worker's packet.  Never throws for what is in it: bad input is MalformedMessage.
 [[nodiscard]] ControlMessage decode_control(std::string_view packet);
 
-[[nodiscard]] std::string encode(const Hello& message);
-[[nodiscard]] std::string encode(const Ready& message);
-[[nodiscard]] std::string encode(const Bye& message);
 [[nodiscard]] std::string encode(const Welcome& message);
 [[nodiscard]] std::string encode(const Drain& message);
 

@@ -1,29 +1,30 @@
 // SPDX-License-Identifier: MIT
 //
 // Whatever the text, it is refused in one line or is an address that reads the same when it is
-// written out; and what a worker's library takes as well has the same port there.
-#include "balancer/config/units/listen_address.hpp"
+// written out; and what the C library takes as well has the same port there.
+#include "common/sys/socket/socket_address.hpp"
+#include "common/text/listen_address.hpp"
 #include "tests/fuzz/fuzz.hpp"
-#include "worker/src/fallback_address.hpp"
 
 #include <optional>
 #include <stdexcept>
 #include <string>
+
+extern "C" {
+#include "worker/c/address.h"
+}
 
 using namespace usher;
 using namespace usher::fuzz;
 
 namespace {
 
-template <typename Parse>
-auto parsed(Parse parse, std::string_view text) -> std::optional<decltype(parse(text))>
+std::optional<sys::SocketAddress> parsed_in_c(const std::string& text)
 {
-    try {
-        return parse(text);
-    } catch (const std::invalid_argument& error) {
-        require(error.what()[0] != '\0');
+    uw_address address{};
+    if (!uw_parse_address(text.c_str(), &address))
         return std::nullopt;
-    }
+    return sys::SocketAddress{reinterpret_cast<const sockaddr*>(&address.storage), address.size};
 }
 
 std::string written(const ListenAddress& address)
@@ -47,7 +48,7 @@ std::string written(const ListenAddress& address)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
     const auto text = text_of(data, size);
-    const auto in_library = parsed(worker::parse_fallback_address, text);
+    const auto in_library = parsed_in_c(std::string{text});
     try {
         const auto address = parse_listen_address(text);
         require(parse_listen_address(written(address)) == address);

@@ -11,7 +11,7 @@ using namespace usher::fuzz;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
     constexpr std::string_view between = "\n\n";
-    const auto text = text_of(data, size);
+    const std::string text{text_of(data, size)};
     const auto cgroups = text.substr(0, text.find(between));
     const auto mounts = text.substr(std::min(cgroups.size() + between.size(), text.size()));
     require(usher::sys::find_own_cgroup(cgroups, mounts).size() <= text.size());

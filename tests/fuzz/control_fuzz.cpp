@@ -4,6 +4,7 @@
 // was.
 #include "common/wire/control.hpp"
 #include "tests/fuzz/fuzz.hpp"
+#include "tests/support/worker_words.hpp"
 
 #include <variant>
 

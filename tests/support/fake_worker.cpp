@@ -11,6 +11,8 @@ std::error_code FakeWorker::receive()
 {
     if (const auto error = sys::recv_with_fds(channel.worker_ends().front(), buffer_, message_))
         return error;
+    if (message_.size == 0)
+        return std::make_error_code(std::errc::not_connected);
 
     const auto packet = wire::HandoffPacket::parse(std::span{buffer_}.first(message_.size));
     if (!packet || packet->count() != message_.fds.size())

@@ -7,6 +7,7 @@
 #include "common/wire/control.hpp"
 #include "common/wire/environment.hpp"
 #include "common/wire/handoff.hpp"
+#include "tests/support/worker_words.hpp"
 
 #include <array>
 #include <csignal>
@@ -60,7 +61,8 @@ void take_connections(const std::function<void(int)>& answer)
     std::vector<std::byte> buffer(wire::max_handoff_packet);
     usher::sys::FdMessage message;
     for (pollfd entry{.fd = number(env::handoff_fd), .events = POLLIN, .revents = 0};
-         ::poll(&entry, 1, -1) == 1 && !usher::sys::recv_with_fds(entry.fd, buffer, message);) {
+         ::poll(&entry, 1, -1) == 1 && !usher::sys::recv_with_fds(entry.fd, buffer, message) &&
+         message.size > 0;) {
         board.page().accepted += message.fds.size();
         for (const auto& fd : message.fds)
             answer(fd.get());

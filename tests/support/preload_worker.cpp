@@ -150,7 +150,9 @@ std::vector<wire::ControlMessage> PreloadWorker::heard() const
     std::vector<wire::ControlMessage> result;
     std::string buffer(wire::max_control_message, '\0');
     sys::FdMessage message;
-    while (!sys::recv_with_fds(control_.get(), std::as_writable_bytes(std::span{buffer}), message))
+    while (
+        !sys::recv_with_fds(control_.get(), std::as_writable_bytes(std::span{buffer}), message) &&
+        message.size > 0)
         result.push_back(wire::decode_control(std::string_view{buffer}.substr(0, message.size)));
     return result;
 }

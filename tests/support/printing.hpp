@@ -53,17 +53,6 @@ inline std::ostream& operator<<(std::ostream& out, const Bye& message)
     return out << "bye \"" << message.reason << '"';
 }
 
-inline std::ostream& operator<<(std::ostream& out, const Welcome& message)
-{
-    return out << "welcome protocol " << message.protocol << " id " << message.worker_id << " slot "
-               << message.slot << " generation " << message.generation;
-}
-
-inline std::ostream& operator<<(std::ostream& out, const Drain& message)
-{
-    return out << "drain " << message.timeout.count() << " ms";
-}
-
 inline std::ostream& operator<<(std::ostream& out, const UnknownMessage& message)
 {
     return out << "unknown \"" << message.type << '"';

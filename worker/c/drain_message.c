@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-/// How deep values may nest: skip_value() recurses.
-enum { max_depth = 32 };
-
 /// The rest of a JSON text.
 struct cursor {
     const char* at;
@@ -72,35 +69,26 @@ static bool read_word(struct cursor* c, struct piece* piece)
     return piece->size > 0;
 }
 
-static bool skip_value(struct cursor* c, int depth);
-
-static bool skip_list(struct cursor* c, char open, char close, int depth)
+/// Steps over a value; lists and objects to where their brackets are closed again.
+static bool skip_value(struct cursor* c)
 {
-    if (depth == 0 || !skip_char(c, open))
-        return false;
-    if (skip_char(c, close))
-        return true;
+    int depth = 0;
     do {
-        struct piece name;
-        if (open == '{' && !(read_string(c, &name) && skip_char(c, ':')))
+        struct piece ignored;
+        skip_blanks(c);
+        if (c->at == c->end)
             return false;
-        if (!skip_value(c, depth - 1))
-            return false;
-    } while (skip_char(c, ','));
-    return skip_char(c, close);
-}
-
-static bool skip_value(struct cursor* c, int depth)
-{
-    struct piece ignored;
-    skip_blanks(c);
-    if (c->at == c->end)
-        return false;
-    if (*c->at == '{')
-        return skip_list(c, '{', '}', depth);
-    if (*c->at == '[')
-        return skip_list(c, '[', ']', depth);
-    return *c->at == '"' ? read_string(c, &ignored) : read_word(c, &ignored);
+        if (*c->at == '"') {
+            if (!read_string(c, &ignored))
+                return false;
+        } else if (!read_word(c, &ignored)) {
+            depth += is_one_of(*c->at, "{[") - is_one_of(*c->at, "}]");
+            ++c->at;
+            if (depth <= 0 && !is_one_of(c->at[-1], "}]"))
+                return false; // a separator where a value should be
+        }
+    } while (depth > 0);
+    return depth == 0;
 }
 
 /// Reads a whole number of at most 12 digits, 31 years in milliseconds.
@@ -128,7 +116,7 @@ bool uw_read_drain(const char* text, size_t size, uint64_t* timeout_ms)
             return false;
         skip_blanks(&c);
         const char* const start = c.at;
-        if (!skip_value(&c, max_depth))
+        if (!skip_value(&c))
             return false;
         const struct piece value = {start, (size_t)(c.at - start)};
         if (equals(name, "type"))

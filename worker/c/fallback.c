@@ -1,76 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "fallback.h"
 
+#include "address.h"
 #include "clock.h"
 #include "failure.h"
 #include "fill.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-struct address {
-    struct sockaddr_storage storage;
-    socklen_t size;
-};
-
-static bool parse_unix(const char* path, struct address* address)
-{
-    struct sockaddr_un local = {.sun_family = AF_UNIX};
-    if (path[0] == '\0' || strlen(path) >= sizeof local.sun_path)
-        return false;
-    memcpy(local.sun_path, path, strlen(path) + 1);
-    memcpy(&address->storage, &local, sizeof local);
-    address->size = sizeof local;
-    return true;
-}
-
-static bool parse_port(const char* text, in_port_t* port)
-{
-    char* end = NULL;
-    const unsigned long value = strtoul(text, &end, 10);
-    *port = htons((uint16_t)value);
-    return isdigit((unsigned char)text[0]) && *end == '\0' && value <= UINT16_MAX;
-}
-
-/// Reads HOST:PORT, [HOST]:PORT or PORT, numbers only.
-static bool parse_inet(const char* text, struct address* address)
-{
-    const char* const colon = strrchr(text, ':');
-    char host[INET6_ADDRSTRLEN] = "0.0.0.0";
-    if (colon != NULL) {
-        const bool brackets = text[0] == '[' && colon > text + 1 && colon[-1] == ']';
-        const size_t size = (size_t)(colon - text) - (brackets ? 2 : 0);
-        if (size >= sizeof host)
-            return false;
-        memcpy(host, text + (brackets ? 1 : 0), size);
-        host[size] = '\0';
-    }
-
-    in_port_t port = 0;
-    if (!parse_port(colon == NULL ? text : colon + 1, &port))
-        return false;
-
-    struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = port};
-    struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_port = port};
-    if (inet_pton(AF_INET, host, &ipv4.sin_addr) == 1) {
-        memcpy(&address->storage, &ipv4, sizeof ipv4);
-        address->size = sizeof ipv4;
-    } else if (inet_pton(AF_INET6, host, &ipv6.sin6_addr) == 1) {
-        memcpy(&address->storage, &ipv6, sizeof ipv6);
-        address->size = sizeof ipv6;
-    } else {
-        return false;
-    }
-    return true;
-}
 
 static bool enable(int fd, int option)
 {
@@ -81,9 +20,8 @@ static bool enable(int fd, int option)
 int uw_listen(const struct usher_options* options)
 {
     const char* const text = options->fallback;
-    struct address address = {0};
-    const bool is_unix = strncmp(text, "unix:", 5) == 0;
-    if (!(is_unix ? parse_unix(text + 5, &address) : parse_inet(text, &address)))
+    struct uw_address address;
+    if (!uw_parse_address(text, &address))
         return uw_fail(EINVAL,
                        "\"%s\" is no address to listen on: write 8000, 127.0.0.1:8000, "
                        "[::1]:8000 or unix:/path",

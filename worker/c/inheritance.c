@@ -12,57 +12,78 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PROTOCOL "USHER_PROTOCOL"
-#define HANDOFF_FD "USHER_HANDOFF_FD"
-#define CONTROL_FD "USHER_CONTROL_FD"
-#define SCOREBOARD_FD "USHER_SCOREBOARD_FD"
-#define WORKER_ID "USHER_WORKER_ID"
-#define SLOT "USHER_SLOT"
-#define GENERATION "USHER_GENERATION"
-#define POOL "USHER_POOL"
+enum {
+    protocol,
+    slot,
+    generation,
+    worker_id,
+    handoff_fd, ///< from here on descriptors
+    control_fd,
+    scoreboard_fd,
+    number_count,
+    pool = number_count,
+};
 
-static const char* text_of(const char* name)
+/// The variables, and how high their numbers go.
+static const struct {
+    const char* name;
+    uint64_t highest;
+} variables[] = {
+    [protocol] = {"USHER_PROTOCOL", INT_MAX},
+    [slot] = {"USHER_SLOT", UINT_MAX},
+    [generation] = {"USHER_GENERATION", UINT_MAX},
+    [worker_id] = {"USHER_WORKER_ID", UINT64_MAX},
+    [handoff_fd] = {"USHER_HANDOFF_FD", INT_MAX},
+    [control_fd] = {"USHER_CONTROL_FD", INT_MAX},
+    [scoreboard_fd] = {"USHER_SCOREBOARD_FD", INT_MAX},
+    [pool] = {"USHER_POOL", 0},
+};
+
+static const char* text_of(int variable)
 {
-    const char* const text = getenv(name);
+    const char* const text = getenv(variables[variable].name);
     if (text == NULL)
         uw_fail(EINVAL,
-                "%s is not set although " PROTOCOL " is: start this program with usher, or "
+                "%s is not set although USHER_PROTOCOL is: start this program with usher, or "
                 "without both",
-                name);
+                variables[variable].name);
     return text;
 }
 
-static int number_of(const char* name, uint64_t highest, uint64_t* value)
+static int read_number(int variable, uint64_t* value)
 {
-    const char* const text = text_of(name);
+    const char* const text = text_of(variable);
     if (text == NULL)
         return -1;
 
     char* end = NULL;
     errno = 0;
     *value = strtoull(text, &end, 10);
-    if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0 || *value > highest)
-        return uw_fail(EINVAL, "%s is \"%s\", which is no number", name, text);
+    if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0 ||
+        *value > variables[variable].highest)
+        return uw_fail(EINVAL, "%s is \"%s\", which is no number", variables[variable].name, text);
     return 0;
 }
 
-static int small_number_of(const char* name, unsigned* value)
+/// Reads all numbers and makes the descriptors close-on-exec.
+static int read_numbers(uint64_t* values)
 {
-    uint64_t number = 0;
-    if (number_of(name, UINT_MAX, &number) < 0)
-        return -1;
-    *value = (unsigned)number;
-    return 0;
-}
-
-static int descriptor_of(const char* name, int* fd)
-{
-    uint64_t number = 0;
-    if (number_of(name, INT_MAX, &number) < 0)
-        return -1;
-    if (fcntl((int)number, F_SETFD, FD_CLOEXEC) < 0)
-        return uw_fail(errno, "%s names descriptor %d, which is not open", name, (int)number);
-    *fd = (int)number;
+    for (int i = 0; i < number_count; ++i) {
+        if (read_number(i, &values[i]) < 0)
+            return -1;
+        if (i == protocol && values[i] != 1)
+            return uw_fail(EPROTO,
+                           "the master speaks protocol %d, this program speaks 1: build it against "
+                           "the installed usher",
+                           (int)values[i]);
+        if (i >= handoff_fd && fcntl((int)values[i], F_SETFD, FD_CLOEXEC) < 0)
+            return uw_fail(errno, "%s names descriptor %d, which is not open", variables[i].name,
+                           (int)values[i]);
+    }
+    if (values[handoff_fd] == values[control_fd] || values[handoff_fd] == values[scoreboard_fd] ||
+        values[control_fd] == values[scoreboard_fd])
+        return uw_fail(EINVAL, "USHER_HANDOFF_FD, USHER_CONTROL_FD and USHER_SCOREBOARD_FD do not "
+                               "name three descriptors");
     return 0;
 }
 
@@ -85,42 +106,31 @@ static struct uw_page* map_page(int fd)
 
 int uw_take_inheritance(struct uw_inheritance* inheritance)
 {
-    struct uw_inheritance it = {0};
-    uint64_t protocol = 0;
-    int scoreboard = -1;
-    const char* pool = NULL;
-
-    if (getenv(PROTOCOL) == NULL)
+    if (getenv(variables[protocol].name) == NULL)
         return 0;
-    if (number_of(PROTOCOL, INT_MAX, &protocol) < 0)
-        return -1;
-    if (protocol != 1)
-        return uw_fail(EPROTO,
-                       "the master speaks protocol %d, this program speaks 1: build it against the "
-                       "installed usher",
-                       (int)protocol);
 
-    if ((pool = text_of(POOL)) == NULL || small_number_of(SLOT, &it.slot) < 0 ||
-        small_number_of(GENERATION, &it.generation) < 0 ||
-        number_of(WORKER_ID, UINT64_MAX, &it.id) < 0 ||
-        descriptor_of(HANDOFF_FD, &it.handoff) < 0 || descriptor_of(CONTROL_FD, &it.control) < 0 ||
-        descriptor_of(SCOREBOARD_FD, &scoreboard) < 0)
+    uint64_t values[number_count];
+    const char* const name = text_of(pool);
+    if (name == NULL || read_numbers(values) < 0)
         return -1;
-    if (it.handoff == it.control || it.handoff == scoreboard || it.control == scoreboard)
-        return uw_fail(EINVAL, HANDOFF_FD ", " CONTROL_FD " and " SCOREBOARD_FD
-                                          " do not name three descriptors");
-    if ((it.page = map_page(scoreboard)) == NULL)
+    struct uw_inheritance it = {
+        .handoff = (int)values[handoff_fd],
+        .control = (int)values[control_fd],
+        .page = map_page((int)values[scoreboard_fd]),
+        .slot = (unsigned)values[slot],
+        .generation = (unsigned)values[generation],
+        .id = values[worker_id],
+    };
+    if (it.page == NULL)
         return -1;
-    if ((it.pool = strdup(pool)) == NULL) {
+    if ((it.pool = strdup(name)) == NULL) {
         munmap(it.page, uw_page_size);
         return uw_fail(ENOMEM, "out of memory");
     }
-    close(scoreboard); // the mapping stays
+    close((int)values[scoreboard_fd]); // the mapping stays
 
-    static const char* const names[] = {PROTOCOL,  HANDOFF_FD, CONTROL_FD, SCOREBOARD_FD,
-                                        WORKER_ID, SLOT,       GENERATION, POOL};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; ++i)
-        unsetenv(names[i]);
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; ++i)
+        unsetenv(variables[i].name);
     *inheritance = it;
     return 1;
 }

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "drain_message.h"
+#include "foreign_loop.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -39,8 +40,14 @@ static int set_timer(struct usher_worker* worker, long nanoseconds)
 
 static void beat(struct usher_worker* worker)
 {
-    atomic_store_explicit(&worker->page->heartbeat, uw_monotonic_nanoseconds(),
+    atomic_store_explicit(&worker->given.page->heartbeat, uw_monotonic_nanoseconds(),
                           memory_order_relaxed);
+}
+
+int uw_take_source(struct usher_worker* worker)
+{
+    forget(worker, worker->source);
+    return worker->source;
 }
 
 int uw_start_loop(struct usher_worker* worker)
@@ -49,7 +56,8 @@ int uw_start_loop(struct usher_worker* worker)
     worker->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (worker->epoll < 0 || worker->timer < 0 || watch(worker, worker->timer) < 0 ||
         watch(worker, worker->source) < 0 ||
-        (worker->has_master && watch(worker, worker->control) < 0) || set_timer(worker, 0) < 0)
+        (worker->has_master && watch(worker, worker->given.control) < 0) ||
+        set_timer(worker, 0) < 0)
         return -1;
     beat(worker);
     return 0;
@@ -73,11 +81,11 @@ static void on_control(struct usher_worker* worker)
     for (;;) {
         // recv() has no place for descriptors, so none can come in this way.
         const ssize_t size =
-            recv(worker->control, worker->message, sizeof worker->message, MSG_DONTWAIT);
+            recv(worker->given.control, worker->message, sizeof worker->message, MSG_DONTWAIT);
         if (size < 0 && errno == EINTR)
             continue;
         if (size == 0 || (size < 0 && errno != EAGAIN))
-            forget(worker, worker->control); // that the master is gone shows on the source
+            forget(worker, worker->given.control); // that the master is gone shows on the source
         if (size <= 0)
             return;
 
@@ -96,7 +104,7 @@ void uw_turn_loop(struct usher_worker* worker)
     for (int i = 0; i < count; ++i) {
         if (events[i].data.fd == worker->timer)
             on_timer(worker);
-        else if (events[i].data.fd == worker->control)
+        else if (events[i].data.fd == worker->given.control)
             on_control(worker);
         else
             worker->is_readable = true;
@@ -118,6 +126,6 @@ void uw_end(struct usher_worker* worker)
     worker->is_ended = true;
     worker->is_draining = true;
     forget(worker, worker->source);
-    forget(worker, worker->control);
+    forget(worker, worker->given.control);
     forget(worker, worker->timer);
 }

@@ -5,7 +5,7 @@
 #include "failure.h"
 #include "fallback.h"
 #include "fill.h"
-#include "inheritance.h"
+#include "foreign_loop.h"
 #include "loop.h"
 #include "say.h"
 
@@ -50,26 +50,19 @@ static void ignore_sigpipe(void)
 
 static int open_source(struct usher_worker* worker, const struct usher_options* options)
 {
-    struct uw_inheritance it;
-    const int taken = uw_take_inheritance(&it);
+    const int taken = uw_take_inheritance(&worker->given);
     if (taken < 0)
         return -1;
     if (taken == 0) {
-        worker->page = &worker->own_page;
+        worker->given.page = &worker->own_page;
         worker->source = uw_listen(options);
         return worker->source < 0 ? -1 : 0;
     }
 
     worker->has_master = true;
-    worker->source = it.handoff;
-    worker->control = it.control;
-    worker->page = it.page;
-    worker->pool = it.pool;
-    worker->slot = it.slot;
-    worker->generation = it.generation;
-    worker->id = it.id;
+    worker->source = worker->given.handoff;
     ignore_sigpipe();
-    uw_say_hello(worker->control, options->max_batch);
+    uw_say_hello(worker->given.control, options->max_batch);
     return 0;
 }
 
@@ -84,7 +77,7 @@ struct usher_worker* usher_open(const struct usher_options* options)
         uw_fail(ENOMEM, "out of memory");
         return NULL;
     }
-    worker->epoll = worker->timer = worker->control = worker->source = -1;
+    worker->epoll = worker->timer = worker->given.control = worker->source = -1;
 
     int result = open_source(worker, &complete);
     if (result == 0 && (result = uw_start_loop(worker)) < 0)
@@ -98,29 +91,36 @@ struct usher_worker* usher_open(const struct usher_options* options)
     return NULL;
 }
 
+void uw_shut(struct usher_worker* worker)
+{
+    uw_drop(&worker->batch);
+    int* const fds[] = {&worker->epoll, &worker->timer, &worker->given.control, &worker->source};
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; ++i) {
+        if (*fds[i] >= 0)
+            close(*fds[i]);
+        *fds[i] = -1;
+    }
+}
+
 void usher_close(struct usher_worker* worker)
 {
     if (worker == NULL)
         return;
-    uw_drop(&worker->batch);
-    const int fds[] = {worker->epoll, worker->timer, worker->control, worker->source};
-    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; ++i)
-        if (fds[i] >= 0)
-            close(fds[i]);
+    uw_shut(worker);
     if (worker->has_master)
-        munmap(worker->page, uw_page_size);
-    free(worker->pool);
+        munmap(worker->given.page, uw_page_size);
+    free(worker->given.pool);
     free(worker);
 }
 
 int usher_ready(struct usher_worker* worker)
 {
-    return worker->has_master ? uw_say_ready(worker->control) : 0;
+    return worker->has_master ? uw_say_ready(worker->given.control) : 0;
 }
 
 int usher_bye(struct usher_worker* worker, const char* reason)
 {
-    return worker->has_master ? uw_say_bye(worker->control, reason) : 0;
+    return worker->has_master ? uw_say_bye(worker->given.control, reason) : 0;
 }
 
 int usher_fd(const struct usher_worker* worker)
@@ -134,36 +134,35 @@ int usher_poll(struct usher_worker* worker)
     return 0;
 }
 
-/// The next connection of the source, which is readable.
-static int take(struct usher_worker* worker, struct usher_connection* connection)
+bool uw_has_buffered(const struct usher_worker* worker)
+{
+    return worker->batch.next < worker->batch.count;
+}
+
+int uw_next(struct usher_worker* worker, struct usher_connection* connection)
 {
     int fd = -1;
-    if (worker->has_master) {
-        const int received = worker->batch.next < worker->batch.count
-                                 ? 1
-                                 : uw_receive(worker->source, &worker->batch);
+    if (!worker->has_master) {
+        fd = uw_accept(worker->source, worker->last_id + 1, connection);
+        worker->last_id += fd >= 0 ? 1 : 0;
+    } else {
+        const int received =
+            uw_has_buffered(worker) ? 1 : uw_receive(worker->source, &worker->batch);
+        if (received == 1)
+            fd = uw_take(&worker->batch, connection);
         if (received == 0) {
             uw_end(worker);
             errno = ESHUTDOWN;
         }
-        if (received == 1)
-            fd = uw_take(&worker->batch, connection);
-    } else {
-        fd = uw_accept(worker->source, worker->last_id + 1, connection);
-        worker->last_id += fd >= 0 ? 1 : 0;
     }
-    if (fd < 0 && errno == EAGAIN)
-        worker->is_readable = false;
-    if (fd < 0 && errno == EMFILE) {
-        uw_pause(worker);
-        errno = EAGAIN;
-    }
+    if (fd >= 0)
+        atomic_fetch_add_explicit(&worker->given.page->accepted, 1, memory_order_relaxed);
     return fd;
 }
 
 int usher_accept(struct usher_worker* worker, struct usher_connection* connection)
 {
-    if (worker->batch.next == worker->batch.count) {
+    if (!uw_has_buffered(worker)) {
         worker->is_readable = false;
         if (!worker->is_ended)
             uw_turn_loop(worker);
@@ -173,23 +172,26 @@ int usher_accept(struct usher_worker* worker, struct usher_connection* connectio
         }
     }
 
-    const int fd = take(worker, connection);
-    if (fd >= 0)
-        atomic_fetch_add_explicit(&worker->page->accepted, 1, memory_order_relaxed);
+    const int fd = uw_next(worker, connection);
+    if (fd < 0 && errno == EMFILE) {
+        uw_pause(worker);
+        errno = EAGAIN;
+    }
     return fd;
 }
 
 int usher_done(struct usher_worker* worker)
 {
     // Never past `accepted`: the master would end this worker for it.
-    uint64_t closed = atomic_load_explicit(&worker->page->closed, memory_order_relaxed);
+    uint64_t closed = atomic_load_explicit(&worker->given.page->closed, memory_order_relaxed);
     do {
-        if (closed >= atomic_load_explicit(&worker->page->accepted, memory_order_relaxed)) {
+        if (closed >= atomic_load_explicit(&worker->given.page->accepted, memory_order_relaxed)) {
             errno = EINVAL;
             return -1;
         }
-    } while (!atomic_compare_exchange_weak_explicit(&worker->page->closed, &closed, closed + 1,
-                                                    memory_order_release, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&worker->given.page->closed, &closed,
+                                                    closed + 1, memory_order_release,
+                                                    memory_order_relaxed));
     return 0;
 }
 
@@ -210,13 +212,13 @@ int usher_drained(const struct usher_worker* worker)
 
 uint64_t usher_open_connections(const struct usher_worker* worker)
 {
-    const uint64_t closed = atomic_load_explicit(&worker->page->closed, memory_order_acquire);
-    return atomic_load_explicit(&worker->page->accepted, memory_order_relaxed) - closed;
+    const uint64_t closed = atomic_load_explicit(&worker->given.page->closed, memory_order_acquire);
+    return atomic_load_explicit(&worker->given.page->accepted, memory_order_relaxed) - closed;
 }
 
 void usher_set_load(struct usher_worker* worker, uint64_t load)
 {
-    atomic_store_explicit(&worker->page->load, load, memory_order_relaxed);
+    atomic_store_explicit(&worker->given.page->load, load, memory_order_relaxed);
 }
 
 int usher_get_identity(const struct usher_worker* worker, struct usher_identity* identity)
@@ -226,10 +228,10 @@ int usher_get_identity(const struct usher_worker* worker, struct usher_identity*
         return -1;
     }
     const struct usher_identity known = {.size = sizeof known,
-                                         .pool = worker->pool,
-                                         .slot = worker->slot,
-                                         .generation = worker->generation,
-                                         .id = worker->id};
+                                         .pool = worker->given.pool,
+                                         .slot = worker->given.slot,
+                                         .generation = worker->given.generation,
+                                         .id = worker->given.id};
     uw_fill(identity, identity->size, &known, sizeof known);
     return 0;
 }

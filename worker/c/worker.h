@@ -2,7 +2,7 @@
 #pragma once
 
 #include "handoff.h"
-#include "page.h"
+#include "inheritance.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -11,22 +11,17 @@
 /// What the public functions work on.
 struct usher_worker {
     bool has_master;
-    bool is_ended;    ///< no more connections will come
-    bool is_paused;   ///< no room for descriptors: the source waits for the timer
-    bool is_readable; ///< the source has something
-    int epoll;        ///< watches the other three; what the program waits on
-    int timer;        ///< the heartbeat, and the end of a pause
-    int control;      ///< -1 without a master
-    int source;       ///< the hand-off socket or the listener
-    struct uw_page* page;
-    struct uw_page own_page; ///< without a master
-    uint64_t last_id;        ///< of a connection, without a master
+    bool is_ended;               ///< no more connections will come
+    bool is_paused;              ///< no room for descriptors: the source waits for the timer
+    bool is_readable;            ///< the source has something
+    int epoll;                   ///< watches the others; what the program waits on
+    int timer;                   ///< the heartbeat, and the end of a pause
+    int source;                  ///< the hand-off socket or the listener
+    struct uw_inheritance given; ///< without a master: a page of its own, and no control socket
+    struct uw_page own_page;
+    uint64_t last_id; ///< of a connection, without a master
     atomic_bool is_draining;
     uint64_t drain_deadline;
-    char* pool;
-    unsigned slot;
-    unsigned generation;
-    uint64_t id;
     struct uw_batch batch;
     char message[64 * 1024]; ///< of the master
 };

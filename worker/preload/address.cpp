@@ -8,6 +8,10 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+extern "C" {
+#include "worker/c/address.h"
+}
+
 namespace usher::preload {
 
 namespace {
@@ -56,30 +60,6 @@ Address make_ipv6(const void* bytes, std::uint16_t port, std::uint32_t scope) no
     return result;
 }
 
-Address parse_unix(const char* path, std::size_t size) noexcept
-{
-    Address result;
-    auto* const address = reinterpret_cast<sockaddr_un*>(&result.storage);
-    if (size == 0 || size >= sizeof address->sun_path)
-        return {};
-    address->sun_family = AF_UNIX;
-    std::memcpy(address->sun_path, path, size);
-    result.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size + 1);
-    return result;
-}
-
-/// A port's digits, to the end; 0 if they are something else.
-std::uint16_t parse_port(const char* text, std::size_t size) noexcept
-{
-    unsigned port = 0;
-    for (std::size_t i = 0; i < size; ++i) {
-        if (text[i] < '0' || text[i] > '9' || port > 65'535)
-            return 0;
-        port = 10 * port + static_cast<unsigned>(text[i] - '0');
-    }
-    return port <= 65'535 ? static_cast<std::uint16_t>(port) : std::uint16_t{0};
-}
-
 /// The length of the path, without the zero that may or may not be counted in `size`.
 std::size_t path_size(const Address& address) noexcept
 {
@@ -98,37 +78,12 @@ std::uint16_t Address::port() const noexcept
 
 Address parse_address(const char* text, std::size_t size) noexcept
 {
-    constexpr char unix_prefix[] = "unix:";
-    constexpr std::size_t prefix_size = sizeof unix_prefix - 1;
-    if (size > prefix_size && std::memcmp(text, unix_prefix, prefix_size) == 0)
-        return parse_unix(text + prefix_size, size - prefix_size);
-
-    std::size_t colon = size;
-    while (colon > 0 && text[colon - 1] != ':')
-        --colon;
-    const auto port = parse_port(text + colon, size - colon);
-    if (colon == 0 || port == 0)
+    char copy[sizeof(sockaddr_storage)]{};
+    uw_address parsed{};
+    if (size >= sizeof copy)
         return {};
-    --colon;
-
-    // Between brackets, and without the interface of a link-local address.
-    const char* host = text;
-    if (*host == '[' && colon >= 2) {
-        ++host;
-        colon -= 2;
-    }
-    char buffer[INET6_ADDRSTRLEN]{};
-    std::size_t length = 0;
-    while (length < colon && length < sizeof buffer - 1 && host[length] != '%') {
-        buffer[length] = host[length];
-        ++length;
-    }
-    unsigned char bytes[sizeof(in6_addr)];
-    if (::inet_pton(AF_INET, buffer, bytes) == 1)
-        return make_ipv4(bytes, port);
-    if (::inet_pton(AF_INET6, buffer, bytes) == 1)
-        return make_ipv6(bytes, port, 0);
-    return {};
+    std::memcpy(copy, text, size);
+    return uw_parse_address(copy, &parsed) ? Address{parsed.storage, parsed.size} : Address{};
 }
 
 Address from_wire(const wire::Address& address) noexcept

@@ -29,6 +29,16 @@ struct Address {
     [[nodiscard]] std::uint16_t port() const noexcept; ///< 0 where the family has none
 };
 
+/// What the kernel says of `fd` to getsockname(2) or its kin; an address of size 0 if nothing.
+template <typename Question>
+[[nodiscard]] Address ask(Question& question, int fd) noexcept
+{
+    Address address{.size = sizeof address.storage};
+    if (question(fd, address.data(), &address.size) < 0)
+        address.size = 0;
+    return address;
+}
+
 /// Reads what sys::SocketAddress::to_string() writes; an address of size 0 if it is something else.
 [[nodiscard]] Address parse_address(const char* text, std::size_t size) noexcept;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "worker/preload/epoll_registrations.hpp"
 
-#include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -14,34 +14,20 @@ namespace usher::preload {
 
 namespace {
 
-/// `folder` and `number` as a path, without an allocation.
-class Path {
-public:
-    Path(const char* folder, unsigned number) noexcept
+/// The file of `/proc/self/FOLDER` that is about `fd`.
+struct ProcPath {
+    ProcPath(const char* folder, int fd) noexcept
     {
-        char digits[12];
-        std::size_t count = 0;
-        do {
-            digits[count++] = static_cast<char>('0' + number % 10);
-            number /= 10;
-        } while (number > 0);
-        char* out = text_ + std::strlen(::strcpy(text_, folder));
-        while (count > 0)
-            *out++ = digits[--count];
-        *out = '\0';
+        std::snprintf(text, sizeof text, "/proc/self/%s/%d", folder, fd);
     }
 
-    [[nodiscard]] const char* text() const noexcept { return text_; }
-
-private:
-    char text_[64];
+    char text[64];
 };
 
 bool is_epoll(int fd) noexcept
 {
     char target[32]{};
-    const auto size =
-        ::readlink(Path{"/proc/self/fd/", static_cast<unsigned>(fd)}.text(), target, sizeof target);
+    const auto size = ::readlink(ProcPath{"fd", fd}.text, target, sizeof target);
     constexpr char wanted[] = "anon_inode:[eventpoll]";
     return size == sizeof wanted - 1 && std::memcmp(target, wanted, sizeof wanted - 1) == 0;
 }
@@ -69,14 +55,6 @@ void for_each_line(int file, Act act) noexcept
             held = 0;
         std::memmove(buffer, line, held);
     }
-}
-
-/// The number behind `name` in `line`, in base `base`; `otherwise` if it is not there.
-unsigned long long value_of(const char* line, const char* name, int base,
-                            unsigned long long otherwise) noexcept
-{
-    const char* const found = std::strstr(line, name);
-    return found == nullptr ? otherwise : std::strtoull(found + std::strlen(name), nullptr, base);
 }
 
 /// Calls `act` for each open descriptor; by the system call, because opendir() allocates.
@@ -120,19 +98,18 @@ EpollRegistrations::EpollRegistrations(int fd) noexcept : fd_{fd}
 
 void EpollRegistrations::find_in(int epoll) noexcept
 {
-    const int file = ::open(Path{"/proc/self/fdinfo/", static_cast<unsigned>(epoll)}.text(),
-                            O_RDONLY | O_CLOEXEC);
+    const int file = ::open(ProcPath{"fdinfo", epoll}.text, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return;
     for_each_line(file, [this, epoll](const char* line) {
-        constexpr auto none = ~0ULL;
-        if (std::strncmp(line, "tfd:", 4) != 0 || count_ == found_.size() ||
-            value_of(line, "tfd:", 10, none) != static_cast<unsigned long long>(fd_))
+        int fd = -1;
+        unsigned events = 0;
+        unsigned long long data = 0;
+        if (count_ == found_.size() ||
+            std::sscanf(line, "tfd: %d events: %x data: %llx", &fd, &events, &data) != 3 ||
+            fd != fd_)
             return;
-        auto& registration = found_[count_++];
-        registration.epoll = epoll;
-        registration.event.events = static_cast<std::uint32_t>(value_of(line, "events:", 16, 0));
-        registration.event.data.u64 = value_of(line, "data:", 16, 0);
+        found_[count_++] = {.epoll = epoll, .event = {.events = events, .data = {.u64 = data}}};
     });
     ::close(file);
 }

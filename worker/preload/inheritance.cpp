@@ -3,6 +3,7 @@
 
 #include "common/wire/environment.hpp"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -16,57 +17,23 @@ namespace env = wire::env;
 
 constinit Inheritance the_inheritance;
 
-/// Takes text apart; once something did not fit, everything after it fails.
-class Reader {
-public:
-    explicit Reader(const char* text) noexcept : at_{text} {}
+/// The variable's text; none reads as empty.
+const char* text_of(const char* name) noexcept
+{
+    const char* const text = std::getenv(name);
+    return text == nullptr ? "" : text;
+}
 
-    [[nodiscard]] bool is_good() const noexcept { return at_ != nullptr; }
-    [[nodiscard]] bool is_at_end() const noexcept { return at_ == nullptr || *at_ == '\0'; }
-
-    std::uint64_t number() noexcept
-    {
-        if (at_ == nullptr || *at_ < '0' || *at_ > '9') {
-            at_ = nullptr;
-            return 0;
-        }
-        char* end = nullptr;
-        const auto value = std::strtoull(at_, &end, 10);
-        at_ = end;
-        return value;
-    }
-
-    void expect(char wanted) noexcept
-    {
-        if (at_ != nullptr)
-            at_ = *at_ == wanted ? at_ + 1 : nullptr;
-    }
-
-    Descriptor descriptor() noexcept
-    {
-        Descriptor result;
-        result.fd = static_cast<int>(number());
-        expect(':');
-        result.inode = static_cast<ino_t>(number());
-        return result;
-    }
-
-    /// The rest of the line, as an address.
-    Address address() noexcept
-    {
-        if (at_ == nullptr)
-            return {};
-        const auto size = std::strcspn(at_, "\n");
-        const auto result = parse_address(at_, size);
-        at_ += size;
-        if (*at_ == '\n')
-            ++at_;
-        return result;
-    }
-
-private:
-    const char* at_;
-};
+/// Reads `NUMBER:INODE` and the blanks behind it; returns their size, 0 if it is something else.
+std::size_t read_descriptor(const char* text, Descriptor& descriptor) noexcept
+{
+    int size = 0;
+    unsigned long long inode = 0;
+    if (std::sscanf(text, "%d:%llu %n", &descriptor.fd, &inode, &size) < 2)
+        return 0;
+    descriptor.inode = inode;
+    return static_cast<std::size_t>(size);
+}
 
 /// The queue of this socket, a new one if it is the first of its listeners; nothing but
 /// `most_queues` if there are too many.
@@ -80,19 +47,21 @@ std::size_t queue_for(Inheritance& all, const Descriptor& socket) noexcept
 
 bool read_listeners(Inheritance& all) noexcept
 {
-    Reader reader{std::getenv(env::preload_listeners)};
-    while (!reader.is_at_end() && all.listener_count < Inheritance::most_listeners) {
-        const auto socket = reader.descriptor();
-        reader.expect(' ');
-        const auto address = reader.address();
-        if (!reader.is_good())
+    const char* line = text_of(env::preload_listeners);
+    while (all.listener_count < Inheritance::most_listeners) {
+        Descriptor socket;
+        const auto start = read_descriptor(line, socket);
+        if (start == 0)
             break;
         const auto queue = queue_for(all, socket);
         if (queue == PreloadProgress::most_queues)
             break;
+        line += start;
+        const auto size = std::strcspn(line, "\n");
         auto& listener = all.listeners[all.listener_count++];
         listener.queue = queue;
-        listener.address = address;
+        listener.address = parse_address(line, size);
+        line += size;
     }
     return all.queue_count > 0;
 }
@@ -123,16 +92,12 @@ Inheritance& inheritance() noexcept
 
 void take_inheritance() noexcept
 {
-    Reader control{std::getenv(env::preload_control)};
-    Reader scoreboard{std::getenv(env::preload_scoreboard)};
-    Reader end{std::getenv(env::preload_end)};
     auto& all = the_inheritance;
-    all.control = control.descriptor();
-    const auto page = scoreboard.descriptor();
-    all.end_signal = static_cast<int>(end.number());
-    end.expect(' ');
-    all.end_delay_ms = end.number();
-    if (!control.is_good() || !scoreboard.is_good() || !end.is_good() || !read_listeners(all))
+    Descriptor page;
+    if (read_descriptor(text_of(env::preload_control), all.control) == 0 ||
+        read_descriptor(text_of(env::preload_scoreboard), page) == 0 ||
+        std::sscanf(text_of(env::preload_end), "%d %llu", &all.end_signal, &all.end_delay_ms) < 2 ||
+        !read_listeners(all))
         return;
     all.page = map_page(page);
 }

@@ -8,7 +8,6 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
 
 namespace usher::preload {
 
@@ -42,7 +41,7 @@ struct Inheritance {
     std::array<PoolListener, most_listeners> listeners;
     std::size_t listener_count = 0;
     int end_signal = 0;
-    std::uint64_t end_delay_ms = 0;
+    unsigned long long end_delay_ms = 0;
 
     [[nodiscard]] bool is_active() const noexcept { return page != nullptr; }
 

@@ -17,6 +17,7 @@
 
 #include <netinet/in.h>
 
+using namespace usher;
 using namespace usher::preload;
 
 namespace {
@@ -41,12 +42,7 @@ bool is_worker() noexcept
 Address bound_address(int fd) noexcept
 {
     Address address;
-    if (find_bound(fd, address))
-        return address;
-    address.size = sizeof address.storage;
-    if (next::getsockname(fd, address.data(), &address.size) < 0)
-        address.size = 0;
-    return address;
+    return find_bound(fd, address) ? address : ask(next::getsockname, fd);
 }
 
 /// The address of the pool's listener behind a listening socket, as its program expects it.
@@ -91,6 +87,20 @@ bool listening_option(const Listening& entry, int level, int option, int& value)
     default:
         return false;
     }
+}
+
+/// Answers for one end of a connection: what the master knew of it, or else what the kernel says.
+template <typename Question>
+int tell(const wire::Address& known, Question& question, int fd, int family, sockaddr* out,
+         socklen_t* size) noexcept
+{
+    Address address = from_wire(known);
+    if (address.size == 0)
+        address = ask(question, fd);
+    if (address.size == 0)
+        return -1;
+    write_address(in_family(address, family), out, size);
+    return 0;
 }
 
 int accept_any(int fd, sockaddr* address, socklen_t* size, int flags)
@@ -197,14 +207,7 @@ extern "C" {
         }
         return 0;
     }
-    Address local = from_wire(facts.local);
-    if (local.size == 0) {
-        local.size = sizeof local.storage;
-        if (const int result = next::getsockname(fd, local.data(), &local.size); result < 0)
-            return result;
-    }
-    write_address(in_family(local, facts.family), address, size);
-    return 0;
+    return tell(facts.local, next::getsockname, fd, facts.family, address, size);
 }
 
 [[gnu::visibility("default")]] int getpeername(int fd, sockaddr* address, socklen_t* size) noexcept
@@ -219,14 +222,7 @@ extern "C" {
         }
         return result;
     }
-    Address peer = from_wire(facts.peer);
-    if (peer.size == 0) {
-        peer.size = sizeof peer.storage;
-        if (const int result = next::getpeername(fd, peer.data(), &peer.size); result < 0)
-            return result;
-    }
-    write_address(in_family(peer, facts.family), address, size);
-    return 0;
+    return tell(facts.peer, next::getpeername, fd, facts.family, address, size);
 }
 
 [[gnu::visibility("default")]] int getsockopt(int fd, int level, int option, void* value,

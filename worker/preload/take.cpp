@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "worker/preload/take.hpp"
 
-#include "common/sys/fd/fd_reserve.hpp"
 #include "common/wire/handoff.hpp"
 #include "worker/preload/connection_table.hpp"
 #include "worker/preload/inheritance.hpp"
@@ -10,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <span>
@@ -18,6 +18,10 @@
 #include <netinet/in.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+extern "C" {
+#include "worker/c/headroom.h"
+}
 
 namespace usher::preload {
 
@@ -46,18 +50,19 @@ int descriptor_of(msghdr& header) noexcept
     return fd;
 }
 
-constinit sys::FdReserve reserve;
+/// The first of the last descriptor numbers while they are known to be free; else 0.
+constinit std::atomic<int> reserve{0};
 
 /// True unless the descriptor table is full: what does not fit the kernel closes, while a
 /// connection that is not read waits, and the master gives others the next ones.
-bool has_room() noexcept
+bool has_room(int fd) noexcept
 {
-    if (reserve.is_known() || reserve.look())
+    int mark = reserve.load(std::memory_order_relaxed);
+    if (mark > 0)
         return true;
-    const int probe = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
-    if (probe >= 0)
-        ::close(probe);
-    return probe >= 0 || errno == EBADF; // without standard input, 0 is free
+    const bool fits = uw_find_fd_reserve(&mark);
+    reserve.store(mark, std::memory_order_relaxed);
+    return fits || uw_has_fd_headroom(fd, 1);
 }
 
 /// True if no connection will ever come.
@@ -75,13 +80,8 @@ wire::HandoffRecord record_of(const Buffer& buffer) noexcept
 
 Address peer_of(int fd, const wire::HandoffRecord& record) noexcept
 {
-    auto address = from_wire(record.peer);
-    if (address.size == 0) {
-        address.size = sizeof address.storage;
-        if (next::getpeername(fd, address.data(), &address.size) < 0)
-            address.size = 0;
-    }
-    return address;
+    const auto address = from_wire(record.peer);
+    return address.size > 0 ? address : ask(next::getpeername, fd);
 }
 
 /// Remembers what the kernel will not say, or not as the program expects it.
@@ -126,7 +126,7 @@ int take_connection(const Listening& entry, int fd, sockaddr* address, socklen_t
     int connection = -1;
     for (;;) {
         // A program with a full table must fall silent as well when its master is gone.
-        if (!has_room() && !(is_at_end(fd) && on_master_gone(entry))) {
+        if (!has_room(fd) && !(is_at_end(fd) && on_master_gone(entry))) {
             errno = EMFILE;
             return -1;
         }
@@ -156,7 +156,8 @@ int take_connection(const Listening& entry, int fd, sockaddr* address, socklen_t
     }
 
     inheritance().page->accepted.fetch_add(1, std::memory_order_relaxed);
-    reserve.note(connection);
+    if (connection >= reserve.load(std::memory_order_relaxed))
+        reserve.store(0, std::memory_order_relaxed);
     if ((flags & SOCK_NONBLOCK) == 0)
         ::fcntl(connection, F_SETFL, 0); // the master's is non-blocking
     const auto record = record_of(buffer);

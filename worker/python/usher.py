@@ -747,7 +747,7 @@ def _listen(fallback: str, reuse_port: bool, backlog: int) -> socket.socket:
 
 
 def _parse_fallback(text: str) -> tuple[int, Union[str, tuple[str, int]]]:
-    if text.startswith("unix:") and len(text) > 5:
+    if text[:5].lower() == "unix:" and len(text) > 5:
         return socket.AF_UNIX, text[5:]
     host, colon, port = text.rpartition(":")
     if not colon:

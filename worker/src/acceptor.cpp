@@ -6,7 +6,7 @@
 namespace usher::worker {
 
 Acceptor::Acceptor(boost::asio::io_context& io, const Options& options)
-    : io_{&io}, inlet_{detail::open_inlet(io, options)}
+    : io_{&io}, inlet_{detail::Inlet::open(io, options)}
 {
 }
 

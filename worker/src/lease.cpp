@@ -1,37 +1,29 @@
 // SPDX-License-Identifier: MIT
 #include "usher/worker/detail/lease.hpp"
 
+#include <utility>
+
 namespace usher::worker::detail {
 
-/// One open connection, or a link of the free list.
-struct Lease::Entry {
-    std::atomic<unsigned> shares{0};
-    std::shared_ptr<LeaseBook> book; ///< keeps the book while the lease is out
-    Entry* next_free = nullptr;
-};
-
-Lease::Lease(const Lease& other) noexcept : entry_{other.entry_}
+void intrusive_ptr_add_ref(LeaseEntry* entry) noexcept
 {
-    if (entry_ != nullptr)
-        entry_->shares.fetch_add(1, std::memory_order_relaxed);
+    entry->shares.fetch_add(1, std::memory_order_relaxed);
 }
 
-Lease::~Lease()
+void intrusive_ptr_release(LeaseEntry* entry) noexcept
 {
     // Release, so that all the last holder's predecessors did is seen; acquire, so that it is.
-    if (entry_ != nullptr && entry_->shares.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-        const auto book = std::move(entry_->book);
-        book->take_back(*entry_);
+    if (entry->shares.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        const auto book = std::move(entry->book);
+        book->take_back(*entry);
     }
 }
 
 LeaseBook::LeaseBook(std::function<void()> on_return) : on_return_{std::move(on_return)} {}
 
-LeaseBook::~LeaseBook() = default;
-
 Lease LeaseBook::issue()
 {
-    Lease::Entry* entry = nullptr;
+    LeaseEntry* entry = nullptr;
     {
         const std::scoped_lock lock{mutex_};
         if (free_ == nullptr)
@@ -39,11 +31,10 @@ Lease LeaseBook::issue()
         entry = std::exchange(free_, free_->next_free);
     }
     entry->book = shared_from_this();
-    entry->shares.store(1, std::memory_order_relaxed);
     return Lease{entry};
 }
 
-void LeaseBook::take_back(Lease::Entry& entry) noexcept
+void LeaseBook::take_back(LeaseEntry& entry) noexcept
 {
     {
         const std::scoped_lock lock{mutex_};

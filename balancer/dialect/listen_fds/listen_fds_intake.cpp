@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
 
-#include "balancer/config/units/listen_address.hpp"
 #include "balancer/dialect/listen_fds/listen_fds_link.hpp"
 #include "common/sys/socket/backlog.hpp"
+#include "common/text/listen_address.hpp"
 
 #include <fmt/core.h>
 

@@ -41,16 +41,13 @@ bool ControlChannel::read_one()
     const auto error = sys::recv_with_fds(socket_.native_handle(), *buffer_, message);
     if (error == std::errc::operation_would_block)
         return true;
-    if (error == sys::MessageError::payload_truncated) {
-        handler_(wire::MalformedMessage{.reason = "longer than 64 KiB"});
-        return true;
-    }
-    if (error == sys::MessageError::fds_dropped || !message.fds.empty()) {
+    if (message.is_cut || !message.fds.empty() || message.fds_dropped) {
         sys::discard_fds(message.fds);
-        handler_(wire::MalformedMessage{.reason = "descriptors do not belong here"});
+        handler_(wire::MalformedMessage{
+            .reason = message.is_cut ? "longer than 64 KiB" : "descriptors do not belong here"});
         return true;
     }
-    if (error)
+    if (error || message.size == 0)
         return false;
 
     const auto text = std::span{*buffer_}.first(message.size);

@@ -142,9 +142,6 @@ void NativeLink::on_message(const wire::ControlMessage& message)
                        observer_->on_fault("sent a malformed control message: " + bad.reason);
                    },
                    [this](const wire::UnknownMessage& unknown) { on_unknown(unknown); },
-                   [this](const auto&) { // the master's own words
-                       on_unknown({.type = "a message only masters send"});
-                   },
                },
                message);
 }

@@ -3,11 +3,12 @@
 
 #include "common/async/adopt_fd.hpp"
 #include "common/sys/fd/unique_fd.hpp"
-#include "common/sys/socket/credential_message.hpp"
+#include "common/sys/socket/fd_message.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <array>
 #include <cstddef>
+#include <span>
 #include <utility>
 
 #include <sys/socket.h>
@@ -70,12 +71,14 @@ void NotifyInbox::wait()
 void NotifyInbox::read_one()
 {
     std::array<char, longest_message> buffer;
-    std::size_t size = 0;
-    ucred sender{};
-    if (sys::recv_with_credentials(socket_.native_handle(), buffer, size, sender))
+    sys::FdMessage message;
+    if (sys::recv_with_fds(socket_.native_handle(), std::as_writable_bytes(std::span{buffer}),
+                           message))
         return;
-    if (sender.uid == 0 || sender.uid == ::geteuid() || sender.uid == user_)
-        handler_(parse_notification({buffer.data(), size}));
+    sys::discard_fds(message.fds);
+    const auto user = message.sender.uid;
+    if (user == 0 || user == ::geteuid() || user == user_)
+        handler_(parse_notification({buffer.data(), message.size}));
 }
 
 void NotifyInbox::close() noexcept

@@ -7,20 +7,17 @@
 
 namespace usher::sys {
 
-Mapping::Mapping(int fd, std::size_t size)
+Mapping::Mapping(int fd, std::size_t size) : data_{nullptr, Unmap{size}}
 {
-    const int flags = MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0);
-    void* const address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, fd, 0);
+    void* const address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (address == MAP_FAILED)
         throw_last_error("mmap");
-    data_ = address;
-    size_ = size;
+    data_.reset(address);
 }
 
-Mapping::~Mapping()
+void Mapping::Unmap::operator()(void* data) const noexcept
 {
-    if (data_ != nullptr)
-        ::munmap(data_, size_);
+    ::munmap(data, size);
 }
 
 } // namespace usher::sys

@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <type_traits>
 
 #include <grp.h>
 #include <linux/capability.h>
@@ -17,14 +18,16 @@ namespace usher::sys {
 
 namespace {
 
-/// Calls one of getpwnam_r(3) and its kin with a buffer that is large enough; null if there is no
-/// such entry.
-template <typename Entry, typename Call>
-Entry* look_up(const char* name, Entry& entry, std::vector<char>& buffer, Call call)
+/// What `make` makes of the entry that `call`, one of getpwnam_r(3) and its kin, finds for `key`;
+/// nothing if there is no such entry.
+template <typename Key, typename Entry, typename Make>
+auto look_up(const char* database, int (*call)(Key, Entry*, char*, std::size_t, Entry**),
+             std::type_identity_t<Key> key, Make make) -> std::optional<decltype(make(Entry{}))>
 {
-    for (buffer.resize(1024);; buffer.resize(2 * buffer.size())) {
+    Entry entry{};
+    for (std::vector<char> buffer(1024);; buffer.resize(2 * buffer.size())) {
         Entry* found = nullptr;
-        const int error = call(&entry, buffer.data(), buffer.size(), &found);
+        const int error = call(key, &entry, buffer.data(), buffer.size(), &found);
         switch (error) {
         case ERANGE:
         case EINTR:
@@ -34,52 +37,36 @@ Entry* look_up(const char* name, Entry& entry, std::vector<char>& buffer, Call c
         case ESRCH:
         case EBADF:
         case EPERM:
-            return found;
+            if (found == nullptr)
+                return std::nullopt;
+            return make(*found);
         default:
-            throw std::system_error{{error, std::system_category()}, name};
+            throw std::system_error{{error, std::system_category()}, database};
         }
     }
 }
 
-template <typename Call>
-std::optional<User> look_up_user(Call call)
+User to_user(const passwd& entry)
 {
-    passwd entry{};
-    std::vector<char> buffer;
-    const passwd* const found = look_up("the user database", entry, buffer, call);
-    if (found == nullptr)
-        return std::nullopt;
-    return User{.name = found->pw_name, .id = found->pw_uid, .group = found->pw_gid};
+    return {.name = entry.pw_name, .id = entry.pw_uid, .group = entry.pw_gid};
 }
 
 } // namespace
 
 std::optional<User> find_user(const std::string& name)
 {
-    return look_up_user([&name](passwd* entry, char* buffer, std::size_t size, passwd** found) {
-        return ::getpwnam_r(name.c_str(), entry, buffer, size, found);
-    });
+    return look_up("the user database", ::getpwnam_r, name.c_str(), to_user);
 }
 
 std::optional<User> find_user(uid_t id)
 {
-    return look_up_user([id](passwd* entry, char* buffer, std::size_t size, passwd** found) {
-        return ::getpwuid_r(id, entry, buffer, size, found);
-    });
+    return look_up("the user database", ::getpwuid_r, id, to_user);
 }
 
 std::optional<gid_t> find_group(const std::string& name)
 {
-    group entry{};
-    std::vector<char> buffer;
-    const group* const found =
-        look_up("the group database", entry, buffer,
-                [&name](group* result, char* space, std::size_t size, group** out) {
-                    return ::getgrnam_r(name.c_str(), result, space, size, out);
-                });
-    if (found == nullptr)
-        return std::nullopt;
-    return found->gr_gid;
+    return look_up("the group database", ::getgrnam_r, name.c_str(),
+                   [](const group& entry) { return entry.gr_gid; });
 }
 
 std::vector<gid_t> groups_of(const std::string& user, gid_t primary)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/sys/process/cpu_count.hpp"
 
+#include "common/sys/process/cpu_set.hpp"
 #include "common/sys/process/own_cgroup.hpp"
 
 #include <algorithm>
@@ -8,21 +9,9 @@
 #include <string>
 #include <thread>
 
-#include <sched.h>
-
 namespace usher::sys {
 
 namespace {
-
-unsigned affinity_cpus()
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    // Fails with EINVAL where the kernel knows more CPUs than cpu_set_t has room for (1024).
-    if (::sched_getaffinity(0, sizeof set, &set) == 0)
-        return static_cast<unsigned>(CPU_COUNT(&set));
-    return std::max(1U, std::thread::hardware_concurrency());
-}
 
 /// The quota in one folder's cpu.max ("QUOTA PERIOD" or "max PERIOD", in microseconds).
 unsigned quota_of(const std::filesystem::path& folder)
@@ -52,7 +41,8 @@ unsigned cgroup_cpus(std::filesystem::path folder)
 
 unsigned usable_cpus()
 {
-    const unsigned affinity = affinity_cpus();
+    const auto own = static_cast<unsigned>(own_cpus().size());
+    const unsigned affinity = own > 0 ? own : std::thread::hardware_concurrency();
     const unsigned quota = cgroup_cpus(own_cgroup());
     return std::max(1U, quota == 0 ? affinity : std::min(affinity, quota));
 }

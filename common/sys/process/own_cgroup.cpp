@@ -5,7 +5,8 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
-#include <vector>
+#include <sstream>
+#include <string_view>
 
 #include <fcntl.h>
 #include <sys/xattr.h>
@@ -19,18 +20,6 @@ std::string text_of(const char* file)
 {
     std::ifstream in{file};
     return {std::istreambuf_iterator<char>{in}, {}};
-}
-
-std::vector<std::string_view> split(std::string_view text, char separator)
-{
-    std::vector<std::string_view> parts;
-    for (;;) {
-        const auto end = text.find(separator);
-        parts.push_back(text.substr(0, end));
-        if (end == std::string_view::npos)
-            return parts;
-        text.remove_prefix(end + 1);
-    }
 }
 
 /// The kernel writes blanks, line ends and backslashes of a path as \ooo.
@@ -56,13 +45,14 @@ struct Mount {
 };
 
 /// `36 35 0:30 /root /point options [tag]... - cgroup2 source options`
-std::optional<Mount> parse_mount(std::string_view line)
+std::optional<Mount> parse_mount(const std::string& line)
 {
     const auto type = line.find(" - cgroup2 ");
-    const auto fields = split(line.substr(0, type), ' ');
-    if (type == std::string_view::npos || fields.size() < 5)
+    std::istringstream fields{line.substr(0, type)};
+    std::string id, parent, device, root, point;
+    if (type == std::string::npos || !(fields >> id >> parent >> device >> root >> point))
         return std::nullopt;
-    return Mount{.root = unescape(fields[3]), .point = unescape(fields[4])};
+    return Mount{.root = unescape(root), .point = unescape(point)};
 }
 
 /// `path` seen from `root`; nothing if it does not lie there.
@@ -91,16 +81,19 @@ std::string own_cgroup()
     return find_own_cgroup(text_of("/proc/self/cgroup"), text_of("/proc/self/mountinfo"));
 }
 
-std::string find_own_cgroup(std::string_view cgroups, std::string_view mounts)
+std::string find_own_cgroup(const std::string& cgroups, const std::string& mounts)
 {
     constexpr std::string_view version_2 = "0::";
-    for (const auto line : split(cgroups, '\n')) {
-        if (!line.starts_with(version_2))
+    std::istringstream groups{cgroups};
+    for (std::string group; std::getline(groups, group);) {
+        if (!group.starts_with(version_2))
             continue;
-        for (const auto entry : split(mounts, '\n')) {
+        std::istringstream entries{mounts};
+        for (std::string entry; std::getline(entries, entry);) {
             const auto mount = parse_mount(entry);
             const auto path =
-                mount ? below(line.substr(version_2.size()), mount->root) : std::nullopt;
+                mount ? below(std::string_view{group}.substr(version_2.size()), mount->root)
+                      : std::nullopt;
             if (path)
                 return mount->point + std::string{*path};
         }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 namespace usher::sys {
 
@@ -10,7 +9,7 @@ namespace usher::sys {
 [[nodiscard]] std::string own_cgroup();
 
 /// The same from what /proc/self/cgroup and /proc/self/mountinfo say.
-[[nodiscard]] std::string find_own_cgroup(std::string_view cgroups, std::string_view mounts);
+[[nodiscard]] std::string find_own_cgroup(const std::string& cgroups, const std::string& mounts);
 
 /// True if the cgroup `folder` was evidently left to this process, to make others below it: systemd
 /// has marked it (`Delegate=yes`), or this process may write there without being root.

@@ -4,35 +4,98 @@
 #include "common/sys/syscall.hpp"
 
 #include <cassert>
+#include <cstring>
 
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 namespace usher::sys {
 
-std::error_code send_with_fds(int socket, std::span<const std::byte> payload,
-                              std::span<const int> fds) noexcept
+namespace {
+
+std::error_code send(int socket, std::span<const std::byte> bytes, std::span<const int> fds,
+                     int flags, std::size_t& sent) noexcept
 {
-    assert(!payload.empty());
+    assert(!bytes.empty());
     assert(fds.size() <= max_fds_per_message);
 
-    iovec iov{.iov_base = const_cast<std::byte*>(payload.data()), .iov_len = payload.size()};
+    iovec iov{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
     msghdr header{};
     header.msg_iov = &iov;
     header.msg_iovlen = 1;
 
-    alignas(cmsghdr) std::byte control[control_space(max_fds_per_message)];
-    attach_fds(header, control, fds);
+    alignas(cmsghdr) std::byte control[CMSG_SPACE(max_fds_per_message * sizeof(int))];
+    if (!fds.empty()) {
+        header.msg_control = control;
+        header.msg_controllen = CMSG_SPACE(fds.size_bytes());
+        std::memset(control, 0, header.msg_controllen); // only what is sent: this path is hot
 
-    const auto sent = retry_on_eintr([&] { return ::sendmsg(socket, &header, MSG_NOSIGNAL); });
-    return sent < 0 ? last_error() : std::error_code{};
+        cmsghdr* const c = CMSG_FIRSTHDR(&header);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(fds.size_bytes());
+        std::memcpy(CMSG_DATA(c), fds.data(), fds.size_bytes());
+    }
+
+    const auto rc =
+        retry_on_eintr([&] { return ::sendmsg(socket, &header, flags | MSG_NOSIGNAL); });
+    if (rc < 0)
+        return last_error();
+    sent = static_cast<std::size_t>(rc);
+    return {};
+}
+
+/// Takes ownership of every descriptor in `header`, for which there is room: one that is lost to an
+/// exception here could never be closed.
+void adopt(msghdr& header, FdMessage& message) noexcept
+{
+    message.sender = {.pid = 0, .uid = static_cast<uid_t>(-1), .gid = static_cast<gid_t>(-1)};
+    for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+        if (c->cmsg_level != SOL_SOCKET)
+            continue;
+        if (c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len >= CMSG_LEN(sizeof message.sender))
+            std::memcpy(&message.sender, CMSG_DATA(c), sizeof message.sender);
+        if (c->cmsg_type != SCM_RIGHTS)
+            continue;
+        const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t i = 0; i < count; ++i) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            message.fds.emplace_back(fd);
+        }
+    }
+}
+
+} // namespace
+
+std::error_code send_with_fds(int socket, std::span<const std::byte> payload,
+                              std::span<const int> fds) noexcept
+{
+    std::size_t sent = 0;
+    return send(socket, payload, fds, 0, sent);
+}
+
+std::error_code send_stream(int socket, std::span<const std::byte> bytes, int fd,
+                            std::size_t& sent) noexcept
+{
+    sent = 0;
+    // Whether the socket blocks is a property of the open file, which the worker shares.
+    return send(socket, bytes, std::span{&fd, fd >= 0 ? 1U : 0U}, MSG_DONTWAIT, sent);
+}
+
+bool is_back_pressure(std::error_code error) noexcept
+{
+    return error == std::errc::operation_would_block || error == std::errc::no_buffer_space ||
+           error == std::errc::not_enough_memory ||
+           error == std::error_code{ETOOMANYREFS, std::system_category()};
 }
 
 std::error_code recv_with_fds(int socket, std::span<std::byte> buffer, FdMessage& message)
 {
     message.size = 0;
     message.fds.clear();
-    message.fds.reserve(max_fds_per_message);
+    message.fds.reserve(max_fds_per_message); // may throw, so before there is anything to lose
+    message.fds_dropped = message.is_cut = false;
 
     iovec iov{.iov_base = buffer.data(), .iov_len = buffer.size()};
     msghdr header{};
@@ -40,7 +103,8 @@ std::error_code recv_with_fds(int socket, std::span<std::byte> buffer, FdMessage
     header.msg_iovlen = 1;
 
     // Room for the largest message, so only RLIMIT_NOFILE can make the kernel drop one.
-    alignas(cmsghdr) std::byte control[control_space(max_fds_per_message)];
+    alignas(cmsghdr) std::byte
+        control[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(max_fds_per_message * sizeof(int))];
     header.msg_control = control;
     header.msg_controllen = sizeof control;
 
@@ -51,21 +115,19 @@ std::error_code recv_with_fds(int socket, std::span<std::byte> buffer, FdMessage
     if (received < 0)
         return last_error();
 
-    adopt_fds(header, message.fds); // before any check, so that every path below closes them
+    adopt(header, message); // before any check, so that every path closes them
+    message.size = static_cast<std::size_t>(received);
+    message.fds_dropped = (header.msg_flags & MSG_CTRUNC) != 0;
+    message.is_cut = (header.msg_flags & MSG_TRUNC) != 0;
+    return {};
+}
 
-    std::error_code error;
-    if ((header.msg_flags & MSG_CTRUNC) != 0)
-        error = MessageError::fds_dropped;
-    else if ((header.msg_flags & MSG_TRUNC) != 0)
-        error = MessageError::payload_truncated;
-    else if (received == 0)
-        error = MessageError::peer_closed;
-
-    if (error)
-        discard_fds(message.fds);
-    else
-        message.size = static_cast<std::size_t>(received);
-    return error;
+void discard_fds(std::vector<UniqueFd>& fds) noexcept
+{
+    constexpr linger none{.l_onoff = 0, .l_linger = 0};
+    for (const auto& fd : fds) // not all are sockets
+        ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    fds.clear();
 }
 
 std::error_code peek_message(int socket, std::span<std::byte> buffer, std::size_t& size) noexcept
@@ -77,9 +139,6 @@ std::error_code peek_message(int socket, std::span<std::byte> buffer, std::size_
         [&] { return ::recv(socket, buffer.data(), buffer.size(), MSG_PEEK | MSG_DONTWAIT); });
     if (received < 0)
         return last_error();
-    if (received == 0)
-        return MessageError::peer_closed;
-
     size = static_cast<std::size_t>(received);
     return {};
 }

@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/sys/fd/passed_fds.hpp"
 #include "common/sys/fd/unique_fd.hpp"
-#include "common/sys/socket/message_error.hpp"
 
 #include <cstddef>
 #include <span>
 #include <system_error>
 #include <vector>
 
+#include <sys/socket.h>
+
 namespace usher::sys {
 
-/// One received packet.  Reuse the object: its vector keeps its capacity.
+/// The kernel's SCM_MAX_FD: no message carries more descriptors than this.
+inline constexpr std::size_t max_fds_per_message = 253;
+
+/// What one receive brought.  Reuse the object: its vector keeps its capacity.
 struct FdMessage {
-    std::size_t size = 0;
-    std::vector<UniqueFd> fds;
+    std::size_t size = 0;      ///< 0: the other end was closed or shut down
+    std::vector<UniqueFd> fds; ///< close-on-exec, in the order in which they were sent
+    bool fds_dropped = false;  ///< the kernel had no room for all: RLIMIT_NOFILE is reached
+    bool is_cut = false;       ///< of a packet that was longer than the buffer
+    ucred sender{};            ///< of a socket with SO_PASSCRED (unix(7)); else nobody
 };
 
 /// Sends `payload` with `fds` as one packet on a SOCK_SEQPACKET socket.
@@ -30,14 +36,30 @@ struct FdMessage {
 [[nodiscard]] std::error_code send_with_fds(int socket, std::span<const std::byte> payload,
                                             std::span<const int> fds) noexcept;
 
-/// Receives one packet into `buffer` and `message`, descriptors set close-on-exec.
+/// Sends the beginning of `bytes` on an AF_UNIX stream socket, with `fd` on the first of them; -1
+/// sends none.  `sent` is how many went: if any did, so did the descriptor.
 ///
-/// After any error `message` is empty and every descriptor that arrived is closed.
+/// What an error means says is_back_pressure().
+[[nodiscard]] std::error_code send_stream(int socket, std::span<const std::byte> bytes, int fd,
+                                          std::size_t& sent) noexcept;
+
+/// What an error of a send means: true if it can be tried again later, because the queue is full,
+/// too many descriptors are in flight, or memory is short (unix(7), send(2)).  Any other is the end
+/// of this way: EPIPE, ECONNRESET and ENOTCONN that nobody reads at the other side any more.
+[[nodiscard]] bool is_back_pressure(std::error_code error) noexcept;
+
+/// Receives one packet, or what is there of a stream, into `buffer` and `message`, without waiting.
+///
+/// After an error `message` is empty.  std::errc::operation_would_block: nothing is there.
 [[nodiscard]] std::error_code recv_with_fds(int socket, std::span<std::byte> buffer,
                                             FdMessage& message);
 
+/// Closes descriptors that nobody wants and that came from somebody else, without waiting: a
+/// socket that lingers (socket(7)) would keep us for as long as its sender likes.
+void discard_fds(std::vector<UniqueFd>& fds) noexcept;
+
 /// Copies the start of the next packet into `buffer` and leaves packet and descriptors where
-/// they are.  `size` is how much of the buffer was filled.
+/// they are.  `size` is how much of the buffer was filled; 0: see FdMessage.
 [[nodiscard]] std::error_code peek_message(int socket, std::span<std::byte> buffer,
                                            std::size_t& size) noexcept;
 

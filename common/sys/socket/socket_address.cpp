@@ -73,16 +73,6 @@ SocketAddress SocketAddress::unix_path(std::string_view path)
     return result;
 }
 
-const sockaddr* SocketAddress::data() const noexcept
-{
-    return reinterpret_cast<const sockaddr*>(&storage_);
-}
-
-sockaddr* SocketAddress::data() noexcept
-{
-    return reinterpret_cast<sockaddr*>(&storage_);
-}
-
 std::uint16_t SocketAddress::port() const noexcept
 {
     switch (family()) {

@@ -28,10 +28,13 @@ public:
 
     [[nodiscard]] int family() const noexcept { return storage_.ss_family; }
     [[nodiscard]] socklen_t size() const noexcept { return size_; }
-    [[nodiscard]] const sockaddr* data() const noexcept;
+    [[nodiscard]] const sockaddr* data() const noexcept
+    {
+        return reinterpret_cast<const sockaddr*>(&storage_);
+    }
 
     /// For the kernel to write into: `data()` of `capacity()` bytes, then `resize()`.
-    [[nodiscard]] sockaddr* data() noexcept;
+    [[nodiscard]] sockaddr* data() noexcept { return reinterpret_cast<sockaddr*>(&storage_); }
     [[nodiscard]] static constexpr socklen_t capacity() noexcept
     {
         return sizeof(sockaddr_storage);

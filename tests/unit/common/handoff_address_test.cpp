@@ -28,7 +28,6 @@ TEST_CASE("an IPv4 address stands in the first four bytes")
                                    .port = 8000,
                                    .scope_id = 0,
                                    .bytes = {192, 0, 2, 1}});
-    CHECK(from_wire(address).to_string() == "192.0.2.1:8000");
 }
 
 TEST_CASE("an IPv6 address keeps its port and scope")
@@ -37,22 +36,17 @@ TEST_CASE("an IPv6 address keeps its port and scope")
     CHECK(address ==
           wire::Address{
               .family = wire::AddressFamily::ipv6, .port = 8000, .scope_id = 7, .bytes = ip6});
-    CHECK(from_wire(address).to_string() == "[fe80::1%7]:8000");
 }
 
 TEST_CASE("of a Unix address only the family travels")
 {
     const auto address = to_wire(sys::SocketAddress::unix_path("/run/x.sock"));
     CHECK(address == wire::Address{.family = wire::AddressFamily::unix_domain});
-    CHECK(from_wire(address).to_string() == "unix:");
-    CHECK(from_wire(address).size() == sizeof(sa_family_t));
 }
 
 TEST_CASE("an unknown address stays unknown")
 {
     CHECK(to_wire(sys::SocketAddress{}) == wire::Address{});
-    CHECK(from_wire(wire::Address{}).family() == AF_UNSPEC);
-    CHECK(from_wire(wire::Address{}).size() == 0);
 }
 
 TEST_SUITE_END();

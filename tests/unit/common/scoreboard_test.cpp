@@ -71,15 +71,6 @@ TEST_CASE_FIXTURE(NoFdLeak, "a page whose magic or version was overwritten is no
     CHECK_FALSE(board.is_intact());
 }
 
-TEST_CASE_FIXTURE(NoFdLeak, "a private page needs no descriptor")
-{
-    const auto before = open_fd_count();
-    const auto board = Scoreboard::make_private();
-    CHECK(open_fd_count() == before);
-    CHECK(board.is_intact());
-    CHECK(board.fd() == -1);
-}
-
 TEST_CASE_FIXTURE(NoFdLeak, "what is no file cannot be opened as a page")
 {
     const Pipe pipe = make_pipe();

@@ -2,7 +2,6 @@
 #include "balancer/dispatch/handoff_channel.hpp"
 
 #include "common/sys/socket/fd_message.hpp"
-#include "common/sys/socket/message_error.hpp"
 #include "tests/support/fake_worker.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
@@ -93,7 +92,7 @@ TEST_CASE("a listener with a queue of its own is handed over there, and all can 
         ids.emplace_back();
         std::array<std::byte, wire::max_handoff_packet> buffer;
         sys::FdMessage message;
-        while (!sys::recv_with_fds(end.get(), buffer, message))
+        while (!sys::recv_with_fds(end.get(), buffer, message) && message.size > 0)
             ids.back().push_back(
                 wire::HandoffPacket::parse(std::span{buffer}.first(message.size))->record(0).id);
     }
@@ -179,7 +178,7 @@ TEST_CASE_FIXTURE(Fixture, "after the shut-down comes what was queued, then end 
 
     REQUIRE_FALSE(worker.receive());
     CHECK(worker.taken.size() == 2);
-    CHECK(worker.receive() == sys::MessageError::peer_closed);
+    CHECK(worker.receive() == std::errc::not_connected);
 }
 
 TEST_CASE_FIXTURE(NoFdLeak, "the worker's end outlives the channel, with what is queued in it")

@@ -3,6 +3,7 @@
 // The dumps in docs/worker-protocol.md are what the encoder writes.
 #include "common/wire/control.hpp"
 #include "common/wire/handoff.hpp"
+#include "tests/support/worker_words.hpp"
 
 #include <doctest/doctest.h>
 

@@ -108,6 +108,17 @@ TEST_CASE_FIXTURE(Fixture, "it knows who it is, and removes what told it")
         CHECK(::getenv(name) == nullptr);
 }
 
+TEST_CASE_FIXTURE(NoFdLeak, "what it is given is closed when another program is started")
+{
+    const FakeMaster master;
+    const int handoff = std::atoi(::getenv("USHER_HANDOFF_FD"));
+    const int control = std::atoi(::getenv("USHER_CONTROL_FD"));
+    usher_worker* const worker = usher_open(nullptr);
+    CHECK(is_close_on_exec(handoff));
+    CHECK(is_close_on_exec(control));
+    usher_close(worker);
+}
+
 TEST_CASE_FIXTURE(Fixture, "its descriptor is readable exactly when a connection is there")
 {
     CHECK_FALSE(is_readable(usher_fd(worker)));
@@ -299,12 +310,13 @@ TEST_CASE_FIXTURE(NoFdLeak, "what is no packet is refused without a leak, and th
     send("\1\0\0\0\x50\0\0\0"sv, 1);                     // no record
     send("\1\0\1\0\x4f\0\0\0"s + std::string(79, 0), 1); // a record too short
     send(std::string_view{good}.substr(0, 87), 1);       // cut
+    send(good + std::string(64 * 80, '\0'), 1);          // longer than the longest
     send(good, 0);                                       // no descriptor
     send(good, 2);                                       // one too many
     send(good, 1);
 
     const auto before = open_fd_count();
-    for (int i = 0; i < 7; ++i) {
+    for (int i = 0; i < 8; ++i) {
         CAPTURE(i);
         CHECK(usher_accept(worker, nullptr) == -1);
         CHECK(errno == EBADMSG);
@@ -338,7 +350,16 @@ TEST_CASE_FIXTURE(NoFdLeak, "a damaged environment is refused with the variable'
              Case{"USHER_SLOT", "-1", "USHER_SLOT is \"-1\", which is no number"},
              Case{"USHER_WORKER_ID", "99999999999999999999", "which is no number"},
              Case{"USHER_HANDOFF_FD", "12345", "names descriptor 12345, which is not open"},
+             Case{"USHER_SLOT", "", "USHER_SLOT is \"\", which is no number"},
+             Case{"USHER_SLOT", "1x", "USHER_SLOT is \"1x\", which is no number"},
+             Case{"USHER_SLOT", " 1", "USHER_SLOT is \" 1\", which is no number"},
              Case{"USHER_POOL", nullptr, "USHER_POOL is not set although USHER_PROTOCOL is"},
+             Case{"USHER_SLOT", nullptr, "USHER_SLOT is not set although USHER_PROTOCOL is"},
+             Case{"USHER_GENERATION", nullptr, "USHER_GENERATION is not set although"},
+             Case{"USHER_WORKER_ID", nullptr, "USHER_WORKER_ID is not set although"},
+             Case{"USHER_HANDOFF_FD", nullptr, "USHER_HANDOFF_FD is not set although"},
+             Case{"USHER_CONTROL_FD", nullptr, "USHER_CONTROL_FD is not set although"},
+             Case{"USHER_SCOREBOARD_FD", nullptr, "USHER_SCOREBOARD_FD is not set although"},
          }) {
         const FakeMaster master;
         value != nullptr ? ::setenv(name, value, 1) : ::unsetenv(name);
@@ -346,16 +367,21 @@ TEST_CASE_FIXTURE(NoFdLeak, "a damaged environment is refused with the variable'
         CAPTURE(refusal);
         CHECK(refusal.find(reason) != std::string::npos);
     }
+    {
+        const FakeMaster master;
+        ::setenv("USHER_CONTROL_FD", ::getenv("USHER_HANDOFF_FD"), 1);
+        CHECK(open_refusal().find("do not name three descriptors") != std::string::npos);
+    }
     const FakeMaster master;
-    ::setenv("USHER_CONTROL_FD", ::getenv("USHER_HANDOFF_FD"), 1);
-    CHECK(open_refusal().find("do not name three descriptors") != std::string::npos);
+    master.page().version = 2;
+    CHECK(open_refusal() == "the scoreboard is of another version than this program's");
 }
 
 TEST_CASE_FIXTURE(NoFdLeak, "without a master it listens by itself")
 {
     const TempDir folder;
     const auto path = (folder.path() / "socket").string();
-    const auto fallback = "unix:" + path;
+    const auto fallback = "Unix:" + path;
     usher_options options = USHER_OPTIONS_INIT;
     options.fallback = fallback.c_str();
     usher_worker* const worker = usher_open(&options);
@@ -402,7 +428,8 @@ TEST_CASE("wrong options are refused in one sentence")
 TEST_CASE("IPv4 and IPv6 are listened on as written")
 {
     usher_options options = USHER_OPTIONS_INIT;
-    for (const char* const text : {"127.0.0.1:0", "[::1]:0", "0"}) {
+    for (const char* const text :
+         {"127.0.0.1:0", "[::1]:0", "[fe80::1%lo]:0", "[fe80::1%1]:0", "0"}) {
         CAPTURE(text);
         options.fallback = text;
         const auto result = open_refusal(&options);

@@ -140,7 +140,10 @@ TEST_CASE_FIXTURE(Fixture, "several listen on one port with reuse_port, and only
 
 TEST_CASE_FIXTURE(Fixture, "an address that is none is refused")
 {
-    CHECK_THROWS_AS(listen({.fallback = "localhost:8000"}), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(listen({.fallback = "localhost:8000"}),
+                         "\"localhost:8000\" is no address to listen on: write 8000, "
+                         "127.0.0.1:8000, [::1]:8000 or unix:/path",
+                         std::runtime_error);
 }
 
 TEST_CASE_FIXTURE(Fixture, "without descriptors a connection waits in the backlog")

@@ -187,7 +187,7 @@ class FallbackTest(unittest.TestCase):
             usher.Worker(max_batch=65)
 
     def test_without_a_master_it_listens_by_itself(self):
-        with tempfile.TemporaryDirectory() as folder, usher.Worker(f"unix:{folder}/s") as worker:
+        with tempfile.TemporaryDirectory() as folder, usher.Worker(f"Unix:{folder}/s") as worker:
             worker.ready()
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(f"{folder}/s")

@@ -2,8 +2,6 @@
 #include "balancer/dialect/node/channel/node_channel.hpp"
 
 #include "common/async/adopt_fd.hpp"
-#include "common/sys/fd/passed_fds.hpp"
-#include "common/sys/socket/message_error.hpp"
 
 #include <fmt/core.h>
 
@@ -62,12 +60,12 @@ void NodeChannel::wait_to_read()
 /// False if there will be nothing more to read.
 bool NodeChannel::read_some()
 {
-    const auto error = sys::recv_stream(socket_.native_handle(), buffer_, chunk_);
+    const auto error = sys::recv_with_fds(socket_.native_handle(), buffer_, chunk_);
     if (error == std::errc::operation_would_block)
         return true;
     take_in_handles();
-    if (error) {
-        end(error == sys::MessageError::peer_closed);
+    if (error || chunk_.size == 0) {
+        end(!error);
         return false;
     }
     if (handles_ > most_handles) {
@@ -112,9 +110,9 @@ void NodeChannel::read_rest()
     for (auto bytes = static_cast<std::size_t>(std::max(left, 0));
          bytes > 0 && is_open() && observer_ != nullptr;) {
         const auto error =
-            sys::recv_stream(socket_.native_handle(),
-                             std::span{buffer_}.first(std::min(bytes, buffer_.size())), chunk_);
-        if (error)
+            sys::recv_with_fds(socket_.native_handle(),
+                               std::span{buffer_}.first(std::min(bytes, buffer_.size())), chunk_);
+        if (error || chunk_.size == 0)
             break;
         bytes -= chunk_.size;
         take_in_handles();

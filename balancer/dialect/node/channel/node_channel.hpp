@@ -3,7 +3,7 @@
 
 #include "balancer/dialect/node/channel/node_frames.hpp"
 #include "common/sys/fd/unique_fd.hpp"
-#include "common/sys/socket/stream_message.hpp"
+#include "common/sys/socket/fd_message.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -95,7 +95,7 @@ private:
     boost::asio::steady_timer retry_;
     Observer* observer_ = nullptr;
     std::vector<std::byte> buffer_;
-    sys::StreamChunk chunk_;
+    sys::FdMessage chunk_;
     NodeFrames frames_;
     std::size_t handles_ = 0; ///< descriptors that have come and were not asked for yet
     std::deque<Unsent> unsent_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/node/cluster/node_allow_list.hpp"
 
-#include "balancer/config/units/listen_address.hpp"
+#include "common/text/listen_address.hpp"
 #include "common/text/one_line.hpp"
 
 #include <fmt/core.h>

@@ -8,6 +8,7 @@
 #include "tests/support/printing.hpp"
 #include "tests/support/run_until.hpp"
 #include "tests/support/sockets.hpp"
+#include "tests/support/worker_words.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>

@@ -3,6 +3,8 @@
 
 #include "usher/worker/connection.hpp"
 #include "usher/worker/detail/accept_operation.hpp"
+#include "usher/worker/identity.hpp"
+#include "usher/worker/options.hpp"
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/compose.hpp>
@@ -10,26 +12,8 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 
 namespace usher::worker {
-
-/// How an Acceptor listens when there is no master.
-struct Options {
-    /// "8000", "127.0.0.1:8000", "[::1]:8000" or "unix:/path".  Numbers only: no names.
-    std::string fallback = "127.0.0.1:8000";
-
-    bool reuse_port = false; ///< SO_REUSEPORT: several processes share the port, the kernel deals
-    int backlog = 4096;
-};
-
-/// Who this worker is under its master.
-struct Identity {
-    std::string pool;
-    unsigned slot = 0;       ///< from 1; its place in the pool, kept by its successor
-    std::uint64_t id = 0;    ///< never used twice while the master lives
-    unsigned generation = 0; ///< from 1; grows with each reload
-};
 
 /// Accepts the connections that usher hands to this process; without usher, those of a listener
 /// of its own.  Used like Asio's acceptor:

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "usher.h"
 #include "usher/worker/connection.hpp"
+#include "usher/worker/detail/lease.hpp"
+#include "usher/worker/identity.hpp"
+#include "usher/worker/options.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -9,42 +13,59 @@
 
 #include <cstdint>
 #include <memory>
-
-namespace usher::worker {
-struct Identity;
-struct Options;
-} // namespace usher::worker
+#include <optional>
 
 namespace usher::worker::detail {
 
-/// Where an Acceptor's connections come from: the hand-off socket, or a listener of our own.
-class Inlet {
+/// Where an Acceptor's connections come from: the C library, with Asio's loop in place of its own,
+/// and counted Asio sockets in place of descriptors.
+class Inlet : public std::enable_shared_from_this<Inlet> {
 public:
-    virtual ~Inlet() = default;
+    /// As Acceptor's constructor.  Pending waits share the Inlet until close().
+    [[nodiscard]] static std::shared_ptr<Inlet> open(boost::asio::io_context& io,
+                                                     const Options& options);
+
+    Inlet(boost::asio::io_context& io, const Options& options);
+    Inlet(const Inlet&) = delete;
+    Inlet& operator=(const Inlet&) = delete;
+    ~Inlet() { close(); }
 
     /// True if take() has a connection without asking the kernel.
-    [[nodiscard]] virtual bool has_buffered() const noexcept = 0;
+    [[nodiscard]] bool has_buffered() const noexcept;
 
     /// The next connection, into `connection`.
     ///
     /// asio::error::would_block: wait until descriptor() is readable.  asio::error::no_descriptors:
     /// this process is at its RLIMIT_NOFILE; the connection stays queued, wait a little.
     /// asio::error::eof: no more will come.
-    [[nodiscard]] virtual boost::system::error_code take(Connection& connection) = 0;
+    [[nodiscard]] boost::system::error_code take(Connection& connection);
 
-    [[nodiscard]] virtual boost::asio::posix::stream_descriptor& descriptor() noexcept = 0;
+    [[nodiscard]] boost::asio::posix::stream_descriptor& descriptor() noexcept { return source_; }
 
     /// The rest is as in Acceptor.
-    virtual void ready() = 0;
-    [[nodiscard]] virtual bool is_draining() const noexcept = 0;
-    [[nodiscard]] virtual std::uint64_t open_connections() const noexcept = 0;
-    [[nodiscard]] virtual const Identity* identity() const noexcept = 0;
-    [[nodiscard]] virtual Endpoint listening_on() const = 0;
-    virtual void set_load(std::uint64_t load) noexcept = 0;
-    virtual void close() noexcept = 0;
-};
+    void ready() { usher_ready(worker_.get()); }
+    [[nodiscard]] bool is_draining() const noexcept { return usher_draining(worker_.get()) != 0; }
+    [[nodiscard]] std::uint64_t open_connections() const noexcept
+    {
+        return usher_open_connections(worker_.get());
+    }
+    [[nodiscard]] const Identity* identity() const noexcept
+    {
+        return identity_ ? &*identity_ : nullptr;
+    }
+    [[nodiscard]] Endpoint listening_on();
+    void set_load(std::uint64_t load) noexcept { usher_set_load(worker_.get(), load); }
+    void close() noexcept;
 
-[[nodiscard]] std::shared_ptr<Inlet> open_inlet(boost::asio::io_context& io,
-                                                const Options& options);
+private:
+    void wait_for_events();
+
+    boost::asio::io_context& io_;
+    std::shared_ptr<usher_worker> worker_; ///< until the last connection is done
+    std::shared_ptr<LeaseBook> leases_;
+    std::optional<Identity> identity_;
+    boost::asio::posix::stream_descriptor source_; ///< both are the worker's to close
+    boost::asio::posix::stream_descriptor events_; ///< messages of the master, and the heartbeat
+};
 
 } // namespace usher::worker::detail

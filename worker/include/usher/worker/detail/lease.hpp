@@ -1,40 +1,30 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+
 #include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <utility>
 
 namespace usher::worker::detail {
 
 class LeaseBook;
 
-/// A share in one open connection; the last share to go reports it closed.
-class Lease {
-public:
-    Lease() noexcept = default;
-    Lease(const Lease& other) noexcept;
-    Lease(Lease&& other) noexcept : entry_{std::exchange(other.entry_, nullptr)} {}
-    Lease& operator=(Lease other) noexcept
-    {
-        std::swap(entry_, other.entry_);
-        return *this;
-    }
-    ~Lease();
-
-    friend bool operator==(const Lease&, const Lease&) noexcept = default;
-
-private:
-    friend class LeaseBook;
-    struct Entry;
-
-    explicit Lease(Entry* entry) noexcept : entry_{entry} {}
-
-    Entry* entry_ = nullptr;
+/// One open connection, or a link of the free list.
+struct LeaseEntry {
+    std::atomic<unsigned> shares{0};
+    std::shared_ptr<LeaseBook> book; ///< keeps the book while the lease is out
+    LeaseEntry* next_free = nullptr;
 };
+
+void intrusive_ptr_add_ref(LeaseEntry* entry) noexcept;
+void intrusive_ptr_release(LeaseEntry* entry) noexcept;
+
+/// A share in one open connection; the last share to go reports it closed.
+using Lease = boost::intrusive_ptr<LeaseEntry>;
 
 /// Hands out leases and hears when the last share of each is gone.
 ///
@@ -44,20 +34,17 @@ class LeaseBook : public std::enable_shared_from_this<LeaseBook> {
 public:
     /// `on_return` is called once for each lease, on the thread that drops its last share.
     explicit LeaseBook(std::function<void()> on_return);
-    LeaseBook(const LeaseBook&) = delete;
-    LeaseBook& operator=(const LeaseBook&) = delete;
-    ~LeaseBook();
 
     [[nodiscard]] Lease issue();
 
 private:
-    friend class Lease;
-    void take_back(Lease::Entry& entry) noexcept;
+    friend void intrusive_ptr_release(LeaseEntry* entry) noexcept;
+    void take_back(LeaseEntry& entry) noexcept;
 
     std::function<void()> on_return_;
     std::mutex mutex_;
-    std::deque<Lease::Entry> entries_;
-    Lease::Entry* free_ = nullptr;
+    std::deque<LeaseEntry> entries_;
+    LeaseEntry* free_ = nullptr;
 };
 
 } // namespace usher::worker::detail

@@ -25,6 +25,11 @@ public:
         : inner_{std::move(inner)}, lease_{std::move(lease)}
     {
     }
+    LeasedExecutor(const LeasedExecutor&) noexcept = default; // Boost 1.81 forgot to say so
+    LeasedExecutor(LeasedExecutor&&) noexcept = default;
+    LeasedExecutor& operator=(const LeasedExecutor&) noexcept = default;
+    LeasedExecutor& operator=(LeasedExecutor&&) noexcept = default;
+    ~LeasedExecutor() = default;
 
     template <typename Property>
     requires boost::asio::can_require_v<Inner, Property>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/config/units/listen_address.hpp"
+#include "common/text/listen_address.hpp"
 
 #include <doctest/doctest.h>
 
@@ -67,6 +67,19 @@ TEST_CASE("a Unix-domain path is taken as it stands")
     CHECK(parse_listen_address("unix:my.sock").path == "my.sock");
     CHECK(parse_listen_address("unix:a:b://c").path == "a:b://c");
     CHECK(parse_listen_address("unix:" + std::string(107, 'x')).path.size() == 107);
+}
+
+TEST_CASE("the prefix of a path is no host, whatever its capitals")
+{
+    for (const std::string_view text : {"Unix:8000", "UNIX:8000", "unix:8000"}) {
+        CAPTURE(text);
+        const ListenAddress address = parse_listen_address(text);
+        CHECK(address.kind == Kind::unix_path);
+        CHECK(address.path == "8000");
+    }
+    CHECK(parse_listen_address("Unix:/run/My.sock").path == "/run/My.sock");
+    check_host("unix.example.org:80", "unix.example.org", 80);
+    CHECK(error_of("UNIX:") == "\"UNIX:\" has no path: use unix:/run/my-server.sock");
 }
 
 TEST_CASE("a path is refused that is empty, too long or has a zero byte")

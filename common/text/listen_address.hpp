@@ -31,7 +31,7 @@ struct ListenAddress {
 };
 
 /// Reads "8000", "*:8000", "127.0.0.1:8000", "[::]:8000", "localhost:8000" or "unix:/path".
-/// Pure: looks up no name.
+/// Capitals matter in paths and in names of interfaces only.  Pure: looks up no name.
 ///
 /// Throws std::invalid_argument with one sentence that names the remedy.
 [[nodiscard]] ListenAddress parse_listen_address(std::string_view text);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/config/units/listen_address.hpp"
+#include "common/text/listen_address.hpp"
 
 #include "common/text/one_line.hpp"
 
@@ -89,7 +89,7 @@ bool is_host_name(std::string_view text)
            text.front() != '-' && text.front() != '.';
 }
 
-/// Capitals do not matter in names and literals; in the name of an interface they do.
+/// Capitals do not matter in prefixes, names and literals; in the name of an interface they do.
 std::string in_small_letters(std::string_view host)
 {
     std::string result{host};
@@ -184,7 +184,7 @@ ListenAddress parse_host_and_port(std::string_view text)
 
 ListenAddress parse_listen_address(std::string_view text)
 {
-    if (text.starts_with(unix_prefix))
+    if (in_small_letters(text.substr(0, unix_prefix.size())) == unix_prefix)
         return parse_unix_path(text);
     if (text.find("://") != std::string_view::npos)
         refuse_url(text);

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "common/sys/fd/fd_reserve.hpp"
-
 #include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
 
@@ -9,7 +7,12 @@
 #include <cstddef>
 #include <vector>
 
-namespace usher::fd_reserve_test {
+extern "C" {
+#include "worker/c/handoff.h"
+#include "worker/c/headroom.h"
+}
+
+namespace usher::headroom_test {
 
 using namespace usher::sys;
 using namespace usher::test;
@@ -18,11 +21,21 @@ namespace {
 
 constexpr std::size_t limit = 400;
 
+/// The mark, kept as the libraries keep it.
+struct Reserve {
+    static constexpr int packet = uw_max_records;
+    int mark = 0;
+
+    bool is_known() const { return mark > 0; }
+    bool look() { return uw_find_fd_reserve(&mark); }
+    void note(int fd) { mark = fd >= mark ? 0 : mark; }
+};
+
 struct Fixture : NoFdLeak {
     UniqueFd null = open_null();
     std::vector<UniqueFd> fds;
     ScopedFdLimit scope = ScopedFdLimit::at(limit);
-    FdReserve reserve;
+    Reserve reserve;
 
     std::ptrdiff_t free_now() const
     {
@@ -52,7 +65,7 @@ TEST_CASE_FIXTURE(Fixture, "it is never there with less room than a packet takes
     while (free_now() > 1) {
         open_one();
         reserve.note(fds.back().get());
-        const bool fits = free_now() >= FdReserve::packet;
+        const bool fits = free_now() >= Reserve::packet;
         CHECK(is_there() == fits);
     }
 }
@@ -81,8 +94,8 @@ TEST_CASE_FIXTURE(Fixture, "when descriptors come free it is there again")
 
 TEST_CASE_FIXTURE(Fixture, "a few descriptors that a program keeps at the top do not matter")
 {
-    for (int i = 0; i < FdReserve::packet; ++i)
-        open_one(static_cast<int>(limit) - FdReserve::packet);
+    for (int i = 0; i < Reserve::packet; ++i)
+        open_one(static_cast<int>(limit) - Reserve::packet);
     CHECK(is_there());
     open_one(static_cast<int>(limit) / 2);
     reserve.note(fds.back().get());
@@ -91,11 +104,11 @@ TEST_CASE_FIXTURE(Fixture, "a few descriptors that a program keeps at the top do
 
 TEST_CASE("a limit of fewer than a packet's descriptors is never far away")
 {
-    const auto low = ScopedFdLimit::at(FdReserve::packet);
-    FdReserve reserve;
+    const auto low = ScopedFdLimit::at(Reserve::packet);
+    Reserve reserve;
     CHECK_FALSE(reserve.look());
 }
 
 TEST_SUITE_END();
 
-} // namespace usher::fd_reserve_test
+} // namespace usher::headroom_test
