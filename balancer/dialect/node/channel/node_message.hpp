@@ -62,8 +62,10 @@ struct CloseServer {
 struct ExitedAfterDisconnect {
     std::uint64_t seq = 0;
 };
-struct HandleAck {};  ///< the descriptor arrived
-struct HandleNack {}; ///< it did not
+/// The answer to a descriptor.
+struct HandleReply {
+    bool arrived = false;
+};
 /// What the program itself has sent; any value.
 struct UserMessage {
     /// No more of its bytes are shown to people.
@@ -76,11 +78,9 @@ struct UserMessage {
 struct Handle {
     UserMessage message; ///< that its program sent with it
 };
-struct SocketNotifyClose {
-    std::string key; ///< JSON
-};
-struct SocketGetCount {
-    std::string key; ///< JSON
+/// What became of the connections that its program has sent?  They were closed at once.
+struct SocketQuestion {
+    std::string answer; ///< JSON
 };
 /// Node's own, and of no interest.
 struct Ignored {};
@@ -89,8 +89,8 @@ struct Malformed {
 };
 
 using Message = std::variant<Online, QueryServer, Listening, ConnectionReply, CloseServer,
-                             ExitedAfterDisconnect, HandleAck, HandleNack, Handle,
-                             SocketNotifyClose, SocketGetCount, UserMessage, Ignored, Malformed>;
+                             ExitedAfterDisconnect, HandleReply, Handle, SocketQuestion,
+                             UserMessage, Ignored, Malformed>;
 
 /// Names of Node's own commands begin so, and are longer.
 inline constexpr std::string_view internal_prefix = "NODE_";
@@ -107,6 +107,21 @@ inline constexpr std::string_view hands_out_reason =
 /// Reads one message.  Never throws for what is in it: that is Malformed.
 [[nodiscard]] Message decode(std::string_view text);
 
+/// What the two messages that come with every connection look like, exactly as Node writes them.
+struct CommonForms {
+    std::string_view handle_ack;
+    std::string_view before_ack; ///< an accepting ConnectionReply consists of these three...
+    std::string_view before_seq;
+    std::string_view end;
+
+    /// ... and the numbers between them.  Takes one off `bytes`; nothing if it is of another kind.
+    std::optional<std::uint64_t> (*take_number)(std::string_view& bytes);
+};
+
+/// Reads one of those two at little cost.  All else, and what other runtimes write in another
+/// order, is for a parser.
+[[nodiscard]] std::optional<Message> decode_common(std::string_view text, const CommonForms& forms);
+
 /// What stands for a message of `size` bytes that is not shown.
 [[nodiscard]] std::string size_note(std::size_t size);
 
@@ -122,14 +137,13 @@ struct SocketName {
     std::uint16_t port = 0;
 };
 
-/// The answer to a server request, without a descriptor.  `error` is 0 or an errno; `data` JSON.
+/// The answer to a server request.  `error` is 0 or an errno; `data` JSON.
 [[nodiscard]] std::string encode_answer(std::uint64_t ack, std::string_view key, int error,
                                         std::string_view data,
-                                        const std::optional<SocketName>& name);
+                                        const std::optional<SocketName>& name = {});
 
-/// The answer to a server request that goes with the descriptor of a bound socket.
-[[nodiscard]] std::string encode_shared_answer(std::uint64_t ack, std::string_view key,
-                                               std::string_view data, bool datagram);
+/// `message` as it goes with the descriptor of a stream or datagram socket.
+[[nodiscard]] std::string encode_with_handle(std::string_view message, bool datagram = false);
 
 /// Goes with a connection for the server `key`.
 [[nodiscard]] std::string encode_connection(std::string_view key, std::uint64_t seq);
@@ -137,8 +151,6 @@ struct SocketName {
 [[nodiscard]] std::string encode_disconnect();
 [[nodiscard]] std::string encode_ack(std::uint64_t ack);
 [[nodiscard]] std::string encode_handle_ack(bool arrived);
-[[nodiscard]] std::string encode_all_closed(std::string_view key);
-[[nodiscard]] std::string encode_count(std::string_view key);
 
 } // namespace node
 

@@ -29,6 +29,9 @@ public:
     /// Reads the header.  False if it is none, or of a version older than Node 16's.
     [[nodiscard]] bool read_header() noexcept;
 
+    /// What was not read yet.
+    [[nodiscard]] std::string_view rest() const noexcept { return rest_; }
+
     /// Appends the next value as JSON to `json`, which shall not grow beyond `most` bytes; after
     /// too_long it has the beginning, of which the end may be cut.
     [[nodiscard]] Result read_json(std::string& json, std::size_t most);
@@ -41,24 +44,26 @@ public:
     [[nodiscard]] std::optional<std::string_view> read_text() noexcept;
 
 private:
-    [[nodiscard]] Result value(int depth);
-    [[nodiscard]] Result object(int depth);
-    [[nodiscard]] Result key();
-    [[nodiscard]] Result dense_array(int depth);
-    [[nodiscard]] Result number();
-    [[nodiscard]] Result one_byte_text();
-    [[nodiscard]] Result two_byte_text();
-    [[nodiscard]] Result put(std::string_view text);
-    [[nodiscard]] Result put_character(char32_t character);
+    // All read on and do nothing more once the result is not done.
+    void value(int depth);
+    void object(int depth);
+    void key();
+    void dense_array(int depth);
+    void text(std::size_t width);
+    void put(std::string_view text);
+    void stop(Result reason) noexcept;
+    [[nodiscard]] bool is_done() const noexcept { return result_ == Result::done; }
 
-    [[nodiscard]] std::optional<char> tag() noexcept;
+    void skip_padding() noexcept;
+    [[nodiscard]] char tag() noexcept;
     [[nodiscard]] bool skip(char tag) noexcept;
-    [[nodiscard]] std::optional<std::uint32_t> varint() noexcept;
-    [[nodiscard]] std::optional<std::string_view> bytes(std::size_t count) noexcept;
+    [[nodiscard]] std::uint32_t varint() noexcept;
+    [[nodiscard]] std::string_view bytes(std::size_t count) noexcept;
 
     std::string_view rest_;
     std::string* json_ = nullptr;
     std::size_t most_ = 0;
+    Result result_ = Result::done; ///< so far
 };
 
 } // namespace usher::node

@@ -256,11 +256,9 @@ int NodeCluster::let_in(NodeWorker& worker, const ServerRequest& request, Server
     if (const int error = socket_for(server, worker.slot(), fd))
         return error;
     // What has to wait needs a descriptor of ours.
-    return worker.answer(node::encode_shared_answer(request.seq, server.key, server.data,
-                                                    request.kind != ServerRequest::Kind::stream),
-                         fd)
-               ? 0
-               : EMFILE;
+    const auto answer = node::encode_answer(request.seq, server.key, 0, server.data);
+    const bool is_datagram = request.kind != ServerRequest::Kind::stream;
+    return worker.answer(node::encode_with_handle(answer, is_datagram), fd) ? 0 : EMFILE;
 }
 
 void NodeCluster::query(NodeWorker& worker, const ServerRequest& request)
@@ -275,8 +273,7 @@ void NodeCluster::query(NodeWorker& worker, const ServerRequest& request)
         error = EIO;
     }
     if (error != 0) // if not even this can be sent, the worker has long stopped to read
-        std::ignore =
-            worker.answer(node::encode_answer(request.seq, "", error, "null", std::nullopt));
+        std::ignore = worker.answer(node::encode_answer(request.seq, "", error, "null"));
 }
 
 void NodeCluster::close_server(NodeWorker& worker, std::string_view key)

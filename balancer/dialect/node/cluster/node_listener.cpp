@@ -92,7 +92,7 @@ void NodeListener::release(Connection connection) noexcept
 bool NodeListener::hand_over(const NodeScheduler::Assignment& assignment)
 {
     return carriers_.at(assignment.worker)
-        ->carry(shared_from_this(), assignment.connection,
+        ->carry(shared_from_this(), key_, assignment.connection,
                 connections_[assignment.connection].get());
 }
 

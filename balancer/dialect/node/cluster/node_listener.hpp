@@ -35,11 +35,11 @@ public:
     public:
         [[nodiscard]] virtual std::uint64_t id() const noexcept = 0;
 
-        /// Sends `fd`, which stays the listener's.  The worker's answer comes by on_accepted(),
-        /// on_refused() or on_undelivered(), never during the call; or it is lost.  False if it
-        /// cannot be sent now; then there is no answer.
+        /// Sends `fd`, which stays the listener's, for the server `key`.  The worker's answer comes
+        /// by on_accepted(), on_refused() or on_undelivered(), never during the call; or it is
+        /// lost.  False if it cannot be sent now; then there is no answer.
         [[nodiscard]] virtual bool carry(const std::shared_ptr<NodeListener>& listener,
-                                         Connection connection, int fd) = 0;
+                                         std::string_view key, Connection connection, int fd) = 0;
 
     protected:
         ~Carrier() = default;

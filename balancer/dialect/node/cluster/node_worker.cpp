@@ -151,14 +151,8 @@ std::optional<Figures> NodeWorker::figures() const noexcept
                    .open = std::nullopt};
 }
 
-bool NodeWorker::carry(const std::shared_ptr<NodeListener>& listener,
+bool NodeWorker::carry(const std::shared_ptr<NodeListener>& listener, std::string_view key,
                        NodeListener::Connection connection, int fd)
-{
-    return offer(listener, connection, listener->key(), fd);
-}
-
-bool NodeWorker::offer(const std::shared_ptr<NodeListener>& listener,
-                       NodeListener::Connection connection, std::string_view key, int fd)
 {
     // What is not sent gets no answer, for which the worker would be blamed.
     if (!channel_->send(codec_.encode_connection(key, last_seq_ + 1), fd))
@@ -257,36 +251,23 @@ void NodeWorker::on_message(const node::ExitedAfterDisconnect& exit)
     leave("disconnects by itself");
 }
 
-/// The offer whose descriptor the worker speaks of now: it does so in the order in which they were
-/// sent.  The end if that was no connection's.
-std::deque<NodeWorker::Offer>::iterator NodeWorker::next_unacknowledged()
+void NodeWorker::on_message(const node::HandleReply& reply)
 {
-    if (unacknowledged_.empty()) {
-        on_broken("acknowledged a descriptor that it was not sent");
-        return offers_.end();
-    }
-    const auto seq = unacknowledged_.front();
+    // They come in the order in which descriptors were sent.
+    if (unacknowledged_.empty())
+        return on_broken("acknowledged a descriptor that it was not sent");
+    const auto offer = std::ranges::find(offers_, unacknowledged_.front(), &Offer::seq);
     unacknowledged_.pop_front();
-    return std::ranges::find(offers_, seq, &Offer::seq);
-}
-
-void NodeWorker::on_message(const node::HandleAck&)
-{
-    if (const auto offer = next_unacknowledged(); offer != offers_.end())
-        offer->arrived = true;
-}
-
-void NodeWorker::on_message(const node::HandleNack&)
-{
-    const auto offer = next_unacknowledged();
-    if (offer == offers_.end())
+    if (offer == offers_.end()) // a server's socket
+        return;
+    offer->arrived = reply.arrived;
+    if (reply.arrived)
         return;
     const auto undelivered = std::move(*offer);
     offers_.erase(offer);
     cluster_.report_undelivered(*this);
-    if (!undelivered.listener)
-        return;
-    undelivered.listener->on_undelivered(id_, undelivered.connection);
+    if (undelivered.listener)
+        undelivered.listener->on_undelivered(id_, undelivered.connection);
 }
 
 void NodeWorker::on_message(const node::Handle& handle)
@@ -300,14 +281,9 @@ void NodeWorker::on_message(const node::Handle& handle)
     observer_->on_message(handle.message.text + ", with a descriptor, which was closed");
 }
 
-void NodeWorker::on_message(const node::SocketNotifyClose& notice)
+void NodeWorker::on_message(const node::SocketQuestion& question)
 {
-    send(node::encode_all_closed(notice.key)); // all that came were closed at once
-}
-
-void NodeWorker::on_message(const node::SocketGetCount& question)
-{
-    send(node::encode_count(question.key));
+    send(question.answer);
 }
 
 void NodeWorker::on_message(const node::UserMessage& message)
@@ -325,7 +301,7 @@ std::error_code NodeWorker::send_probe(int fd) noexcept
     const auto key = cluster_.probe_key(*this);
     if (key.empty())
         return std::make_error_code(std::errc::not_connected);
-    return offer(nullptr, {}, key, fd) ? std::error_code{}
+    return carry(nullptr, key, {}, fd) ? std::error_code{}
                                        : std::make_error_code(std::errc::no_buffer_space);
 }
 

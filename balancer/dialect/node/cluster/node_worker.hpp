@@ -85,11 +85,8 @@ private:
         bool arrived = false; ///< acknowledged
     };
 
-    [[nodiscard]] bool carry(const std::shared_ptr<NodeListener>& listener,
+    [[nodiscard]] bool carry(const std::shared_ptr<NodeListener>& listener, std::string_view key,
                              NodeListener::Connection connection, int fd) override;
-
-    [[nodiscard]] bool offer(const std::shared_ptr<NodeListener>& listener,
-                             NodeListener::Connection connection, std::string_view key, int fd);
 
     void on_frame(std::string_view message) override;
     void on_end() override;
@@ -101,11 +98,9 @@ private:
     void on_message(const node::ConnectionReply& reply);
     void on_message(const node::CloseServer& close);
     void on_message(const node::ExitedAfterDisconnect& exit);
-    void on_message(const node::HandleAck&);
-    void on_message(const node::HandleNack&);
+    void on_message(const node::HandleReply& reply);
     void on_message(const node::Handle& handle);
-    void on_message(const node::SocketNotifyClose& notice);
-    void on_message(const node::SocketGetCount& question);
+    void on_message(const node::SocketQuestion& question);
     void on_message(const node::UserMessage& message);
     void on_message(const node::Ignored&) {}
     void on_message(const node::Malformed& bad);
@@ -113,7 +108,6 @@ private:
     bool send(std::string json, int fd = -1);
     [[nodiscard]] const std::string& encoded(const ProgramMessage& message) const;
     void hear();
-    [[nodiscard]] std::deque<Offer>::iterator next_unacknowledged();
     void give_back();
     void leave(std::string reason);
 
