@@ -2,6 +2,7 @@
 #include "balancer/dialect/notify/notify_inbox.hpp"
 
 #include "common/async/adopt_fd.hpp"
+#include "common/async/keep_reading.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/sys/socket/credential_message.hpp"
 #include "common/sys/syscall.hpp"
@@ -52,19 +53,10 @@ void NotifyInbox::start(uid_t user, Handler handler)
 {
     user_ = user;
     handler_ = std::move(handler);
-    wait();
-}
-
-void NotifyInbox::wait()
-{
-    socket_.async_wait(asio::posix::stream_descriptor::wait_read,
-                       [self = shared_from_this()](const boost::system::error_code& error) {
-                           if (error || !self->socket_.is_open())
-                               return;
-                           self->read_one();
-                           if (self->socket_.is_open())
-                               self->wait();
-                       });
+    keep_reading(socket_, shared_from_this(), [this] {
+        read_one();
+        return true;
+    });
 }
 
 void NotifyInbox::read_one()

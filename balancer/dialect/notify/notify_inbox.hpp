@@ -36,7 +36,6 @@ public:
     void close() noexcept;
 
 private:
-    void wait();
     void read_one();
 
     boost::asio::posix::stream_descriptor socket_;

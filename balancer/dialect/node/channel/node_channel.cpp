@@ -2,6 +2,7 @@
 #include "balancer/dialect/node/channel/node_channel.hpp"
 
 #include "common/async/adopt_fd.hpp"
+#include "common/async/keep_reading.hpp"
 #include "common/sys/fd/passed_fds.hpp"
 #include "common/sys/socket/message_error.hpp"
 
@@ -46,61 +47,43 @@ NodeChannel::NodeChannel(const asio::any_io_executor& executor, sys::UniqueFd so
 void NodeChannel::start(Observer& observer)
 {
     observer_ = &observer;
-    wait_to_read();
+    keep_reading(socket_, shared_from_this(), [this] { return read_some(read_size); });
 }
 
-void NodeChannel::wait_to_read()
+/// Reads at most so many bytes.  False if there will be nothing more to read.
+bool NodeChannel::read_some(std::size_t most)
 {
-    socket_.async_wait(asio::posix::stream_descriptor::wait_read,
-                       [self = shared_from_this()](const boost::system::error_code& error) {
-                           // One read a turn: a worker that chatters shares the loop fairly.
-                           if (!error && self->is_open() && self->read_some())
-                               self->wait_to_read();
-                       });
-}
-
-/// False if there will be nothing more to read.
-bool NodeChannel::read_some()
-{
-    const auto error = sys::recv_stream(socket_.native_handle(), buffer_, chunk_);
+    const auto buffer = std::span{buffer_}.first(std::min(most, buffer_.size()));
+    const auto error = sys::recv_stream(socket_.native_handle(), buffer, chunk_);
     if (error == std::errc::operation_would_block)
         return true;
-    take_in_handles();
+    // Nobody here wants them, but each is to be acknowledged.
+    handles_ += chunk_.fds.size();
+    sys::discard_fds(chunk_.fds);
     if (error) {
-        end(error == sys::MessageError::peer_closed);
+        if (error == sys::MessageError::peer_closed && frames_.is_in_message())
+            observer_->on_broken("closed its channel in the middle of a message");
+        else
+            observer_->on_end();
         return false;
     }
     if (handles_ > most_handles) {
         observer_->on_broken("sent descriptors without the messages that belong to them");
         return false;
     }
-    const auto text = std::span{buffer_}.first(chunk_.size);
-    return take_in({reinterpret_cast<const char*>(text.data()), text.size()});
-}
 
-bool NodeChannel::take_in(std::string_view bytes)
-{
+    std::string_view bytes{reinterpret_cast<const char*>(buffer.data()), chunk_.size};
     while (is_open()) {
         const auto message = frames_.next(bytes);
         if (!message)
             break;
         observer_->on_frame(*message);
     }
-    if (!is_open())
-        return false;
-    if (!frames_.is_too_long())
-        return true;
+    if (!is_open() || !frames_.is_too_long())
+        return is_open();
     observer_->on_broken(
         fmt::format("sent a message longer than {} MiB", NodeFrames::longest / (1024UL * 1024)));
     return false;
-}
-
-void NodeChannel::end(bool cleanly)
-{
-    if (cleanly && frames_.is_in_message())
-        observer_->on_broken("closed its channel in the middle of a message");
-    else
-        observer_->on_end();
 }
 
 void NodeChannel::read_rest()
@@ -109,26 +92,9 @@ void NodeChannel::read_rest()
     int left = 0;
     if (!is_open() || ::ioctl(socket_.native_handle(), FIONREAD, &left) < 0)
         return;
-    for (auto bytes = static_cast<std::size_t>(std::max(left, 0));
-         bytes > 0 && is_open() && observer_ != nullptr;) {
-        const auto error =
-            sys::recv_stream(socket_.native_handle(),
-                             std::span{buffer_}.first(std::min(bytes, buffer_.size())), chunk_);
-        if (error)
-            break;
+    auto bytes = static_cast<std::size_t>(std::max(left, 0));
+    while (bytes > 0 && read_some(bytes) && chunk_.size > 0)
         bytes -= chunk_.size;
-        take_in_handles();
-        const auto text = std::span{buffer_}.first(chunk_.size);
-        if (!take_in({reinterpret_cast<const char*>(text.data()), text.size()}))
-            break;
-    }
-}
-
-/// Nobody here wants them, but each is to be acknowledged.
-void NodeChannel::take_in_handles() noexcept
-{
-    handles_ += chunk_.fds.size();
-    sys::discard_fds(chunk_.fds);
 }
 
 bool NodeChannel::take_handle() noexcept
