@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
+#include "balancer/listen/host_addresses.hpp"
 #include "balancer/listen/listening_socket.hpp"
 
 #include <vector>
@@ -17,6 +18,9 @@ struct ListenerChange {
         std::vector<ListeningSocket> sockets;
     };
     std::vector<Added> added;
+
+    /// What names in it stand for, where what they are for is opened later.
+    HostAddresses names{};
 
     /// Adds what `config` asks for; see SocketSource.
     std::vector<ListeningSocket>& open(const ListenConfig& config, unsigned backlog,

@@ -148,9 +148,8 @@ void fill(ServerRequest& request, const Json& json)
         request.is_path = number(json, "addressType", -1, 6, 4) == -1;
 
     request.index = number(json, "index", 0, most, 0);
-    request.port = request.kind == ServerRequest::Kind::stream
-                       ? static_cast<int>(number(json, "port", -1, 65'535, 0))
-                       : datagram_port(json);
+    request.port = request.is_datagram() ? datagram_port(json)
+                                         : static_cast<int>(number(json, "port", -1, 65'535, 0));
     request.fd = static_cast<int>(number(json, "fd", -1, most, -1));
     request.backlog = backlog_of(json);
     request.readable_all = flag(json, "readableAll");

@@ -40,6 +40,8 @@ struct ServerRequest {
     bool writable_all = false;
     std::string data = "null"; ///< JSON, e.g. the TLS ticket keys
 
+    [[nodiscard]] bool is_datagram() const noexcept { return kind != Kind::stream; }
+
     /// What makes two requests the same.
     [[nodiscard]] std::string identity() const;
 };

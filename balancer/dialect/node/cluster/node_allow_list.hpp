@@ -3,6 +3,8 @@
 
 #include "balancer/config/config.hpp"
 #include "balancer/dialect/node/channel/node_message.hpp"
+#include "balancer/listen/host_addresses.hpp"
+#include "common/sys/socket/socket_address.hpp"
 
 #include <set>
 #include <string>
@@ -15,8 +17,11 @@ namespace usher {
 /// could do themselves: no files and no low ports.
 class NodeAllowList {
 public:
-    /// Looks names up.  Throws std::runtime_error if one is nobody's.
-    explicit NodeAllowList(const PoolConfig& config);
+    NodeAllowList() = default; ///< no limit
+
+    /// `names` knows the names in `listen`, or looks them up now.  Throws std::runtime_error if one
+    /// is nobody's.
+    explicit NodeAllowList(const PoolConfig& config, const HostAddresses& names = {});
 
     /// Why the worker must not have it, the rest of a sentence after "because"; empty if it may.
     [[nodiscard]] std::string refusal(const ServerRequest& request) const;
@@ -34,6 +39,9 @@ private:
     std::vector<Place> places_; ///< none: no limit
     std::string other_user_;    ///< whom the workers run as, if that is not who usher is
 };
+
+/// The address without the port, as Node writes it.
+[[nodiscard]] std::string host_of(const sys::SocketAddress& address);
 
 /// How the log calls what `request` asks for: `127.0.0.1:8000`, `unix:/path`, `port 8000`.
 [[nodiscard]] std::string describe(const ServerRequest& request);

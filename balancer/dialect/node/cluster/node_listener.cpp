@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace asio = boost::asio;
@@ -53,22 +54,11 @@ std::size_t NodeListener::lose(const Carrier& carrier)
     return lost;
 }
 
-void NodeListener::on_accepted(std::uint64_t worker, Connection connection)
+void NodeListener::on_answer(std::uint64_t worker, Connection connection, Answer answer)
 {
-    scheduler_.on_accepted(worker, connection);
-    release(connection);
-    go_on();
-}
-
-void NodeListener::on_refused(std::uint64_t worker, Connection connection)
-{
-    scheduler_.on_refused(worker, connection);
-    go_on();
-}
-
-void NodeListener::on_undelivered(std::uint64_t worker, Connection connection)
-{
-    scheduler_.on_undelivered(worker, connection, Clock::now());
+    scheduler_.on_answer(worker, connection, answer, Clock::now());
+    if (answer == Answer::accepted)
+        release(connection);
     go_on();
 }
 
@@ -89,18 +79,21 @@ void NodeListener::release(Connection connection) noexcept
     free_.push_back(connection);
 }
 
-bool NodeListener::hand_over(const NodeScheduler::Assignment& assignment)
+/// False if it cannot be sent now.
+bool NodeListener::hand_over(const NodeScheduler::Assignment& assignment, Clock::time_point now)
 {
-    return carriers_.at(assignment.worker)
-        ->carry(shared_from_this(), key_, assignment.connection,
-                connections_[assignment.connection].get());
+    const auto [connection, worker] = assignment;
+    const bool is_sent = carriers_.at(worker)->carry(shared_from_this(), key_, connection,
+                                                     connections_[connection].get());
+    if (!is_sent)
+        scheduler_.on_answer(worker, connection, Answer::unsent, now);
+    return is_sent;
 }
 
 void NodeListener::deal(Clock::time_point now)
 {
     while (const auto assignment = scheduler_.next(now))
-        if (!hand_over(*assignment))
-            scheduler_.on_unsent(assignment->worker, assignment->connection, now);
+        std::ignore = hand_over(*assignment, now);
 }
 
 /// Something may have changed that lets connections go on.
@@ -209,26 +202,18 @@ void NodeListener::deal_rest()
 {
     if (!is_open())
         return;
-    bool more = true;
-    for (std::size_t i = 0; i < AcceptBudget::full_batch && more; ++i) {
-        more = rest_ > 0 && scheduler_.has_workers();
-        if (!more)
-            break;
-        const auto error = accept_one();
-        more = !error || sys::is_accept_noise(error);
-        --rest_;
-    }
+    auto left = std::min(rest_, AcceptBudget::full_batch);
+    rest_ -= left;
+    std::error_code error;
+    for (; left > 0 && scheduler_.has_workers() && (!error || sys::is_accept_noise(error)); --left)
+        error = accept_one();
     // A worker reads what it is sent before the request to disconnect that follows.
-    while (const auto assignment = scheduler_.force()) {
-        if (hand_over(*assignment))
-            continue;
-        // Later, then, if the worker is there for so long.
-        const auto now = Clock::now();
-        scheduler_.on_unsent(assignment->worker, assignment->connection, now);
-        look_again(now);
-        break;
-    }
-    if (!more)
+    const auto now = Clock::now();
+    auto assignment = scheduler_.force();
+    while (assignment && hand_over(*assignment, now))
+        assignment = scheduler_.force();
+    look_again(now); // what could not be sent goes later, if the worker is there for so long
+    if (left > 0 || rest_ == 0)
         return close();
     // By way of the event loop: a signal may want an end to this.
     asio::post(socket_.get_executor(), [self = shared_from_this()] { self->deal_rest(); });

@@ -29,6 +29,7 @@ namespace usher {
 class NodeListener final : public std::enable_shared_from_this<NodeListener> {
 public:
     using Connection = NodeScheduler::Connection;
+    using Answer = NodeScheduler::Answer;
 
     /// Takes connections to a worker.
     class Carrier {
@@ -36,8 +37,8 @@ public:
         [[nodiscard]] virtual std::uint64_t id() const noexcept = 0;
 
         /// Sends `fd`, which stays the listener's, for the server `key`.  The worker's answer comes
-        /// by on_accepted(), on_refused() or on_undelivered(), never during the call; or it is
-        /// lost.  False if it cannot be sent now; then there is no answer.
+        /// by on_answer(), never during the call; or it is lost.  False if it cannot be sent now;
+        /// then there is no answer.
         [[nodiscard]] virtual bool carry(const std::shared_ptr<NodeListener>& listener,
                                          std::string_view key, Connection connection, int fd) = 0;
 
@@ -71,9 +72,8 @@ public:
     /// The worker is gone: what it has not accepted goes to others.  Returns how many those are.
     std::size_t lose(const Carrier& carrier);
 
-    void on_accepted(std::uint64_t worker, Connection connection);
-    void on_refused(std::uint64_t worker, Connection connection);
-    void on_undelivered(std::uint64_t worker, Connection connection);
+    /// What became of a connection that `worker` was carried.
+    void on_answer(std::uint64_t worker, Connection connection, Answer answer);
 
     /// Deals what waits in the backlog, whatever the window, over several turns of the event loop;
     /// then closes, and tells so, maybe at once.
@@ -97,7 +97,8 @@ private:
     void deal_rest();
     void pause(std::error_code error);
     void deal(Clock::time_point now);
-    [[nodiscard]] bool hand_over(const NodeScheduler::Assignment& assignment);
+    [[nodiscard]] bool hand_over(const NodeScheduler::Assignment& assignment,
+                                 Clock::time_point now);
     void go_on();
     void look_again(Clock::time_point now);
     [[nodiscard]] Connection make_place();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -39,6 +40,13 @@ public:
     /// one, or hangs, keeps the rest from nobody.
     static constexpr std::size_t most_refused = 64;
 
+    enum class Answer {
+        accepted,
+        refused,
+        undelivered, ///< the worker had no descriptor for it
+        unsent,      ///< none can be sent to the worker now, which gets none for first_rest
+    };
+
     struct Assignment {
         Connection connection;
         Worker worker;
@@ -70,12 +78,8 @@ public:
     /// As next(), but whatever windows, rests and refusals say; nothing if there is no worker.
     [[nodiscard]] std::optional<Assignment> force();
 
-    void on_accepted(Worker worker, Connection connection) noexcept;
-    void on_refused(Worker worker, Connection connection);
-    void on_undelivered(Worker worker, Connection connection, Clock::time_point now);
-
-    /// It could not even be sent: `worker` gets none for first_rest, and need not be tried then.
-    void on_unsent(Worker worker, Connection connection, Clock::time_point now);
+    /// What became of a connection that `worker` was assigned.
+    void on_answer(Worker worker, Connection connection, Answer answer, Clock::time_point now);
 
     /// When next() has something to say without anything else happening.
     [[nodiscard]] std::optional<Clock::time_point> wake_at(Clock::time_point now) const noexcept;
@@ -88,6 +92,11 @@ public:
 
 private:
     struct Waiting {
+        [[nodiscard]] bool was_refused_by(Worker worker) const noexcept
+        {
+            return std::ranges::find(refused_by, worker) != refused_by.end();
+        }
+
         Connection connection = 0;
         std::vector<Worker> refused_by{};
         unsigned rounds = 0; ///< how often everybody has refused it
@@ -109,8 +118,7 @@ private:
     [[nodiscard]] bool is_refused_by_all(const Waiting& waiting) const noexcept;
     void forgive_in_time(Waiting& waiting, Clock::time_point now) const;
     [[nodiscard]] Member* find(Worker worker) noexcept;
-    [[nodiscard]] std::optional<Waiting> take_back(Worker worker, Connection connection) noexcept;
-    void forget_if_done(Worker worker) noexcept;
+    void forget_the_done() noexcept;
 
     unsigned window_;
     std::vector<Member> members_;

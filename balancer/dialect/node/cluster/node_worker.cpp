@@ -14,6 +14,8 @@ namespace asio = boost::asio;
 
 namespace usher {
 
+using Answer = NodeListener::Answer;
+
 NodeWorker::NodeWorker(const asio::any_io_executor& executor, NodeCluster& cluster,
                        std::shared_ptr<const PoolConfig> config, const WorkerIdentity& identity)
     : cluster_{cluster},
@@ -79,8 +81,7 @@ void NodeWorker::finish()
 {
     if (std::exchange(finished_, true))
         return;
-    if (!broken_)
-        channel_->read_rest(); // what it has answered is its own
+    channel_->read_rest(); // what it has answered is its own
     leaving_ = true;
     channel_->close();
     give_back();
@@ -195,10 +196,8 @@ void NodeWorker::on_message(const node::Online&)
     if (finished_)
         return;
     observer_->on_online();
-    if (config_->node.ready != NodeConfig::Ready::online)
-        return;
-    hear();
-    observer_->on_ready();
+    if (is_ready_early())
+        on_message(node::Listening{});
 }
 
 void NodeWorker::on_message(const node::QueryServer& query)
@@ -229,14 +228,14 @@ void NodeWorker::on_message(const node::ConnectionReply& reply)
     offers_.erase(offer);
     if (!answered.listener) // what comes of a probe shows on its other end
         return;
-    if (!reply.accepted)
-        return answered.listener->on_refused(id_, answered.connection);
-
-    ++accepted_;
-    cluster_.count_accepted();
-    if (on_due_ && due_at_ != 0 && accepted_ >= due_at_)
-        std::exchange(on_due_, nullptr)();
-    answered.listener->on_accepted(id_, answered.connection);
+    if (reply.accepted) {
+        ++accepted_;
+        cluster_.count_accepted();
+        if (on_due_ && due_at_ != 0 && accepted_ >= due_at_)
+            std::exchange(on_due_, nullptr)();
+    }
+    answered.listener->on_answer(id_, answered.connection,
+                                 reply.accepted ? Answer::accepted : Answer::refused);
 }
 
 void NodeWorker::on_message(const node::CloseServer& close)
@@ -265,9 +264,10 @@ void NodeWorker::on_message(const node::HandleReply& reply)
         return;
     const auto undelivered = std::move(*offer);
     offers_.erase(offer);
-    cluster_.report_undelivered(*this);
+    if (!std::exchange(told_undelivered_, true))
+        cluster_.report_undelivered(slot_);
     if (undelivered.listener)
-        undelivered.listener->on_undelivered(id_, undelivered.connection);
+        undelivered.listener->on_answer(id_, undelivered.connection, Answer::undelivered);
 }
 
 void NodeWorker::on_message(const node::Handle& handle)
@@ -275,10 +275,9 @@ void NodeWorker::on_message(const node::Handle& handle)
     // Nobody here wants it; without an answer the worker would say nothing more.
     const bool arrived = channel_->take_handle();
     send(node::encode_handle_ack(arrived));
-    if (!arrived || finished_) // not arrived: the worker sends it again
+    if (!arrived) // the worker sends it again
         return;
-    hear();
-    observer_->on_message(handle.message.text + ", with a descriptor, which was closed");
+    on_message(node::UserMessage{handle.message.text + ", with a descriptor, which was closed"});
 }
 
 void NodeWorker::on_message(const node::SocketQuestion& question)

@@ -130,6 +130,7 @@ private:
     std::function<void()> on_due_;
     bool attached_ = false;
     bool hears_ = false; ///< its program has shown that it runs
+    bool told_undelivered_ = false;
     bool leaving_ = false;
     bool broken_ = false;
     bool finished_ = false;
