@@ -20,10 +20,9 @@ namespace {
 /// The payload as JSON; empty if it is not plain.
 std::string json_of(std::string_view payload)
 {
-    node::V8Reader reader{payload};
+    const auto value = node::v8::value_in(payload);
     std::string json;
-    if (reader.read_header() &&
-        reader.read_json(json, payload.size() * 8) == node::V8Reader::Result::done)
+    if (value && node::v8::to_json(*value, json, payload.size() * 8) == node::v8::Result::done)
         return json;
     return {};
 }

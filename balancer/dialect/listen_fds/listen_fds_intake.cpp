@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <ranges>
 #include <stdexcept>
 #include <utility>
 
@@ -40,15 +41,15 @@ bool are_the_same(const std::vector<ListenConfig>& some, const std::vector<Liste
     });
 }
 
-std::size_t waiting_at(const ListenFdsIntake::Seat& seat) noexcept
+} // namespace
+
+std::size_t ListenFdsIntake::Seat::waiting() const noexcept
 {
     std::size_t result = 0;
-    for (const int socket : seat.sockets)
+    for (const int socket : sockets)
         result += sys::waiting_in_backlog(socket).value_or(0);
     return result;
 }
-
-} // namespace
 
 ListenFdsIntake::ListenFdsIntake(asio::any_io_executor executor, const PoolConfig& config,
                                  EventBus& events)
@@ -108,20 +109,11 @@ void ListenFdsIntake::commit(const PoolConfig& next, ListenerChange change)
 /// The heir's first, then the one where most wait; null if there is none.
 ListenFdsIntake::Seat* ListenFdsIntake::free_seat() noexcept
 {
-    Seat* best = nullptr;
-    std::size_t most = 0;
-    for (const auto& seat : seats_) {
-        if (seat->taken)
-            continue;
-        if (seat.get() == heir())
-            return seat.get();
-        const auto waiting = waiting_at(*seat);
-        if (best == nullptr || waiting > most) {
-            best = seat.get();
-            most = waiting;
-        }
-    }
-    return best;
+    auto free = seats_ | std::views::filter([](const auto& seat) { return !seat->taken; });
+    const auto best = std::ranges::max_element(free, {}, [this](const auto& seat) {
+        return std::pair{seat.get() == heir(), seat->waiting()};
+    });
+    return best == free.end() ? nullptr : best->get();
 }
 
 ListenFdsIntake::Seat& ListenFdsIntake::add_seat()
@@ -196,7 +188,7 @@ void ListenFdsIntake::release(Seat& seat)
             "a worker has shut its listening socket down, so that those who waited there were "
             "refused; let it close the socket instead");
         remove(seat);
-    } else if (seat.own && waiting_at(seat) > 0) {
+    } else if (seat.own && seat.waiting() > 0) {
         look_after(seat);
     }
     steer();
@@ -210,7 +202,7 @@ void ListenFdsIntake::look_after(Seat& seat)
     seat.abandoned->async_wait([this, &seat](const boost::system::error_code& cancelled) {
         if (cancelled || closed_ || seat.taken)
             return;
-        if (const auto waiting = waiting_at(seat); waiting > 0)
+        if (const auto waiting = seat.waiting(); waiting > 0)
             events_.publish(
                 EventKind::note, log::Level::warning,
                 fmt::format("{} connections are refused, because the worker that they waited "
@@ -269,14 +261,6 @@ void ListenFdsIntake::close(std::function<void()> on_closed)
     places_.clear();
     if (on_closed)
         on_closed();
-}
-
-std::vector<std::string> ListenFdsIntake::names() const
-{
-    std::vector<std::string> result;
-    for (const auto& place : places_)
-        result.push_back(place.socket.address.to_string());
-    return result;
 }
 
 std::string ListenFdsIntake::socket_names() const

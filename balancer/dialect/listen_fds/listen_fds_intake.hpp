@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,9 @@ class ListenFdsIntake final : public Intake {
 public:
     /// The sockets of one worker, one for each address.
     struct Seat {
+        /// How many connections nobody has accepted yet.
+        [[nodiscard]] std::size_t waiting() const noexcept;
+
         std::vector<int> sockets; ///< the intake's
         bool own = true;          ///< all of them are nobody else's
         bool taken = false;       ///< a worker that has not ended has it
@@ -43,7 +47,6 @@ public:
     void close(std::function<void()> on_closed) override;
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
                                                       const WorkerIdentity& identity) override;
-    [[nodiscard]] std::vector<std::string> names() const override;
 
     /// New connections come to `seat` or not.
     void set_active(Seat& seat, bool active) noexcept;

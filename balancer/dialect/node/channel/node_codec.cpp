@@ -13,8 +13,6 @@ namespace usher {
 namespace {
 
 using namespace std::string_view_literals;
-using Serialization = NodeConfig::Serialization;
-using node::V8Reader;
 
 /// The next number in `bytes`, taken off; nothing if it is longer than a plain one.
 std::optional<std::uint64_t> take_number(std::string_view& bytes) noexcept
@@ -37,57 +35,32 @@ constexpr node::CommonForms advanced_forms{.handle_ack = "o\"\3cmd\"\17NODE_HAND
                                            .end = "{\4"sv,
                                            .take_number = take_number};
 
-/// How the next value of `reader` is shown, of a message of `size` bytes; nothing if it is nothing
-/// that V8 has written.
-std::optional<node::UserMessage> show(V8Reader& reader, std::size_t size)
-{
-    std::string text;
-    switch (reader.read_json(text, node::UserMessage::most_shown)) {
-    case V8Reader::Result::done:
-        return node::UserMessage{std::move(text)};
-    case V8Reader::Result::not_plain:
-        return node::UserMessage{node::size_note(size)};
-    case V8Reader::Result::too_long:
-        return node::UserMessage{node::cut_short(text, size)};
-    case V8Reader::Result::malformed:
-        break;
-    }
-    return std::nullopt;
-}
-
-std::optional<std::string_view> find_command(V8Reader reader)
-{
-    return reader.find("cmd") ? reader.read_text() : std::nullopt;
-}
-
 node::Message decode_advanced(std::string_view payload)
 {
-    V8Reader reader{payload};
-    if (!reader.read_header())
+    using node::v8::Result;
+    const auto value = node::v8::value_in(payload);
+    if (!value)
         return node::Malformed{"it does not begin as V8 begins"};
-    if (auto common = node::decode_common(reader.rest(), advanced_forms))
+    if (auto common = node::decode_common(*value, advanced_forms))
         return *common;
 
-    // Programs may send much, and none of it concerns us.
-    const auto command = payload.find(node::internal_prefix) == std::string_view::npos
-                             ? std::nullopt
-                             : find_command(reader);
-    const node::Malformed malformed{"it is not what V8 writes"};
-    if (!command || !node::is_internal(*command)) {
-        auto shown = show(reader, payload.size());
-        return shown ? node::Message{std::move(*shown)} : malformed;
-    }
-    if (*command == "NODE_HANDLE") {
-        const bool has_message = reader.find("msg");
-        if (has_message && find_command(reader) == "NODE_CLUSTER")
-            return node::Malformed{std::string{node::hands_out_reason}};
-        auto shown = has_message ? show(reader, payload.size()) : std::nullopt;
-        return shown ? node::Message{node::Handle{std::move(*shown)}} : malformed;
-    }
+    // Programs may send much, and none of it concerns us.  Node's own begins with the command.
     std::string json;
-    return reader.read_json(json, NodeFrames::longest) == V8Reader::Result::done
-               ? node::decode(json)
-               : malformed;
+    auto result = node::v8::to_json(*value, json, node::UserMessage::most_shown);
+    const bool is_handle = json.starts_with(R"({"cmd":"NODE_HANDLE")");
+    const bool is_plain = !is_handle && json.starts_with(R"({"cmd":"NODE_)") &&
+                          !json.starts_with(R"({"cmd":"NODE_")");
+    if (is_plain && result == Result::too_long) {
+        json.clear();
+        result = node::v8::to_json(*value, json, NodeFrames::longest);
+    }
+    if (result == Result::done)
+        return node::decode(json);
+    if (is_plain || result == Result::malformed)
+        return node::Malformed{"it is not what V8 writes"};
+    node::UserMessage shown{result == Result::not_plain ? node::size_note(payload.size())
+                                                        : node::cut_short(json, payload.size())};
+    return is_handle ? node::Message{node::Handle{std::move(shown)}} : std::move(shown);
 }
 
 /// The same as v8_of_json(node::encode_connection(key, seq)), without a parser.
@@ -103,39 +76,32 @@ std::string advanced_connection(std::string_view key, std::uint64_t seq)
     return result + "{\4{\3";
 }
 
-std::string end_line(std::string json)
-{
-    json += '\n';
-    return json;
-}
-
-/// Both in one piece: Node before 20 loses the thread if a length comes in two.
-std::string put_length_before(std::string_view payload)
-{
-    const auto size = payload.size();
-    std::string result{static_cast<char>(size >> 24), static_cast<char>(size >> 16),
-                       static_cast<char>(size >> 8), static_cast<char>(size)};
-    result += payload;
-    return result;
-}
-
 } // namespace
 
 node::Message NodeCodec::decode(std::string_view message) const
 {
-    return serialization_ == Serialization::json ? node::decode(message) : decode_advanced(message);
+    return is_json() ? node::decode(message) : decode_advanced(message);
 }
 
 std::string NodeCodec::encode(std::string json) const
 {
-    return serialization_ == Serialization::json ? end_line(std::move(json))
-                                                 : put_length_before(node::v8_of_json(json));
+    return frame(is_json() ? std::move(json) : node::v8_of_json(json));
 }
 
 std::string NodeCodec::encode_connection(std::string_view key, std::uint64_t seq) const
 {
-    return serialization_ == Serialization::json ? end_line(node::encode_connection(key, seq))
-                                                 : put_length_before(advanced_connection(key, seq));
+    return frame(is_json() ? node::encode_connection(key, seq) : advanced_connection(key, seq));
+}
+
+/// In one piece: Node before 20 loses the thread if a length comes in two.
+std::string NodeCodec::frame(std::string payload) const
+{
+    if (is_json())
+        return std::move(payload) + '\n';
+    const auto size = payload.size();
+    return std::string{static_cast<char>(size >> 24), static_cast<char>(size >> 16),
+                       static_cast<char>(size >> 8), static_cast<char>(size)} +
+           payload;
 }
 
 } // namespace usher

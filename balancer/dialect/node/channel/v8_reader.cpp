@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace usher::node {
+namespace usher::node::v8 {
 
 namespace {
 
@@ -54,231 +54,221 @@ std::int32_t from_zig_zag(std::uint32_t number) noexcept
     return static_cast<std::int32_t>((number >> 1) ^ (0 - (number & 1)));
 }
 
+/// Reads on and does nothing more once the result is not done.
+class Reader {
+public:
+    Reader(std::string_view bytes, std::string& json, std::size_t most) noexcept
+        : rest_{bytes}, json_{json}, most_{most}
+    {
+    }
+
+    [[nodiscard]] Result result() const noexcept { return result_; }
+
+    void value(int depth)
+    {
+        if (depth > deepest)
+            return stop(Result::not_plain);
+        switch (tag()) {
+        case null:
+        case undefined:
+            return put("null");
+        case yes:
+            return put("true");
+        case no:
+            return put("false");
+        case int32:
+            return put(std::to_string(from_zig_zag(varint())));
+        case uint32:
+            return put(std::to_string(varint()));
+        case v8::number: {
+            double number = 0;
+            bytes(sizeof number).copy(reinterpret_cast<char*>(&number), sizeof number);
+            return put(number_text(number));
+        }
+        case one_byte_text:
+            return text(1);
+        case two_byte_text:
+            return text(2);
+        case object:
+            return put_object(depth);
+        case dense_array:
+            return put_array(depth);
+        default:
+            return stop(Result::not_plain);
+        }
+    }
+
+private:
+    void put_object(int depth)
+    {
+        put("{");
+        const auto begin = json_.size();
+        std::uint32_t keys = 0;
+        for (; is_done() && !skip(end_of_object); ++keys) {
+            const auto mark = json_.size();
+            if (mark > begin)
+                put(",");
+            key();
+            put(":");
+            if (skip(undefined))
+                json_.resize(mark); // as JSON does
+            else
+                value(depth + 1);
+        }
+        if (varint() != keys)
+            stop(Result::malformed);
+        put("}");
+    }
+
+    /// A text, or a number that stands for one.
+    void key()
+    {
+        switch (tag()) {
+        case one_byte_text:
+            return text(1);
+        case two_byte_text:
+            return text(2);
+        case int32:
+            return put(fmt::format("\"{}\"", from_zig_zag(varint())));
+        case uint32:
+            return put(fmt::format("\"{}\"", varint()));
+        default:
+            return stop(Result::not_plain);
+        }
+    }
+
+    void put_array(int depth)
+    {
+        const auto length = varint();
+        put("[");
+        for (std::uint32_t i = 0; i < length && is_done(); ++i) {
+            if (i > 0)
+                put(",");
+            value(depth + 1); // each takes a byte, so a false length ends soon
+        }
+        if (tag() != end_of_dense)
+            stop(Result::not_plain); // it has keys beside its elements
+        if (varint() != 0 || varint() != length)
+            stop(Result::malformed);
+        put("]");
+    }
+
+    /// One of Latin-1 or UTF-16, whose units have `width` bytes.
+    void text(std::size_t width)
+    {
+        const auto units = bytes(varint());
+        if (units.size() % width != 0)
+            return stop(Result::malformed);
+        const auto unit = [&](std::size_t at) -> char32_t {
+            if (width == 1)
+                return static_cast<unsigned char>(units[at]);
+            char16_t result = 0;
+            units.copy(reinterpret_cast<char*>(&result), width, at);
+            return result;
+        };
+        put("\"");
+        for (std::size_t at = 0; at < units.size() && is_done(); at += width) {
+            auto c = unit(at);
+            if (is_high_surrogate(c) && is_low_surrogate(unit(at + width))) {
+                at += width;
+                c = 0x10000 + ((c - 0xd800) << 10) + (unit(at) - 0xdc00);
+            } else if (is_high_surrogate(c) || is_low_surrogate(c)) {
+                c = replacement;
+            }
+            put(escape(utf8(c)));
+        }
+        put("\"");
+    }
+
+    void put(std::string_view text)
+    {
+        if (!is_done())
+            return;
+        const auto room = most_ - std::min(most_, json_.size());
+        json_ += text.substr(0, room);
+        if (text.size() > room)
+            stop(Result::too_long);
+    }
+
+    /// What stopped it first counts.
+    void stop(Result reason) noexcept
+    {
+        if (is_done())
+            result_ = reason;
+    }
+
+    void skip_padding() noexcept
+    {
+        rest_.remove_prefix(std::min(rest_.find_first_not_of(padding), rest_.size()));
+    }
+
+    /// The next tag, taken off.
+    char tag() noexcept
+    {
+        skip_padding();
+        const auto first = bytes(1);
+        return first.empty() ? padding : first.front();
+    }
+
+    /// True if the next tag is `tag`, which is taken off then.
+    bool skip(char tag) noexcept
+    {
+        skip_padding();
+        if (!rest_.starts_with(tag))
+            return false;
+        rest_.remove_prefix(1);
+        return true;
+    }
+
+    std::uint32_t varint() noexcept
+    {
+        std::uint32_t result = 0;
+        for (int shift = 0; shift < 32; shift += 7) {
+            const auto raw = bytes(1);
+            const auto byte = raw.empty() ? 0U : static_cast<unsigned char>(raw.front());
+            result |= (byte & 0x7fU) << shift;
+            if ((byte & 0x80U) == 0)
+                return result;
+        }
+        stop(Result::malformed);
+        return 0;
+    }
+
+    /// The next `count` bytes, taken off; nothing if there are fewer.
+    std::string_view bytes(std::size_t count) noexcept
+    {
+        if (rest_.size() < count) {
+            stop(Result::malformed);
+            return {};
+        }
+        const auto result = rest_.substr(0, count);
+        rest_.remove_prefix(count);
+        return result;
+    }
+
+    [[nodiscard]] bool is_done() const noexcept { return result_ == Result::done; }
+
+    std::string_view rest_;
+    std::string& json_;
+    std::size_t most_;
+    Result result_ = Result::done; ///< so far
+};
+
 } // namespace
 
-bool V8Reader::read_header() noexcept
+std::optional<std::string_view> value_in(std::string_view payload) noexcept
 {
     // Later versions have more kinds of values; those there were are written as ever.
-    if (rest_.size() < 2 || rest_[0] != v8::header || rest_[1] < v8::version)
-        return false;
-    rest_.remove_prefix(2);
-    return true;
+    if (payload.size() < 2 || payload[0] != header || payload[1] < version)
+        return std::nullopt;
+    return payload.substr(2);
 }
 
-V8Reader::Result V8Reader::read_json(std::string& json, std::size_t most)
+Result to_json(std::string_view value, std::string& json, std::size_t most)
 {
-    json_ = &json;
-    most_ = most;
-    result_ = Result::done;
-    value(0);
-    return result_;
+    Reader reader{value, json, most};
+    reader.value(0);
+    return reader.result();
 }
 
-bool V8Reader::find(std::string_view wanted)
-{
-    constexpr std::size_t most_skipped = 64UL * 1024;
-    std::string skipped;
-    json_ = &skipped;
-    most_ = most_skipped;
-    result_ = Result::done;
-    if (!skip(v8::object))
-        return false;
-    while (is_done()) {
-        skipped.clear();
-        key();
-        if (is_done() && skipped == fmt::format("\"{}\"", wanted))
-            return true;
-        value(1);
-    }
-    return false;
-}
-
-std::optional<std::string_view> V8Reader::read_text() noexcept
-{
-    result_ = Result::done;
-    const auto text = skip(v8::one_byte_text) ? std::optional{bytes(varint())} : std::nullopt;
-    return is_done() ? text : std::nullopt;
-}
-
-void V8Reader::value(int depth)
-{
-    if (depth > deepest)
-        return stop(Result::not_plain);
-    switch (tag()) {
-    case v8::null:
-    case v8::undefined:
-        return put("null");
-    case v8::yes:
-        return put("true");
-    case v8::no:
-        return put("false");
-    case v8::int32:
-        return put(std::to_string(from_zig_zag(varint())));
-    case v8::uint32:
-        return put(std::to_string(varint()));
-    case v8::number: {
-        double number = 0;
-        bytes(sizeof number).copy(reinterpret_cast<char*>(&number), sizeof number);
-        return put(number_text(number));
-    }
-    case v8::one_byte_text:
-        return text(1);
-    case v8::two_byte_text:
-        return text(2);
-    case v8::object:
-        return object(depth);
-    case v8::dense_array:
-        return dense_array(depth);
-    default:
-        return stop(Result::not_plain);
-    }
-}
-
-void V8Reader::object(int depth)
-{
-    put("{");
-    const auto begin = json_->size();
-    std::uint32_t keys = 0;
-    for (; is_done() && !skip(v8::end_of_object); ++keys) {
-        const auto mark = json_->size();
-        if (mark > begin)
-            put(",");
-        key();
-        put(":");
-        if (skip(v8::undefined))
-            json_->resize(mark); // as JSON does
-        else
-            value(depth + 1);
-    }
-    if (varint() != keys)
-        stop(Result::malformed);
-    put("}");
-}
-
-/// A text, or a number that stands for one.
-void V8Reader::key()
-{
-    switch (tag()) {
-    case v8::one_byte_text:
-        return text(1);
-    case v8::two_byte_text:
-        return text(2);
-    case v8::int32:
-        return put(fmt::format("\"{}\"", from_zig_zag(varint())));
-    case v8::uint32:
-        return put(fmt::format("\"{}\"", varint()));
-    default:
-        return stop(Result::not_plain);
-    }
-}
-
-void V8Reader::dense_array(int depth)
-{
-    const auto length = varint();
-    put("[");
-    for (std::uint32_t i = 0; i < length && is_done(); ++i) {
-        if (i > 0)
-            put(",");
-        value(depth + 1); // each takes a byte, so a false length ends soon
-    }
-    if (tag() != v8::end_of_dense)
-        stop(Result::not_plain); // it has keys beside its elements
-    if (varint() != 0 || varint() != length)
-        stop(Result::malformed);
-    put("]");
-}
-
-/// One of Latin-1 or UTF-16, whose units have `width` bytes.
-void V8Reader::text(std::size_t width)
-{
-    const auto units = bytes(varint());
-    if (units.size() % width != 0)
-        return stop(Result::malformed);
-    const auto unit = [&](std::size_t at) -> char32_t {
-        if (width == 1)
-            return static_cast<unsigned char>(units[at]);
-        char16_t result = 0;
-        units.copy(reinterpret_cast<char*>(&result), width, at);
-        return result;
-    };
-    put("\"");
-    for (std::size_t at = 0; at < units.size() && is_done(); at += width) {
-        auto c = unit(at);
-        if (is_high_surrogate(c) && is_low_surrogate(unit(at + width))) {
-            at += width;
-            c = 0x10000 + ((c - 0xd800) << 10) + (unit(at) - 0xdc00);
-        } else if (is_high_surrogate(c) || is_low_surrogate(c)) {
-            c = replacement;
-        }
-        put(escape(utf8(c)));
-    }
-    put("\"");
-}
-
-void V8Reader::put(std::string_view text)
-{
-    if (!is_done())
-        return;
-    const auto room = most_ - std::min(most_, json_->size());
-    *json_ += text.substr(0, room);
-    if (text.size() > room)
-        stop(Result::too_long);
-}
-
-/// What stopped it first counts.
-void V8Reader::stop(Result reason) noexcept
-{
-    if (is_done())
-        result_ = reason;
-}
-
-void V8Reader::skip_padding() noexcept
-{
-    rest_.remove_prefix(std::min(rest_.find_first_not_of(v8::padding), rest_.size()));
-}
-
-/// The next tag, taken off.
-char V8Reader::tag() noexcept
-{
-    skip_padding();
-    const auto first = bytes(1);
-    return first.empty() ? v8::padding : first.front();
-}
-
-/// True if the next tag is `tag`, which is taken off then.
-bool V8Reader::skip(char tag) noexcept
-{
-    skip_padding();
-    if (!rest_.starts_with(tag))
-        return false;
-    rest_.remove_prefix(1);
-    return true;
-}
-
-std::uint32_t V8Reader::varint() noexcept
-{
-    std::uint32_t result = 0;
-    for (int shift = 0; shift < 32; shift += 7) {
-        const auto raw = bytes(1);
-        const auto byte = raw.empty() ? 0U : static_cast<unsigned char>(raw.front());
-        result |= (byte & 0x7fU) << shift;
-        if ((byte & 0x80U) == 0)
-            return result;
-    }
-    stop(Result::malformed);
-    return 0;
-}
-
-/// The next `count` bytes, taken off; nothing if there are fewer.
-std::string_view V8Reader::bytes(std::size_t count) noexcept
-{
-    if (rest_.size() < count) {
-        stop(Result::malformed);
-        return {};
-    }
-    const auto result = rest_.substr(0, count);
-    rest_.remove_prefix(count);
-    return result;
-}
-
-} // namespace usher::node
+} // namespace usher::node::v8

@@ -58,25 +58,8 @@ void NodeListener::on_answer(std::uint64_t worker, Connection connection, Answer
 {
     scheduler_.on_answer(worker, connection, answer, Clock::now());
     if (answer == Answer::accepted)
-        release(connection);
+        connections_.erase(connection);
     go_on();
-}
-
-/// A number that nobody has.
-NodeListener::Connection NodeListener::make_place()
-{
-    if (free_.empty()) {
-        connections_.emplace_back();
-        free_.reserve(connections_.capacity()); // so that release() cannot fail
-        free_.push_back(static_cast<Connection>(connections_.size() - 1));
-    }
-    return free_.back();
-}
-
-void NodeListener::release(Connection connection) noexcept
-{
-    connections_[connection].reset();
-    free_.push_back(connection);
 }
 
 /// False if it cannot be sent now.
@@ -84,7 +67,7 @@ bool NodeListener::hand_over(const NodeScheduler::Assignment& assignment, Clock:
 {
     const auto [connection, worker] = assignment;
     const bool is_sent = carriers_.at(worker)->carry(shared_from_this(), key_, connection,
-                                                     connections_[connection].get());
+                                                     connections_.at(connection).get());
     if (!is_sent)
         scheduler_.on_answer(worker, connection, Answer::unsent, now);
     return is_sent;
@@ -132,12 +115,12 @@ void NodeListener::wait()
 
 std::error_code NodeListener::accept_one()
 {
-    const auto place = make_place();
+    sys::UniqueFd connection;
     sys::SocketAddress peer;
-    const auto error = sys::accept_connection(socket_.native_handle(), connections_[place], peer);
+    const auto error = sys::accept_connection(socket_.native_handle(), connection, peer);
     if (!error) {
-        free_.pop_back();
-        scheduler_.offer(place);
+        connections_.emplace(++last_connection_, std::move(connection));
+        scheduler_.offer(last_connection_);
     }
     return error;
 }
@@ -232,8 +215,7 @@ std::size_t NodeListener::drop_waiting()
 {
     const auto dropped = scheduler_.waiting();
     wake_.cancel();
-    for (auto& connection : connections_)
-        connection.reset();
+    connections_.clear();
     return dropped;
 }
 

@@ -17,7 +17,6 @@
 #include <string>
 #include <system_error>
 #include <unordered_map>
-#include <vector>
 
 namespace usher {
 
@@ -101,8 +100,6 @@ private:
                                  Clock::time_point now);
     void go_on();
     void look_again(Clock::time_point now);
-    [[nodiscard]] Connection make_place();
-    void release(Connection connection) noexcept;
 
     boost::asio::posix::stream_descriptor socket_;
     boost::asio::steady_timer pause_; ///< until there may be descriptors again
@@ -112,8 +109,8 @@ private:
 
     NodeScheduler scheduler_;
     std::unordered_map<std::uint64_t, Carrier*> carriers_;
-    std::vector<sys::UniqueFd> connections_; ///< by number
-    std::vector<Connection> free_;           ///< numbers nobody has; room for all
+    std::unordered_map<Connection, sys::UniqueFd> connections_;
+    Connection last_connection_ = 0;
 
     AcceptBudget budget_;
     AcceptThrottle throttle_;

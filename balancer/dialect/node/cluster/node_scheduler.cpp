@@ -60,9 +60,7 @@ bool NodeScheduler::may_take(const Member& member, Clock::time_point now) const 
 
 bool NodeScheduler::has_room(Clock::time_point now) const noexcept
 {
-    const auto was_refused = [now](const Waiting& waiting) {
-        return !waiting.refused_by.empty() || waiting.not_before > now;
-    };
+    const auto was_refused = [](const Waiting& waiting) { return !waiting.refused_by.empty(); };
     return waiting_.size() < most_refused && std::ranges::all_of(waiting_, was_refused) &&
            std::ranges::any_of(members_,
                                [&](const Member& member) { return may_take(member, now); });
@@ -86,16 +84,7 @@ NodeScheduler::Member* NodeScheduler::pick(const Waiting& waiting, Clock::time_p
     return best;
 }
 
-bool NodeScheduler::is_refused_by_all(const Waiting& waiting) const noexcept
-{
-    return !waiting.refused_by.empty() && std::ranges::all_of(members_, [&](const Member& member) {
-        return !member.active || waiting.was_refused_by(member.worker);
-    });
-}
-
-/// For a connection that some have refused, and that those who have not cannot take now: they may
-/// never, if they hang, and whoever is full tells nobody when that changes.
-void NodeScheduler::forgive_in_time(Waiting& waiting, Clock::time_point now) const
+void NodeScheduler::forgive_in_time(Waiting& waiting, Clock::time_point now)
 {
     if (waiting.refused_by.empty())
         return;
@@ -111,16 +100,6 @@ void NodeScheduler::forgive_in_time(Waiting& waiting, Clock::time_point now) con
 std::optional<NodeScheduler::Assignment> NodeScheduler::next(Clock::time_point now)
 {
     for (auto waiting = waiting_.begin(); waiting != waiting_.end(); ++waiting) {
-        if (waiting->not_before > now)
-            continue;
-        if (is_refused_by_all(*waiting)) {
-            // Whoever is full tells nobody when that changes.
-            waiting->refused_by.clear();
-            waiting->forgiven_at = {};
-            waiting->not_before =
-                now + doubled(first_refusal_pause, ++waiting->rounds, longest_refusal_pause);
-            continue;
-        }
         auto* member = pick(*waiting, now);
         if (member == nullptr) {
             forgive_in_time(*waiting, now);
@@ -184,10 +163,8 @@ NodeScheduler::wake_at(Clock::time_point now) const noexcept
         if (time > now && (!first || time < *first))
             first = time;
     };
-    for (const auto& waiting : waiting_) {
-        consider(waiting.not_before);
+    for (const auto& waiting : waiting_)
         consider(waiting.forgiven_at);
-    }
     for (const auto& member : members_)
         if (member.active)
             consider(member.resting_until);

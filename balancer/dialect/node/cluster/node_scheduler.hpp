@@ -25,10 +25,11 @@ class NodeScheduler {
 public:
     using Clock = std::chrono::steady_clock;
     using Worker = std::uint64_t;
-    using Connection = std::uint32_t;
+    using Connection = std::uint64_t;
 
-    /// A connection that everybody has refused is offered again after this long, then after twice
-    /// as long, and so on.  So is one that some have refused, while the others cannot take any.
+    /// A connection that some have refused, while the others cannot take any, or are none, is
+    /// offered to all again after this long, then after twice as long, and so on: who hangs may
+    /// never take it, and who is full tells nobody when that changes.
     static constexpr std::chrono::milliseconds first_refusal_pause{10};
     static constexpr std::chrono::milliseconds longest_refusal_pause{1'000};
 
@@ -99,9 +100,8 @@ private:
 
         Connection connection = 0;
         std::vector<Worker> refused_by{};
-        unsigned rounds = 0; ///< how often everybody has refused it
-        Clock::time_point not_before{};
-        Clock::time_point forgiven_at{}; ///< refusals are forgotten then; nothing: not known yet
+        unsigned rounds = 0;             ///< how often its refusals were to be forgotten
+        Clock::time_point forgiven_at{}; ///< they are forgotten then; nothing: not known yet
     };
 
     struct Member {
@@ -115,8 +115,7 @@ private:
 
     [[nodiscard]] bool may_take(const Member& member, Clock::time_point now) const noexcept;
     [[nodiscard]] Member* pick(const Waiting& waiting, Clock::time_point now) noexcept;
-    [[nodiscard]] bool is_refused_by_all(const Waiting& waiting) const noexcept;
-    void forgive_in_time(Waiting& waiting, Clock::time_point now) const;
+    static void forgive_in_time(Waiting& waiting, Clock::time_point now);
     [[nodiscard]] Member* find(Worker worker) noexcept;
     void forget_the_done() noexcept;
 

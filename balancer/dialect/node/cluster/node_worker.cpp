@@ -70,11 +70,10 @@ bool NodeWorker::drain(std::chrono::milliseconds)
 
 bool NodeWorker::answer(std::string json, int fd)
 {
-    if (!send(std::move(json), fd))
-        return false;
-    if (fd >= 0)
-        unacknowledged_.push_back(0);
-    return true;
+    const bool is_sent = send(std::move(json), fd);
+    if (is_sent && fd >= 0)
+        offers_.push_back({});
+    return is_sent;
 }
 
 void NodeWorker::finish()
@@ -91,7 +90,6 @@ void NodeWorker::finish()
 void NodeWorker::give_back()
 {
     offers_.clear();
-    unacknowledged_.clear();
     cluster_.lose(*this);
 }
 
@@ -159,14 +157,17 @@ bool NodeWorker::carry(const std::shared_ptr<NodeListener>& listener, std::strin
     if (!channel_->send(codec_.encode_connection(key, last_seq_ + 1), fd))
         return false;
     offers_.push_back({.seq = ++last_seq_, .listener = listener, .connection = connection});
-    unacknowledged_.push_back(last_seq_);
     return true;
 }
 
 void NodeWorker::on_frame(std::string_view message)
 {
     const auto self = shared_from_this();
-    std::visit([this](const auto& decoded) { on_message(decoded); }, codec_.decode(message));
+    const auto decoded = codec_.decode(message);
+    const bool is_answer = std::holds_alternative<node::HandleReply>(decoded) ||
+                           std::holds_alternative<node::ConnectionReply>(decoded);
+    if (is_answer || !finished_)
+        std::visit([this](const auto& what) { on_message(what); }, decoded);
 }
 
 void NodeWorker::on_end()
@@ -193,8 +194,6 @@ void NodeWorker::leave(std::string reason)
 
 void NodeWorker::on_message(const node::Online&)
 {
-    if (finished_)
-        return;
     observer_->on_online();
     if (is_ready_early())
         on_message(node::Listening{});
@@ -203,14 +202,12 @@ void NodeWorker::on_message(const node::Online&)
 void NodeWorker::on_message(const node::QueryServer& query)
 {
     // One that was told to end gets no answer, as from Node's primary.
-    if (!leaving_ && !finished_)
+    if (!leaving_)
         cluster_.query(*this, query.request);
 }
 
 void NodeWorker::on_message(const node::Listening&)
 {
-    if (finished_)
-        return;
     hear();
     observer_->on_ready();
 }
@@ -253,17 +250,16 @@ void NodeWorker::on_message(const node::ExitedAfterDisconnect& exit)
 void NodeWorker::on_message(const node::HandleReply& reply)
 {
     // They come in the order in which descriptors were sent.
-    if (unacknowledged_.empty())
+    const auto offer = std::ranges::find(offers_, false, &Offer::arrived);
+    if (offer == offers_.end())
         return on_broken("acknowledged a descriptor that it was not sent");
-    const auto offer = std::ranges::find(offers_, unacknowledged_.front(), &Offer::seq);
-    unacknowledged_.pop_front();
-    if (offer == offers_.end()) // a server's socket
-        return;
     offer->arrived = reply.arrived;
-    if (reply.arrived)
+    if (reply.arrived && offer->seq != 0)
         return;
     const auto undelivered = std::move(*offer);
     offers_.erase(offer);
+    if (undelivered.seq == 0) // a server's socket, of which nothing more is heard
+        return;
     if (!std::exchange(told_undelivered_, true))
         cluster_.report_undelivered(slot_);
     if (undelivered.listener)
@@ -287,8 +283,6 @@ void NodeWorker::on_message(const node::SocketQuestion& question)
 
 void NodeWorker::on_message(const node::UserMessage& message)
 {
-    if (finished_)
-        return;
     hear();
     observer_->on_message(message.text);
     if (message.text == "\"ready\"")

@@ -77,12 +77,12 @@ public:
     [[nodiscard]] std::optional<Figures> figures() const noexcept override;
 
 private:
-    /// A connection that was sent and not answered.
+    /// What was sent with a descriptor and not answered: a connection, or a server's socket.
     struct Offer {
-        std::uint64_t seq;
-        std::shared_ptr<NodeListener> listener; ///< null: it is a probe
-        NodeListener::Connection connection;
-        bool arrived = false; ///< acknowledged
+        std::uint64_t seq = 0;                    ///< 0: a socket
+        std::shared_ptr<NodeListener> listener{}; ///< null: a probe, or a socket
+        NodeListener::Connection connection = 0;
+        bool arrived = false; ///< acknowledged, which answers for a socket
     };
 
     [[nodiscard]] bool carry(const std::shared_ptr<NodeListener>& listener, std::string_view key,
@@ -120,9 +120,8 @@ private:
     std::shared_ptr<NodeChannel> channel_;
     WorkerLink::Observer* observer_ = nullptr;
 
-    std::deque<Offer> offers_;
+    std::deque<Offer> offers_; ///< in the order in which they were sent
     std::uint64_t last_seq_ = 0;
-    std::deque<std::uint64_t> unacknowledged_; ///< of what was sent with a descriptor; 0: a socket
     std::vector<std::shared_ptr<const ProgramMessage>> held_; ///< until its program hears
     std::size_t held_bytes_ = 0;
     std::uint64_t accepted_ = 0;

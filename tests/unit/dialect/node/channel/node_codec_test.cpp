@@ -140,6 +140,19 @@ TEST_CASE("the program's messages are shown as JSON where that can say them")
     CHECK(cut.ends_with("x... (a message of 100006 bytes)"));
 }
 
+TEST_CASE("a long message of Node's own is read whole, and one with a descriptor is shown in part")
+{
+    const std::string path(5'000, 'x');
+    const auto query = as<QueryServer>(v8_of_json(
+        R"({"cmd":"NODE_CLUSTER","act":"queryServer","seq":7,"addressType":-1,"port":-1,)"
+        R"("address":"/)" +
+        path + "\"}"));
+    CHECK(query.request.address == "/" + path);
+    const auto handle = as<Handle>(
+        v8_of_json(R"({"cmd":"NODE_HANDLE","type":"net.Socket","msg":")" + path + "\"}"));
+    CHECK(handle.message.text.ends_with(" bytes)"));
+}
+
 TEST_CASE("what cannot be read is malformed")
 {
     for (const auto& payload : {""s, "\xff"s, "\xff\x0f"s, "{}"s, "\xff\x0c\"\1a"s,
