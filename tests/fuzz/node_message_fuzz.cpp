@@ -48,8 +48,7 @@ void check(const node::QueryServer& query)
     if (!request.fault.empty())
         return;
     require(request.port >= -1 && request.port <= 65'535 && request.fd >= -1);
-    const node::SocketName name{.address = request.address.value_or("")};
-    require_json(node::encode_answer(request.seq, request.identity(), 0, request.data, name));
+    require_json(node::encode_answer(request.seq, request.identity(), 0, request.data));
     require_json(node::encode_with_handle(node::encode_answer(request.seq, "1", 0, request.data)));
 }
 

@@ -28,11 +28,6 @@ constexpr std::size_t read_size = 64UL * 1024;
 /// Too many descriptors are under way (ETOOMANYREFS): no event tells when that changes.
 constexpr std::chrono::milliseconds retry_interval{10};
 
-std::span<const std::byte> bytes_of(std::string_view text)
-{
-    return std::as_bytes(std::span{text});
-}
-
 } // namespace
 
 NodeChannel::NodeChannel(const asio::any_io_executor& executor, sys::UniqueFd socket,
@@ -110,16 +105,8 @@ bool NodeChannel::send(std::string_view message, int fd)
     if (!is_open())
         return true; // its end is noticed elsewhere
     std::size_t sent = 0;
-    std::error_code error;
-    if (unsent_.empty()) {
-        error = sys::send_stream(socket_.native_handle(), bytes_of(message), fd, sent);
-        if (sent == message.size())
-            return true;
-        if (error && !sys::is_back_pressure(error)) {
-            give_up();
-            return true;
-        }
-    }
+    if (unsent_.empty() && (!write(message, fd, sent) || sent == message.size()))
+        return true;
     if (unsent_bytes_ + cost_of(message) > most_unsent + reserve)
         return false;
 
@@ -132,7 +119,6 @@ bool NodeChannel::send(std::string_view message, int fd)
     }
     unsent_bytes_ += cost_of(message);
     unsent_.push_back(std::move(rest));
-    wait_to_write(error);
     return true;
 }
 
@@ -151,32 +137,37 @@ void NodeChannel::wait_to_write(std::error_code reason)
     retry_.async_wait(on_ready);
 }
 
+/// Sends the beginning of `bytes`, and waits until the rest can follow.  False if nobody reads it.
+bool NodeChannel::write(std::string_view bytes, int fd, std::size_t& sent)
+{
+    const auto error =
+        sys::send_stream(socket_.native_handle(), std::as_bytes(std::span{bytes}), fd, sent);
+    if (error && !sys::is_back_pressure(error)) {
+        // Whoever reads here finds the end then, behind what the worker wrote; one that has only
+        // shut down its side for reading would go unnoticed otherwise.
+        ::shutdown(socket_.native_handle(), SHUT_RDWR);
+        return false;
+    }
+    if (sent < bytes.size())
+        wait_to_write(error);
+    return true;
+}
+
 void NodeChannel::write_more()
 {
     while (!unsent_.empty()) {
         auto& first = unsent_.front();
         std::size_t sent = 0;
-        const auto error = sys::send_stream(
-            socket_.native_handle(), bytes_of(std::string_view{first.message}.substr(first.done)),
-            first.fd.get(), sent);
-        if (error && !sys::is_back_pressure(error))
-            return give_up();
-        if (error)
-            return wait_to_write(error);
-        first.fd.reset();
+        if (!write(std::string_view{first.message}.substr(first.done), first.fd.get(), sent))
+            return;
+        if (sent > 0)
+            first.fd.reset(); // it went with the first byte
         first.done += sent;
         if (first.done < first.message.size())
-            continue;
+            return;
         unsent_bytes_ -= cost_of(first.message);
         unsent_.pop_front();
     }
-}
-
-/// The worker reads nothing any more.  Whoever reads here finds the end then, behind what it wrote;
-/// one that has only shut down its side for reading would go unnoticed otherwise.
-void NodeChannel::give_up() noexcept
-{
-    ::shutdown(socket_.native_handle(), SHUT_RDWR);
 }
 
 void NodeChannel::close() noexcept

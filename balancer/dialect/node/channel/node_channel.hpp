@@ -85,7 +85,7 @@ private:
     [[nodiscard]] bool read_some(std::size_t most);
     void wait_to_write(std::error_code reason);
     void write_more();
-    void give_up() noexcept;
+    [[nodiscard]] bool write(std::string_view bytes, int fd, std::size_t& sent);
 
     boost::asio::posix::stream_descriptor socket_;
     boost::asio::steady_timer retry_;

@@ -13,6 +13,8 @@
 #include <tuple>
 #include <utility>
 
+#include <sys/socket.h>
+
 namespace usher {
 
 namespace {
@@ -211,7 +213,7 @@ node::Message decode_internal(const Json& json, const std::string& command)
     if (command == "NODE_HANDLE") {
         const auto& inner = member(json, "msg");
         if (inner.is_object() && member(inner, "cmd") == "NODE_CLUSTER")
-            throw Refused{std::string{node::hands_out_reason}};
+            throw Refused{"it hands out a connection, as only a primary does"};
         return node::Handle{user_message(text_of(inner))};
     }
     const auto key = text_of(member(json, "key"));
@@ -309,10 +311,12 @@ node::Message decode_valid(std::string_view text)
     Scanner scanner;
     if (!Json::sax_parse(text, &scanner))
         return node::Malformed{"it is not JSON"};
-    if (!node::is_internal(scanner.command()) || scanner.is_too_deep())
+    const auto& command = scanner.command();
+    const bool is_nodes_own = command.starts_with("NODE_") && command != "NODE_";
+    if (!is_nodes_own || scanner.is_too_deep())
         return user_message(text);
     try {
-        return decode_internal(Json::parse(text), scanner.command());
+        return decode_internal(Json::parse(text), command);
     } catch (const Refused& refused) {
         return node::Malformed{refused.reason};
     }
@@ -378,13 +382,22 @@ std::string cut_short(std::string_view text, std::size_t size)
     return fmt::format("{}... {}", text, size_note(size));
 }
 
-std::string encode_answer(std::uint64_t ack, std::string_view key, int error, std::string_view data,
-                          const std::optional<SocketName>& name)
+std::string host_of(const sys::SocketAddress& address)
 {
+    auto text = address.to_string();
+    text.resize(text.rfind(':'));
+    return text.starts_with('[') ? text.substr(1, text.size() - 2) : text;
+}
+
+std::string encode_answer(std::uint64_t ack, std::string_view key, int error, std::string_view data,
+                          const sys::SocketAddress& name)
+{
+    const bool v6 = name.family() == AF_INET6;
     const auto sockname =
-        name ? fmt::format(R"(,"sockname":{{"address":{},"family":"{}","port":{}}})",
-                           json_text(name->address), name->v6 ? "IPv6" : "IPv4", name->port)
-             : "";
+        v6 || name.family() == AF_INET
+            ? fmt::format(R"(,"sockname":{{"address":{},"family":"{}","port":{}}})",
+                          json_text(host_of(name)), v6 ? "IPv6" : "IPv4", name.port())
+            : "";
     return fmt::format(
         R"({{"cmd":"NODE_CLUSTER","errno":{},"key":{},"ack":{},"data":{}{},"seq":0}})", -error,
         json_text(key), ack, data, sockname);
@@ -400,11 +413,6 @@ std::string encode_connection(std::string_view key, std::uint64_t seq)
 {
     return encode_with_handle(
         fmt::format(R"({{"cmd":"NODE_CLUSTER","act":"newconn","key":"{}","seq":{}}})", key, seq));
-}
-
-std::string encode_disconnect()
-{
-    return R"({"cmd":"NODE_CLUSTER","act":"disconnect","seq":0})";
 }
 
 std::string encode_ack(std::uint64_t ack)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/sys/socket/socket_address.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -94,18 +96,6 @@ using Message = std::variant<Online, QueryServer, Listening, ConnectionReply, Cl
                              ExitedAfterDisconnect, HandleReply, Handle, SocketQuestion,
                              UserMessage, Ignored, Malformed>;
 
-/// Names of Node's own commands begin so, and are longer.
-inline constexpr std::string_view internal_prefix = "NODE_";
-
-[[nodiscard]] constexpr bool is_internal(std::string_view command) noexcept
-{
-    return command.starts_with(internal_prefix) && command.size() > internal_prefix.size();
-}
-
-/// Why a worker must not send what its own primary would.
-inline constexpr std::string_view hands_out_reason =
-    "it hands out a connection, as only a primary does";
-
 /// Reads one message.  Never throws for what is in it: that is Malformed.
 [[nodiscard]] Message decode(std::string_view text);
 
@@ -130,19 +120,15 @@ struct CommonForms {
 /// The beginning of `text`, which is UTF-8, and the note that the whole has `size` bytes.
 [[nodiscard]] std::string cut_short(std::string_view text, std::size_t size);
 
-// All that follow are JSON on one line, without its end.
+// All that is encoded is JSON on one line, without its end.
 
-/// Where a server listens, as the worker shall see it.
-struct SocketName {
-    std::string address;
-    bool v6 = false;
-    std::uint16_t port = 0;
-};
+/// The address without the port, as Node writes it.
+[[nodiscard]] std::string host_of(const sys::SocketAddress& address);
 
-/// The answer to a server request.  `error` is 0 or an errno; `data` JSON.
+/// The answer to a server request.  `error` is 0 or an errno; `data` JSON; `name` is where the
+/// server listens, as far as the worker shall see it.
 [[nodiscard]] std::string encode_answer(std::uint64_t ack, std::string_view key, int error,
-                                        std::string_view data,
-                                        const std::optional<SocketName>& name = {});
+                                        std::string_view data, const sys::SocketAddress& name = {});
 
 /// `message` as it goes with the descriptor of a stream or datagram socket.
 [[nodiscard]] std::string encode_with_handle(std::string_view message, bool datagram = false);
@@ -150,7 +136,9 @@ struct SocketName {
 /// Goes with a connection for the server `key`.
 [[nodiscard]] std::string encode_connection(std::string_view key, std::uint64_t seq);
 
-[[nodiscard]] std::string encode_disconnect();
+inline constexpr std::string_view disconnect =
+    R"({"cmd":"NODE_CLUSTER","act":"disconnect","seq":0})";
+
 [[nodiscard]] std::string encode_ack(std::uint64_t ack);
 [[nodiscard]] std::string encode_handle_ack(bool arrived);
 

@@ -15,14 +15,10 @@ namespace {
 
 constexpr char32_t replacement = 0xfffd;
 
-constexpr bool is_high_surrogate(char32_t unit) noexcept
+/// Which half of a character the unit is of UTF-16: 0xd800 the first, 0xdc00 the second.
+constexpr char32_t half(char32_t unit) noexcept
 {
-    return unit >= 0xd800 && unit < 0xdc00;
-}
-
-constexpr bool is_low_surrogate(char32_t unit) noexcept
-{
-    return unit >= 0xdc00 && unit < 0xe000;
+    return unit & 0xfffffc00;
 }
 
 std::string utf8(char32_t c)
@@ -169,10 +165,10 @@ private:
         put("\"");
         for (std::size_t at = 0; at < units.size() && is_done(); at += width) {
             auto c = unit(at);
-            if (is_high_surrogate(c) && is_low_surrogate(unit(at + width))) {
+            if (half(c) == 0xd800 && half(unit(at + width)) == 0xdc00) {
                 at += width;
                 c = 0x10000 + ((c - 0xd800) << 10) + (unit(at) - 0xdc00);
-            } else if (is_high_surrogate(c) || is_low_surrogate(c)) {
+            } else if (half(c) == 0xd800 || half(c) == 0xdc00) {
                 c = replacement;
             }
             put(escape(utf8(c)));

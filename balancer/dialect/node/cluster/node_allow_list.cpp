@@ -39,7 +39,7 @@ NodeAllowList::NodeAllowList(const PoolConfig& config, const HostAddresses& name
         case ListenAddress::Kind::host:
             places_.push_back({.hosts = {where.host}, .port = where.port});
             for (const auto& address : names.of(where.host, where.port))
-                places_.back().hosts.insert(host_of(address));
+                places_.back().hosts.insert(node::host_of(address));
             break;
         case ListenAddress::Kind::unix_path:
             places_.push_back({.path = std::filesystem::absolute(where.path).lexically_normal()});
@@ -73,13 +73,6 @@ bool NodeAllowList::is_listed(const ServerRequest& request) const
         return request.port == place.port &&
                (place.everywhere || place.hosts.contains(request.address.value_or("::")));
     });
-}
-
-std::string host_of(const sys::SocketAddress& address)
-{
-    auto text = address.to_string();
-    text.resize(text.rfind(':'));
-    return text.starts_with('[') ? text.substr(1, text.size() - 2) : text;
 }
 
 std::string describe(const ServerRequest& request)

@@ -4,7 +4,6 @@
 #include "balancer/config/config.hpp"
 #include "balancer/dialect/node/channel/node_message.hpp"
 #include "balancer/listen/host_addresses.hpp"
-#include "common/sys/socket/socket_address.hpp"
 
 #include <set>
 #include <string>
@@ -39,9 +38,6 @@ private:
     std::vector<Place> places_; ///< none: no limit
     std::string other_user_;    ///< whom the workers run as, if that is not who usher is
 };
-
-/// The address without the port, as Node writes it.
-[[nodiscard]] std::string host_of(const sys::SocketAddress& address);
 
 /// How the log calls what `request` asks for: `127.0.0.1:8000`, `unix:/path`, `port 8000`.
 [[nodiscard]] std::string describe(const ServerRequest& request);

@@ -18,8 +18,6 @@
 #include <tuple>
 #include <utility>
 
-#include <netinet/in.h>
-
 namespace asio = boost::asio;
 
 namespace usher {
@@ -42,9 +40,7 @@ NodeConfig::Policy effective_policy(const PoolConfig& config)
     constexpr const char* name = "NODE_CLUSTER_SCHED_POLICY";
     const auto found = config.env.find(name);
     const char* const own = std::getenv(name);
-    const std::string_view text = found != config.env.end() ? std::string_view{found->second}
-                                  : own != nullptr          ? std::string_view{own}
-                                                            : std::string_view{};
+    const std::string text = found != config.env.end() ? found->second : own != nullptr ? own : "";
     return text == "none" ? NodeConfig::Policy::none : NodeConfig::Policy::round_robin;
 }
 
@@ -52,14 +48,6 @@ NodeConfig::Policy effective_policy(const PoolConfig& config)
 struct Denied {
     int error;
 };
-
-std::optional<node::SocketName> name_for_worker(const sys::SocketAddress& address)
-{
-    if (address.family() != AF_INET && address.family() != AF_INET6)
-        return std::nullopt;
-    return node::SocketName{
-        .address = host_of(address), .v6 = address.family() == AF_INET6, .port = address.port()};
-}
 
 } // namespace
 
@@ -114,12 +102,10 @@ NodeCluster::Server* NodeCluster::find(const ServerRequest& request) noexcept
 {
     const auto identity = request.identity();
     const auto same = std::ranges::find_if(servers_, [&](const Server& server) {
-        if (server.request.identity() == identity)
-            return true;
-        // One that the kernel has chosen the port of, and that is asked for by that port now.
-        auto chosen = server.request;
-        chosen.port = server.address.port();
-        return request.port > 0 && server.request.port == 0 && chosen.identity() == identity;
+        auto known = server.request;
+        if (request.port > 0) // the kernel may have chosen that one
+            known.port = server.address.port();
+        return known.identity() == identity;
     });
     return same == servers_.end() ? nullptr : &*same;
 }
@@ -200,7 +186,7 @@ void NodeCluster::serve(NodeWorker& worker, const ServerRequest& request)
     if (server.data == "null")
         server.data = request.data;
 
-    const auto name = server.listener ? name_for_worker(server.address) : std::nullopt;
+    const auto name = server.listener ? server.address : sys::SocketAddress{};
     const auto answer = node::encode_answer(request.seq, server.key, 0, server.data, name);
     if (!server.listener) {
         const int fd = socket_for(server, worker.slot());

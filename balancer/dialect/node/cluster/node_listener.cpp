@@ -128,30 +128,27 @@ std::error_code NodeListener::accept_one()
 void NodeListener::accept_batch()
 {
     const auto now = Clock::now();
-    const auto limit = budget_.limit();
     std::size_t accepted = 0;
-    bool drained = false;
-    for (std::size_t attempts = 0; attempts < limit; ++attempts) {
-        if (!scheduler_.has_room(now)) {
-            budget_.on_batch(accepted, false);
-            return look_again(now); // and go_on() comes with the next answer
-        }
-        const auto error = accept_one();
-        if (error && sys::is_accept_noise(error))
-            continue;
-        if (error) {
-            drained = error == std::errc::operation_would_block;
-            if (!drained)
-                return pause(error);
+    std::error_code error;
+    bool has_room = true;
+    for (auto left = budget_.limit(); left > 0 && (!error || sys::is_accept_noise(error)); --left) {
+        has_room = scheduler_.has_room(now);
+        if (!has_room)
             break;
-        }
+        error = accept_one();
+        if (error)
+            continue;
         throttle_.on_success();
         ++accepted;
         deal(now);
     }
+    const bool drained = error == std::errc::operation_would_block;
+    if (error && !drained && !sys::is_accept_noise(error))
+        return pause(error);
     budget_.on_batch(accepted, drained);
     look_again(now);
-    wait();
+    if (has_room) // else go_on() comes with the next answer
+        wait();
 }
 
 void NodeListener::pause(std::error_code error)

@@ -42,12 +42,13 @@ int option_of(int fd, int option)
     return value;
 }
 
-sys::SocketAddress bound_address(const sys::UniqueFd& socket)
+/// With the address at which `fd` is bound.
+ListeningSocket with_address(sys::UniqueFd fd)
 {
-    sys::SocketAddress result;
-    if (const auto error = sys::read_bound_address(socket.get(), result))
+    ListeningSocket socket{.fd = std::move(fd), .address = {}, .file = {}};
+    if (const auto error = sys::read_bound_address(socket.fd.get(), socket.address))
         throw std::system_error{error};
-    return result;
+    return socket;
 }
 
 ListeningSocket open_at(const sys::SocketAddress& address, const ServerRequest& request,
@@ -64,8 +65,7 @@ ListeningSocket open_at(const sys::SocketAddress& address, const ServerRequest& 
     sys::UniqueFd fd;
     if (const auto error = sys::open_bound_socket(address, options, fd))
         throw std::system_error{error};
-    const auto bound = bound_address(fd);
-    return {.fd = std::move(fd), .address = bound, .file = {}};
+    return with_address(std::move(fd));
 }
 
 sys::SocketAddress parse_numeric(const std::string& host, int port)
@@ -171,8 +171,7 @@ ListeningSocket adopt_inherited(const ServerRequest& request, unsigned backlog)
     if (!fd || (!datagram && ::listen(fd.get(), static_cast<int>(backlog)) < 0) ||
         ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK) < 0)
         sys::throw_last_error("listen");
-    const auto bound = bound_address(fd);
-    return {.fd = std::move(fd), .address = bound, .file = {}};
+    return with_address(std::move(fd));
 }
 
 } // namespace

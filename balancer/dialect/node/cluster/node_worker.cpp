@@ -64,7 +64,7 @@ void NodeWorker::detach() noexcept
 bool NodeWorker::drain(std::chrono::milliseconds)
 {
     if (!std::exchange(leaving_, true)) // else it knows
-        send(node::encode_disconnect());
+        send(std::string{node::disconnect});
     return false;
 }
 
@@ -274,11 +274,6 @@ void NodeWorker::on_message(const node::Handle& handle)
     if (!arrived) // the worker sends it again
         return;
     on_message(node::UserMessage{handle.message.text + ", with a descriptor, which was closed"});
-}
-
-void NodeWorker::on_message(const node::SocketQuestion& question)
-{
-    send(question.answer);
 }
 
 void NodeWorker::on_message(const node::UserMessage& message)

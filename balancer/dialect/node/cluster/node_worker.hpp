@@ -100,7 +100,7 @@ private:
     void on_message(const node::ExitedAfterDisconnect& exit);
     void on_message(const node::HandleReply& reply);
     void on_message(const node::Handle& handle);
-    void on_message(const node::SocketQuestion& question);
+    void on_message(const node::SocketQuestion& question) { send(question.answer); }
     void on_message(const node::UserMessage& message);
     void on_message(const node::Ignored&) {}
     void on_message(const node::Malformed& bad);

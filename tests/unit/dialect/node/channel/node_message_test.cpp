@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cerrno>
 #include <string>
 #include <variant>
@@ -268,7 +269,8 @@ TEST_CASE("what cannot be read is malformed, and nothing throws")
 
 TEST_CASE("answers are one line each, and errors are negative numbers")
 {
-    CHECK(encode_answer(7, "1", 0, "null", SocketName{.address = "::", .v6 = true, .port = 80}) ==
+    constexpr std::array<std::uint8_t, 16> any{};
+    CHECK(encode_answer(7, "1", 0, "null", sys::SocketAddress::ipv6(any, 80, 0)) ==
           R"({"cmd":"NODE_CLUSTER","errno":0,"key":"1","ack":7,"data":null,)"
           R"("sockname":{"address":"::","family":"IPv6","port":80},"seq":0})");
     CHECK(encode_answer(7, "", EADDRINUSE, "null") ==
