@@ -53,11 +53,7 @@ std::size_t ListenFdsIntake::Seat::waiting() const noexcept
 
 ListenFdsIntake::ListenFdsIntake(asio::any_io_executor executor, const PoolConfig& config,
                                  EventBus& events)
-    : executor_{std::move(executor)},
-      pool_{config.name},
-      share_{config.share},
-      longest_restart_delay_{config.restart.longest_delay},
-      events_{events, {.pool = config.name}}
+    : executor_{std::move(executor)}, config_{config}, events_{events, {.pool = config.name}}
 {
 }
 
@@ -65,11 +61,11 @@ ListenerChange ListenFdsIntake::prepare(const PoolConfig& next, SocketSource& so
 {
     ListenerChange change;
     if (!places_.empty()) {
-        if (next.share != share_ || !are_the_same(listen_, next.listen))
+        if (next.share != config_.share || !are_the_same(config_.listen, next.listen))
             throw std::runtime_error{
                 fmt::format("the listeners of pool \"{}\" cannot change while usher runs, because "
                             "its dialect is listen-fds; restart usher",
-                            pool_)};
+                            next.name)};
         return change;
     }
     const auto use = next.share ? SocketUse::listen : SocketUse::share;
@@ -80,8 +76,7 @@ ListenerChange ListenFdsIntake::prepare(const PoolConfig& next, SocketSource& so
 
 void ListenFdsIntake::commit(const PoolConfig& next, ListenerChange change)
 {
-    listen_ = next.listen;
-    longest_restart_delay_ = next.restart.longest_delay;
+    config_ = next;
     for (auto& place : places_) {
         if (place.group)
             place.group->set_backlog(next.backlog);
@@ -198,7 +193,7 @@ void ListenFdsIntake::release(Seat& seat)
 void ListenFdsIntake::look_after(Seat& seat)
 {
     seat.abandoned = std::make_unique<boost::asio::steady_timer>(
-        executor_, longest_restart_delay_ + std::chrono::seconds{1});
+        executor_, config_.restart.longest_delay + std::chrono::seconds{1});
     seat.abandoned->async_wait([this, &seat](const boost::system::error_code& cancelled) {
         if (cancelled || closed_ || seat.taken)
             return;

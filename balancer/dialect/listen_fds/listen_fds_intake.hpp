@@ -8,7 +8,6 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -78,11 +77,8 @@ private:
     void steer() noexcept;
 
     boost::asio::any_io_executor executor_;
-    std::string pool_;
-    bool share_;
-    std::chrono::milliseconds longest_restart_delay_;
+    PoolConfig config_; ///< as `places_` are
     EventSource events_;
-    std::vector<ListenConfig> listen_; ///< as `places_` are
     std::vector<Place> places_;
     std::vector<std::unique_ptr<Seat>> seats_;
     const Seat* last_active_ = nullptr; ///< or null

@@ -53,14 +53,14 @@ void NativeLink::start(pid_t process, Observer& observer)
     worker_control_.reset();
     control_->start([this](const wire::ControlMessage& message) { on_message(message); });
     for (const auto& socket : handoff_->sockets())
-        watch(socket);
+        watch(socket.master_end());
 }
 
-/// Tells when it, or our other side of it, has been shut down.
-void NativeLink::watch(const HandoffSocket& socket)
+/// Tells when `socket`, our end, or the worker's has been shut down.
+void NativeLink::watch(int socket)
 {
     auto& watched = watched_.emplace_back(executor_);
-    watched.assign(socket.master_end());
+    watched.assign(socket);
     // EPOLLHUP ends a wait for errors.  The master's end is shut for reading from its birth, so the
     // other half makes it one (unix_dgram_poll() in the kernel).
     watched.async_wait(

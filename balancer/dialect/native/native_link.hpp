@@ -6,7 +6,6 @@
 #include "balancer/dialect/worker_link.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
 #include "balancer/dispatch/handoff_channel.hpp"
-#include "balancer/dispatch/handoff_socket.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/wire/control.hpp"
 
@@ -68,7 +67,7 @@ protected:
 private:
     void on_message(const wire::ControlMessage& message);
     void on_hello(const wire::Hello& hello);
-    void watch(const HandoffSocket& socket);
+    void watch(int socket);
 
     boost::asio::any_io_executor executor_;
     WorkerIdentity identity_;

@@ -54,17 +54,15 @@ struct Denied {
 NodeCluster::NodeCluster(asio::any_io_executor executor, EventBus& events, const PoolConfig& config)
     : executor_{std::move(executor)},
       events_{events, {.pool = config.name}},
-      pool_{config.name},
-      policy_{effective_policy(config)},
-      window_{config.node.window},
-      backlog_{config.backlog}
+      config_{config},
+      policy_{effective_policy(config)}
 {
 }
 
 ListenerChange NodeCluster::prepare(const PoolConfig& next, SocketSource& sockets) const
 {
     if (effective_policy(next) != policy_)
-        throw std::runtime_error{"the node policy of pool \"" + pool_ +
+        throw std::runtime_error{"the node policy of pool \"" + next.name +
                                  "\" cannot change while usher runs; restart usher"};
     std::ignore = NodeAllowList{next, sockets.hosts};
     return {.added = {}, .names = sockets.hosts};
@@ -78,12 +76,11 @@ std::shared_ptr<WorkerLink> NodeCluster::connect(std::shared_ptr<const PoolConfi
 
 void NodeCluster::commit(const PoolConfig& next, ListenerChange change)
 {
-    window_ = next.node.window;
-    backlog_ = next.backlog;
+    config_ = next;
     allowed_ = NodeAllowList{next, change.names};
     for (const auto& server : servers_)
         if (server.listener)
-            server.listener->set_window(window_);
+            server.listener->set_window(next.node.window);
 }
 
 NodeConfig::Policy NodeCluster::policy_for(const ServerRequest& request) const noexcept
@@ -118,7 +115,7 @@ int NodeCluster::socket_for(Server& server, unsigned slot)
     if (!socket) {
         auto request = server.request;
         request.port = server.address.port();
-        socket = open_node_socket(request, SocketUse::share, backlog_).fd;
+        socket = open_node_socket(request, SocketUse::share, config_.backlog).fd;
     }
     return socket.get();
 }
@@ -127,7 +124,7 @@ NodeCluster::Server& NodeCluster::open(const ServerRequest& request)
 {
     const auto policy = policy_for(request);
     const auto use = policy == NodeConfig::Policy::reuseport ? SocketUse::share : SocketUse::listen;
-    auto socket = open_node_socket(request, use, backlog_);
+    auto socket = open_node_socket(request, use, config_.backlog);
 
     constexpr std::size_t longest_name = 200; // of all that there can be
     Server server{.key = std::to_string(++last_key_),
@@ -138,8 +135,9 @@ NodeCluster::Server& NodeCluster::open(const ServerRequest& request)
                   .file = std::move(socket.file)};
     if (policy == NodeConfig::Policy::round_robin) {
         NodeListener::Observer& observer = *this;
-        server.listener = std::make_shared<NodeListener>(executor_, std::move(socket.fd), backlog_,
-                                                         server.key, window_, observer);
+        server.listener =
+            std::make_shared<NodeListener>(executor_, std::move(socket.fd), config_.backlog,
+                                           server.key, config_.node.window, observer);
     } else {
         const unsigned nobody = ~0U; // only holds the port
         server.shared.emplace(policy == NodeConfig::Policy::none ? 0 : nobody,
@@ -164,14 +162,14 @@ NodeCluster::Server& NodeCluster::server_for(const ServerRequest& request)
     if (auto* const found = find(request))
         return *found;
     if (const auto refusal = allowed_.refusal(request); !refusal.empty())
-        deny(EACCES, fmt::format("a worker of pool \"{}\" may not listen on {}, because {}", pool_,
-                                 describe(request), refusal));
+        deny(EACCES, fmt::format("a worker of pool \"{}\" may not listen on {}, because {}",
+                                 config_.name, describe(request), refusal));
     if (servers_.size() < most_servers)
         return open(request);
     if (!std::exchange(told_of_limit_, true))
         deny(EMFILE, fmt::format("the workers of pool \"{}\" want more than {} servers, so {} is "
                                  "refused, and so are others without further notice",
-                                 pool_, most_servers, describe(request)));
+                                 config_.name, most_servers, describe(request)));
     throw Denied{EMFILE};
 }
 

@@ -117,10 +117,8 @@ private:
 
     boost::asio::any_io_executor executor_;
     EventSource events_;
-    std::string pool_;
+    PoolConfig config_;
     NodeConfig::Policy policy_; ///< what is configured means here
-    unsigned window_;
-    unsigned backlog_;
     NodeAllowList allowed_;
     Servers servers_;
     std::uint64_t last_key_ = 0;
