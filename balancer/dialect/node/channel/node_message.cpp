@@ -243,39 +243,30 @@ constexpr node::CommonForms json_forms{.handle_ack = R"({"cmd":"NODE_HANDLE_ACK"
 /// Follows the parser through a message and keeps nothing but its command: most messages are the
 /// program's, and large ones must not cost more than their bytes.  nlohmann's parser with a
 /// callback would do as well, but walks a whole array at the end of every object in it.
-class Scanner final : public nlohmann::json_sax<Json> {
+class Scanner {
 public:
     /// The command; empty if the message has none that is a text.
     [[nodiscard]] const std::string& command() const noexcept { return command_; }
 
     [[nodiscard]] bool is_too_deep() const noexcept { return too_deep_; }
 
-    bool null() override { return value(); }
-    bool boolean(bool /*value*/) override { return value(); }
-    bool number_integer(number_integer_t /*value*/) override { return value(); }
-    bool number_unsigned(number_unsigned_t /*value*/) override { return value(); }
-    bool number_float(number_float_t /*value*/, const string_t& /*text*/) override
-    {
-        return value();
-    }
-    bool string(string_t& text) override { return value(text); }
-    bool binary(binary_t& /*value*/) override { return false; } // JSON has none
+    bool null() { return value(); }
+    bool boolean(bool /*value*/) { return value(); }
+    bool number_integer(std::int64_t /*value*/) { return value(); }
+    bool number_unsigned(std::uint64_t /*value*/) { return value(); }
+    bool number_float(double /*value*/, const std::string& /*text*/) { return value(); }
+    bool string(std::string& text) { return value(text); }
+    bool binary(const auto& /*value*/) { return false; } // JSON has none
+    bool start_object(std::size_t /*size*/) { return begin(); }
+    bool start_array(std::size_t /*size*/) { return begin(); }
+    bool end_object() { return end(); }
+    bool end_array() { return end(); }
+    bool parse_error(const auto&... /*where, what*/) { return false; }
 
-    bool start_object(std::size_t /*size*/) override { return begin(); }
-    bool start_array(std::size_t /*size*/) override { return begin(); }
-    bool end_object() override { return end(); }
-    bool end_array() override { return end(); }
-
-    bool key(string_t& key) override
+    bool key(std::string& key)
     {
         at_command_ = depth_ == 1 && key == "cmd";
         return true;
-    }
-
-    bool parse_error(std::size_t /*at*/, const std::string& /*token*/,
-                     const nlohmann::detail::exception& /*error*/) override
-    {
-        return false;
     }
 
 private:

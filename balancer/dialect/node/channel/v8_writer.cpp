@@ -31,55 +31,55 @@ void put_double(std::string& bytes, double value)
 }
 
 /// Follows the parser and writes what it reads.
-class Writer final : public nlohmann::json_sax<Json> {
+class Writer {
 public:
     /// `bytes` must outlive the writer.
     explicit Writer(std::string& bytes) : bytes_{bytes} {}
 
-    bool null() override { return put_tag(v8::null); }
-    bool boolean(bool value) override { return put_tag(value ? v8::yes : v8::no); }
+    bool null() { return put_tag(v8::null); }
+    bool boolean(bool value) { return put_tag(value ? v8::yes : v8::no); }
 
-    bool number_integer(number_integer_t value) override
+    bool number_integer(std::int64_t value)
     {
         put_v8_number(bytes_, value);
         return count();
     }
 
-    bool number_unsigned(number_unsigned_t value) override
+    bool number_unsigned(std::uint64_t value)
     {
-        constexpr number_unsigned_t most = std::numeric_limits<std::int64_t>::max();
+        constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
         return value <= most ? number_integer(static_cast<std::int64_t>(value))
                              : number_float(static_cast<double>(value), {});
     }
 
-    bool number_float(number_float_t value, const string_t& /*text*/) override
+    bool number_float(double value, const std::string& /*text*/)
     {
         put_double(bytes_, value);
         return count();
     }
 
-    bool string(string_t& value) override
+    bool string(std::string& value)
     {
         put_text(value);
         return count();
     }
 
-    bool binary(binary_t& /*value*/) override { return false; } // JSON has none
+    bool binary(const auto& /*value*/) { return false; } // JSON has none
 
-    bool start_object(std::size_t /*size*/) override
+    bool start_object(std::size_t /*size*/)
     {
         put_tag(v8::object);
         open_.emplace_back();
         return true;
     }
 
-    bool key(string_t& value) override
+    bool key(std::string& value)
     {
         put_text(value);
         return true;
     }
 
-    bool end_object() override
+    bool end_object()
     {
         bytes_ += v8::end_of_object;
         put_varint(bytes_, open_.back().count);
@@ -87,14 +87,14 @@ public:
         return true;
     }
 
-    bool start_array(std::size_t /*size*/) override
+    bool start_array(std::size_t /*size*/)
     {
         count();
         open_.push_back({.begin = bytes_.size()});
         return true;
     }
 
-    bool end_array() override
+    bool end_array()
     {
         // Only now its length is known, which stands first.
         const auto array = open_.back();
@@ -108,11 +108,7 @@ public:
         return true;
     }
 
-    bool parse_error(std::size_t /*at*/, const std::string& /*token*/,
-                     const nlohmann::detail::exception& /*error*/) override
-    {
-        return false;
-    }
+    bool parse_error(const auto&... /*where, what*/) { return false; }
 
 private:
     struct Container {
