@@ -88,11 +88,9 @@ NodeConfig::Policy NodeCluster::policy_for(const ServerRequest& request) const n
     // Datagrams cannot be dealt, and in a group of sockets the kernel would give some of them to
     // those that nobody reads: the one that holds the port, and a dead worker's.  Files cannot be
     // listened on twice.
-    if (request.is_datagram())
-        return NodeConfig::Policy::none;
-    if (policy_ == NodeConfig::Policy::reuseport && (request.is_path || request.fd >= 0))
-        return NodeConfig::Policy::none;
-    return policy_;
+    const bool is_alone =
+        policy_ == NodeConfig::Policy::reuseport && (request.is_path || request.fd >= 0);
+    return request.is_datagram() || is_alone ? NodeConfig::Policy::none : policy_;
 }
 
 NodeCluster::Server* NodeCluster::find(const ServerRequest& request) noexcept
@@ -282,17 +280,14 @@ void NodeCluster::close(Servers::iterator server)
 /// True if every slot whose worker had it has a worker that does without.
 bool NodeCluster::is_unwanted(const Server& server) const noexcept
 {
-    return !attached_.empty() && std::ranges::all_of(server.slots, [this](unsigned slot) {
+    // One that is ready as soon as it runs may still be about to open its servers.
+    const auto is_settled = [this](const NodeWorker& worker) {
+        const auto has = [&](const Server& other) { return other.members.contains(worker.id()); };
+        return !worker.is_ready_early() || std::ranges::any_of(servers_, has);
+    };
+    return !attached_.empty() && std::ranges::all_of(server.slots, [&](unsigned slot) {
         const auto found = attached_.find(slot);
         return found != attached_.end() && is_settled(*found->second);
-    });
-}
-
-/// False if it may still be about to open its servers: one that is ready as soon as it runs.
-bool NodeCluster::is_settled(const NodeWorker& worker) const noexcept
-{
-    return !worker.is_ready_early() || std::ranges::any_of(servers_, [&](const Server& server) {
-        return server.members.contains(worker.id());
     });
 }
 

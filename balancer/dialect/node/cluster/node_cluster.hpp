@@ -109,7 +109,6 @@ private:
     void watch_unwanted();
     void close_if_unwanted(const std::string& key, const NodeWorker* last);
     [[nodiscard]] bool is_unwanted(const Server& server) const noexcept;
-    [[nodiscard]] bool is_settled(const NodeWorker& worker) const noexcept;
     void close(Servers::iterator server);
     void on_accept_failure(const NodeListener& listener, std::error_code error,
                            std::chrono::milliseconds pause) noexcept override;
