@@ -104,17 +104,16 @@ void ListenFdsIntake::commit(const PoolConfig& next, ListenerChange change)
 /// The heir's first, then the one where most wait; null if there is none.
 ListenFdsIntake::Seat* ListenFdsIntake::free_seat() noexcept
 {
-    auto free = seats_ | std::views::filter([](const auto& seat) { return !seat->taken; });
-    const auto best = std::ranges::max_element(free, {}, [this](const auto& seat) {
-        return std::pair{seat.get() == heir(), seat->waiting()};
+    auto free = seats_ | std::views::filter([](const Seat& seat) { return !seat.taken; });
+    const auto best = std::ranges::max_element(free, {}, [this](const Seat& seat) {
+        return std::pair{&seat == heir(), seat.waiting()};
     });
-    return best == free.end() ? nullptr : best->get();
+    return best == free.end() ? nullptr : &*best;
 }
 
 ListenFdsIntake::Seat& ListenFdsIntake::add_seat()
 {
-    seats_.push_back(std::make_unique<Seat>());
-    auto& seat = *seats_.back();
+    auto& seat = seats_.emplace_back();
     try {
         for (auto& place : places_) {
             seat.own = seat.own && place.group;
@@ -148,7 +147,7 @@ void ListenFdsIntake::remove(Seat& seat) noexcept
             places_[i].group->remove(seat.sockets[i]);
     if (last_active_ == &seat)
         last_active_ = nullptr;
-    std::erase_if(seats_, [&seat](const auto& other) { return other.get() == &seat; });
+    seats_.remove_if([&seat](const Seat& other) { return &other == &seat; });
 }
 
 std::shared_ptr<WorkerLink> ListenFdsIntake::connect(std::shared_ptr<const PoolConfig> config,
@@ -212,26 +211,26 @@ void ListenFdsIntake::look_after(Seat& seat)
 /// or else the last that was ready; null if there is nobody.
 const ListenFdsIntake::Seat* ListenFdsIntake::heir() const noexcept
 {
-    const auto taken = std::ranges::find_if(seats_, [](const auto& seat) { return seat->taken; });
+    const auto taken = std::ranges::find(seats_, true, &Seat::taken);
     if (taken != seats_.end())
-        return taken->get();
+        return &*taken;
     if (last_active_ != nullptr)
         return last_active_;
-    return seats_.empty() ? nullptr : seats_.front().get();
+    return seats_.empty() ? nullptr : &seats_.front();
 }
 
 /// Connections go where somebody takes them.
 void ListenFdsIntake::steer() noexcept
 {
-    const bool nobody = std::ranges::none_of(seats_, [](const auto& seat) { return seat->active; });
+    const bool nobody = std::ranges::none_of(seats_, &Seat::active);
     const auto* const only = nobody ? heir() : nullptr;
     for (std::size_t i = 0; i < places_.size(); ++i) {
         if (!places_[i].group)
             continue;
         std::set<int> meant;
         for (const auto& seat : seats_)
-            if (i < seat->sockets.size() && (seat->active || seat.get() == only))
-                meant.insert(seat->sockets[i]);
+            if (i < seat.sockets.size() && (seat.active || &seat == only))
+                meant.insert(seat.sockets[i]);
         const auto error = places_[i].group->steer(meant);
         if (error && !std::exchange(said_not_steered_, true))
             events_.publish(
@@ -245,8 +244,8 @@ void ListenFdsIntake::steer() noexcept
 void ListenFdsIntake::close(std::function<void()> on_closed)
 {
     closed_ = true;
-    for (const auto& seat : seats_)
-        seat->abandoned.reset();
+    for (auto& seat : seats_)
+        seat.abandoned.reset();
     for (auto& place : places_) {
         place.socket.file = {}; // while it still listens nobody can take it for one left behind
         place.socket.fd.reset();

@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <cstddef>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -80,7 +81,7 @@ private:
     PoolConfig config_; ///< as `places_` are
     EventSource events_;
     std::vector<Place> places_;
-    std::vector<std::unique_ptr<Seat>> seats_;
+    std::list<Seat> seats_;
     const Seat* last_active_ = nullptr; ///< or null
     bool said_not_steered_ = false;
     bool closed_ = false;

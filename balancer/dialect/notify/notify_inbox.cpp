@@ -52,21 +52,19 @@ void NotifyInbox::start(uid_t user, Handler handler)
 {
     user_ = user;
     handler_ = std::move(handler);
-    keep_reading(socket_, shared_from_this(), [this] {
-        read_one();
-        return true;
-    });
+    keep_reading(socket_, shared_from_this(), [this] { return read_one(); });
 }
 
-void NotifyInbox::read_one()
+/// True: whatever comes, more may come.
+bool NotifyInbox::read_one()
 {
     std::array<char, longest_message> buffer;
     std::size_t size = 0;
     ucred sender{};
-    if (sys::recv_with_credentials(socket_.native_handle(), buffer, size, sender))
-        return;
-    if (sender.uid == 0 || sender.uid == ::geteuid() || sender.uid == user_)
+    if (!sys::recv_with_credentials(socket_.native_handle(), buffer, size, sender) &&
+        (sender.uid == 0 || sender.uid == ::geteuid() || sender.uid == user_))
         handler_(parse_notification({buffer.data(), size}));
+    return true;
 }
 
 void NotifyInbox::close() noexcept
