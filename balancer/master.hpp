@@ -32,7 +32,7 @@ public:
     /// Runs until everything has ended; the result is the exit code: 0 after SIGTERM, SIGINT or
     /// SIGQUIT, 1 if no worker is left that could serve.
     ///
-    /// Throws what PoolListeners::prepare() throws, before any worker is started.
+    /// Throws what Intake::prepare() throws, before any worker is started.
     [[nodiscard]] int run();
 
 private:

@@ -9,8 +9,8 @@
 #include "balancer/config/load.hpp"
 #include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/limits.hpp"
-#include "common/text/listen_address.hpp"
 #include "balancer/config/validate.hpp"
+#include "common/text/listen_address.hpp"
 #include "common/text/one_line.hpp"
 
 #include <CLI/CLI.hpp>

@@ -3,33 +3,176 @@
 
 #include "balancer/dialect/native/native_link.hpp"
 #include "balancer/dialect/preload/preload_link.hpp"
+#include "balancer/listen/same_address.hpp"
+#include "common/text/listen_address.hpp"
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <new>
+#include <stdexcept>
 #include <utility>
+
+#include <sys/socket.h>
 
 namespace asio = boost::asio;
 
 namespace usher {
 
+namespace {
+
+void require_same_v6only(const ListenConfig& now, const ListenConfig& next)
+{
+    if (now.v6only != next.v6only)
+        throw std::runtime_error{next.address + ": v6only cannot change while the listener is "
+                                                "open; restart usher"};
+}
+
+} // namespace
+
 DispatchIntake::DispatchIntake(const asio::any_io_executor& executor, std::string pool,
                                EventBus& events)
     : executor_{executor},
-      events_{events, {.pool = pool}},
-      dispatcher_{executor, *this},
-      listeners_{executor, std::move(pool), dispatcher_, events}
+      pool_{std::move(pool)},
+      events_{events, {.pool = pool_}},
+      dispatcher_{executor, *this}
 {
 }
 
 ListenerChange DispatchIntake::prepare(const PoolConfig& next, SocketSource& sockets) const
 {
-    return listeners_.prepare(next, sockets);
+    std::vector<const Open*> free;
+    for (const auto& open : open_)
+        free.push_back(&open);
+    std::vector<std::vector<ListeningSocket>> kept; // of each entry, without descriptors
+    for (const auto& config : next.listen) {
+        auto& same = kept.emplace_back();
+        const auto found = std::ranges::find_if(free, [&](const Open* open) {
+            return mean_the_same(open->config.address, config.address);
+        });
+        if (found == free.end())
+            continue;
+        require_same_v6only((*found)->config, config);
+        // No further entry: the same address may stand there twice, with port 0.
+        std::erase_if(free, [&, entry = (*found)->entry](const Open* open) {
+            if (open->entry == entry)
+                same.push_back({.fd = {}, .address = open->address, .file = {}});
+            return open->entry == entry;
+        });
+    }
+
+    // What is written otherwise may be a socket that is open all the same.
+    ListenerChange change;
+    std::vector<sys::SocketAddress> held;
+    for (const auto* const open : free)
+        held.push_back(open->address);
+    bool opens = false;
+    for (std::size_t i = 0; i < next.listen.size(); ++i) {
+        const auto& config = next.listen[i];
+        if (!kept[i].empty()) {
+            change.added.push_back({.config = config, .sockets = std::move(kept[i])});
+            continue;
+        }
+        for (const auto& socket :
+             change.open(config, next.backlog, sockets, SocketUse::listen, held)) {
+            opens = opens || socket.fd;
+            const auto same = [&](const auto& other) { return is_same(other, socket.address); };
+            if (!socket.fd && socket.address.family() == AF_INET6)
+                require_same_v6only(std::ranges::find_if(open_, same, &Open::address)->config,
+                                    config);
+            std::erase_if(held, same);
+        }
+    }
+
+    // Their program has each of its listening sockets from its start to its end.
+    if (next.dialect == Dialect::preload && !open_.empty() && (opens || !held.empty()))
+        throw std::runtime_error{"the listeners of pool \"" + pool_ +
+                                 "\" cannot change while usher runs, because its dialect is "
+                                 "preload; restart usher"};
+    return change;
+}
+
+DispatchIntake::Open DispatchIntake::make_open(ListeningSocket socket)
+{
+    Listener::Observer& observer = *this;
+    events_.publish(EventKind::listening, log::Level::info,
+                    "listening on " + socket.address.to_string());
+    Open open{.config = {},
+              .entry = 0,
+              .address = socket.address,
+              .file = std::move(socket.file),
+              .listener = std::make_shared<Listener>(executor_, std::move(socket.fd),
+                                                     std::uint16_t{0}, dispatcher_, observer)};
+    if (started_)
+        open.listener->start();
+    return open;
 }
 
 void DispatchIntake::commit(const PoolConfig& next, ListenerChange change)
 {
-    listeners_.commit(next, std::move(change));
+    auto old = std::exchange(open_, {});
+    for (std::size_t entry = 0; entry < change.added.size(); ++entry)
+        for (auto& socket : change.added[entry].sockets) {
+            const auto same = [&](const auto& other) { return is_same(other, socket.address); };
+            const auto found =
+                socket.fd ? old.end() : std::ranges::find_if(old, same, &Open::address);
+            auto& open =
+                open_.emplace_back(socket.fd ? make_open(std::move(socket)) : std::move(*found));
+            if (found != old.end())
+                old.erase(found);
+            open.config = change.added[entry].config;
+            open.entry = entry;
+            open.listener->set_index(static_cast<std::uint16_t>(open_.size() - 1));
+            open.listener->set_backlog(next.backlog);
+            if (open.config.mode)
+                open.file.set_mode(*open.config.mode);
+        }
+    for (const auto& open : old)
+        events_.publish(EventKind::closed, log::Level::info,
+                        "no longer listening on " + open.address.to_string());
+    close(std::move(old));
+}
+
+void DispatchIntake::start()
+{
+    started_ = true;
+    for (const auto& open : open_)
+        open.listener->start();
+}
+
+void DispatchIntake::close(std::vector<Open> closing)
+{
+    for (auto& open : closing) {
+        // While it still listens nobody can take the file for one that was left behind.
+        open.file = {};
+        closing_.push_back(open.listener);
+    }
+    for (const auto& open : closing)
+        open.listener->stop();
+}
+
+void DispatchIntake::close(std::function<void()> on_closed)
+{
+    const bool at_once = !on_closed;
+    if (!at_once)
+        on_closed_ = std::move(on_closed);
+    close(std::exchange(open_, {}));
+    if (at_once)
+        for (const auto& listener : std::vector{closing_})
+            listener->close();
+    look_for_end();
+}
+
+void DispatchIntake::on_closed(const Listener& listener)
+{
+    std::erase_if(closing_, [&](const auto& closing) { return closing.get() == &listener; });
+    look_for_end();
+}
+
+void DispatchIntake::look_for_end()
+{
+    if (closing_.empty() && open_.empty() && on_closed_)
+        std::exchange(on_closed_, nullptr)();
 }
 
 std::shared_ptr<WorkerLink> DispatchIntake::connect(std::shared_ptr<const PoolConfig> config,
@@ -37,9 +180,29 @@ std::shared_ptr<WorkerLink> DispatchIntake::connect(std::shared_ptr<const PoolCo
 {
     if (config->dialect == Dialect::preload)
         return std::make_shared<PreloadLink>(executor_, std::move(config), identity, dispatcher_,
-                                             listeners_.addresses());
+                                             addresses());
     return std::make_shared<NativeLink>(executor_, identity, dispatcher_,
                                         std::make_unique<HandoffChannel>(config->max_queue));
+}
+
+std::vector<sys::SocketAddress> DispatchIntake::addresses() const
+{
+    std::vector<sys::SocketAddress> result;
+    for (const auto& open : open_)
+        result.push_back(open.address);
+    return result;
+}
+
+void DispatchIntake::on_accept_failure(const Listener& listener, std::error_code error,
+                                       std::chrono::milliseconds pause) noexcept
+try {
+    for (const auto& open : open_)
+        if (open.listener.get() == &listener)
+            events_.publish(
+                EventKind::accept_failed, log::Level::warning,
+                fmt::format("{}: cannot accept: {}; clients wait in the backlog, next try in {} ms",
+                            open.address.to_string(), error.message(), pause.count()));
+} catch (const std::bad_alloc&) { // then nobody hears of it
 }
 
 void DispatchIntake::on_reclaimed(std::string_view worker, std::size_t reclaimed,

@@ -2,20 +2,28 @@
 #pragma once
 
 #include "balancer/dialect/intake.hpp"
-#include "balancer/dialect/pool_listeners.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
+#include "balancer/dispatch/listener.hpp"
 #include "balancer/dispatch/reclaim_queue.hpp"
 #include "balancer/events/event_source.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <vector>
 
 namespace usher {
 
 /// The master accepts and hands off, in strict turn: for the dialects native and preload.
-class DispatchIntake final : public Intake, private ReclaimQueue::Observer {
+class DispatchIntake final : public Intake,
+                             private Listener::Observer,
+                             private ReclaimQueue::Observer {
 public:
     DispatchIntake(const boost::asio::any_io_executor& executor, std::string pool,
                    EventBus& events);
@@ -23,29 +31,45 @@ public:
     [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
                                          SocketSource& sockets) const override;
     void commit(const PoolConfig& next, ListenerChange change) override;
-    void start() override { listeners_.start(); }
-    void close(std::function<void()> on_closed) override { listeners_.close(std::move(on_closed)); }
+    void start() override;
+    void close(std::function<void()> on_closed) override;
     std::size_t drop_waiting() override { return dispatcher_.stop(); }
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
                                                       const WorkerIdentity& identity) override;
-    [[nodiscard]] std::vector<sys::SocketAddress> addresses() const override
-    {
-        return listeners_.addresses();
-    }
-    [[nodiscard]] std::vector<std::string> names() const override { return listeners_.names(); }
+
+    /// In the order of the listeners' indices.
+    [[nodiscard]] std::vector<sys::SocketAddress> addresses() const override;
     [[nodiscard]] std::optional<DispatchCounters> counters() const noexcept override
     {
         return dispatcher_.counters();
     }
 
 private:
+    struct Open {
+        ListenConfig config; ///< what it came of
+        std::size_t entry;   ///< which that is in the configuration; it may bring several
+        sys::SocketAddress address;
+        SocketFile file;
+        std::shared_ptr<Listener> listener;
+    };
+
+    void on_accept_failure(const Listener& listener, std::error_code error,
+                           std::chrono::milliseconds pause) noexcept override;
+    void on_closed(const Listener& listener) override;
     void on_reclaimed(std::string_view worker, std::size_t reclaimed,
                       std::size_t closed) noexcept override;
+    [[nodiscard]] Open make_open(ListeningSocket socket);
+    void close(std::vector<Open> closing);
+    void look_for_end();
 
     boost::asio::any_io_executor executor_;
+    std::string pool_;
     EventSource events_;
     Dispatcher dispatcher_;
-    PoolListeners listeners_;
+    std::vector<Open> open_; ///< in the order of the configuration
+    std::vector<std::shared_ptr<Listener>> closing_;
+    std::function<void()> on_closed_; ///< empty: nobody waits for it
+    bool started_ = false;
 };
 
 } // namespace usher

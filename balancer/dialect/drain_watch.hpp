@@ -19,7 +19,8 @@ public:
     /// waits a hundred times as long, but no longer than this.
     static constexpr std::chrono::milliseconds longest_pause{2'000};
 
-    explicit DrainWatch(Clock::time_point now) noexcept : next_{now} {}
+    /// Looks from `first` on.
+    explicit DrainWatch(Clock::time_point first) noexcept : next_{first} {}
 
     /// When to look.
     [[nodiscard]] Clock::time_point next() const noexcept { return next_; }

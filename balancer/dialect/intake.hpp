@@ -65,7 +65,13 @@ public:
     [[nodiscard]] virtual std::vector<sys::SocketAddress> addresses() const = 0;
 
     /// How the log calls what is open.
-    [[nodiscard]] virtual std::vector<std::string> names() const = 0;
+    [[nodiscard]] virtual std::vector<std::string> names() const
+    {
+        std::vector<std::string> result;
+        for (const auto& address : addresses())
+            result.push_back(address.to_string());
+        return result;
+    }
 
     /// What became of its connections; nothing if the workers accept by themselves.
     [[nodiscard]] virtual std::optional<DispatchCounters> counters() const noexcept

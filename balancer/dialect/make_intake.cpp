@@ -11,30 +11,18 @@ namespace usher {
 
 IntakeKind intake_kind(Dialect dialect) noexcept
 {
-    switch (dialect) {
-    case Dialect::node:
-        return IntakeKind::node;
-    case Dialect::listen_fds:
-        return IntakeKind::listen_fds;
-    case Dialect::automatic:
-    case Dialect::native:
-    case Dialect::preload:
-        break;
-    }
-    return IntakeKind::dispatch;
+    return dialect == Dialect::node         ? IntakeKind::node
+           : dialect == Dialect::listen_fds ? IntakeKind::listen_fds
+                                            : IntakeKind::dispatch;
 }
 
 std::unique_ptr<Intake> make_intake(const asio::any_io_executor& executor, EventBus& events,
                                     const PoolConfig& config)
 {
-    switch (intake_kind(config.dialect)) {
-    case IntakeKind::node:
+    if (config.dialect == Dialect::node)
         return std::make_unique<NodeCluster>(executor, events, config);
-    case IntakeKind::listen_fds:
+    if (config.dialect == Dialect::listen_fds)
         return std::make_unique<ListenFdsIntake>(executor, config, events);
-    case IntakeKind::dispatch:
-        break;
-    }
     return std::make_unique<DispatchIntake>(executor, config.name, events);
 }
 

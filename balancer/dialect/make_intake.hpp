@@ -15,8 +15,7 @@ enum class IntakeKind { dispatch, node, listen_fds };
 
 [[nodiscard]] IntakeKind intake_kind(Dialect dialect) noexcept;
 
-/// The intake for the pool's dialect.  Throws std::runtime_error if a name in `listen` cannot be
-/// looked up.
+/// The intake for the pool's dialect.
 [[nodiscard]] std::unique_ptr<Intake> make_intake(const boost::asio::any_io_executor& executor,
                                                   EventBus& events, const PoolConfig& config);
 

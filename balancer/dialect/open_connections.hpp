@@ -38,6 +38,9 @@ public:
     count(pid_t process, boost::asio::steady_timer& deadline) const;
 
 private:
+    [[nodiscard]] ino_t tcp_inode(const char* line) const;
+    [[nodiscard]] ino_t unix_inode(const char* line) const;
+
     std::set<std::uint16_t> ports_;
     std::set<std::string, std::less<>> paths_;
     std::set<ino_t> given_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
+#include "balancer/listen/host_addresses.hpp"
 #include "balancer/listen/listening_socket.hpp"
 
 #include <vector>
@@ -18,7 +19,10 @@ struct ListenerChange {
     };
     std::vector<Added> added;
 
-    /// Adds the sockets that `config` asks for; see SocketSource and open_listeners().
+    /// What names in it stand for, where what they are for is opened later.
+    HostAddresses names{};
+
+    /// Adds what `config` asks for; see SocketSource.
     std::vector<ListeningSocket>& open(const ListenConfig& config, unsigned backlog,
                                        SocketSource& source, SocketUse use,
                                        const std::vector<sys::SocketAddress>& held = {});

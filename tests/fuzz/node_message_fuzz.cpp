@@ -48,19 +48,13 @@ void check(const node::QueryServer& query)
     if (!request.fault.empty())
         return;
     require(request.port >= -1 && request.port <= 65'535 && request.fd >= -1);
-    const node::SocketName name{.address = request.address.value_or("")};
-    require_json(node::encode_answer(request.seq, request.identity(), 0, request.data, name));
-    require_json(node::encode_shared_answer(request.seq, "1", request.data, false));
+    require_json(node::encode_answer(request.seq, request.identity(), 0, request.data));
+    require_json(node::encode_with_handle(node::encode_answer(request.seq, "1", 0, request.data)));
 }
 
-void check(const node::SocketNotifyClose& message)
+void check(const node::SocketQuestion& question)
 {
-    require_json(node::encode_all_closed(message.key));
-}
-
-void check(const node::SocketGetCount& message)
-{
-    require_json(node::encode_count(message.key));
+    require_json(question.answer);
 }
 
 std::vector<std::string> cut(std::string_view text, std::size_t step)

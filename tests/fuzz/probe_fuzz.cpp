@@ -26,7 +26,7 @@ std::shared_ptr<const PoolConfig> asking(const char* path)
 }
 
 /// Asks once, and keeps what came of it.
-struct Question final : Probe::Observer {
+struct Question {
     explicit Question(std::string_view answer)
         : probe{std::make_shared<Probe>(
               io.get_executor(), asking("/health"),
@@ -35,22 +35,13 @@ struct Question final : Probe::Observer {
                       ::send(fd, answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
                   return std::error_code{};
               },
-              *this)}
+              [this](bool has_passed) {
+                  (has_passed ? passed : failed) = true;
+                  probe->stop();
+              })}
     {
         probe->start();
         io.run();
-    }
-
-    void on_probe_passed() override
-    {
-        passed = true;
-        probe->stop();
-    }
-
-    void on_probe_failed() override
-    {
-        failed = true;
-        probe->stop();
     }
 
     boost::asio::io_context io{1};

@@ -58,13 +58,9 @@ PreloadWorker::PreloadWorker(const std::vector<sys::SocketAddress>& listeners,
     auto output = make_pipe();
 
     auto inherited = channel_->worker_ends();
-    std::map<std::string, std::string> environment;
-    add_preload(environment, config_of_pool(drain_timeout), listeners,
-                {.queues = inherited,
-                 .control = control.child.get(),
-                 .scoreboard = channel_->scoreboard().fd(),
-                 .first_number = first_number});
     inherited.insert(inherited.end(), {control.child.get(), channel_->scoreboard().fd()});
+    std::map<std::string, std::string> environment;
+    add_preload(environment, config_of_pool(drain_timeout), listeners, inherited, first_number);
 
     std::vector<std::string> variables;
     for (const auto& [name, value] : environment)

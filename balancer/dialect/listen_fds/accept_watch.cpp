@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/listen_fds/accept_watch.hpp"
 
-#include "balancer/dialect/process_family.hpp"
+#include "balancer/dialect/proc.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -15,27 +15,13 @@
 
 namespace usher {
 
-namespace {
-
 namespace fs = std::filesystem;
 
-fs::path proc(pid_t process)
-{
-    return fs::path{"/proc"} / std::to_string(process);
-}
-
-} // namespace
-
-AcceptWatch::AcceptWatch(const std::vector<int>& sockets)
-{
-    for (const int fd : sockets)
-        if (struct stat status{}; ::fstat(fd, &status) == 0)
-            inodes_.insert(status.st_ino);
-}
+AcceptWatch::AcceptWatch(const std::vector<int>& sockets) : inodes_{proc::inodes_of(sockets)} {}
 
 bool AcceptWatch::sees(pid_t process) const
 {
-    return std::ranges::any_of(family_of(process), [this](pid_t member) {
+    return std::ranges::any_of(proc::family_of(process), [this](pid_t member) {
         return has_registered(member) || is_in_accept(member);
     });
 }
@@ -44,10 +30,10 @@ bool AcceptWatch::sees(pid_t process) const
 bool AcceptWatch::has_registered(pid_t process) const
 {
     std::error_code error;
-    for (const auto& entry : fs::directory_iterator{proc(process) / "fd", error}) {
+    for (const auto& entry : fs::directory_iterator{proc::entry(process, "fd"), error}) {
         if (fs::read_symlink(entry.path(), error) != "anon_inode:[eventpoll]")
             continue;
-        std::ifstream info{proc(process) / "fdinfo" / entry.path().filename()};
+        std::ifstream info{proc::entry(process, "fdinfo") / entry.path().filename()};
         for (std::string word; info >> word;) {
             constexpr std::string_view key = "ino:";
             if (word.starts_with(key) &&
@@ -62,7 +48,7 @@ bool AcceptWatch::has_registered(pid_t process) const
 bool AcceptWatch::is_in_accept(pid_t process) const
 {
     std::error_code error;
-    for (const auto& task : fs::directory_iterator{proc(process) / "task", error}) {
+    for (const auto& task : fs::directory_iterator{proc::entry(process, "task"), error}) {
         std::ifstream file{task.path() / "syscall"};
         long number = -1;
         unsigned long fd = 0;
@@ -74,7 +60,7 @@ bool AcceptWatch::is_in_accept(pid_t process) const
 #endif
         struct stat status {};
         if (is_accept &&
-            ::stat((proc(process) / "fd" / std::to_string(fd)).c_str(), &status) == 0 &&
+            ::stat((proc::entry(process, "fd") / std::to_string(fd)).c_str(), &status) == 0 &&
             inodes_.contains(status.st_ino))
             return true;
     }

@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <ranges>
 #include <stdexcept>
 #include <utility>
 
@@ -40,23 +41,19 @@ bool are_the_same(const std::vector<ListenConfig>& some, const std::vector<Liste
     });
 }
 
-std::size_t waiting_at(const ListenFdsIntake::Seat& seat) noexcept
+} // namespace
+
+std::size_t ListenFdsIntake::Seat::waiting() const noexcept
 {
     std::size_t result = 0;
-    for (const int socket : seat.sockets)
+    for (const int socket : sockets)
         result += sys::waiting_in_backlog(socket).value_or(0);
     return result;
 }
 
-} // namespace
-
 ListenFdsIntake::ListenFdsIntake(asio::any_io_executor executor, const PoolConfig& config,
                                  EventBus& events)
-    : executor_{std::move(executor)},
-      pool_{config.name},
-      share_{config.share},
-      longest_restart_delay_{config.restart.longest_delay},
-      events_{events, {.pool = config.name}}
+    : executor_{std::move(executor)}, config_{config}, events_{events, {.pool = config.name}}
 {
 }
 
@@ -64,11 +61,11 @@ ListenerChange ListenFdsIntake::prepare(const PoolConfig& next, SocketSource& so
 {
     ListenerChange change;
     if (!places_.empty()) {
-        if (next.share != share_ || !are_the_same(listen_, next.listen))
+        if (next.share != config_.share || !are_the_same(config_.listen, next.listen))
             throw std::runtime_error{
                 fmt::format("the listeners of pool \"{}\" cannot change while usher runs, because "
                             "its dialect is listen-fds; restart usher",
-                            pool_)};
+                            next.name)};
         return change;
     }
     const auto use = next.share ? SocketUse::listen : SocketUse::share;
@@ -79,8 +76,7 @@ ListenerChange ListenFdsIntake::prepare(const PoolConfig& next, SocketSource& so
 
 void ListenFdsIntake::commit(const PoolConfig& next, ListenerChange change)
 {
-    listen_ = next.listen;
-    longest_restart_delay_ = next.restart.longest_delay;
+    config_ = next;
     for (auto& place : places_) {
         if (place.group)
             place.group->set_backlog(next.backlog);
@@ -108,26 +104,16 @@ void ListenFdsIntake::commit(const PoolConfig& next, ListenerChange change)
 /// The heir's first, then the one where most wait; null if there is none.
 ListenFdsIntake::Seat* ListenFdsIntake::free_seat() noexcept
 {
-    Seat* best = nullptr;
-    std::size_t most = 0;
-    for (const auto& seat : seats_) {
-        if (seat->taken)
-            continue;
-        if (seat.get() == heir())
-            return seat.get();
-        const auto waiting = waiting_at(*seat);
-        if (best == nullptr || waiting > most) {
-            best = seat.get();
-            most = waiting;
-        }
-    }
-    return best;
+    auto free = seats_ | std::views::filter([](const Seat& seat) { return !seat.taken; });
+    const auto best = std::ranges::max_element(free, {}, [this](const Seat& seat) {
+        return std::pair{&seat == heir(), seat.waiting()};
+    });
+    return best == free.end() ? nullptr : &*best;
 }
 
 ListenFdsIntake::Seat& ListenFdsIntake::add_seat()
 {
-    seats_.push_back(std::make_unique<Seat>());
-    auto& seat = *seats_.back();
+    auto& seat = seats_.emplace_back();
     try {
         for (auto& place : places_) {
             seat.own = seat.own && place.group;
@@ -161,7 +147,7 @@ void ListenFdsIntake::remove(Seat& seat) noexcept
             places_[i].group->remove(seat.sockets[i]);
     if (last_active_ == &seat)
         last_active_ = nullptr;
-    std::erase_if(seats_, [&seat](const auto& other) { return other.get() == &seat; });
+    seats_.remove_if([&seat](const Seat& other) { return &other == &seat; });
 }
 
 std::shared_ptr<WorkerLink> ListenFdsIntake::connect(std::shared_ptr<const PoolConfig> config,
@@ -196,7 +182,7 @@ void ListenFdsIntake::release(Seat& seat)
             "a worker has shut its listening socket down, so that those who waited there were "
             "refused; let it close the socket instead");
         remove(seat);
-    } else if (seat.own && waiting_at(seat) > 0) {
+    } else if (seat.own && seat.waiting() > 0) {
         look_after(seat);
     }
     steer();
@@ -206,11 +192,11 @@ void ListenFdsIntake::release(Seat& seat)
 void ListenFdsIntake::look_after(Seat& seat)
 {
     seat.abandoned = std::make_unique<boost::asio::steady_timer>(
-        executor_, longest_restart_delay_ + std::chrono::seconds{1});
+        executor_, config_.restart.longest_delay + std::chrono::seconds{1});
     seat.abandoned->async_wait([this, &seat](const boost::system::error_code& cancelled) {
         if (cancelled || closed_ || seat.taken)
             return;
-        if (const auto waiting = waiting_at(seat); waiting > 0)
+        if (const auto waiting = seat.waiting(); waiting > 0)
             events_.publish(
                 EventKind::note, log::Level::warning,
                 fmt::format("{} connections are refused, because the worker that they waited "
@@ -225,26 +211,26 @@ void ListenFdsIntake::look_after(Seat& seat)
 /// or else the last that was ready; null if there is nobody.
 const ListenFdsIntake::Seat* ListenFdsIntake::heir() const noexcept
 {
-    const auto taken = std::ranges::find_if(seats_, [](const auto& seat) { return seat->taken; });
+    const auto taken = std::ranges::find(seats_, true, &Seat::taken);
     if (taken != seats_.end())
-        return taken->get();
+        return &*taken;
     if (last_active_ != nullptr)
         return last_active_;
-    return seats_.empty() ? nullptr : seats_.front().get();
+    return seats_.empty() ? nullptr : &seats_.front();
 }
 
 /// Connections go where somebody takes them.
 void ListenFdsIntake::steer() noexcept
 {
-    const bool nobody = std::ranges::none_of(seats_, [](const auto& seat) { return seat->active; });
+    const bool nobody = std::ranges::none_of(seats_, &Seat::active);
     const auto* const only = nobody ? heir() : nullptr;
     for (std::size_t i = 0; i < places_.size(); ++i) {
         if (!places_[i].group)
             continue;
         std::set<int> meant;
         for (const auto& seat : seats_)
-            if (i < seat->sockets.size() && (seat->active || seat.get() == only))
-                meant.insert(seat->sockets[i]);
+            if (i < seat.sockets.size() && (seat.active || &seat == only))
+                meant.insert(seat.sockets[i]);
         const auto error = places_[i].group->steer(meant);
         if (error && !std::exchange(said_not_steered_, true))
             events_.publish(
@@ -258,8 +244,8 @@ void ListenFdsIntake::steer() noexcept
 void ListenFdsIntake::close(std::function<void()> on_closed)
 {
     closed_ = true;
-    for (const auto& seat : seats_)
-        seat->abandoned.reset();
+    for (auto& seat : seats_)
+        seat.abandoned.reset();
     for (auto& place : places_) {
         place.socket.file = {}; // while it still listens nobody can take it for one left behind
         place.socket.fd.reset();
@@ -269,14 +255,6 @@ void ListenFdsIntake::close(std::function<void()> on_closed)
     places_.clear();
     if (on_closed)
         on_closed();
-}
-
-std::vector<std::string> ListenFdsIntake::names() const
-{
-    std::vector<std::string> result;
-    for (const auto& place : places_)
-        result.push_back(place.socket.address.to_string());
-    return result;
 }
 
 std::string ListenFdsIntake::socket_names() const

@@ -8,7 +8,8 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <chrono>
+#include <cstddef>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,9 @@ class ListenFdsIntake final : public Intake {
 public:
     /// The sockets of one worker, one for each address.
     struct Seat {
+        /// How many connections nobody has accepted yet.
+        [[nodiscard]] std::size_t waiting() const noexcept;
+
         std::vector<int> sockets; ///< the intake's
         bool own = true;          ///< all of them are nobody else's
         bool taken = false;       ///< a worker that has not ended has it
@@ -43,7 +47,6 @@ public:
     void close(std::function<void()> on_closed) override;
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
                                                       const WorkerIdentity& identity) override;
-    [[nodiscard]] std::vector<std::string> names() const override;
 
     /// New connections come to `seat` or not.
     void set_active(Seat& seat, bool active) noexcept;
@@ -75,13 +78,10 @@ private:
     void steer() noexcept;
 
     boost::asio::any_io_executor executor_;
-    std::string pool_;
-    bool share_;
-    std::chrono::milliseconds longest_restart_delay_;
+    PoolConfig config_; ///< as `places_` are
     EventSource events_;
-    std::vector<ListenConfig> listen_; ///< as `places_` are
     std::vector<Place> places_;
-    std::vector<std::unique_ptr<Seat>> seats_;
+    std::list<Seat> seats_;
     const Seat* last_active_ = nullptr; ///< or null
     bool said_not_steered_ = false;
     bool closed_ = false;

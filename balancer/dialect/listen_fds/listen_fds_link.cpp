@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/listen_fds/listen_fds_link.hpp"
 
-#include "common/sys/socket/backlog.hpp"
-
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
@@ -84,9 +82,7 @@ bool ListenFdsLink::drain(std::chrono::milliseconds)
     stop_looking();
     if (!seat_.own || intake_.is_closed()) // it cannot be kept from accepting
         return true;
-    const auto now = Clock::now();
-    earliest_end_ = now + handshake_time;
-    schedule_.emplace(now);
+    schedule_.emplace(Clock::now() + handshake_time);
     asio::co_spawn(timer_.get_executor(), watch_for_idle(), asio::detached); // never throws
     return false;
 }
@@ -95,13 +91,11 @@ asio::awaitable<void> ListenFdsLink::watch_for_idle()
 {
     const auto self = shared_from_this();
     while (schedule_) {
-        timer_.expires_at(std::max(schedule_->next(), earliest_end_));
+        timer_.expires_at(schedule_->next());
         co_await timer_.async_wait(asio::as_tuple(asio::deferred));
         const auto start = Clock::now();
         // First what it can still take: then that is among what it has open.
-        const bool has_taken_all = schedule_ && std::ranges::all_of(seat_.sockets, [](int socket) {
-                                       return sys::waiting_in_backlog(socket).value_or(0) == 0;
-                                   });
+        const bool has_taken_all = schedule_ && seat_.waiting() == 0;
         timer_.expires_at(Clock::time_point::max());
         const bool is_idle = has_taken_all && co_await count_open(timer_) == 0U;
         if (!schedule_)

@@ -56,7 +56,6 @@ private:
     AcceptWatch accept_watch_;
     OpenConnections open_connections_;
     std::optional<DrainWatch> schedule_; ///< while we look into /proc
-    Clock::time_point earliest_end_{};   ///< of draining
     boost::asio::steady_timer timer_;
     pid_t process_ = 0;
     Observer* observer_ = nullptr;

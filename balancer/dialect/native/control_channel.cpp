@@ -2,6 +2,7 @@
 #include "balancer/dialect/native/control_channel.hpp"
 
 #include "common/async/adopt_fd.hpp"
+#include "common/async/keep_reading.hpp"
 #include "common/sys/socket/fd_message.hpp"
 
 #include <span>
@@ -21,18 +22,7 @@ ControlChannel::ControlChannel(const asio::any_io_executor& executor, sys::Uniqu
 void ControlChannel::start(Handler handler)
 {
     handler_ = std::move(handler);
-    wait();
-}
-
-void ControlChannel::wait()
-{
-    socket_.async_wait(asio::posix::stream_descriptor::wait_read,
-                       [self = shared_from_this()](const boost::system::error_code& error) {
-                           // One packet a turn: a worker that chatters shares the loop fairly.
-                           if (!error && self->socket_.is_open() && self->read_one() &&
-                               self->socket_.is_open())
-                               self->wait();
-                       });
+    keep_reading(socket_, shared_from_this(), [this] { return read_one(); });
 }
 
 bool ControlChannel::read_one()

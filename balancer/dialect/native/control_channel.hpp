@@ -35,7 +35,6 @@ public:
     void close() noexcept;
 
 private:
-    void wait();
     [[nodiscard]] bool read_one();
 
     boost::asio::posix::stream_descriptor socket_;

@@ -7,23 +7,13 @@
 
 #include <fmt/core.h>
 
+#include <tuple>
 #include <utility>
 #include <variant>
 
 namespace asio = boost::asio;
 
 namespace usher {
-
-namespace {
-
-template <typename... Functions>
-struct Overloaded : Functions... {
-    using Functions::operator()...;
-};
-template <typename... Functions> // clang 14 does not make it by itself
-Overloaded(Functions...)->Overloaded<Functions...>;
-
-} // namespace
 
 NativeLink::NativeLink(const asio::any_io_executor& executor, WorkerIdentity identity,
                        Dispatcher& dispatcher, std::unique_ptr<HandoffChannel> handoff)
@@ -62,11 +52,23 @@ void NativeLink::start(pid_t process, Observer& observer)
     observer_ = &observer;
     worker_control_.reset();
     control_->start([this](const wire::ControlMessage& message) { on_message(message); });
-    watching_ = true;
-    watch_.start(executor_, handoff_->sockets(), [this, self = shared_from_this()] {
-        if (watching_)
-            on_shut_down();
-    });
+    for (const auto& socket : handoff_->sockets())
+        watch(socket.parent.get());
+}
+
+/// Tells when `socket`, our end, or the worker's has been shut down.
+void NativeLink::watch(int socket)
+{
+    auto& watched = watched_.emplace_back(executor_);
+    watched.assign(socket);
+    // EPOLLHUP ends a wait for errors.  The master's end is shut for reading from its birth, so the
+    // other half makes it one (unix_dgram_poll() in the kernel).
+    watched.async_wait(
+        asio::posix::stream_descriptor::wait_error,
+        [this, self = shared_from_this()](const boost::system::error_code& cancelled) {
+            if (!cancelled && !watched_.empty()) // else it stopped in this turn of the event loop
+                on_shut_down();
+        });
 }
 
 void NativeLink::attach()
@@ -96,8 +98,9 @@ void NativeLink::give_back()
 
 void NativeLink::stop_watching() noexcept
 {
-    watching_ = false;
-    watch_.stop();
+    for (auto& watched : watched_)
+        std::ignore = watched.release();
+    watched_.clear();
 }
 
 void NativeLink::on_shut_down()
@@ -125,25 +128,23 @@ void NativeLink::finish()
 
 void NativeLink::on_message(const wire::ControlMessage& message)
 {
-    std::visit(Overloaded{
-                   [this](const wire::Hello& hello) { on_hello(hello); },
-                   [this](const wire::Ready&) {
-                       if (said_hello_)
-                           observer_->on_ready();
-                       else
-                           observer_->on_fault("said ready before hello");
-                   },
-                   [this](const wire::Bye& bye) {
-                       observer_->on_note("says it leaves: " + (bye.reason.empty()
-                                                                    ? "no reason given"
-                                                                    : on_one_line(bye.reason)));
-                   },
-                   [this](const wire::MalformedMessage& bad) {
-                       observer_->on_fault("sent a malformed control message: " + bad.reason);
-                   },
-                   [this](const wire::UnknownMessage& unknown) { on_unknown(unknown); },
-               },
-               message);
+    if (const auto* const hello = std::get_if<wire::Hello>(&message))
+        return on_hello(*hello);
+    if (std::holds_alternative<wire::Ready>(message))
+        return said_hello_ ? observer_->on_ready() : observer_->on_fault("said ready before hello");
+    if (const auto* const bye = std::get_if<wire::Bye>(&message))
+        return observer_->on_note("says it leaves: " + (bye->reason.empty()
+                                                            ? "no reason given"
+                                                            : on_one_line(bye->reason)));
+    if (const auto* const bad = std::get_if<wire::MalformedMessage>(&message))
+        return observer_->on_fault("sent a malformed control message: " + bad->reason);
+
+    // A newer worker may say more than this master knows.
+    const auto* const unknown = std::get_if<wire::UnknownMessage>(&message);
+    if (!std::exchange(told_unknown_, true))
+        observer_->on_note(fmt::format(
+            "message of unknown type \"{}\" ignored, and all others that are unknown",
+            unknown != nullptr ? on_one_line(unknown->type) : "a message only masters send"));
 }
 
 void NativeLink::on_hello(const wire::Hello& hello)
@@ -161,15 +162,6 @@ void NativeLink::on_hello(const wire::Hello& hello)
                                               .slot = identity_.slot,
                                               .generation = identity_.generation}));
     observer_->on_online();
-}
-
-void NativeLink::on_unknown(const wire::UnknownMessage& message)
-{
-    // A newer worker may say more than this master knows.
-    if (unknown_messages_++ == 0)
-        observer_->on_note(
-            fmt::format("message of unknown type \"{}\" ignored, and all others that are unknown",
-                        on_one_line(message.type)));
 }
 
 } // namespace usher

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "balancer/dialect/native/control_channel.hpp"
-#include "balancer/dialect/native/handoff_watch.hpp"
 #include "balancer/dialect/worker_identity.hpp"
 #include "balancer/dialect/worker_link.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
@@ -11,11 +10,13 @@
 #include "common/wire/control.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace usher {
 
@@ -25,6 +26,9 @@ public:
     /// Throws std::system_error.
     NativeLink(const boost::asio::any_io_executor& executor, WorkerIdentity identity,
                Dispatcher& dispatcher, std::unique_ptr<HandoffChannel> handoff);
+    ~NativeLink() override { stop_watching(); }
+    NativeLink(const NativeLink&) = delete;
+    NativeLink& operator=(const NativeLink&) = delete;
 
     [[nodiscard]] Equipment equip(std::map<std::string, std::string>& environment,
                                   int first_number) const override;
@@ -63,21 +67,20 @@ protected:
 private:
     void on_message(const wire::ControlMessage& message);
     void on_hello(const wire::Hello& hello);
-    void on_unknown(const wire::UnknownMessage& message);
+    void watch(int socket);
 
     boost::asio::any_io_executor executor_;
     WorkerIdentity identity_;
     Dispatcher& dispatcher_;
     std::unique_ptr<HandoffChannel> handoff_;
-    HandoffWatch watch_;
-    bool watching_ = false;
+    std::vector<boost::asio::posix::stream_descriptor> watched_; ///< its sockets', borrowed
     std::shared_ptr<ControlChannel> control_;
     sys::UniqueFd worker_control_; ///< its end of that; empty once it runs
     std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
     pid_t process_ = 0;
     Observer* observer_ = nullptr;
-    std::uint64_t unknown_messages_ = 0;
     bool said_hello_ = false;
+    bool told_unknown_ = false; ///< that it says what nobody knows
 };
 
 } // namespace usher

@@ -2,13 +2,16 @@
 #include "balancer/dialect/notify/notify_inbox.hpp"
 
 #include "common/async/adopt_fd.hpp"
+#include "common/async/keep_reading.hpp"
 #include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/socket/fd_message.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <array>
 #include <cstddef>
 #include <span>
+#include <system_error>
 #include <utility>
 
 #include <sys/socket.h>
@@ -28,23 +31,20 @@ constexpr std::size_t longest_message = 4096;
 
 NotifyInbox::NotifyInbox(const asio::any_io_executor& executor) : socket_{executor}
 {
-    sys::UniqueFd fd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
-    if (!fd)
-        sys::throw_last_error("socket");
+    // Nothing but the family: the kernel chooses a name that nobody has.
+    const sockaddr_un unnamed{.sun_family = AF_UNIX, .sun_path = {}};
+    sys::SocketAddress name{reinterpret_cast<const sockaddr*>(&unnamed), sizeof unnamed.sun_family};
+    sys::UniqueFd fd;
+    auto error = sys::open_bound_socket(name, {.type = SOCK_DGRAM}, fd);
+    if (!error)
+        error = sys::read_bound_address(fd.get(), name);
+    if (error)
+        throw std::system_error{error, "a socket for NOTIFY_SOCKET"};
     const int on = 1;
     if (::setsockopt(fd.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0)
         sys::throw_last_error("SO_PASSCRED");
-
-    // Nothing but the family: the kernel chooses a name that nobody has.
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    socklen_t size = sizeof address.sun_family;
-    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) < 0)
-        sys::throw_last_error("bind");
-    size = sizeof address;
-    if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) < 0)
-        sys::throw_last_error("getsockname");
-    address_.assign(address.sun_path, size - offsetof(sockaddr_un, sun_path));
+    address_.assign(reinterpret_cast<const sockaddr_un*>(name.data())->sun_path,
+                    name.size() - offsetof(sockaddr_un, sun_path));
     address_.front() = '@'; // for the zero byte that such names begin with
     socket_ = adopt_fd<asio::posix::stream_descriptor>(socket_.get_executor(), std::move(fd));
 }
@@ -53,32 +53,22 @@ void NotifyInbox::start(uid_t user, Handler handler)
 {
     user_ = user;
     handler_ = std::move(handler);
-    wait();
+    keep_reading(socket_, shared_from_this(), [this] { return read_one(); });
 }
 
-void NotifyInbox::wait()
-{
-    socket_.async_wait(asio::posix::stream_descriptor::wait_read,
-                       [self = shared_from_this()](const boost::system::error_code& error) {
-                           if (error || !self->socket_.is_open())
-                               return;
-                           self->read_one();
-                           if (self->socket_.is_open())
-                               self->wait();
-                       });
-}
-
-void NotifyInbox::read_one()
+/// True: whatever comes, more may come.
+bool NotifyInbox::read_one()
 {
     std::array<char, longest_message> buffer;
     sys::FdMessage message;
     if (sys::recv_with_fds(socket_.native_handle(), std::as_writable_bytes(std::span{buffer}),
                            message))
-        return;
+        return true;
     sys::discard_fds(message.fds);
     const auto user = message.sender.uid;
     if (user == 0 || user == ::geteuid() || user == user_)
         handler_(parse_notification({buffer.data(), message.size}));
+    return true;
 }
 
 void NotifyInbox::close() noexcept

@@ -36,8 +36,7 @@ public:
     void close() noexcept;
 
 private:
-    void wait();
-    void read_one();
+    [[nodiscard]] bool read_one();
 
     boost::asio::posix::stream_descriptor socket_;
     std::string address_;

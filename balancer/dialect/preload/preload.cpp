@@ -2,7 +2,6 @@
 #include "balancer/dialect/preload/preload.hpp"
 
 #include "balancer/config/units/duration.hpp"
-#include "balancer/dialect/preload/preload_library.hpp"
 #include "common/scoreboard_page.hpp"
 #include "common/sys/syscall.hpp"
 #include "common/wire/environment.hpp"
@@ -10,15 +9,20 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
+#include <filesystem>
 #include <stdexcept>
+#include <system_error>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace usher {
 
 namespace {
 
 namespace env = wire::env;
+namespace fs = std::filesystem;
 
 /// One queue has what has the same key.
 std::string place_of(const sys::SocketAddress& address)
@@ -33,6 +37,31 @@ std::string describe(int number, int fd)
     if (::fstat(fd, &status) < 0)
         sys::throw_last_error("fstat");
     return fmt::format("{}:{}", number, status.st_ino);
+}
+
+/// Where libusher-preload.so is: beside this program in the tree it was built in, otherwise where
+/// it is installed.
+std::string find_preload_library()
+{
+    std::error_code error;
+    const auto own_folder = fs::read_symlink("/proc/self/exe", error).parent_path();
+    const std::array places{own_folder.parent_path() / "worker/preload" / USHER_PRELOAD_NAME,
+                            fs::path{USHER_PRELOAD_FOLDER} / USHER_PRELOAD_NAME};
+    for (const auto& place : places) {
+        if (::access(place.c_str(), R_OK) < 0)
+            continue;
+        // ld.so(8) splits LD_PRELOAD at both, and knows no way to quote them.
+        if (place.native().find_first_of(" :") != std::string::npos)
+            throw std::runtime_error{fmt::format("{} cannot be preloaded from a folder with a "
+                                                 "blank or colon in its name; install usher "
+                                                 "elsewhere",
+                                                 place.native())};
+        return place;
+    }
+    throw std::runtime_error{fmt::format(
+        "dialect preload needs {}, which is neither in {} nor in {}; install usher "
+        "completely, or build it",
+        USHER_PRELOAD_NAME, places[0].parent_path().native(), places[1].parent_path().native())};
 }
 
 } // namespace
@@ -57,20 +86,19 @@ std::vector<std::uint8_t> assign_queues(const std::vector<sys::SocketAddress>& l
 
 void add_preload(std::map<std::string, std::string>& environment, const PoolConfig& config,
                  const std::vector<sys::SocketAddress>& listeners,
-                 const PreloadDescriptors& descriptors)
+                 const std::vector<int>& descriptors, int first_number)
 {
-    const auto queues = assign_queues(listeners);
-    std::vector<std::string> sockets;
-    int number = descriptors.first_number;
-    for (const int queue : descriptors.queues)
-        sockets.push_back(describe(number++, queue));
+    std::vector<std::string> names;
+    for (const int fd : descriptors)
+        names.push_back(describe(first_number++, fd));
 
-    std::string lines;
+    const auto queues = assign_queues(listeners);
+    auto& lines = environment[env::preload_listeners];
+    lines.clear();
     for (std::size_t i = 0; i < listeners.size(); ++i)
-        lines += fmt::format("{} {}\n", sockets.at(queues[i]), listeners[i].to_string());
-    environment[env::preload_listeners] = lines;
-    environment[env::preload_control] = describe(number, descriptors.control);
-    environment[env::preload_scoreboard] = describe(number + 1, descriptors.scoreboard);
+        lines += fmt::format("{} {}\n", names.at(queues[i]), listeners[i].to_string());
+    environment[env::preload_control] = names.at(names.size() - 2);
+    environment[env::preload_scoreboard] = names.back();
     environment[env::preload_end] =
         fmt::format("{} {}", config.stop_signal, config.drain_timeout.count());
 

@@ -22,20 +22,13 @@ namespace usher {
 [[nodiscard]] std::vector<std::uint8_t>
 assign_queues(const std::vector<sys::SocketAddress>& listeners);
 
-/// The descriptors of a preload worker, ours and the numbers they get.
-struct PreloadDescriptors {
-    std::vector<int> queues;
-    int control;
-    int scoreboard;
-    int first_number; ///< of the first queue; then the other queues, control, scoreboard
-};
-
-/// Adds to `environment` what the shim needs, and the shim.
+/// Adds to `environment` what the shim needs, and the shim.  `descriptors` are those of the queues,
+/// the control socket and the scoreboard, which get numbers from `first_number` on.
 ///
 /// Throws std::runtime_error if there is none, or if it cannot be loaded into the pool's program.
 void add_preload(std::map<std::string, std::string>& environment, const PoolConfig& config,
                  const std::vector<sys::SocketAddress>& listeners,
-                 const PreloadDescriptors& descriptors);
+                 const std::vector<int>& descriptors, int first_number);
 
 /// Why a worker that has said nothing of being ready is not: one clause.  `progress` is what its
 /// page says, ScoreboardPage::preload.

@@ -21,26 +21,25 @@ PreloadLink::PreloadLink(const asio::any_io_executor& executor,
                  std::make_unique<HandoffChannel>(config->max_queue, assign_queues(listeners))},
       config_{std::move(config)},
       listeners_{std::move(listeners)},
-      open_connections_{listeners_,
-                        [this] {
-                            auto given = handoff().worker_ends();
-                            given.push_back(worker_control());
-                            return given;
-                        }()},
+      open_connections_{listeners_, sockets()},
       timer_{executor}
 {
+}
+
+/// What it is given of those: its queues and its control socket.
+std::vector<int> PreloadLink::sockets() const
+{
+    auto result = handoff().worker_ends();
+    result.push_back(worker_control());
+    return result;
 }
 
 WorkerLink::Equipment PreloadLink::equip(std::map<std::string, std::string>& environment,
                                          int first_number) const
 {
-    auto descriptors = handoff().worker_ends();
-    add_preload(environment, *config_, listeners_,
-                {.queues = descriptors,
-                 .control = worker_control(),
-                 .scoreboard = handoff().scoreboard().fd(),
-                 .first_number = first_number});
-    descriptors.insert(descriptors.end(), {worker_control(), handoff().scoreboard().fd()});
+    auto descriptors = sockets();
+    descriptors.push_back(handoff().scoreboard().fd());
+    add_preload(environment, *config_, listeners_, descriptors, first_number);
     return {.descriptors = std::move(descriptors)};
 }
 

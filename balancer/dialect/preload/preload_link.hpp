@@ -37,6 +37,8 @@ public:
     [[nodiscard]] std::string explain_not_ready() const override;
 
 private:
+    [[nodiscard]] std::vector<int> sockets() const;
+
     /// What a server does that takes no further connection.
     void on_shut_down() override;
     [[nodiscard]] boost::asio::awaitable<void> watch();

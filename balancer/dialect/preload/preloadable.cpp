@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <elf.h>
+#include <link.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -45,22 +46,19 @@ bool read_struct(std::string_view head, std::size_t offset, Struct& out)
     return true;
 }
 
-constexpr unsigned char own_class = sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32;
-using Header = std::conditional_t<own_class == ELFCLASS64, Elf64_Ehdr, Elf32_Ehdr>;
-using Segment = std::conditional_t<own_class == ELFCLASS64, Elf64_Phdr, Elf32_Phdr>;
-
 std::string elf_obstacle(std::string_view head)
 {
     if (head.size() < EI_NIDENT)
         return {};
-    if (static_cast<unsigned char>(head[EI_CLASS]) != own_class)
+    constexpr int bits = __ELF_NATIVE_CLASS;
+    if (head[EI_CLASS] != (bits == 64 ? ELFCLASS64 : ELFCLASS32))
         return fmt::format("is a program of {} bits, and the library is for {}; use a build for {}",
-                           own_class == ELFCLASS64 ? 32 : 64, 8 * sizeof(void*), 8 * sizeof(void*));
-    Header header{};
+                           96 - bits, bits, bits);
+    ElfW(Ehdr) header{};
     if (!read_struct(head, 0, header))
         return {};
     for (std::size_t i = 0; i < header.e_phnum; ++i) {
-        Segment segment{};
+        ElfW(Phdr) segment{};
         if (!read_struct(head, header.e_phoff + i * sizeof segment, segment))
             return {}; // headers elsewhere than at the start: who knows
         if (segment.p_type == PT_INTERP)

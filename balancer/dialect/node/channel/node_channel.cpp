@@ -2,6 +2,8 @@
 #include "balancer/dialect/node/channel/node_channel.hpp"
 
 #include "common/async/adopt_fd.hpp"
+#include "common/async/keep_reading.hpp"
+#include "common/sys/socket/fd_message.hpp"
 
 #include <fmt/core.h>
 
@@ -25,11 +27,6 @@ constexpr std::size_t read_size = 64UL * 1024;
 /// Too many descriptors are under way (ETOOMANYREFS): no event tells when that changes.
 constexpr std::chrono::milliseconds retry_interval{10};
 
-std::span<const std::byte> bytes_of(std::string_view text)
-{
-    return std::as_bytes(std::span{text});
-}
-
 } // namespace
 
 NodeChannel::NodeChannel(const asio::any_io_executor& executor, sys::UniqueFd socket,
@@ -44,61 +41,43 @@ NodeChannel::NodeChannel(const asio::any_io_executor& executor, sys::UniqueFd so
 void NodeChannel::start(Observer& observer)
 {
     observer_ = &observer;
-    wait_to_read();
+    keep_reading(socket_, shared_from_this(), [this] { return read_some(read_size); });
 }
 
-void NodeChannel::wait_to_read()
+/// Reads at most so many bytes.  False if there will be nothing more to read.
+bool NodeChannel::read_some(std::size_t most)
 {
-    socket_.async_wait(asio::posix::stream_descriptor::wait_read,
-                       [self = shared_from_this()](const boost::system::error_code& error) {
-                           // One read a turn: a worker that chatters shares the loop fairly.
-                           if (!error && self->is_open() && self->read_some())
-                               self->wait_to_read();
-                       });
-}
-
-/// False if there will be nothing more to read.
-bool NodeChannel::read_some()
-{
-    const auto error = sys::recv_with_fds(socket_.native_handle(), buffer_, chunk_);
+    const auto buffer = std::span{buffer_}.first(std::min(most, buffer_.size()));
+    const auto error = sys::recv_with_fds(socket_.native_handle(), buffer, chunk_);
     if (error == std::errc::operation_would_block)
         return true;
-    take_in_handles();
+    // Nobody here wants them, but each is to be acknowledged.
+    handles_ += chunk_.fds.size();
+    sys::discard_fds(chunk_.fds);
     if (error || chunk_.size == 0) {
-        end(!error);
+        if (!error && frames_.is_in_message())
+            observer_->on_broken("closed its channel in the middle of a message");
+        else
+            observer_->on_end();
         return false;
     }
     if (handles_ > most_handles) {
         observer_->on_broken("sent descriptors without the messages that belong to them");
         return false;
     }
-    const auto text = std::span{buffer_}.first(chunk_.size);
-    return take_in({reinterpret_cast<const char*>(text.data()), text.size()});
-}
 
-bool NodeChannel::take_in(std::string_view bytes)
-{
+    std::string_view bytes{reinterpret_cast<const char*>(buffer.data()), chunk_.size};
     while (is_open()) {
         const auto message = frames_.next(bytes);
         if (!message)
             break;
         observer_->on_frame(*message);
     }
-    if (!is_open())
-        return false;
-    if (!frames_.is_too_long())
-        return true;
+    if (!is_open() || !frames_.is_too_long())
+        return is_open();
     observer_->on_broken(
         fmt::format("sent a message longer than {} MiB", NodeFrames::longest / (1024UL * 1024)));
     return false;
-}
-
-void NodeChannel::end(bool cleanly)
-{
-    if (cleanly && frames_.is_in_message())
-        observer_->on_broken("closed its channel in the middle of a message");
-    else
-        observer_->on_end();
 }
 
 void NodeChannel::read_rest()
@@ -107,26 +86,9 @@ void NodeChannel::read_rest()
     int left = 0;
     if (!is_open() || ::ioctl(socket_.native_handle(), FIONREAD, &left) < 0)
         return;
-    for (auto bytes = static_cast<std::size_t>(std::max(left, 0));
-         bytes > 0 && is_open() && observer_ != nullptr;) {
-        const auto error =
-            sys::recv_with_fds(socket_.native_handle(),
-                               std::span{buffer_}.first(std::min(bytes, buffer_.size())), chunk_);
-        if (error || chunk_.size == 0)
-            break;
+    auto bytes = static_cast<std::size_t>(std::max(left, 0));
+    while (bytes > 0 && read_some(bytes) && chunk_.size > 0)
         bytes -= chunk_.size;
-        take_in_handles();
-        const auto text = std::span{buffer_}.first(chunk_.size);
-        if (!take_in({reinterpret_cast<const char*>(text.data()), text.size()}))
-            break;
-    }
-}
-
-/// Nobody here wants them, but each is to be acknowledged.
-void NodeChannel::take_in_handles() noexcept
-{
-    handles_ += chunk_.fds.size();
-    sys::discard_fds(chunk_.fds);
 }
 
 bool NodeChannel::take_handle() noexcept
@@ -142,16 +104,8 @@ bool NodeChannel::send(std::string_view message, int fd)
     if (!is_open())
         return true; // its end is noticed elsewhere
     std::size_t sent = 0;
-    std::error_code error;
-    if (unsent_.empty()) {
-        error = sys::send_stream(socket_.native_handle(), bytes_of(message), fd, sent);
-        if (sent == message.size())
-            return true;
-        if (error && !sys::is_back_pressure(error)) {
-            give_up();
-            return true;
-        }
-    }
+    if (unsent_.empty() && (!write(message, fd, sent) || sent == message.size()))
+        return true;
     if (unsent_bytes_ + cost_of(message) > most_unsent + reserve)
         return false;
 
@@ -164,7 +118,6 @@ bool NodeChannel::send(std::string_view message, int fd)
     }
     unsent_bytes_ += cost_of(message);
     unsent_.push_back(std::move(rest));
-    wait_to_write(error);
     return true;
 }
 
@@ -183,32 +136,37 @@ void NodeChannel::wait_to_write(std::error_code reason)
     retry_.async_wait(on_ready);
 }
 
+/// Sends the beginning of `bytes`, and waits until the rest can follow.  False if nobody reads it.
+bool NodeChannel::write(std::string_view bytes, int fd, std::size_t& sent)
+{
+    const auto error =
+        sys::send_stream(socket_.native_handle(), std::as_bytes(std::span{bytes}), fd, sent);
+    if (error && !sys::is_back_pressure(error)) {
+        // Whoever reads here finds the end then, behind what the worker wrote; one that has only
+        // shut down its side for reading would go unnoticed otherwise.
+        ::shutdown(socket_.native_handle(), SHUT_RDWR);
+        return false;
+    }
+    if (sent < bytes.size())
+        wait_to_write(error);
+    return true;
+}
+
 void NodeChannel::write_more()
 {
     while (!unsent_.empty()) {
         auto& first = unsent_.front();
         std::size_t sent = 0;
-        const auto error = sys::send_stream(
-            socket_.native_handle(), bytes_of(std::string_view{first.message}.substr(first.done)),
-            first.fd.get(), sent);
-        if (error && !sys::is_back_pressure(error))
-            return give_up();
-        if (error)
-            return wait_to_write(error);
-        first.fd.reset();
+        if (!write(std::string_view{first.message}.substr(first.done), first.fd.get(), sent))
+            return;
+        if (sent > 0)
+            first.fd.reset(); // it went with the first byte
         first.done += sent;
         if (first.done < first.message.size())
-            continue;
+            return;
         unsent_bytes_ -= cost_of(first.message);
         unsent_.pop_front();
     }
-}
-
-/// The worker reads nothing any more.  Whoever reads here finds the end then, behind what it wrote;
-/// one that has only shut down its side for reading would go unnoticed otherwise.
-void NodeChannel::give_up() noexcept
-{
-    ::shutdown(socket_.native_handle(), SHUT_RDWR);
 }
 
 void NodeChannel::close() noexcept

@@ -82,14 +82,10 @@ private:
     /// Why a worker's descriptor must not pile up here.
     static constexpr std::size_t most_handles = 64;
 
-    void wait_to_read();
-    void take_in_handles() noexcept;
-    [[nodiscard]] bool read_some();
-    [[nodiscard]] bool take_in(std::string_view bytes);
-    void end(bool cleanly);
+    [[nodiscard]] bool read_some(std::size_t most);
     void wait_to_write(std::error_code reason);
     void write_more();
-    void give_up() noexcept;
+    [[nodiscard]] bool write(std::string_view bytes, int fd, std::size_t& sent);
 
     boost::asio::posix::stream_descriptor socket_;
     boost::asio::steady_timer retry_;

@@ -33,6 +33,12 @@ public:
     [[nodiscard]] std::string encode_connection(std::string_view key, std::uint64_t seq) const;
 
 private:
+    [[nodiscard]] bool is_json() const noexcept
+    {
+        return serialization_ == NodeConfig::Serialization::json;
+    }
+    [[nodiscard]] std::string frame(std::string payload) const;
+
     NodeConfig::Serialization serialization_;
 };
 

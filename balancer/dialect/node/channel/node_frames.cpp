@@ -11,67 +11,47 @@ namespace {
 
 constexpr std::size_t prefix_size = 4;
 
-/// The length that the first bytes of `text` say.
+/// The length that `text`, a whole prefix, says.
 std::size_t length_in(std::string_view text) noexcept
 {
     std::uint32_t result = 0;
-    for (const char c : text.substr(0, prefix_size))
+    for (const char c : text)
         result = result << 8 | static_cast<unsigned char>(c);
     return result;
 }
 
 } // namespace
 
+/// How many bytes the message has yet, `bytes` included; if that does not show, at least one more.
+std::size_t NodeFrames::missing(std::string_view bytes) const noexcept
+{
+    if (is_line())
+        return std::min(bytes.find('\n'), bytes.size()) + 1;
+    auto prefix = partial_.substr(0, prefix_size);
+    prefix += bytes.substr(0, prefix_size - prefix.size());
+    return prefix.size() < prefix_size ? bytes.size() + 1
+                                       : prefix_size + length_in(prefix) - partial_.size();
+}
+
 std::optional<std::string_view> NodeFrames::next(std::string_view& bytes)
 {
+    const auto size = missing(bytes);
+    const auto longest_frame = longest + (is_line() ? 1 : prefix_size);
+    too_long_ = too_long_ || partial_.size() + size > longest_frame;
     if (too_long_)
         return std::nullopt;
-    return serialization_ == NodeConfig::Serialization::json ? next_line(bytes) : next_sized(bytes);
-}
-
-std::optional<std::string_view> NodeFrames::next_line(std::string_view& bytes)
-{
-    const auto end = bytes.find('\n');
-    if (end == std::string_view::npos) {
+    if (size > bytes.size()) {
         partial_ += std::exchange(bytes, {});
-        too_long_ = partial_.size() > longest;
         return std::nullopt;
     }
-    auto line = bytes.substr(0, end);
-    bytes.remove_prefix(end + 1);
+    auto message = bytes.substr(0, size); // most come whole, and are not copied
+    bytes.remove_prefix(size);
     if (!partial_.empty()) {
         whole_ = std::exchange(partial_, {});
-        whole_ += line;
-        line = whole_;
+        whole_ += message;
+        message = whole_;
     }
-    return line;
-}
-
-std::optional<std::string_view> NodeFrames::next_sized(std::string_view& bytes)
-{
-    // Most come whole, and are not copied.
-    if (partial_.empty() && bytes.size() >= prefix_size &&
-        bytes.size() - prefix_size >= length_in(bytes)) {
-        const auto length = length_in(bytes);
-        const auto message = bytes.substr(prefix_size, length);
-        bytes.remove_prefix(prefix_size + length);
-        return message;
-    }
-    while (!bytes.empty()) {
-        const auto wanted = prefix_size + (partial_.size() < prefix_size ? 0 : length_in(partial_));
-        too_long_ = wanted > prefix_size + longest;
-        if (too_long_)
-            return std::nullopt;
-        const auto size = std::min(wanted - partial_.size(), bytes.size());
-        partial_ += bytes.substr(0, size);
-        bytes.remove_prefix(size);
-        if (partial_.size() >= prefix_size &&
-            partial_.size() == prefix_size + length_in(partial_)) {
-            whole_ = std::exchange(partial_, {});
-            return std::string_view{whole_}.substr(prefix_size);
-        }
-    }
-    return std::nullopt;
+    return is_line() ? message.substr(0, message.size() - 1) : message.substr(prefix_size);
 }
 
 } // namespace usher

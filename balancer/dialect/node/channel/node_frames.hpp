@@ -34,8 +34,11 @@ public:
     [[nodiscard]] bool is_in_message() const noexcept { return !partial_.empty(); }
 
 private:
-    [[nodiscard]] std::optional<std::string_view> next_line(std::string_view& bytes);
-    [[nodiscard]] std::optional<std::string_view> next_sized(std::string_view& bytes);
+    [[nodiscard]] bool is_line() const noexcept
+    {
+        return serialization_ == NodeConfig::Serialization::json;
+    }
+    [[nodiscard]] std::size_t missing(std::string_view bytes) const noexcept;
 
     NodeConfig::Serialization serialization_;
     std::string partial_; ///< the beginning of a message

@@ -10,7 +10,10 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <tuple>
 #include <utility>
+
+#include <sys/socket.h>
 
 namespace usher {
 
@@ -30,11 +33,14 @@ struct Refused {
     std::string reason;
 };
 
+std::string text_of(const Json& json)
+{
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 [[noreturn]] void refuse(const char* key, const Json& value)
 {
-    throw Refused{
-        fmt::format("\"{}\" is {}", key,
-                    value.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 80))};
+    throw Refused{fmt::format("\"{}\" is {}", key, text_of(value).substr(0, 80))};
 }
 
 const Json& member(const Json& json, const char* key)
@@ -45,20 +51,15 @@ const Json& member(const Json& json, const char* key)
 }
 
 /// A whole number in range.
-std::int64_t number(const Json& json, const char* key, std::int64_t least, std::int64_t most,
+std::int64_t number(const Json& json, const char* key, double least, double most,
                     std::int64_t otherwise)
 {
     const auto& value = member(json, key);
     if (value.is_null())
         return otherwise;
-    constexpr std::uint64_t representable = std::numeric_limits<std::int64_t>::max();
-    if (!value.is_number_integer() ||
-        (value.is_number_unsigned() && value.get<std::uint64_t>() > representable))
+    if (!value.is_number_integer() || value.get<double>() < least || value.get<double>() > most)
         refuse(key, value);
-    const auto result = value.get<std::int64_t>();
-    if (result < least || result > most)
-        refuse(key, value);
-    return result;
+    return value.get<std::int64_t>();
 }
 
 bool flag(const Json& json, const char* key)
@@ -67,49 +68,45 @@ bool flag(const Json& json, const char* key)
     return value.is_boolean() && value.get<bool>();
 }
 
-/// What the program wishes, as it came to Node: a fraction, a text, and `false` of every
-/// `listen(port, host, callback)`.  0 if it is no number.
-int backlog_of(const Json& json)
-{
-    constexpr double most = 65'535; // the kernel's own limit is lower
-    const auto& value = member(json, "backlog");
-    double wish = 0;
-    if (value.is_number()) {
-        wish = value.get<double>();
-    } else if (value.is_string()) {
-        const auto& text = value.get_ref<const std::string&>();
-        std::from_chars(text.data(), text.data() + text.size(), wish);
-    }
-    return wish > 0 ? static_cast<int>(std::min(wish, most)) : 0;
-}
-
-/// As JavaScript makes a number of a text; NaN if it is none.
+/// As JavaScript makes a number of a text; 0 if it is none.
 double number_of(std::string_view text)
 {
     constexpr std::string_view blanks = " \t\n\v\f\r";
     text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
     text.remove_suffix(text.size() - (text.find_last_not_of(blanks) + 1));
-    if (text.empty())
-        return 0;
 
-    constexpr auto nan = std::numeric_limits<double>::quiet_NaN();
-    const auto whole = [&text](const auto& parsed) {
-        return parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size();
+    const auto parse = [&text](auto result, auto... base) {
+        const auto [end, error] =
+            std::from_chars(text.data(), text.data() + text.size(), result, base...);
+        const bool is_whole = error == std::errc{} && end == text.data() + text.size();
+        return is_whole ? static_cast<double>(result) : 0;
     };
-    if (text.size() > 2 && text[0] == '0') {
-        const char mark = static_cast<char>(text[1] | 0x20); // in lower case
-        if (const int base = mark == 'x' ? 16 : mark == 'o' ? 8 : mark == 'b' ? 2 : 0) {
-            text.remove_prefix(2);
-            std::uint64_t digits = 0;
-            const auto parsed =
-                std::from_chars(text.data(), text.data() + text.size(), digits, base);
-            return whole(parsed) ? static_cast<double>(digits) : nan;
+    const auto prefix = text.substr(0, 2);
+    for (const auto& [base, lower, upper] :
+         {std::tuple{16, "0x", "0X"}, std::tuple{8, "0o", "0O"}, std::tuple{2, "0b", "0B"}})
+        if (prefix == lower || prefix == upper) {
+            text.remove_prefix(prefix.size());
+            return parse(std::uint64_t{}, base);
         }
-    }
-    if (text[0] == '+' && !text.substr(1).starts_with('-'))
+    if (text.starts_with('+') && !text.starts_with("+-"))
         text.remove_prefix(1);
-    double result = 0;
-    return whole(std::from_chars(text.data(), text.data() + text.size(), result)) ? result : nan;
+    return parse(double{});
+}
+
+/// The number that the program meant, whatever it gave to Node for it.
+double wish(const Json& value)
+{
+    if (value.is_number())
+        return value.get<double>();
+    return value.is_string() ? number_of(value.get_ref<const std::string&>()) : 0;
+}
+
+/// A fraction, a text, and `false` of every `listen(port, host, callback)`.  0 if it is no number.
+int backlog_of(const Json& json)
+{
+    constexpr double most = 65'535; // the kernel's own limit is lower
+    const auto backlog = wish(member(json, "backlog"));
+    return backlog > 0 ? static_cast<int>(std::min(backlog, most)) : 0;
 }
 
 /// A UDP socket passes on what its program gave it, e.g. from the environment, and Node's primary
@@ -117,34 +114,22 @@ double number_of(std::string_view text)
 int datagram_port(const Json& json)
 {
     const auto& value = member(json, "port");
-    double wish = 0;
-    if (value.is_number())
-        wish = value.get<double>();
-    else if (value.is_boolean())
-        wish = value.get<bool>() ? 1 : 0;
-    else if (value.is_string())
-        wish = number_of(value.get_ref<const std::string&>());
-    else if (!value.is_null())
+    if (value.is_structured())
         refuse("port", value);
-    if (!std::isfinite(wish))
-        return 0;
+    const double port = value == true ? 1 : wish(value);
     constexpr double range = 65'536;
-    const double rest = std::fmod(std::trunc(wish), range);
-    return static_cast<int>(rest < 0 ? rest + range : rest);
+    return std::isfinite(port)
+               ? static_cast<std::uint16_t>(static_cast<int>(std::fmod(port, range)))
+               : 0;
 }
 
 std::uint64_t sequence(const Json& json, const char* key)
 {
     constexpr auto most = std::numeric_limits<std::int64_t>::max();
-    const auto result = number(json, key, 0, most, -1);
+    const auto result = number(json, key, 0, static_cast<double>(most), -1);
     if (result < 0)
         throw Refused{fmt::format("it has no \"{}\"", key)};
     return static_cast<std::uint64_t>(result);
-}
-
-std::string text_of(const Json& json)
-{
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 node::UserMessage user_message(std::string_view json)
@@ -165,9 +150,8 @@ void fill(ServerRequest& request, const Json& json)
         request.is_path = number(json, "addressType", -1, 6, 4) == -1;
 
     request.index = number(json, "index", 0, most, 0);
-    request.port = request.kind == ServerRequest::Kind::stream
-                       ? static_cast<int>(number(json, "port", -1, 65'535, 0))
-                       : datagram_port(json);
+    request.port = request.is_datagram() ? datagram_port(json)
+                                         : static_cast<int>(number(json, "port", -1, 65'535, 0));
     request.fd = static_cast<int>(number(json, "fd", -1, most, -1));
     request.backlog = backlog_of(json);
     request.readable_all = flag(json, "readableAll");
@@ -213,11 +197,8 @@ node::Message decode_cluster(const Json& json)
         return node::QueryServer{decode_request(json)};
     if (act == "listening")
         return node::Listening{};
-    if (act == "close") {
-        const auto& key = member(json, "key");
-        return key.is_string() ? node::Message{node::CloseServer{key.get<std::string>()}}
-                               : node::Ignored{};
-    }
+    if (const auto& key = member(json, "key"); act == "close" && key.is_string())
+        return node::CloseServer{key.get<std::string>()};
     if (act == "exitedAfterDisconnect")
         return node::ExitedAfterDisconnect{sequence(json, "seq")};
     return node::Ignored{};
@@ -227,101 +208,73 @@ node::Message decode_internal(const Json& json, const std::string& command)
 {
     if (command == "NODE_CLUSTER")
         return decode_cluster(json);
-    if (command == "NODE_HANDLE_ACK")
-        return node::HandleAck{};
-    if (command == "NODE_HANDLE_NACK")
-        return node::HandleNack{};
+    if (command == "NODE_HANDLE_ACK" || command == "NODE_HANDLE_NACK")
+        return node::HandleReply{.arrived = command == "NODE_HANDLE_ACK"};
     if (command == "NODE_HANDLE") {
         const auto& inner = member(json, "msg");
         if (inner.is_object() && member(inner, "cmd") == "NODE_CLUSTER")
-            throw Refused{std::string{node::hands_out_reason}};
+            throw Refused{"it hands out a connection, as only a primary does"};
         return node::Handle{user_message(text_of(inner))};
     }
+    const auto key = text_of(member(json, "key"));
     if (command == "NODE_SOCKET_NOTIFY_CLOSE")
-        return node::SocketNotifyClose{text_of(member(json, "key"))};
+        return node::SocketQuestion{
+            fmt::format(R"({{"cmd":"NODE_SOCKET_ALL_CLOSED","key":{}}})", key)};
     if (command == "NODE_SOCKET_GET_COUNT")
-        return node::SocketGetCount{text_of(member(json, "key"))};
+        return node::SocketQuestion{
+            fmt::format(R"({{"cmd":"NODE_SOCKET_COUNT","key":{},"count":0}})", key)};
     return node::Ignored{};
 }
 
-/// The two lines that come with every connection, exactly as Node writes them.  All else, and
-/// what other runtimes write in another order, is for the parser.
-std::optional<node::Message> decode_common(std::string_view line)
+std::optional<std::uint64_t> take_digits(std::string_view& text)
 {
-    if (line == R"({"cmd":"NODE_HANDLE_ACK"})")
-        return node::HandleAck{};
-
-    constexpr std::string_view head = R"({"cmd":"NODE_CLUSTER","ack":)";
-    constexpr std::string_view middle = R"(,"accepted":true,"seq":)";
-    if (!line.starts_with(head))
-        return std::nullopt;
-    line.remove_prefix(head.size());
-    std::uint64_t ack = 0;
-    const auto [rest, error] = std::from_chars(line.data(), line.data() + line.size(), ack);
-    if (error != std::errc{})
-        return std::nullopt;
-    line.remove_prefix(static_cast<std::size_t>(rest - line.data()));
-    if (!line.starts_with(middle))
-        return std::nullopt;
-    line.remove_prefix(middle.size());
-    const auto digits = line.find_first_not_of("0123456789");
-    if (digits == 0 || line.substr(std::min(digits, line.size())) != "}")
-        return std::nullopt;
-    return node::ConnectionReply{.ack = ack, .accepted = true};
+    std::uint64_t result = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), result);
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    return error == std::errc{} ? std::optional{result} : std::nullopt;
 }
+
+constexpr node::CommonForms json_forms{.handle_ack = R"({"cmd":"NODE_HANDLE_ACK"})",
+                                       .before_ack = R"({"cmd":"NODE_CLUSTER","ack":)",
+                                       .before_seq = R"(,"accepted":true,"seq":)",
+                                       .end = "}",
+                                       .take_number = take_digits};
 
 /// Follows the parser through a message and keeps nothing but its command: most messages are the
 /// program's, and large ones must not cost more than their bytes.  nlohmann's parser with a
 /// callback would do as well, but walks a whole array at the end of every object in it.
-class Scanner final : public nlohmann::json_sax<Json> {
+class Scanner {
 public:
-    /// The command, if the message has one that is a text.
-    [[nodiscard]] const std::optional<std::string>& command() const noexcept { return command_; }
+    /// The command; empty if the message has none that is a text.
+    [[nodiscard]] const std::string& command() const noexcept { return command_; }
 
     [[nodiscard]] bool is_too_deep() const noexcept { return too_deep_; }
 
-    bool null() override { return other(); }
-    bool boolean(bool /*value*/) override { return other(); }
-    bool number_integer(number_integer_t /*value*/) override { return other(); }
-    bool number_unsigned(number_unsigned_t /*value*/) override { return other(); }
-    bool number_float(number_float_t /*value*/, const string_t& /*text*/) override
-    {
-        return other();
-    }
+    bool null() { return value(); }
+    bool boolean(bool /*value*/) { return value(); }
+    bool number_integer(std::int64_t /*value*/) { return value(); }
+    bool number_unsigned(std::uint64_t /*value*/) { return value(); }
+    bool number_float(double /*value*/, const std::string& /*text*/) { return value(); }
+    bool string(std::string& text) { return value(text); }
+    bool binary(const auto& /*value*/) { return false; } // JSON has none
+    bool start_object(std::size_t /*size*/) { return begin(); }
+    bool start_array(std::size_t /*size*/) { return begin(); }
+    bool end_object() { return end(); }
+    bool end_array() { return end(); }
+    bool parse_error(const auto&... /*where, what*/) { return false; }
 
-    bool string(string_t& value) override
+    bool key(std::string& key)
     {
-        if (std::exchange(at_command_, false))
-            command_ = value;
+        at_command_ = depth_ == 1 && key == "cmd";
         return true;
-    }
-
-    bool binary(binary_t& /*value*/) override { return false; } // JSON has none
-
-    bool start_object(std::size_t /*size*/) override { return begin(); }
-    bool start_array(std::size_t /*size*/) override { return begin(); }
-
-    bool key(string_t& value) override
-    {
-        at_command_ = depth_ == 1 && value == "cmd";
-        return true;
-    }
-
-    bool end_object() override { return end(); }
-    bool end_array() override { return end(); }
-
-    bool parse_error(std::size_t /*at*/, const std::string& /*token*/,
-                     const nlohmann::detail::exception& /*error*/) override
-    {
-        return false;
     }
 
 private:
-    /// A value that is no text.  Of several commands the last one counts, as in JavaScript.
-    bool other()
+    /// Of several commands the last one counts, as in JavaScript.
+    bool value(const std::string& text = {})
     {
         if (std::exchange(at_command_, false))
-            command_.reset();
+            command_ = text;
         return true;
     }
 
@@ -329,7 +282,7 @@ private:
     {
         ++depth_;
         too_deep_ = too_deep_ || depth_ > deepest;
-        return other();
+        return value();
     }
 
     bool end()
@@ -338,7 +291,7 @@ private:
         return true;
     }
 
-    std::optional<std::string> command_;
+    std::string command_;
     int depth_ = 0;
     bool at_command_ = false;
     bool too_deep_ = false;
@@ -350,10 +303,11 @@ node::Message decode_valid(std::string_view text)
     if (!Json::sax_parse(text, &scanner))
         return node::Malformed{"it is not JSON"};
     const auto& command = scanner.command();
-    if (!command || !node::is_internal(*command) || scanner.is_too_deep())
+    const bool is_nodes_own = command.starts_with("NODE_") && command != "NODE_";
+    if (!is_nodes_own || scanner.is_too_deep())
         return user_message(text);
     try {
-        return decode_internal(Json::parse(text), *command);
+        return decode_internal(Json::parse(text), command);
     } catch (const Refused& refused) {
         return node::Malformed{refused.reason};
     }
@@ -379,12 +333,27 @@ namespace node {
 
 Message decode(std::string_view text)
 {
-    if (auto common = decode_common(text))
+    if (auto common = decode_common(text, json_forms))
         return *common;
     auto message = decode_valid(text);
     if (std::holds_alternative<Malformed>(message) && text.find("\\u") != std::string_view::npos)
         message = decode_valid(replace_lone_surrogates(text));
     return message;
+}
+
+std::optional<Message> decode_common(std::string_view text, const CommonForms& forms)
+{
+    if (text == forms.handle_ack)
+        return HandleReply{.arrived = true};
+    const auto take = [&text](std::string_view expected) {
+        const bool is_there = text.starts_with(expected);
+        text.remove_prefix(is_there ? expected.size() : 0);
+        return is_there;
+    };
+    const auto ack = take(forms.before_ack) ? forms.take_number(text) : std::nullopt;
+    if (!ack || !take(forms.before_seq) || !forms.take_number(text) || text != forms.end)
+        return std::nullopt;
+    return ConnectionReply{.ack = *ack, .accepted = true};
 }
 
 std::string size_note(std::size_t size)
@@ -404,37 +373,37 @@ std::string cut_short(std::string_view text, std::size_t size)
     return fmt::format("{}... {}", text, size_note(size));
 }
 
-std::string encode_answer(std::uint64_t ack, std::string_view key, int error, std::string_view data,
-                          const std::optional<SocketName>& name)
+std::string host_of(const sys::SocketAddress& address)
 {
-    std::string line =
-        fmt::format(R"({{"cmd":"NODE_CLUSTER","errno":{},"key":{},"ack":{},"data":{})",
-                    error == 0 ? "null" : std::to_string(-error), json_text(key), ack, data);
-    if (name)
-        line += fmt::format(R"(,"sockname":{{"address":{},"family":"{}","port":{}}})",
-                            json_text(name->address), name->v6 ? "IPv6" : "IPv4", name->port);
-    return line + ",\"seq\":0}";
+    auto text = address.to_string();
+    text.resize(text.rfind(':'));
+    return text.starts_with('[') ? text.substr(1, text.size() - 2) : text;
 }
 
-std::string encode_shared_answer(std::uint64_t ack, std::string_view key, std::string_view data,
-                                 bool datagram)
+std::string encode_answer(std::uint64_t ack, std::string_view key, int error, std::string_view data,
+                          const sys::SocketAddress& name)
 {
+    const bool v6 = name.family() == AF_INET6;
+    const auto sockname =
+        v6 || name.family() == AF_INET
+            ? fmt::format(R"(,"sockname":{{"address":{},"family":"{}","port":{}}})",
+                          json_text(host_of(name)), v6 ? "IPv6" : "IPv4", name.port())
+            : "";
     return fmt::format(
-        R"({{"cmd":"NODE_HANDLE","type":"{}","msg":{{"cmd":"NODE_CLUSTER","errno":0,"key":{},)"
-        R"("ack":{},"data":{},"seq":0}}}})",
-        datagram ? "dgram.Native" : "net.Native", json_text(key), ack, data);
+        R"({{"cmd":"NODE_CLUSTER","errno":{},"key":{},"ack":{},"data":{}{},"seq":0}})", -error,
+        json_text(key), ack, data, sockname);
+}
+
+std::string encode_with_handle(std::string_view message, bool datagram)
+{
+    return fmt::format(R"({{"cmd":"NODE_HANDLE","type":"{}.Native","msg":{}}})",
+                       datagram ? "dgram" : "net", message);
 }
 
 std::string encode_connection(std::string_view key, std::uint64_t seq)
 {
-    return fmt::format(R"({{"cmd":"NODE_HANDLE","type":"net.Native","msg":{{"cmd":"NODE_CLUSTER",)"
-                       R"("act":"newconn","key":"{}","seq":{}}}}})",
-                       key, seq);
-}
-
-std::string encode_disconnect()
-{
-    return R"({"cmd":"NODE_CLUSTER","act":"disconnect","seq":0})";
+    return encode_with_handle(
+        fmt::format(R"({{"cmd":"NODE_CLUSTER","act":"newconn","key":"{}","seq":{}}})", key, seq));
 }
 
 std::string encode_ack(std::uint64_t ack)
@@ -445,16 +414,6 @@ std::string encode_ack(std::uint64_t ack)
 std::string encode_handle_ack(bool arrived)
 {
     return fmt::format(R"({{"cmd":"NODE_HANDLE_{}"}})", arrived ? "ACK" : "NACK");
-}
-
-std::string encode_all_closed(std::string_view key)
-{
-    return fmt::format(R"({{"cmd":"NODE_SOCKET_ALL_CLOSED","key":{}}})", key);
-}
-
-std::string encode_count(std::string_view key)
-{
-    return fmt::format(R"({{"cmd":"NODE_SOCKET_COUNT","key":{},"count":0}})", key);
 }
 
 } // namespace node

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/sys/socket/socket_address.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -40,6 +42,8 @@ struct ServerRequest {
     bool writable_all = false;
     std::string data = "null"; ///< JSON, e.g. the TLS ticket keys
 
+    [[nodiscard]] bool is_datagram() const noexcept { return kind != Kind::stream; }
+
     /// What makes two requests the same.
     [[nodiscard]] std::string identity() const;
 };
@@ -62,8 +66,10 @@ struct CloseServer {
 struct ExitedAfterDisconnect {
     std::uint64_t seq = 0;
 };
-struct HandleAck {};  ///< the descriptor arrived
-struct HandleNack {}; ///< it did not
+/// The answer to a descriptor.
+struct HandleReply {
+    bool arrived = false;
+};
 /// What the program itself has sent; any value.
 struct UserMessage {
     /// No more of its bytes are shown to people.
@@ -76,11 +82,9 @@ struct UserMessage {
 struct Handle {
     UserMessage message; ///< that its program sent with it
 };
-struct SocketNotifyClose {
-    std::string key; ///< JSON
-};
-struct SocketGetCount {
-    std::string key; ///< JSON
+/// What became of the connections that its program has sent?  They were closed at once.
+struct SocketQuestion {
+    std::string answer; ///< JSON
 };
 /// Node's own, and of no interest.
 struct Ignored {};
@@ -89,23 +93,26 @@ struct Malformed {
 };
 
 using Message = std::variant<Online, QueryServer, Listening, ConnectionReply, CloseServer,
-                             ExitedAfterDisconnect, HandleAck, HandleNack, Handle,
-                             SocketNotifyClose, SocketGetCount, UserMessage, Ignored, Malformed>;
-
-/// Names of Node's own commands begin so, and are longer.
-inline constexpr std::string_view internal_prefix = "NODE_";
-
-[[nodiscard]] constexpr bool is_internal(std::string_view command) noexcept
-{
-    return command.starts_with(internal_prefix) && command.size() > internal_prefix.size();
-}
-
-/// Why a worker must not send what its own primary would.
-inline constexpr std::string_view hands_out_reason =
-    "it hands out a connection, as only a primary does";
+                             ExitedAfterDisconnect, HandleReply, Handle, SocketQuestion,
+                             UserMessage, Ignored, Malformed>;
 
 /// Reads one message.  Never throws for what is in it: that is Malformed.
 [[nodiscard]] Message decode(std::string_view text);
+
+/// What the two messages that come with every connection look like, exactly as Node writes them.
+struct CommonForms {
+    std::string_view handle_ack;
+    std::string_view before_ack; ///< an accepting ConnectionReply consists of these three...
+    std::string_view before_seq;
+    std::string_view end;
+
+    /// ... and the numbers between them.  Takes one off `bytes`; nothing if it is of another kind.
+    std::optional<std::uint64_t> (*take_number)(std::string_view& bytes);
+};
+
+/// Reads one of those two at little cost.  All else, and what other runtimes write in another
+/// order, is for a parser.
+[[nodiscard]] std::optional<Message> decode_common(std::string_view text, const CommonForms& forms);
 
 /// What stands for a message of `size` bytes that is not shown.
 [[nodiscard]] std::string size_note(std::size_t size);
@@ -113,32 +120,27 @@ inline constexpr std::string_view hands_out_reason =
 /// The beginning of `text`, which is UTF-8, and the note that the whole has `size` bytes.
 [[nodiscard]] std::string cut_short(std::string_view text, std::size_t size);
 
-// All that follow are JSON on one line, without its end.
+// All that is encoded is JSON on one line, without its end.
 
-/// Where a server listens, as the worker shall see it.
-struct SocketName {
-    std::string address;
-    bool v6 = false;
-    std::uint16_t port = 0;
-};
+/// The address without the port, as Node writes it.
+[[nodiscard]] std::string host_of(const sys::SocketAddress& address);
 
-/// The answer to a server request, without a descriptor.  `error` is 0 or an errno; `data` JSON.
+/// The answer to a server request.  `error` is 0 or an errno; `data` JSON; `name` is where the
+/// server listens, as far as the worker shall see it.
 [[nodiscard]] std::string encode_answer(std::uint64_t ack, std::string_view key, int error,
-                                        std::string_view data,
-                                        const std::optional<SocketName>& name);
+                                        std::string_view data, const sys::SocketAddress& name = {});
 
-/// The answer to a server request that goes with the descriptor of a bound socket.
-[[nodiscard]] std::string encode_shared_answer(std::uint64_t ack, std::string_view key,
-                                               std::string_view data, bool datagram);
+/// `message` as it goes with the descriptor of a stream or datagram socket.
+[[nodiscard]] std::string encode_with_handle(std::string_view message, bool datagram = false);
 
 /// Goes with a connection for the server `key`.
 [[nodiscard]] std::string encode_connection(std::string_view key, std::uint64_t seq);
 
-[[nodiscard]] std::string encode_disconnect();
+inline constexpr std::string_view disconnect =
+    R"({"cmd":"NODE_CLUSTER","act":"disconnect","seq":0})";
+
 [[nodiscard]] std::string encode_ack(std::uint64_t ack);
 [[nodiscard]] std::string encode_handle_ack(bool arrived);
-[[nodiscard]] std::string encode_all_closed(std::string_view key);
-[[nodiscard]] std::string encode_count(std::string_view key);
 
 } // namespace node
 

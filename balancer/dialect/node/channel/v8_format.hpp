@@ -23,6 +23,7 @@ inline constexpr char uint32 = 'U';
 inline constexpr char number = 'N';        ///< eight bytes as the CPU has them
 inline constexpr char one_byte_text = '"'; ///< Latin-1, its length before it
 inline constexpr char two_byte_text = 'c'; ///< UTF-16, its length in bytes before it
+inline constexpr char utf8_text = 'S';     ///< its length before it; V8 reads but never writes it
 inline constexpr char object = 'o';        ///< keys and values, then:
 inline constexpr char end_of_object = '{'; ///< how many keys
 inline constexpr char dense_array = 'A';   ///< its length, the elements, then:

@@ -3,153 +3,162 @@
 
 #include "balancer/dialect/node/channel/v8_format.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
+#include <cassert>
+#include <cstddef>
 #include <limits>
+#include <vector>
 
 namespace usher::node {
 
 namespace {
 
-void put_varint(std::string& bytes, std::uint32_t value)
+using Json = nlohmann::json;
+
+void put_varint(std::string& bytes, std::size_t value)
 {
     for (; value >= 0x80; value >>= 7)
         bytes += static_cast<char>(0x80 | (value & 0x7f));
     bytes += static_cast<char>(value);
 }
 
-std::uint32_t zig_zag(std::int32_t number) noexcept
+void put_double(std::string& bytes, double value)
 {
-    return (static_cast<std::uint32_t>(number) << 1) ^ static_cast<std::uint32_t>(number >> 31);
+    bytes += v8::number;
+    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
-/// Takes the first character off `text`, which is valid UTF-8 and not empty.
-char32_t take_character(std::string_view& text) noexcept
-{
-    const auto first = static_cast<unsigned char>(text.front());
-    const std::size_t size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    char32_t result = size == 1 ? first : first & (0x7fU >> size);
-    for (const char c : text.substr(1, size - 1))
-        result = result << 6 | (static_cast<unsigned char>(c) & 0x3fU);
-    text.remove_prefix(std::min(size, text.size()));
-    return result;
-}
+/// Follows the parser and writes what it reads.
+class Writer {
+public:
+    /// `bytes` must outlive the writer.
+    explicit Writer(std::string& bytes) : bytes_{bytes} {}
 
-std::u16string utf16(std::string_view utf8)
-{
-    std::u16string result;
-    while (!utf8.empty()) {
-        const auto c = take_character(utf8);
-        if (c < 0x10000) {
-            result += static_cast<char16_t>(c);
-            continue;
-        }
-        result += static_cast<char16_t>(0xd800 + ((c - 0x10000) >> 10));
-        result += static_cast<char16_t>(0xdc00 + ((c - 0x10000) & 0x3ff));
+    bool null() { return put_tag(v8::null); }
+    bool boolean(bool value) { return put_tag(value ? v8::yes : v8::no); }
+
+    bool number_integer(std::int64_t value)
+    {
+        put_v8_number(bytes_, value);
+        return count();
     }
-    return result;
-}
+
+    bool number_unsigned(std::uint64_t value)
+    {
+        constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
+        return value <= most ? number_integer(static_cast<std::int64_t>(value))
+                             : number_float(static_cast<double>(value), {});
+    }
+
+    bool number_float(double value, const std::string& /*text*/)
+    {
+        put_double(bytes_, value);
+        return count();
+    }
+
+    bool string(std::string& value)
+    {
+        put_text(value);
+        return count();
+    }
+
+    bool binary(const auto& /*value*/) { return false; } // JSON has none
+
+    bool start_object(std::size_t /*size*/)
+    {
+        put_tag(v8::object);
+        open_.emplace_back();
+        return true;
+    }
+
+    bool key(std::string& value)
+    {
+        put_text(value);
+        return true;
+    }
+
+    bool end_object()
+    {
+        bytes_ += v8::end_of_object;
+        put_varint(bytes_, open_.back().count);
+        open_.pop_back();
+        return true;
+    }
+
+    bool start_array(std::size_t /*size*/)
+    {
+        count();
+        open_.push_back({.begin = bytes_.size()});
+        return true;
+    }
+
+    bool end_array()
+    {
+        // Only now its length is known, which stands first.
+        const auto array = open_.back();
+        open_.pop_back();
+        std::string head{v8::dense_array};
+        put_varint(head, array.count);
+        bytes_.insert(array.begin, head);
+        bytes_ += v8::end_of_dense;
+        put_varint(bytes_, 0);
+        put_varint(bytes_, array.count);
+        return true;
+    }
+
+    bool parse_error(const auto&... /*where, what*/) { return false; }
+
+private:
+    struct Container {
+        std::size_t count = 0; ///< of its values
+        std::size_t begin = 0; ///< of its bytes
+    };
+
+    bool count()
+    {
+        ++open_.back().count;
+        return true;
+    }
+
+    bool put_tag(char tag)
+    {
+        bytes_ += tag;
+        return count();
+    }
+
+    void put_text(std::string_view utf8)
+    {
+        const bool is_ascii =
+            std::ranges::all_of(utf8, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+        bytes_ += is_ascii ? v8::one_byte_text : v8::utf8_text;
+        put_varint(bytes_, utf8.size());
+        bytes_ += utf8;
+    }
+
+    std::string& bytes_;
+    std::vector<Container> open_{{}}; ///< around the value itself there is one more
+};
 
 } // namespace
 
-V8Writer::V8Writer(std::string& bytes) : bytes_{bytes}
+std::string v8_of_json(std::string_view json)
 {
-    bytes_ += v8::header;
-    bytes_ += v8::version;
+    std::string result{v8::header, v8::version};
+    Writer writer{result};
+    [[maybe_unused]] const bool valid = Json::sax_parse(json, &writer);
+    assert(valid);
+    return result;
 }
 
-void V8Writer::begin_value()
-{
-    if (!open_.empty() && open_.back().is_array)
-        ++open_.back().count;
-}
-
-void V8Writer::null()
-{
-    begin_value();
-    bytes_ += v8::null;
-}
-
-void V8Writer::boolean(bool value)
-{
-    begin_value();
-    bytes_ += value ? v8::yes : v8::no;
-}
-
-void V8Writer::number(std::int64_t value)
+void put_v8_number(std::string& bytes, std::int64_t value)
 {
     using Int32 = std::numeric_limits<std::int32_t>;
     if (value < Int32::min() || value > Int32::max())
-        return number(static_cast<double>(value)); // all that JavaScript has
-    begin_value();
-    bytes_ += v8::int32;
-    put_varint(bytes_, zig_zag(static_cast<std::int32_t>(value)));
-}
-
-void V8Writer::number(double value)
-{
-    begin_value();
-    bytes_ += v8::number;
-    bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
-
-void V8Writer::text(std::string_view utf8)
-{
-    begin_value();
-    put_text(utf8);
-}
-
-void V8Writer::put_text(std::string_view utf8)
-{
-    if (std::ranges::all_of(utf8, [](char c) { return static_cast<unsigned char>(c) < 0x80; })) {
-        bytes_ += v8::one_byte_text;
-        put_varint(bytes_, static_cast<std::uint32_t>(utf8.size()));
-        bytes_ += utf8;
-        return;
-    }
-    const auto wide = utf16(utf8);
-    const auto size = wide.size() * sizeof(char16_t);
-    bytes_ += v8::two_byte_text;
-    put_varint(bytes_, static_cast<std::uint32_t>(size));
-    bytes_.append(reinterpret_cast<const char*>(wide.data()), size);
-}
-
-void V8Writer::begin_object()
-{
-    begin_value();
-    open_.push_back({.is_array = false});
-    bytes_ += v8::object;
-}
-
-void V8Writer::key(std::string_view utf8)
-{
-    ++open_.back().count;
-    put_text(utf8);
-}
-
-void V8Writer::end_object()
-{
-    bytes_ += v8::end_of_object;
-    put_varint(bytes_, open_.back().count);
-    open_.pop_back();
-}
-
-void V8Writer::begin_array()
-{
-    begin_value();
-    open_.push_back({.is_array = true, .begin = bytes_.size()});
-}
-
-void V8Writer::end_array()
-{
-    // Only now its length is known, which stands first.
-    const auto array = open_.back();
-    open_.pop_back();
-    std::string head{v8::dense_array};
-    put_varint(head, array.count);
-    bytes_.insert(array.begin, head);
-    bytes_ += v8::end_of_dense;
-    put_varint(bytes_, 0);
-    put_varint(bytes_, array.count);
+        return put_double(bytes, static_cast<double>(value)); // all that JavaScript has
+    bytes += v8::int32;
+    put_varint(bytes, static_cast<std::size_t>(value < 0 ? -2 * value - 1 : 2 * value));
 }
 
 } // namespace usher::node

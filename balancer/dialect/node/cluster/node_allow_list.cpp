@@ -7,15 +7,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <memory>
-#include <stdexcept>
 
-#include <netdb.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 namespace usher {
@@ -25,30 +18,6 @@ namespace {
 /// Those below are root's.
 constexpr int first_free_port = 1024;
 
-/// The addresses of `host` as Node writes them.
-std::set<std::string> numeric_addresses(const std::string& host)
-{
-    addrinfo hints{};
-    hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo* found = nullptr;
-    const int rc = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
-    if (rc != 0) {
-        const auto* const reason = rc == EAI_SYSTEM ? std::strerror(errno) : ::gai_strerror(rc);
-        throw std::runtime_error{host + ": cannot be resolved: " + reason};
-    }
-    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner{found, &::freeaddrinfo};
-
-    std::set<std::string> result{host};
-    for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
-        std::array<char, NI_MAXHOST> name{};
-        if (::getnameinfo(a->ai_addr, a->ai_addrlen, name.data(), name.size(), nullptr, 0,
-                          NI_NUMERICHOST) == 0)
-            result.insert(name.data());
-    }
-    return result;
-}
-
 /// A worker's way of saying a path may differ from the configuration's.
 bool same_path(const std::filesystem::path& asked, const std::string& place)
 {
@@ -57,7 +26,7 @@ bool same_path(const std::filesystem::path& asked, const std::string& place)
 
 } // namespace
 
-NodeAllowList::NodeAllowList(const PoolConfig& config)
+NodeAllowList::NodeAllowList(const PoolConfig& config, const HostAddresses& names)
 {
     if (const auto& user = config.run_as.ids.user; user && *user != ::geteuid())
         other_user_ = config.run_as.user;
@@ -68,7 +37,9 @@ NodeAllowList::NodeAllowList(const PoolConfig& config)
             places_.push_back({.everywhere = true, .port = where.port});
             break;
         case ListenAddress::Kind::host:
-            places_.push_back({.hosts = numeric_addresses(where.host), .port = where.port});
+            places_.push_back({.hosts = {where.host}, .port = where.port});
+            for (const auto& address : names.of(where.host, where.port))
+                places_.back().hosts.insert(node::host_of(address));
             break;
         case ListenAddress::Kind::unix_path:
             places_.push_back({.path = std::filesystem::absolute(where.path).lexically_normal()});
@@ -83,15 +54,12 @@ std::string NodeAllowList::refusal(const ServerRequest& request) const
         return is_listed(request) ? "" : "\"listen\" does not say so";
     if (other_user_.empty() || request.fd >= 0)
         return {};
-    if (request.is_path)
-        return fmt::format("it runs as user {}, and usher would make the file as another; let "
-                           "\"listen\" say so",
-                           quote(other_user_));
-    if (request.port > 0 && request.port < first_free_port)
-        return fmt::format("it runs as user {}, who may not do that without usher; let \"listen\" "
-                           "say so",
-                           quote(other_user_));
-    return {};
+    const bool is_low_port = request.port > 0 && request.port < first_free_port;
+    if (!request.is_path && !is_low_port)
+        return {};
+    return fmt::format("it runs as user {}, {}; let \"listen\" say so", quote(other_user_),
+                       request.is_path ? "and usher would make the file as another"
+                                       : "who may not do that without usher");
 }
 
 bool NodeAllowList::is_listed(const ServerRequest& request) const
@@ -115,12 +83,10 @@ std::string describe(const ServerRequest& request)
     const auto address = printable(request.address.value_or(""), longest);
     if (request.is_path)
         return "unix:" + address;
-    const auto* const protocol = request.kind == ServerRequest::Kind::stream ? "" : " (UDP)";
-    if (!request.address)
-        return fmt::format("port {}{}", request.port, protocol);
-    const bool v6 = address.find(':') != std::string::npos;
-    return fmt::format("{}{}{}:{}{}", v6 ? "[" : "", address, v6 ? "]" : "", request.port,
-                       protocol);
+    const auto place = !request.address                         ? "port "
+                       : address.find(':') != std::string::npos ? '[' + address + "]:"
+                                                                : address + ':';
+    return fmt::format("{}{}{}", place, request.port, request.is_datagram() ? " (UDP)" : "");
 }
 
 } // namespace usher

@@ -3,6 +3,7 @@
 
 #include "balancer/config/config.hpp"
 #include "balancer/dialect/node/channel/node_message.hpp"
+#include "balancer/listen/host_addresses.hpp"
 
 #include <set>
 #include <string>
@@ -15,8 +16,11 @@ namespace usher {
 /// could do themselves: no files and no low ports.
 class NodeAllowList {
 public:
-    /// Looks names up.  Throws std::runtime_error if one is nobody's.
-    explicit NodeAllowList(const PoolConfig& config);
+    NodeAllowList() = default; ///< no limit
+
+    /// `names` knows the names in `listen`, or looks them up now.  Throws std::runtime_error if one
+    /// is nobody's.
+    explicit NodeAllowList(const PoolConfig& config, const HostAddresses& names = {});
 
     /// Why the worker must not have it, the rest of a sentence after "because"; empty if it may.
     [[nodiscard]] std::string refusal(const ServerRequest& request) const;

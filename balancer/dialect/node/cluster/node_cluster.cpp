@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/node/cluster/node_cluster.hpp"
 
+#include "balancer/dialect/node/cluster/node_socket.hpp"
 #include "balancer/dialect/node/cluster/node_worker.hpp"
 #include "common/text/one_line.hpp"
 
@@ -14,9 +15,8 @@
 #include <new>
 #include <stdexcept>
 #include <system_error>
+#include <tuple>
 #include <utility>
-
-#include <netinet/in.h>
 
 namespace asio = boost::asio;
 
@@ -40,51 +40,32 @@ NodeConfig::Policy effective_policy(const PoolConfig& config)
     constexpr const char* name = "NODE_CLUSTER_SCHED_POLICY";
     const auto found = config.env.find(name);
     const char* const own = std::getenv(name);
-    const std::string_view text = found != config.env.end() ? std::string_view{found->second}
-                                  : own != nullptr          ? std::string_view{own}
-                                                            : std::string_view{};
+    const std::string text = found != config.env.end() ? found->second : own != nullptr ? own : "";
     return text == "none" ? NodeConfig::Policy::none : NodeConfig::Policy::round_robin;
 }
 
-/// Without the port.
-std::string host_of(const sys::SocketAddress& address)
-{
-    auto text = address.to_string();
-    text.resize(text.rfind(':'));
-    if (text.starts_with('['))
-        text = text.substr(1, text.size() - 2);
-    return text;
-}
-
-std::optional<node::SocketName> name_for_worker(const sys::SocketAddress& address)
-{
-    if (address.family() != AF_INET && address.family() != AF_INET6)
-        return std::nullopt;
-    return node::SocketName{
-        .address = host_of(address), .v6 = address.family() == AF_INET6, .port = address.port()};
-}
+/// A worker does not get what it asks for, and nobody need be told any more.
+struct Denied {
+    int error;
+};
 
 } // namespace
 
 NodeCluster::NodeCluster(asio::any_io_executor executor, EventBus& events, const PoolConfig& config)
     : executor_{std::move(executor)},
       events_{events, {.pool = config.name}},
-      pool_{config.name},
-      configured_policy_{config.node.policy},
-      policy_{effective_policy(config)},
-      window_{config.node.window},
-      backlog_{config.backlog},
-      allowed_{config}
+      config_{config},
+      policy_{effective_policy(config)}
 {
 }
 
-ListenerChange NodeCluster::prepare(const PoolConfig& next, SocketSource&) const
+ListenerChange NodeCluster::prepare(const PoolConfig& next, SocketSource& sockets) const
 {
-    if (next.node.policy != configured_policy_)
-        throw std::runtime_error{"the node policy of pool \"" + pool_ +
+    if (effective_policy(next) != policy_)
+        throw std::runtime_error{"the node policy of pool \"" + next.name +
                                  "\" cannot change while usher runs; restart usher"};
-    std::ignore = NodeAllowList{next};
-    return {};
+    std::ignore = NodeAllowList{next, sockets.hosts};
+    return {.added = {}, .names = sockets.hosts};
 }
 
 std::shared_ptr<WorkerLink> NodeCluster::connect(std::shared_ptr<const PoolConfig> config,
@@ -93,19 +74,13 @@ std::shared_ptr<WorkerLink> NodeCluster::connect(std::shared_ptr<const PoolConfi
     return std::make_shared<NodeWorker>(executor_, *this, std::move(config), identity);
 }
 
-void NodeCluster::commit(const PoolConfig& next, ListenerChange)
+void NodeCluster::commit(const PoolConfig& next, ListenerChange change)
 {
-    window_ = next.node.window;
-    backlog_ = next.backlog;
-    try {
-        allowed_ = NodeAllowList{next};
-    } catch (const std::runtime_error& e) { // it was good a moment ago
-        events_.publish(EventKind::note, log::Level::warning,
-                        fmt::format("where servers may listen has not changed: {}", e.what()));
-    }
+    config_ = next;
+    allowed_ = NodeAllowList{next, change.names};
     for (const auto& server : servers_)
         if (server.listener)
-            server.listener->set_window(window_);
+            server.listener->set_window(next.node.window);
 }
 
 NodeConfig::Policy NodeCluster::policy_for(const ServerRequest& request) const noexcept
@@ -113,57 +88,44 @@ NodeConfig::Policy NodeCluster::policy_for(const ServerRequest& request) const n
     // Datagrams cannot be dealt, and in a group of sockets the kernel would give some of them to
     // those that nobody reads: the one that holds the port, and a dead worker's.  Files cannot be
     // listened on twice.
-    if (request.kind != ServerRequest::Kind::stream)
-        return NodeConfig::Policy::none;
-    if (policy_ == NodeConfig::Policy::reuseport && (request.is_path || request.fd >= 0))
-        return NodeConfig::Policy::none;
-    return policy_;
+    const bool is_alone =
+        policy_ == NodeConfig::Policy::reuseport && (request.is_path || request.fd >= 0);
+    return request.is_datagram() || is_alone ? NodeConfig::Policy::none : policy_;
 }
 
 NodeCluster::Server* NodeCluster::find(const ServerRequest& request) noexcept
 {
     const auto identity = request.identity();
     const auto same = std::ranges::find_if(servers_, [&](const Server& server) {
-        if (server.request.identity() == identity)
-            return true;
-        // One that the kernel has chosen the port of, and that is asked for by that port now.
-        auto chosen = server.request;
-        chosen.port = server.address.port();
-        return request.port > 0 && server.request.port == 0 && chosen.identity() == identity;
+        auto known = server.request;
+        if (request.port > 0) // the kernel may have chosen that one
+            known.port = server.address.port();
+        return known.identity() == identity;
     });
     return same == servers_.end() ? nullptr : &*same;
 }
 
-/// The socket of a server that its workers accept from; 0 or an errno.
-int NodeCluster::socket_for(Server& server, unsigned slot, int& fd)
+/// The socket of a server that its workers accept from.
+int NodeCluster::socket_for(Server& server, unsigned slot)
 {
-    const bool own = policy_for(server.request) == NodeConfig::Policy::reuseport;
-    const unsigned place = own ? slot : 0;
-    auto found = server.shared.find(place);
-    if (found == server.shared.end()) {
+    const unsigned place = policy_for(server.request) == NodeConfig::Policy::reuseport ? slot : 0;
+    auto& socket = server.shared[place];
+    if (!socket) {
         auto request = server.request;
         request.port = server.address.port();
-        NodeSocket socket;
-        if (const int error = open_node_socket(request, NodeSocketUse::share, backlog_, socket))
-            return error;
-        found = server.shared.emplace(place, std::move(socket.fd)).first;
+        socket = open_node_socket(request, SocketUse::share, config_.backlog).fd;
     }
-    fd = found->second.get();
-    return 0;
+    return socket.get();
 }
 
-/// Opens a server for `request`; 0 or an errno.
-int NodeCluster::open(const ServerRequest& request, Server*& server)
+NodeCluster::Server& NodeCluster::open(const ServerRequest& request)
 {
     const auto policy = policy_for(request);
-    const auto use =
-        policy == NodeConfig::Policy::reuseport ? NodeSocketUse::share : NodeSocketUse::listen;
-    NodeSocket socket;
-    if (const int error = open_node_socket(request, use, backlog_, socket))
-        return error;
+    const auto use = policy == NodeConfig::Policy::reuseport ? SocketUse::share : SocketUse::listen;
+    auto socket = open_node_socket(request, use, config_.backlog);
 
     constexpr std::size_t longest_name = 200; // of all that there can be
-    Server opened{.key = std::to_string(++last_key_),
+    Server server{.key = std::to_string(++last_key_),
                   .request = request,
                   .data = "null",
                   .name = printable(socket.address.to_string(), longest_name),
@@ -171,144 +133,135 @@ int NodeCluster::open(const ServerRequest& request, Server*& server)
                   .file = std::move(socket.file)};
     if (policy == NodeConfig::Policy::round_robin) {
         NodeListener::Observer& observer = *this;
-        opened.listener = std::make_shared<NodeListener>(executor_, std::move(socket.fd), backlog_,
-                                                         opened.key, window_, observer);
-    } else if (policy == NodeConfig::Policy::none) {
-        opened.shared.emplace(0, std::move(socket.fd));
+        server.listener =
+            std::make_shared<NodeListener>(executor_, std::move(socket.fd), config_.backlog,
+                                           server.key, config_.node.window, observer);
     } else {
-        opened.shared.emplace(~0U, std::move(socket.fd)); // holds the port
+        const unsigned nobody = ~0U; // only holds the port
+        server.shared.emplace(policy == NodeConfig::Policy::none ? 0 : nobody,
+                              std::move(socket.fd));
     }
-    events_.publish(EventKind::listening, log::Level::info,
-                    fmt::format("listening on {}{}", opened.name,
-                                request.kind == ServerRequest::Kind::stream ? "" : " (UDP)"));
-    servers_.push_back(std::move(opened));
-    server = &servers_.back();
-    return 0;
+    events_.publish(
+        EventKind::listening, log::Level::info,
+        fmt::format("listening on {}{}", server.name, request.is_datagram() ? " (UDP)" : ""));
+    servers_.push_back(std::move(server));
+    return servers_.back();
 }
 
-/// Makes `worker` a member of the server that it asks for; 0 or an errno.
-int NodeCluster::join(NodeWorker& worker, const ServerRequest& request, Server*& server)
+/// The server that a worker asks for, which is opened if it is none yet.
+NodeCluster::Server& NodeCluster::server_for(const ServerRequest& request)
 {
-    server = find(request);
-    if (server == nullptr) {
-        if (const auto refusal = allowed_.refusal(request); !refusal.empty()) {
-            events_.publish(EventKind::note, log::Level::warning,
-                            fmt::format("a worker of pool \"{}\" may not listen on {}, because {}",
-                                        pool_, describe(request), refusal));
-            return EACCES;
-        }
-        if (servers_.size() >= most_servers) {
-            if (!std::exchange(told_of_limit_, true))
-                events_.publish(
-                    EventKind::note, log::Level::warning,
-                    fmt::format("the workers of pool \"{}\" want more than {} servers, so {} is "
-                                "refused, and so are others without further notice",
-                                pool_, most_servers, describe(request)));
-            return EMFILE;
-        }
-        if (const int error = open(request, server)) {
-            events_.publish(EventKind::note, log::Level::error,
-                            fmt::format("{}: cannot listen: {}", describe(request),
-                                        std::generic_category().message(error)));
-            return error;
-        }
-    } else if (server->members.contains(worker.id())) {
-        server = nullptr;
-        return EADDRINUSE; // as if the program had opened it twice without a cluster
-    }
-    if (server->data == "null")
-        server->data = request.data;
-    server->members.insert(worker.id());
-    server->slots.insert(worker.slot());
-    server->abandoned.reset();
-    return 0;
+    const auto deny = [this](int error, const std::string& reason) {
+        events_.publish(EventKind::note, log::Level::warning, reason);
+        throw Denied{error};
+    };
+    if (!request.fault.empty())
+        deny(EINVAL, "a worker asks for a server that cannot be: " + request.fault);
+    if (auto* const found = find(request))
+        return *found;
+    if (const auto refusal = allowed_.refusal(request); !refusal.empty())
+        deny(EACCES, fmt::format("a worker of pool \"{}\" may not listen on {}, because {}",
+                                 config_.name, describe(request), refusal));
+    if (servers_.size() < most_servers)
+        return open(request);
+    if (!std::exchange(told_of_limit_, true))
+        deny(EMFILE, fmt::format("the workers of pool \"{}\" want more than {} servers, so {} is "
+                                 "refused, and so are others without further notice",
+                                 config_.name, most_servers, describe(request)));
+    throw Denied{EMFILE};
 }
 
-/// Gives `worker` the server that it asks for; 0, or an errno that it has not been told yet.
-int NodeCluster::serve(NodeWorker& worker, const ServerRequest& request)
+/// Gives `worker` the server that it asks for, and tells it so.
+void NodeCluster::serve(NodeWorker& worker, const ServerRequest& request)
 {
-    if (!request.fault.empty()) {
-        events_.publish(EventKind::note, log::Level::warning,
-                        "a worker asks for a server that cannot be: " + request.fault);
-        return EINVAL;
-    }
-    Server* server = nullptr;
-    int error = join(worker, request, server);
-    if (error == 0)
-        error = let_in(worker, request, *server);
-    if (error != 0 && server != nullptr)
-        server->members.erase(worker.id()); // it does not have it
-    return error;
-}
+    if (stopped_)
+        throw Denied{ECANCELED};
+    auto& server = server_for(request);
+    if (server.members.contains(worker.id()))
+        throw Denied{EADDRINUSE}; // as if the program had opened it twice without a cluster
+    if (server.data == "null")
+        server.data = request.data;
 
-/// Answers a worker that is a member of `server` now; 0 or an errno.
-int NodeCluster::let_in(NodeWorker& worker, const ServerRequest& request, Server& server)
-{
-    if (server.listener) {
-        if (!worker.answer(node::encode_answer(request.seq, server.key, 0, server.data,
-                                               name_for_worker(server.address))))
-            return ENOBUFS;
-        if (worker.is_attached())
-            server.listener->add(worker);
-        return 0;
+    const auto name = server.listener ? server.address : sys::SocketAddress{};
+    const auto answer = node::encode_answer(request.seq, server.key, 0, server.data, name);
+    if (!server.listener) {
+        const int fd = socket_for(server, worker.slot());
+        if (!worker.answer(node::encode_with_handle(answer, request.is_datagram()), fd))
+            throw Denied{EMFILE}; // what has to wait needs a descriptor of ours
+    } else if (!worker.answer(answer)) {
+        throw Denied{ENOBUFS};
     }
-    int fd = -1;
-    if (const int error = socket_for(server, worker.slot(), fd))
-        return error;
-    // What has to wait needs a descriptor of ours.
-    return worker.answer(node::encode_shared_answer(request.seq, server.key, server.data,
-                                                    request.kind != ServerRequest::Kind::stream),
-                         fd)
-               ? 0
-               : EMFILE;
+    server.members.insert(worker.id());
+    server.slots.insert(worker.slot());
+    server.abandoned.reset();
+    if (server.listener && worker.is_attached())
+        server.listener->add(worker);
 }
 
 void NodeCluster::query(NodeWorker& worker, const ServerRequest& request)
 {
-    int error = ECANCELED;
-    try {
-        if (!stopped_)
-            error = serve(worker, request);
-    } catch (const std::exception& e) { // whatever a worker asks for is not usher's end
+    int error = EIO;
+    const auto tell = [&](const std::string& reason) {
         events_.publish(EventKind::note, log::Level::error,
-                        fmt::format("{}: cannot listen: {}", describe(request), e.what()));
-        error = EIO;
+                        fmt::format("{}: cannot listen: {}", describe(request), reason));
+    };
+    try {
+        return serve(worker, request);
+    } catch (const Denied& denied) {
+        error = denied.error;
+    } catch (const std::system_error& e) {
+        error = e.code().value();
+        tell(e.code().message());
+    } catch (const std::exception& e) { // whatever a worker asks for is not usher's end
+        tell(e.what());
     }
-    if (error != 0) // if not even this can be sent, the worker has long stopped to read
-        std::ignore =
-            worker.answer(node::encode_answer(request.seq, "", error, "null", std::nullopt));
+    // If not even this can be sent, the worker has long stopped to read.
+    std::ignore = worker.answer(node::encode_answer(request.seq, "", error, "null"));
 }
 
 void NodeCluster::close_server(NodeWorker& worker, std::string_view key)
 {
     const auto server = std::ranges::find(servers_, key, &Server::key);
-    if (server == servers_.end() || !server->members.contains(worker.id()))
+    if (server == servers_.end() || server->members.erase(worker.id()) == 0)
         return;
     if (server->listener)
         server->listener->remove(worker);
-    server->members.erase(worker.id());
-    if (!server->members.empty() || worker.is_leaving() || stopped_)
-        return;
+    if (server->members.empty() && !worker.is_leaving() && !stopped_)
+        watch(*server, abandoned_after, worker.weak_from_this());
+}
 
-    server->abandoned = std::make_unique<asio::steady_timer>(executor_, abandoned_after);
-    server->abandoned->async_wait([this, key = server->key, last = worker.weak_from_this()](
-                                      const boost::system::error_code& cancelled) {
+/// Servers outlive their workers, for the next ones.  Who waits for those that the next ones do not
+/// open any more must hear that nobody is there.  `last` is the worker that has closed it.
+void NodeCluster::watch(Server& server, std::chrono::milliseconds time,
+                        std::weak_ptr<NodeWorker> last)
+{
+    server.abandoned = std::make_unique<asio::steady_timer>(executor_, time);
+    server.abandoned->async_wait([this, key = server.key, last = std::move(last)](
+                                     const boost::system::error_code& cancelled) {
         if (!cancelled)
-            close_if_abandoned(key, last);
+            close_if_unwanted(key, last.lock().get());
     });
 }
 
-/// Nobody has the server any more; if that was no worker's end but the program's wish, it closes.
-void NodeCluster::close_if_abandoned(const std::string& key, const std::weak_ptr<NodeWorker>& last)
+void NodeCluster::close_if_unwanted(const std::string& key, const NodeWorker* last)
 {
     const auto server = std::ranges::find(servers_, key, &Server::key);
-    const auto worker = last.lock();
     if (server == servers_.end() || !server->members.empty())
         return;
-    if (worker && !worker->is_leaving())
+    const bool is_programs_wish = last != nullptr && !last->is_leaving(); // and no worker's end
+    if (is_programs_wish || is_unwanted(*server))
         close(server);
-    else
-        watch_unwanted(*server);
+    else if (!attached_.empty())
+        watch(*server, unwanted_after); // else when a worker is attached
+}
+
+void NodeCluster::watch_unwanted()
+{
+    if (stopped_)
+        return;
+    for (auto& server : servers_)
+        if (server.members.empty())
+            watch(server, unwanted_after);
 }
 
 void NodeCluster::close(Servers::iterator server)
@@ -324,52 +277,17 @@ void NodeCluster::close(Servers::iterator server)
     events_.publish(EventKind::closed, log::Level::info, "no longer listening on " + name);
 }
 
-/// Servers outlive their workers, for the next ones.  Who waits for those that the next ones do not
-/// open any more must hear that nobody is there.
-void NodeCluster::watch_unwanted()
-{
-    if (stopped_)
-        return;
-    for (auto& server : servers_)
-        if (server.members.empty())
-            watch_unwanted(server);
-}
-
-void NodeCluster::watch_unwanted(Server& server)
-{
-    server.abandoned = std::make_unique<asio::steady_timer>(executor_, unwanted_after);
-    server.abandoned->async_wait(
-        [this, key = server.key](const boost::system::error_code& cancelled) {
-            if (!cancelled)
-                close_if_unwanted(key);
-        });
-}
-
-void NodeCluster::close_if_unwanted(const std::string& key)
-{
-    const auto server = std::ranges::find(servers_, key, &Server::key);
-    if (server == servers_.end() || !server->members.empty())
-        return;
-    if (is_unwanted(*server))
-        close(server);
-    else if (!attached_.empty())
-        watch_unwanted(*server); // else when a worker is attached
-}
-
 /// True if every slot whose worker had it has a worker that does without.
 bool NodeCluster::is_unwanted(const Server& server) const noexcept
 {
-    return !attached_.empty() && std::ranges::all_of(server.slots, [this](unsigned slot) {
+    // One that is ready as soon as it runs may still be about to open its servers.
+    const auto is_settled = [this](const NodeWorker& worker) {
+        const auto has = [&](const Server& other) { return other.members.contains(worker.id()); };
+        return !worker.is_ready_early() || std::ranges::any_of(servers_, has);
+    };
+    return !attached_.empty() && std::ranges::all_of(server.slots, [&](unsigned slot) {
         const auto found = attached_.find(slot);
         return found != attached_.end() && is_settled(*found->second);
-    });
-}
-
-/// False if it may still be about to open its servers: one that is ready as soon as it runs.
-bool NodeCluster::is_settled(const NodeWorker& worker) const noexcept
-{
-    return !worker.is_ready_early() || std::ranges::any_of(servers_, [&](const Server& server) {
-        return server.members.contains(worker.id());
     });
 }
 
@@ -396,7 +314,6 @@ void NodeCluster::detach(NodeWorker& worker) noexcept
 void NodeCluster::lose(NodeWorker& worker)
 {
     detach(worker);
-    reported_.erase(worker.id());
     std::size_t lost = 0;
     for (auto& server : servers_) {
         if (server.listener)
@@ -427,14 +344,12 @@ void NodeCluster::give_up_slot(unsigned slot)
     }
 }
 
-void NodeCluster::report_undelivered(const NodeWorker& worker)
+void NodeCluster::report_undelivered(unsigned slot)
 {
-    if (reported_.insert(worker.id()).second)
-        events_.publish(
-            EventKind::note, log::Level::warning,
-            fmt::format("worker {} has no descriptor left for a connection, so others get it; "
-                        "raise its \"rlimits\" \"nofile\"",
-                        worker.slot()));
+    events_.publish(EventKind::note, log::Level::warning,
+                    fmt::format("worker {} has no descriptor left for a connection, so others get "
+                                "it; raise its \"rlimits\" \"nofile\"",
+                                slot));
 }
 
 void NodeCluster::close(std::function<void()> on_closed)
@@ -448,13 +363,12 @@ void NodeCluster::close(std::function<void()> on_closed)
         server.file = SocketFile{}; // first, as of a single one
         server.shared.clear();
     }
-    for (const auto& server : servers_) {
-        if (!server.listener)
-            continue;
-        server.listener->stop();
-        if (at_once)
-            server.listener->close();
-    }
+    for (const auto& server : servers_)
+        if (server.listener) {
+            server.listener->stop();
+            if (at_once)
+                server.listener->close();
+        }
     NodeCluster::on_closed();
 }
 
@@ -481,7 +395,7 @@ std::vector<sys::SocketAddress> NodeCluster::addresses() const
 {
     std::vector<sys::SocketAddress> result;
     for (const auto& server : servers_)
-        if (server.request.kind == ServerRequest::Kind::stream)
+        if (!server.request.is_datagram())
             result.push_back(server.address);
     return result;
 }

@@ -6,18 +6,20 @@
 #include "balancer/dialect/node/channel/node_message.hpp"
 #include "balancer/dialect/node/cluster/node_allow_list.hpp"
 #include "balancer/dialect/node/cluster/node_listener.hpp"
-#include "balancer/dialect/node/cluster/node_socket.hpp"
 #include "balancer/events/event_source.hpp"
+#include "balancer/listen/socket_file.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -31,7 +33,6 @@ class NodeWorker;
 /// the workers ask for and outlive them.
 class NodeCluster final : public Intake, private NodeListener::Observer {
 public:
-    /// Throws std::runtime_error if a name in `listen` cannot be looked up.
     NodeCluster(boost::asio::any_io_executor executor, EventBus& events, const PoolConfig& config);
 
     /// Opens nothing, since the workers say what they need.
@@ -78,8 +79,8 @@ public:
 
     void count_accepted() noexcept { ++counters_.handed_off; }
 
-    /// The worker had no descriptor left for a connection.
-    void report_undelivered(const NodeWorker& worker);
+    /// The worker in `slot` had no descriptor left for a connection.
+    void report_undelivered(unsigned slot);
 
 private:
     /// What one `listen()` of the program is, in all workers together.
@@ -100,17 +101,14 @@ private:
 
     [[nodiscard]] NodeConfig::Policy policy_for(const ServerRequest& request) const noexcept;
     [[nodiscard]] Server* find(const ServerRequest& request) noexcept;
-    [[nodiscard]] int open(const ServerRequest& request, Server*& server);
-    [[nodiscard]] int socket_for(Server& server, unsigned slot, int& fd);
-    [[nodiscard]] int join(NodeWorker& worker, const ServerRequest& request, Server*& server);
-    [[nodiscard]] int let_in(NodeWorker& worker, const ServerRequest& request, Server& server);
-    [[nodiscard]] int serve(NodeWorker& worker, const ServerRequest& request);
-    void close_if_abandoned(const std::string& key, const std::weak_ptr<NodeWorker>& last);
+    [[nodiscard]] Server& open(const ServerRequest& request);
+    [[nodiscard]] Server& server_for(const ServerRequest& request);
+    [[nodiscard]] int socket_for(Server& server, unsigned slot);
+    void serve(NodeWorker& worker, const ServerRequest& request);
+    void watch(Server& server, std::chrono::milliseconds time, std::weak_ptr<NodeWorker> last = {});
     void watch_unwanted();
-    void watch_unwanted(Server& server);
-    void close_if_unwanted(const std::string& key);
+    void close_if_unwanted(const std::string& key, const NodeWorker* last);
     [[nodiscard]] bool is_unwanted(const Server& server) const noexcept;
-    [[nodiscard]] bool is_settled(const NodeWorker& worker) const noexcept;
     void close(Servers::iterator server);
     void on_accept_failure(const NodeListener& listener, std::error_code error,
                            std::chrono::milliseconds pause) noexcept override;
@@ -118,17 +116,13 @@ private:
 
     boost::asio::any_io_executor executor_;
     EventSource events_;
-    std::string pool_;
-    NodeConfig::Policy configured_policy_;
-    NodeConfig::Policy policy_; ///< what that means here
-    unsigned window_;
-    unsigned backlog_;
+    PoolConfig config_;
+    NodeConfig::Policy policy_; ///< what is configured means here
     NodeAllowList allowed_;
     Servers servers_;
     std::uint64_t last_key_ = 0;
     DispatchCounters counters_;
     std::map<unsigned, NodeWorker*> attached_; ///< by slot
-    std::set<std::uint64_t> reported_;         ///< workers whose lack of descriptors was told
     bool told_of_limit_ = false;               ///< that there are too many servers
     std::function<void()> on_closed_;          ///< empty: nobody waits for it
     bool stopped_ = false;

@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace asio = boost::asio;
@@ -53,54 +54,29 @@ std::size_t NodeListener::lose(const Carrier& carrier)
     return lost;
 }
 
-void NodeListener::on_accepted(std::uint64_t worker, Connection connection)
+void NodeListener::on_answer(std::uint64_t worker, Connection connection, Answer answer)
 {
-    scheduler_.on_accepted(worker, connection);
-    release(connection);
+    scheduler_.on_answer(worker, connection, answer, Clock::now());
+    if (answer == Answer::accepted)
+        connections_.erase(connection);
     go_on();
 }
 
-void NodeListener::on_refused(std::uint64_t worker, Connection connection)
+/// False if it cannot be sent now.
+bool NodeListener::hand_over(const NodeScheduler::Assignment& assignment, Clock::time_point now)
 {
-    scheduler_.on_refused(worker, connection);
-    go_on();
-}
-
-void NodeListener::on_undelivered(std::uint64_t worker, Connection connection)
-{
-    scheduler_.on_undelivered(worker, connection, Clock::now());
-    go_on();
-}
-
-/// A number that nobody has.
-NodeListener::Connection NodeListener::make_place()
-{
-    if (free_.empty()) {
-        connections_.emplace_back();
-        free_.reserve(connections_.capacity()); // so that release() cannot fail
-        free_.push_back(static_cast<Connection>(connections_.size() - 1));
-    }
-    return free_.back();
-}
-
-void NodeListener::release(Connection connection) noexcept
-{
-    connections_[connection].reset();
-    free_.push_back(connection);
-}
-
-bool NodeListener::hand_over(const NodeScheduler::Assignment& assignment)
-{
-    return carriers_.at(assignment.worker)
-        ->carry(shared_from_this(), assignment.connection,
-                connections_[assignment.connection].get());
+    const auto [connection, worker] = assignment;
+    const bool is_sent = carriers_.at(worker)->carry(shared_from_this(), key_, connection,
+                                                     connections_.at(connection).get());
+    if (!is_sent)
+        scheduler_.on_answer(worker, connection, Answer::unsent, now);
+    return is_sent;
 }
 
 void NodeListener::deal(Clock::time_point now)
 {
     while (const auto assignment = scheduler_.next(now))
-        if (!hand_over(*assignment))
-            scheduler_.on_unsent(assignment->worker, assignment->connection, now);
+        std::ignore = hand_over(*assignment, now);
 }
 
 /// Something may have changed that lets connections go on.
@@ -139,12 +115,12 @@ void NodeListener::wait()
 
 std::error_code NodeListener::accept_one()
 {
-    const auto place = make_place();
+    sys::UniqueFd connection;
     sys::SocketAddress peer;
-    const auto error = sys::accept_connection(socket_.native_handle(), connections_[place], peer);
+    const auto error = sys::accept_connection(socket_.native_handle(), connection, peer);
     if (!error) {
-        free_.pop_back();
-        scheduler_.offer(place);
+        connections_.emplace(++last_connection_, std::move(connection));
+        scheduler_.offer(last_connection_);
     }
     return error;
 }
@@ -152,30 +128,27 @@ std::error_code NodeListener::accept_one()
 void NodeListener::accept_batch()
 {
     const auto now = Clock::now();
-    const auto limit = budget_.limit();
     std::size_t accepted = 0;
-    bool drained = false;
-    for (std::size_t attempts = 0; attempts < limit; ++attempts) {
-        if (!scheduler_.has_room(now)) {
-            budget_.on_batch(accepted, false);
-            return look_again(now); // and go_on() comes with the next answer
-        }
-        const auto error = accept_one();
-        if (error && sys::is_accept_noise(error))
-            continue;
-        if (error) {
-            drained = error == std::errc::operation_would_block;
-            if (!drained)
-                return pause(error);
+    std::error_code error;
+    bool has_room = true;
+    for (auto left = budget_.limit(); left > 0 && (!error || sys::is_accept_noise(error)); --left) {
+        has_room = scheduler_.has_room(now);
+        if (!has_room)
             break;
-        }
+        error = accept_one();
+        if (error)
+            continue;
         throttle_.on_success();
         ++accepted;
         deal(now);
     }
+    const bool drained = error == std::errc::operation_would_block;
+    if (error && !drained && !sys::is_accept_noise(error))
+        return pause(error);
     budget_.on_batch(accepted, drained);
     look_again(now);
-    wait();
+    if (has_room) // else go_on() comes with the next answer
+        wait();
 }
 
 void NodeListener::pause(std::error_code error)
@@ -209,26 +182,18 @@ void NodeListener::deal_rest()
 {
     if (!is_open())
         return;
-    bool more = true;
-    for (std::size_t i = 0; i < AcceptBudget::full_batch && more; ++i) {
-        more = rest_ > 0 && scheduler_.has_workers();
-        if (!more)
-            break;
-        const auto error = accept_one();
-        more = !error || sys::is_accept_noise(error);
-        --rest_;
-    }
+    auto left = std::min(rest_, AcceptBudget::full_batch);
+    rest_ -= left;
+    std::error_code error;
+    for (; left > 0 && scheduler_.has_workers() && (!error || sys::is_accept_noise(error)); --left)
+        error = accept_one();
     // A worker reads what it is sent before the request to disconnect that follows.
-    while (const auto assignment = scheduler_.force()) {
-        if (hand_over(*assignment))
-            continue;
-        // Later, then, if the worker is there for so long.
-        const auto now = Clock::now();
-        scheduler_.on_unsent(assignment->worker, assignment->connection, now);
-        look_again(now);
-        break;
-    }
-    if (!more)
+    const auto now = Clock::now();
+    auto assignment = scheduler_.force();
+    while (assignment && hand_over(*assignment, now))
+        assignment = scheduler_.force();
+    look_again(now); // what could not be sent goes later, if the worker is there for so long
+    if (left > 0 || rest_ == 0)
         return close();
     // By way of the event loop: a signal may want an end to this.
     asio::post(socket_.get_executor(), [self = shared_from_this()] { self->deal_rest(); });
@@ -247,8 +212,7 @@ std::size_t NodeListener::drop_waiting()
 {
     const auto dropped = scheduler_.waiting();
     wake_.cancel();
-    for (auto& connection : connections_)
-        connection.reset();
+    connections_.clear();
     return dropped;
 }
 

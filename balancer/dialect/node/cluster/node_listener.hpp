@@ -17,7 +17,6 @@
 #include <string>
 #include <system_error>
 #include <unordered_map>
-#include <vector>
 
 namespace usher {
 
@@ -29,17 +28,18 @@ namespace usher {
 class NodeListener final : public std::enable_shared_from_this<NodeListener> {
 public:
     using Connection = NodeScheduler::Connection;
+    using Answer = NodeScheduler::Answer;
 
     /// Takes connections to a worker.
     class Carrier {
     public:
         [[nodiscard]] virtual std::uint64_t id() const noexcept = 0;
 
-        /// Sends `fd`, which stays the listener's.  The worker's answer comes by on_accepted(),
-        /// on_refused() or on_undelivered(), never during the call; or it is lost.  False if it
-        /// cannot be sent now; then there is no answer.
+        /// Sends `fd`, which stays the listener's, for the server `key`.  The worker's answer comes
+        /// by on_answer(), never during the call; or it is lost.  False if it cannot be sent now;
+        /// then there is no answer.
         [[nodiscard]] virtual bool carry(const std::shared_ptr<NodeListener>& listener,
-                                         Connection connection, int fd) = 0;
+                                         std::string_view key, Connection connection, int fd) = 0;
 
     protected:
         ~Carrier() = default;
@@ -71,9 +71,8 @@ public:
     /// The worker is gone: what it has not accepted goes to others.  Returns how many those are.
     std::size_t lose(const Carrier& carrier);
 
-    void on_accepted(std::uint64_t worker, Connection connection);
-    void on_refused(std::uint64_t worker, Connection connection);
-    void on_undelivered(std::uint64_t worker, Connection connection);
+    /// What became of a connection that `worker` was carried.
+    void on_answer(std::uint64_t worker, Connection connection, Answer answer);
 
     /// Deals what waits in the backlog, whatever the window, over several turns of the event loop;
     /// then closes, and tells so, maybe at once.
@@ -97,11 +96,10 @@ private:
     void deal_rest();
     void pause(std::error_code error);
     void deal(Clock::time_point now);
-    [[nodiscard]] bool hand_over(const NodeScheduler::Assignment& assignment);
+    [[nodiscard]] bool hand_over(const NodeScheduler::Assignment& assignment,
+                                 Clock::time_point now);
     void go_on();
     void look_again(Clock::time_point now);
-    [[nodiscard]] Connection make_place();
-    void release(Connection connection) noexcept;
 
     boost::asio::posix::stream_descriptor socket_;
     boost::asio::steady_timer pause_; ///< until there may be descriptors again
@@ -111,8 +109,8 @@ private:
 
     NodeScheduler scheduler_;
     std::unordered_map<std::uint64_t, Carrier*> carriers_;
-    std::vector<sys::UniqueFd> connections_; ///< by number
-    std::vector<Connection> free_;           ///< numbers nobody has; room for all
+    std::unordered_map<Connection, sys::UniqueFd> connections_;
+    Connection last_connection_ = 0;
 
     AcceptBudget budget_;
     AcceptThrottle throttle_;

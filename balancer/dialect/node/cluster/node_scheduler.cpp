@@ -28,14 +28,13 @@ void NodeScheduler::remove(Worker worker) noexcept
 {
     if (auto* const member = find(worker))
         member->active = false;
-    forget_if_done(worker);
+    forget_the_done();
 }
 
-void NodeScheduler::forget_if_done(Worker worker) noexcept
+void NodeScheduler::forget_the_done() noexcept
 {
-    std::erase_if(members_, [worker](const Member& member) {
-        return member.worker == worker && !member.active && member.offers.empty();
-    });
+    std::erase_if(members_,
+                  [](const Member& member) { return !member.active && member.offers.empty(); });
 }
 
 std::size_t NodeScheduler::lose(Worker worker)
@@ -46,7 +45,7 @@ std::size_t NodeScheduler::lose(Worker worker)
     auto offers = std::move(member->offers);
     member->offers.clear();
     member->active = false;
-    forget_if_done(worker);
+    forget_the_done();
     waiting_.insert(waiting_.begin(), std::make_move_iterator(offers.begin()),
                     std::make_move_iterator(offers.end()));
     return offers.size();
@@ -61,9 +60,7 @@ bool NodeScheduler::may_take(const Member& member, Clock::time_point now) const 
 
 bool NodeScheduler::has_room(Clock::time_point now) const noexcept
 {
-    const auto was_refused = [now](const Waiting& waiting) {
-        return !waiting.refused_by.empty() || waiting.not_before > now;
-    };
+    const auto was_refused = [](const Waiting& waiting) { return !waiting.refused_by.empty(); };
     return waiting_.size() < most_refused && std::ranges::all_of(waiting_, was_refused) &&
            std::ranges::any_of(members_,
                                [&](const Member& member) { return may_take(member, now); });
@@ -78,8 +75,7 @@ NodeScheduler::Member* NodeScheduler::pick(const Waiting& waiting, Clock::time_p
 {
     Member* best = nullptr;
     for (auto& member : members_) {
-        if (!may_take(member, now) ||
-            std::ranges::find(waiting.refused_by, member.worker) != waiting.refused_by.end())
+        if (!may_take(member, now) || waiting.was_refused_by(member.worker))
             continue;
         const auto rank = [](const Member& m) { return std::pair{m.offers.size(), m.idle_since}; };
         if (best == nullptr || rank(member) < rank(*best))
@@ -88,17 +84,7 @@ NodeScheduler::Member* NodeScheduler::pick(const Waiting& waiting, Clock::time_p
     return best;
 }
 
-bool NodeScheduler::is_refused_by_all(const Waiting& waiting) const noexcept
-{
-    return !waiting.refused_by.empty() && std::ranges::all_of(members_, [&](const Member& member) {
-        return !member.active ||
-               std::ranges::find(waiting.refused_by, member.worker) != waiting.refused_by.end();
-    });
-}
-
-/// For a connection that some have refused, and that those who have not cannot take now: they may
-/// never, if they hang, and whoever is full tells nobody when that changes.
-void NodeScheduler::forgive_in_time(Waiting& waiting, Clock::time_point now) const
+void NodeScheduler::forgive_in_time(Waiting& waiting, Clock::time_point now)
 {
     if (waiting.refused_by.empty())
         return;
@@ -114,16 +100,6 @@ void NodeScheduler::forgive_in_time(Waiting& waiting, Clock::time_point now) con
 std::optional<NodeScheduler::Assignment> NodeScheduler::next(Clock::time_point now)
 {
     for (auto waiting = waiting_.begin(); waiting != waiting_.end(); ++waiting) {
-        if (waiting->not_before > now)
-            continue;
-        if (is_refused_by_all(*waiting)) {
-            // Whoever is full tells nobody when that changes.
-            waiting->refused_by.clear();
-            waiting->forgiven_at = {};
-            waiting->not_before =
-                now + doubled(first_refusal_pause, ++waiting->rounds, longest_refusal_pause);
-            continue;
-        }
         auto* member = pick(*waiting, now);
         if (member == nullptr) {
             forgive_in_time(*waiting, now);
@@ -153,62 +129,30 @@ std::optional<NodeScheduler::Assignment> NodeScheduler::force()
     return Assignment{.connection = best->offers.back().connection, .worker = best->worker};
 }
 
-std::optional<NodeScheduler::Waiting> NodeScheduler::take_back(Worker worker,
-                                                               Connection connection) noexcept
+void NodeScheduler::on_answer(Worker worker, Connection connection, Answer answer,
+                              Clock::time_point now)
 {
     auto* const member = find(worker);
     if (member == nullptr)
-        return std::nullopt;
+        return;
     const auto offer = std::ranges::find(member->offers, connection, &Waiting::connection);
     if (offer == member->offers.end())
-        return std::nullopt;
-    auto result = std::move(*offer);
+        return;
+    auto back = std::move(*offer);
     member->offers.erase(offer);
     member->idle_since = ++replies_;
-    return result;
-}
 
-void NodeScheduler::on_accepted(Worker worker, Connection connection) noexcept
-{
-    if (!take_back(worker, connection))
-        return;
-    find(worker)->undelivered = 0;
-    forget_if_done(worker);
-}
-
-void NodeScheduler::on_refused(Worker worker, Connection connection)
-{
-    auto back = take_back(worker, connection);
-    if (!back)
-        return;
-    find(worker)->undelivered = 0;
-    back->refused_by.push_back(worker);
-    waiting_.push_front(std::move(*back));
-    forget_if_done(worker);
-}
-
-void NodeScheduler::on_undelivered(Worker worker, Connection connection, Clock::time_point now)
-{
-    auto back = take_back(worker, connection);
-    if (!back)
-        return;
-    auto* const member = find(worker);
-    // Several that were under way together count once.
-    if (now >= member->resting_until)
+    if (answer == Answer::refused)
+        back.refused_by.push_back(worker);
+    if (answer == Answer::accepted || answer == Answer::refused)
+        member->undelivered = 0;
+    else if (answer == Answer::unsent)
+        member->resting_until = std::max(member->resting_until, now + first_rest);
+    else if (now >= member->resting_until) // several that were under way together count once
         member->resting_until = now + doubled(first_rest, ++member->undelivered, longest_rest);
-    waiting_.push_front(std::move(*back));
-    forget_if_done(worker);
-}
-
-void NodeScheduler::on_unsent(Worker worker, Connection connection, Clock::time_point now)
-{
-    auto back = take_back(worker, connection);
-    if (!back)
-        return;
-    auto* const member = find(worker);
-    member->resting_until = std::max(member->resting_until, now + first_rest);
-    waiting_.push_front(std::move(*back));
-    forget_if_done(worker);
+    if (answer != Answer::accepted)
+        waiting_.push_front(std::move(back));
+    forget_the_done();
 }
 
 std::optional<NodeScheduler::Clock::time_point>
@@ -219,10 +163,8 @@ NodeScheduler::wake_at(Clock::time_point now) const noexcept
         if (time > now && (!first || time < *first))
             first = time;
     };
-    for (const auto& waiting : waiting_) {
-        consider(waiting.not_before);
+    for (const auto& waiting : waiting_)
         consider(waiting.forgiven_at);
-    }
     for (const auto& member : members_)
         if (member.active)
             consider(member.resting_until);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -24,10 +25,11 @@ class NodeScheduler {
 public:
     using Clock = std::chrono::steady_clock;
     using Worker = std::uint64_t;
-    using Connection = std::uint32_t;
+    using Connection = std::uint64_t;
 
-    /// A connection that everybody has refused is offered again after this long, then after twice
-    /// as long, and so on.  So is one that some have refused, while the others cannot take any.
+    /// A connection that some have refused, while the others cannot take any, or are none, is
+    /// offered to all again after this long, then after twice as long, and so on: who hangs may
+    /// never take it, and who is full tells nobody when that changes.
     static constexpr std::chrono::milliseconds first_refusal_pause{10};
     static constexpr std::chrono::milliseconds longest_refusal_pause{1'000};
 
@@ -38,6 +40,13 @@ public:
     /// So many connections that were refused may wait while others are accepted: whoever refused
     /// one, or hangs, keeps the rest from nobody.
     static constexpr std::size_t most_refused = 64;
+
+    enum class Answer {
+        accepted,
+        refused,
+        undelivered, ///< the worker had no descriptor for it
+        unsent,      ///< none can be sent to the worker now, which gets none for first_rest
+    };
 
     struct Assignment {
         Connection connection;
@@ -70,12 +79,8 @@ public:
     /// As next(), but whatever windows, rests and refusals say; nothing if there is no worker.
     [[nodiscard]] std::optional<Assignment> force();
 
-    void on_accepted(Worker worker, Connection connection) noexcept;
-    void on_refused(Worker worker, Connection connection);
-    void on_undelivered(Worker worker, Connection connection, Clock::time_point now);
-
-    /// It could not even be sent: `worker` gets none for first_rest, and need not be tried then.
-    void on_unsent(Worker worker, Connection connection, Clock::time_point now);
+    /// What became of a connection that `worker` was assigned.
+    void on_answer(Worker worker, Connection connection, Answer answer, Clock::time_point now);
 
     /// When next() has something to say without anything else happening.
     [[nodiscard]] std::optional<Clock::time_point> wake_at(Clock::time_point now) const noexcept;
@@ -88,11 +93,15 @@ public:
 
 private:
     struct Waiting {
+        [[nodiscard]] bool was_refused_by(Worker worker) const noexcept
+        {
+            return std::ranges::find(refused_by, worker) != refused_by.end();
+        }
+
         Connection connection = 0;
         std::vector<Worker> refused_by{};
-        unsigned rounds = 0; ///< how often everybody has refused it
-        Clock::time_point not_before{};
-        Clock::time_point forgiven_at{}; ///< refusals are forgotten then; nothing: not known yet
+        unsigned rounds = 0;             ///< how often its refusals were to be forgotten
+        Clock::time_point forgiven_at{}; ///< they are forgotten then; nothing: not known yet
     };
 
     struct Member {
@@ -106,11 +115,9 @@ private:
 
     [[nodiscard]] bool may_take(const Member& member, Clock::time_point now) const noexcept;
     [[nodiscard]] Member* pick(const Waiting& waiting, Clock::time_point now) noexcept;
-    [[nodiscard]] bool is_refused_by_all(const Waiting& waiting) const noexcept;
-    void forgive_in_time(Waiting& waiting, Clock::time_point now) const;
+    static void forgive_in_time(Waiting& waiting, Clock::time_point now);
     [[nodiscard]] Member* find(Worker worker) noexcept;
-    [[nodiscard]] std::optional<Waiting> take_back(Worker worker, Connection connection) noexcept;
-    void forget_if_done(Worker worker) noexcept;
+    void forget_the_done() noexcept;
 
     unsigned window_;
     std::vector<Member> members_;

@@ -3,9 +3,10 @@
 
 #include "balancer/listen/unix_listener.hpp"
 #include "common/sys/socket/bound_socket.hpp"
+#include "common/sys/syscall.hpp"
 
+#include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
@@ -13,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <netdb.h>
@@ -26,35 +28,47 @@ namespace usher {
 
 namespace {
 
-bool get_option(int fd, int option, int& value)
+[[noreturn]] void refuse(std::errc reason)
 {
-    socklen_t size = sizeof value;
-    return ::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0;
+    throw std::system_error{std::make_error_code(reason)};
 }
 
-/// 0 or an errno.
-int open_at(const sys::SocketAddress& address, const ServerRequest& request, NodeSocketUse use,
-            unsigned backlog, NodeSocket& socket)
+int option_of(int fd, int option)
 {
-    const bool datagram = request.kind != ServerRequest::Kind::stream;
+    int value = 0;
+    socklen_t size = sizeof value;
+    if (::getsockopt(fd, SOL_SOCKET, option, &value, &size) < 0)
+        sys::throw_last_error("getsockopt");
+    return value;
+}
+
+/// With the address at which `fd` is bound.
+ListeningSocket with_address(sys::UniqueFd fd)
+{
+    ListeningSocket socket{.fd = std::move(fd), .address = {}, .file = {}};
+    if (const auto error = sys::read_bound_address(socket.fd.get(), socket.address))
+        throw std::system_error{error};
+    return socket;
+}
+
+ListeningSocket open_at(const sys::SocketAddress& address, const ServerRequest& request,
+                        SocketUse use, unsigned backlog)
+{
+    const bool datagram = request.is_datagram();
     sys::BindOptions options{.type = datagram ? SOCK_DGRAM : SOCK_STREAM,
                              .reuse_address = address.family() != AF_UNIX &&
                                               (!datagram || request.reuse_address),
-                             .reuse_port = use == NodeSocketUse::share,
+                             .reuse_port = use == SocketUse::share,
                              .v6only = request.v6only};
-    if (!datagram && use == NodeSocketUse::listen)
+    if (!datagram && use == SocketUse::listen)
         options.backlog = backlog;
     sys::UniqueFd fd;
-    auto error = sys::open_bound_socket(address, options, fd);
-    if (!error)
-        error = sys::read_bound_address(fd.get(), socket.address);
-    if (error)
-        return error.value();
-    socket.fd = std::move(fd);
-    return 0;
+    if (const auto error = sys::open_bound_socket(address, options, fd))
+        throw std::system_error{error};
+    return with_address(std::move(fd));
 }
 
-std::optional<sys::SocketAddress> parse_numeric(const std::string& host, int port)
+sys::SocketAddress parse_numeric(const std::string& host, int port)
 {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
@@ -62,41 +76,39 @@ std::optional<sys::SocketAddress> parse_numeric(const std::string& host, int por
     hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
     addrinfo* found = nullptr;
     if (::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0)
-        return std::nullopt;
+        refuse(std::errc::invalid_argument);
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner{found, &::freeaddrinfo};
     return sys::SocketAddress{found->ai_addr, found->ai_addrlen};
 }
 
-int open_inet(const ServerRequest& request, NodeSocketUse use, unsigned backlog, NodeSocket& socket)
+ListeningSocket open_inet(const ServerRequest& request, SocketUse use, unsigned backlog)
 {
     const auto port = static_cast<std::uint16_t>(std::max(request.port, 0));
-    if (request.address) {
-        const auto address = parse_numeric(*request.address, port);
-        return address ? open_at(*address, request, use, backlog, socket) : EINVAL;
-    }
+    if (request.address)
+        return open_at(parse_numeric(*request.address, port), request, use, backlog);
     constexpr std::array<std::uint8_t, 16> any6{};
     constexpr std::array<std::uint8_t, 4> any4{};
-    const auto v4 = sys::SocketAddress::ipv4(any4, port);
-    if (request.kind == ServerRequest::Kind::datagram4)
-        return open_at(v4, request, use, backlog, socket);
-    const int error =
-        open_at(sys::SocketAddress::ipv6(any6, port, 0), request, use, backlog, socket);
-    // Whatever the reason, as Node does.
-    return error != 0 && !request.v6only ? open_at(v4, request, use, backlog, socket) : error;
+    try {
+        if (request.kind != ServerRequest::Kind::datagram4)
+            return open_at(sys::SocketAddress::ipv6(any6, port, 0), request, use, backlog);
+    } catch (const std::system_error&) { // whatever the reason, as Node does
+        if (request.v6only)
+            throw;
+    }
+    return open_at(sys::SocketAddress::ipv4(any4, port), request, use, backlog);
 }
 
 /// A name that is no file: the worker has put its folder before the zero byte.
-int open_abstract(std::string_view name, const ServerRequest& request, unsigned backlog,
-                  NodeSocket& socket)
+ListeningSocket open_abstract(std::string_view name, const ServerRequest& request, unsigned backlog)
 {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (name.size() > sizeof address.sun_path)
-        return ENAMETOOLONG;
+        refuse(std::errc::filename_too_long);
     std::memcpy(address.sun_path, name.data(), name.size());
     const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
     const sys::SocketAddress at{reinterpret_cast<const sockaddr*>(&address), size};
-    return open_at(at, request, NodeSocketUse::listen, backlog, socket);
+    return open_at(at, request, SocketUse::listen, backlog);
 }
 
 /// Short enough for an address, if it can be: relative to where usher is.
@@ -120,72 +132,57 @@ std::optional<unsigned> mode_of(const ServerRequest& request)
            (request.writable_all ? 0222U : 0U);
 }
 
-int open_path(const ServerRequest& request, unsigned backlog, NodeSocket& socket)
+ListeningSocket open_path(const ServerRequest& request, unsigned backlog)
 {
-    const std::string& path = *request.address;
+    const auto path = request.address.value_or("");
+    if (path.empty()) // a name of the kernel's own choice
+        refuse(std::errc::invalid_argument);
     if (const auto zero = path.find('\0'); zero != std::string::npos)
-        return open_abstract(std::string_view{path}.substr(zero), request, backlog, socket);
+        return open_abstract(std::string_view{path}.substr(zero), request, backlog);
 
     // Normal, as it was compared with what is allowed: "link/.." may be anywhere.
     const auto name = short_name(std::filesystem::path{path}.lexically_normal());
     if (name.size() >= sizeof(sockaddr_un::sun_path))
-        return ENAMETOOLONG;
+        refuse(std::errc::filename_too_long);
     try {
         // The mode comes with the file: by its name it could by now be another one, of the worker's
         // choice.  Nor may anybody who locks the folder hold up usher.
-        auto opened = open_unix_listener(name, mode_of(request), backlog, FolderLocked::fail);
-        socket.fd = std::move(opened.fd);
-        socket.address = opened.address;
-        socket.file = std::move(opened.file);
+        return open_unix_listener(name, mode_of(request), backlog, FolderLocked::fail);
     } catch (const AddressInUse&) {
-        return EADDRINUSE;
-    } catch (const std::system_error& e) {
-        return e.code().value();
+        refuse(std::errc::address_in_use);
     }
-    return 0;
 }
 
 /// A socket that the master was started with.  What it has opened itself is close-on-exec and
 /// nobody else's.
-int adopt_inherited(const ServerRequest& request, unsigned backlog, NodeSocket& socket)
+ListeningSocket adopt_inherited(const ServerRequest& request, unsigned backlog)
 {
     const int flags = ::fcntl(request.fd, F_GETFD);
     if (request.fd <= STDERR_FILENO || flags < 0 || (flags & FD_CLOEXEC) != 0)
-        return EBADF;
-    int type = 0;
-    int family = 0;
-    if (!get_option(request.fd, SO_TYPE, type) || !get_option(request.fd, SO_DOMAIN, family))
-        return errno;
-    const bool datagram = request.kind != ServerRequest::Kind::stream;
+        refuse(std::errc::bad_file_descriptor);
+    const bool datagram = request.is_datagram();
+    const int family = option_of(request.fd, SO_DOMAIN);
     const bool inet = family == AF_INET || family == AF_INET6;
-    if (type != (datagram ? SOCK_DGRAM : SOCK_STREAM) ||
+    if (option_of(request.fd, SO_TYPE) != (datagram ? SOCK_DGRAM : SOCK_STREAM) ||
         !(inet || (family == AF_UNIX && !datagram)))
-        return EINVAL;
+        refuse(std::errc::invalid_argument);
     sys::UniqueFd fd{::fcntl(request.fd, F_DUPFD_CLOEXEC, 0)};
     // A connection cannot listen.  Only then the flag, which others share that have the socket.
     if (!fd || (!datagram && ::listen(fd.get(), static_cast<int>(backlog)) < 0) ||
         ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK) < 0)
-        return errno;
-    if (sys::read_bound_address(fd.get(), socket.address))
-        return errno;
-    socket.fd = std::move(fd);
-    return 0;
+        sys::throw_last_error("listen");
+    return with_address(std::move(fd));
 }
 
 } // namespace
 
-int open_node_socket(const ServerRequest& request, NodeSocketUse use, unsigned backlog,
-                     NodeSocket& socket)
+ListeningSocket open_node_socket(const ServerRequest& request, SocketUse use, unsigned backlog)
 {
     if (request.backlog > 0)
         backlog = static_cast<unsigned>(request.backlog);
     if (request.fd >= 0)
-        return adopt_inherited(request, backlog, socket);
-    if (request.is_path)
-        return request.address && !request.address->empty() // a name of the kernel's own choice
-                   ? open_path(request, backlog, socket)
-                   : EINVAL;
-    return open_inet(request, use, backlog, socket);
+        return adopt_inherited(request, backlog);
+    return request.is_path ? open_path(request, backlog) : open_inet(request, use, backlog);
 }
 
 } // namespace usher

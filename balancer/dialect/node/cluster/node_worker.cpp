@@ -14,6 +14,8 @@ namespace asio = boost::asio;
 
 namespace usher {
 
+using Answer = NodeListener::Answer;
+
 NodeWorker::NodeWorker(const asio::any_io_executor& executor, NodeCluster& cluster,
                        std::shared_ptr<const PoolConfig> config, const WorkerIdentity& identity)
     : cluster_{cluster},
@@ -62,25 +64,23 @@ void NodeWorker::detach() noexcept
 bool NodeWorker::drain(std::chrono::milliseconds)
 {
     if (!std::exchange(leaving_, true)) // else it knows
-        send(node::encode_disconnect());
+        send(std::string{node::disconnect});
     return false;
 }
 
 bool NodeWorker::answer(std::string json, int fd)
 {
-    if (!send(std::move(json), fd))
-        return false;
-    if (fd >= 0)
-        unacknowledged_.push_back(0);
-    return true;
+    const bool is_sent = send(std::move(json), fd);
+    if (is_sent && fd >= 0)
+        offers_.push_back({});
+    return is_sent;
 }
 
 void NodeWorker::finish()
 {
     if (std::exchange(finished_, true))
         return;
-    if (!broken_)
-        channel_->read_rest(); // what it has answered is its own
+    channel_->read_rest(); // what it has answered is its own
     leaving_ = true;
     channel_->close();
     give_back();
@@ -90,7 +90,6 @@ void NodeWorker::finish()
 void NodeWorker::give_back()
 {
     offers_.clear();
-    unacknowledged_.clear();
     cluster_.lose(*this);
 }
 
@@ -151,27 +150,24 @@ std::optional<Figures> NodeWorker::figures() const noexcept
                    .open = std::nullopt};
 }
 
-bool NodeWorker::carry(const std::shared_ptr<NodeListener>& listener,
+bool NodeWorker::carry(const std::shared_ptr<NodeListener>& listener, std::string_view key,
                        NodeListener::Connection connection, int fd)
-{
-    return offer(listener, connection, listener->key(), fd);
-}
-
-bool NodeWorker::offer(const std::shared_ptr<NodeListener>& listener,
-                       NodeListener::Connection connection, std::string_view key, int fd)
 {
     // What is not sent gets no answer, for which the worker would be blamed.
     if (!channel_->send(codec_.encode_connection(key, last_seq_ + 1), fd))
         return false;
     offers_.push_back({.seq = ++last_seq_, .listener = listener, .connection = connection});
-    unacknowledged_.push_back(last_seq_);
     return true;
 }
 
 void NodeWorker::on_frame(std::string_view message)
 {
     const auto self = shared_from_this();
-    std::visit([this](const auto& decoded) { on_message(decoded); }, codec_.decode(message));
+    const auto decoded = codec_.decode(message);
+    const bool is_answer = std::holds_alternative<node::HandleReply>(decoded) ||
+                           std::holds_alternative<node::ConnectionReply>(decoded);
+    if (is_answer || !finished_)
+        std::visit([this](const auto& what) { on_message(what); }, decoded);
 }
 
 void NodeWorker::on_end()
@@ -198,26 +194,20 @@ void NodeWorker::leave(std::string reason)
 
 void NodeWorker::on_message(const node::Online&)
 {
-    if (finished_)
-        return;
     observer_->on_online();
-    if (config_->node.ready != NodeConfig::Ready::online)
-        return;
-    hear();
-    observer_->on_ready();
+    if (is_ready_early())
+        on_message(node::Listening{});
 }
 
 void NodeWorker::on_message(const node::QueryServer& query)
 {
     // One that was told to end gets no answer, as from Node's primary.
-    if (!leaving_ && !finished_)
+    if (!leaving_)
         cluster_.query(*this, query.request);
 }
 
 void NodeWorker::on_message(const node::Listening&)
 {
-    if (finished_)
-        return;
     hear();
     observer_->on_ready();
 }
@@ -235,14 +225,14 @@ void NodeWorker::on_message(const node::ConnectionReply& reply)
     offers_.erase(offer);
     if (!answered.listener) // what comes of a probe shows on its other end
         return;
-    if (!reply.accepted)
-        return answered.listener->on_refused(id_, answered.connection);
-
-    ++accepted_;
-    cluster_.count_accepted();
-    if (on_due_ && due_at_ != 0 && accepted_ >= due_at_)
-        std::exchange(on_due_, nullptr)();
-    answered.listener->on_accepted(id_, answered.connection);
+    if (reply.accepted) {
+        ++accepted_;
+        cluster_.count_accepted();
+        if (on_due_ && due_at_ != 0 && accepted_ >= due_at_)
+            std::exchange(on_due_, nullptr)();
+    }
+    answered.listener->on_answer(id_, answered.connection,
+                                 reply.accepted ? Answer::accepted : Answer::refused);
 }
 
 void NodeWorker::on_message(const node::CloseServer& close)
@@ -257,36 +247,23 @@ void NodeWorker::on_message(const node::ExitedAfterDisconnect& exit)
     leave("disconnects by itself");
 }
 
-/// The offer whose descriptor the worker speaks of now: it does so in the order in which they were
-/// sent.  The end if that was no connection's.
-std::deque<NodeWorker::Offer>::iterator NodeWorker::next_unacknowledged()
+void NodeWorker::on_message(const node::HandleReply& reply)
 {
-    if (unacknowledged_.empty()) {
-        on_broken("acknowledged a descriptor that it was not sent");
-        return offers_.end();
-    }
-    const auto seq = unacknowledged_.front();
-    unacknowledged_.pop_front();
-    return std::ranges::find(offers_, seq, &Offer::seq);
-}
-
-void NodeWorker::on_message(const node::HandleAck&)
-{
-    if (const auto offer = next_unacknowledged(); offer != offers_.end())
-        offer->arrived = true;
-}
-
-void NodeWorker::on_message(const node::HandleNack&)
-{
-    const auto offer = next_unacknowledged();
+    // They come in the order in which descriptors were sent.
+    const auto offer = std::ranges::find(offers_, false, &Offer::arrived);
     if (offer == offers_.end())
+        return on_broken("acknowledged a descriptor that it was not sent");
+    offer->arrived = reply.arrived;
+    if (reply.arrived && offer->seq != 0)
         return;
     const auto undelivered = std::move(*offer);
     offers_.erase(offer);
-    cluster_.report_undelivered(*this);
-    if (!undelivered.listener)
+    if (undelivered.seq == 0) // a server's socket, of which nothing more is heard
         return;
-    undelivered.listener->on_undelivered(id_, undelivered.connection);
+    if (!std::exchange(told_undelivered_, true))
+        cluster_.report_undelivered(slot_);
+    if (undelivered.listener)
+        undelivered.listener->on_answer(id_, undelivered.connection, Answer::undelivered);
 }
 
 void NodeWorker::on_message(const node::Handle& handle)
@@ -294,26 +271,13 @@ void NodeWorker::on_message(const node::Handle& handle)
     // Nobody here wants it; without an answer the worker would say nothing more.
     const bool arrived = channel_->take_handle();
     send(node::encode_handle_ack(arrived));
-    if (!arrived || finished_) // not arrived: the worker sends it again
+    if (!arrived) // the worker sends it again
         return;
-    hear();
-    observer_->on_message(handle.message.text + ", with a descriptor, which was closed");
-}
-
-void NodeWorker::on_message(const node::SocketNotifyClose& notice)
-{
-    send(node::encode_all_closed(notice.key)); // all that came were closed at once
-}
-
-void NodeWorker::on_message(const node::SocketGetCount& question)
-{
-    send(node::encode_count(question.key));
+    on_message(node::UserMessage{handle.message.text + ", with a descriptor, which was closed"});
 }
 
 void NodeWorker::on_message(const node::UserMessage& message)
 {
-    if (finished_)
-        return;
     hear();
     observer_->on_message(message.text);
     if (message.text == "\"ready\"")
@@ -325,7 +289,7 @@ std::error_code NodeWorker::send_probe(int fd) noexcept
     const auto key = cluster_.probe_key(*this);
     if (key.empty())
         return std::make_error_code(std::errc::not_connected);
-    return offer(nullptr, {}, key, fd) ? std::error_code{}
+    return carry(nullptr, key, {}, fd) ? std::error_code{}
                                        : std::make_error_code(std::errc::no_buffer_space);
 }
 

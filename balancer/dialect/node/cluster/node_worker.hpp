@@ -77,19 +77,16 @@ public:
     [[nodiscard]] std::optional<Figures> figures() const noexcept override;
 
 private:
-    /// A connection that was sent and not answered.
+    /// What was sent with a descriptor and not answered: a connection, or a server's socket.
     struct Offer {
-        std::uint64_t seq;
-        std::shared_ptr<NodeListener> listener; ///< null: it is a probe
-        NodeListener::Connection connection;
-        bool arrived = false; ///< acknowledged
+        std::uint64_t seq = 0;                    ///< 0: a socket
+        std::shared_ptr<NodeListener> listener{}; ///< null: a probe, or a socket
+        NodeListener::Connection connection = 0;
+        bool arrived = false; ///< acknowledged, which answers for a socket
     };
 
-    [[nodiscard]] bool carry(const std::shared_ptr<NodeListener>& listener,
+    [[nodiscard]] bool carry(const std::shared_ptr<NodeListener>& listener, std::string_view key,
                              NodeListener::Connection connection, int fd) override;
-
-    [[nodiscard]] bool offer(const std::shared_ptr<NodeListener>& listener,
-                             NodeListener::Connection connection, std::string_view key, int fd);
 
     void on_frame(std::string_view message) override;
     void on_end() override;
@@ -101,11 +98,9 @@ private:
     void on_message(const node::ConnectionReply& reply);
     void on_message(const node::CloseServer& close);
     void on_message(const node::ExitedAfterDisconnect& exit);
-    void on_message(const node::HandleAck&);
-    void on_message(const node::HandleNack&);
+    void on_message(const node::HandleReply& reply);
     void on_message(const node::Handle& handle);
-    void on_message(const node::SocketNotifyClose& notice);
-    void on_message(const node::SocketGetCount& question);
+    void on_message(const node::SocketQuestion& question) { send(question.answer); }
     void on_message(const node::UserMessage& message);
     void on_message(const node::Ignored&) {}
     void on_message(const node::Malformed& bad);
@@ -113,7 +108,6 @@ private:
     bool send(std::string json, int fd = -1);
     [[nodiscard]] const std::string& encoded(const ProgramMessage& message) const;
     void hear();
-    [[nodiscard]] std::deque<Offer>::iterator next_unacknowledged();
     void give_back();
     void leave(std::string reason);
 
@@ -126,9 +120,8 @@ private:
     std::shared_ptr<NodeChannel> channel_;
     WorkerLink::Observer* observer_ = nullptr;
 
-    std::deque<Offer> offers_;
+    std::deque<Offer> offers_; ///< in the order in which they were sent
     std::uint64_t last_seq_ = 0;
-    std::deque<std::uint64_t> unacknowledged_; ///< of what was sent with a descriptor; 0: a socket
     std::vector<std::shared_ptr<const ProgramMessage>> held_; ///< until its program hears
     std::size_t held_bytes_ = 0;
     std::uint64_t accepted_ = 0;
@@ -136,6 +129,7 @@ private:
     std::function<void()> on_due_;
     bool attached_ = false;
     bool hears_ = false; ///< its program has shown that it runs
+    bool told_undelivered_ = false;
     bool leaving_ = false;
     bool broken_ = false;
     bool finished_ = false;

@@ -62,12 +62,9 @@ TEST_CASE("the shim is told its descriptors by number and inode, and comes befor
     PoolConfig config{.stop_signal = 3};
     config.drain_timeout = std::chrono::milliseconds{1'500};
     const auto null = open_null();
-    const PreloadDescriptors descriptors{.queues = {null.get(), null.get()},
-                                         .control = null.get(),
-                                         .scoreboard = null.get(),
-                                         .first_number = 3};
+    const std::vector<int> descriptors(4, null.get()); // two queues, control, scoreboard
     std::map<std::string, std::string> environment{{"LD_PRELOAD", "/other.so"}};
-    add_preload(environment, config, {loopback(80), ipv6(80), ipv6(81)}, descriptors);
+    add_preload(environment, config, {loopback(80), ipv6(80), ipv6(81)}, descriptors, 3);
 
     const auto control = environment.at("USHER_PRELOAD_CONTROL");
     const auto inode = control.substr(control.find(':'));

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cerrno>
 #include <string>
 #include <variant>
@@ -41,8 +42,8 @@ TEST_SUITE_BEGIN("node_message");
 
 TEST_CASE("what comes with every connection is read, as Node writes it and otherwise")
 {
-    CHECK(is<HandleAck>(R"({"cmd":"NODE_HANDLE_ACK"})"));
-    CHECK(is<HandleAck>(R"({ "cmd": "NODE_HANDLE_ACK" })"));
+    CHECK(as<HandleReply>(R"({"cmd":"NODE_HANDLE_ACK"})").arrived);
+    CHECK(as<HandleReply>(R"({ "cmd": "NODE_HANDLE_ACK" })").arrived);
     for (const char* const line : {R"({"cmd":"NODE_CLUSTER","ack":17,"accepted":true,"seq":3})",
                                    R"({"ack":17,"accepted":true,"cmd":"NODE_CLUSTER","seq":3})"}) {
         const auto reply = as<ConnectionReply>(line);
@@ -51,7 +52,7 @@ TEST_CASE("what comes with every connection is read, as Node writes it and other
     }
     CHECK_FALSE(
         as<ConnectionReply>(R"({"cmd":"NODE_CLUSTER","ack":1,"accepted":false,"seq":3})").accepted);
-    CHECK(is<HandleNack>(R"({"cmd":"NODE_HANDLE_NACK"})"));
+    CHECK_FALSE(as<HandleReply>(R"({"cmd":"NODE_HANDLE_NACK"})").arrived);
 }
 
 TEST_CASE("what begins like the common answer and is not JSON is malformed")
@@ -211,15 +212,23 @@ TEST_CASE("a long message is shown in part, cut between two characters, with its
     }
 }
 
+TEST_CASE("questions about sockets that its program has sent have one answer")
+{
+    CHECK(as<SocketQuestion>(R"({"cmd":"NODE_SOCKET_NOTIFY_CLOSE","key":"4:null:0"})").answer ==
+          R"({"cmd":"NODE_SOCKET_ALL_CLOSED","key":"4:null:0"})");
+    CHECK(as<SocketQuestion>(R"({"cmd":"NODE_SOCKET_GET_COUNT","key":7})").answer ==
+          R"({"cmd":"NODE_SOCKET_COUNT","key":7,"count":0})");
+}
+
 TEST_CASE("of several commands the last one counts, and only those of the message itself")
 {
-    CHECK(is<HandleNack>(R"({"cmd":"x","cmd":"NODE_HANDLE_NACK"})"));
+    CHECK(is<HandleReply>(R"({"cmd":"x","cmd":"NODE_HANDLE_NACK"})"));
     CHECK(is<UserMessage>(R"({"cmd":"NODE_HANDLE_NACK","cmd":1})"));
     CHECK(is<UserMessage>(R"({"cmd":"NODE_HANDLE_NACK","cmd":{"cmd":"x"}})"));
     CHECK(is<UserMessage>(R"({"a":{"cmd":"NODE_HANDLE_NACK"}})"));
     CHECK(is<UserMessage>(R"([{"cmd":"NODE_HANDLE_NACK"}])"));
-    CHECK(is<HandleNack>(R"({"a":{"cmd":"x"},"cmd":"NODE_HANDLE_NACK"})"));
-    CHECK(is<HandleNack>(R"({"cmd":"\u004eODE_HANDLE_NACK"})")); // Node compares the text
+    CHECK(is<HandleReply>(R"({"a":{"cmd":"x"},"cmd":"NODE_HANDLE_NACK"})"));
+    CHECK(is<HandleReply>(R"({"cmd":"\u004eODE_HANDLE_NACK"})")); // Node compares the text
 }
 
 TEST_CASE("a program's message costs its bytes: none of its objects is built, none walked")
@@ -261,16 +270,17 @@ TEST_CASE("what cannot be read is malformed, and nothing throws")
 
 TEST_CASE("answers are one line each, and errors are negative numbers")
 {
-    CHECK(encode_answer(7, "1", 0, "null", SocketName{.address = "::", .v6 = true, .port = 80}) ==
-          R"({"cmd":"NODE_CLUSTER","errno":null,"key":"1","ack":7,"data":null,)"
+    constexpr std::array<std::uint8_t, 16> any{};
+    CHECK(encode_answer(7, "1", 0, "null", sys::SocketAddress::ipv6(any, 80, 0)) ==
+          R"({"cmd":"NODE_CLUSTER","errno":0,"key":"1","ack":7,"data":null,)"
           R"("sockname":{"address":"::","family":"IPv6","port":80},"seq":0})");
-    CHECK(encode_answer(7, "", EADDRINUSE, "null", std::nullopt) ==
+    CHECK(encode_answer(7, "", EADDRINUSE, "null") ==
           "{\"cmd\":\"NODE_CLUSTER\",\"errno\":-98,\"key\":\"\",\"ack\":7,\"data\":null,"
           "\"seq\":0}");
     CHECK(encode_connection("1", 3) ==
           R"({"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER",)"
           R"("act":"newconn","key":"1","seq":3}})");
-    CHECK(encode_shared_answer(7, "1", "null", true) ==
+    CHECK(encode_with_handle(encode_answer(7, "1", 0, "null"), true) ==
           R"({"cmd":"NODE_HANDLE","type":"dgram.Native","msg":{"cmd":"NODE_CLUSTER","errno":0,)"
           R"("key":"1","ack":7,"data":null,"seq":0}})");
 }

@@ -7,10 +7,8 @@
 
 namespace usher::v8_reader_test {
 
-using namespace usher::node;
+using namespace usher::node::v8;
 using namespace std::string_literals;
-using Result = V8Reader::Result;
-
 namespace {
 
 constexpr std::size_t no_limit = 1'000'000;
@@ -18,9 +16,8 @@ constexpr std::size_t no_limit = 1'000'000;
 /// `value` without its header, as JSON; why not, in words, if it cannot be.
 std::string json_of(const std::string& value, std::size_t most = no_limit)
 {
-    V8Reader reader{value};
     std::string json;
-    switch (reader.read_json(json, most)) {
+    switch (to_json(value, json, most)) {
     case Result::done:
         return json;
     case Result::not_plain:
@@ -40,9 +37,9 @@ TEST_SUITE_BEGIN("v8_reader");
 TEST_CASE("headers of Node 16 and later are taken")
 {
     for (const char* const good : {"\xff\x0d", "\xff\x0f", "\xff\x10"})
-        CHECK(V8Reader{good}.read_header());
+        CHECK(value_in(good) == "");
     for (const char* const bad : {"", "\xff", "\xff\x0c", "o\x0f", "\xff\x80\x01"})
-        CHECK_FALSE(V8Reader{bad}.read_header());
+        CHECK_FALSE(value_in(bad));
 }
 
 TEST_CASE("plain values are JSON")
@@ -118,22 +115,6 @@ TEST_CASE("depth and size have their limits")
     CHECK(json_of(nested) == "not plain");
     CHECK(json_of("\"\12xxxxxxxxxx", 5) == "too long: \"xxxx");
     CHECK(json_of("\"\3xxx", 5) == "\"xxx\"");
-}
-
-TEST_CASE("a text is found by its key without what stands behind it")
-{
-    const auto find = [](const std::string& value) {
-        V8Reader reader{value};
-        return reader.find("cmd") ? reader.read_text() : std::nullopt;
-    };
-    CHECK(find("o\"\3cmd\"\2hi\"\1m;broken") == "hi");
-    CHECK(find("o\"\1aI\2\"\3cmd\"\2hi{\2") == "hi");
-    CHECK_FALSE(find("o\"\3cmdI\2{\1"));
-    CHECK_FALSE(find("o\"\1m;I\2I\4:\2\"\3cmd\"\2hi{\2"));
-    CHECK_FALSE(find("o\"\3cmd\"\7hi"));
-    CHECK_FALSE(find("o\"\1aI\2{\1"));
-    CHECK_FALSE(find("\"\3cmd"));
-    CHECK_FALSE(find(""));
 }
 
 TEST_SUITE_END();

@@ -6,7 +6,25 @@
 #include <string>
 #include <utility>
 
+#include <dlfcn.h>
+#include <netdb.h>
 #include <unistd.h>
+
+namespace {
+
+int lookups = 0;
+
+} // namespace
+
+/// In place of libc's, which does the work.
+extern "C" int getaddrinfo(const char* host, const char* service, const addrinfo* hints,
+                           addrinfo** result)
+{
+    ++lookups;
+    static const auto real =
+        reinterpret_cast<decltype(&::getaddrinfo)>(::dlsym(RTLD_NEXT, "getaddrinfo"));
+    return real(host, service, hints, result);
+}
 
 namespace usher::node_allow_list_test {
 
@@ -40,6 +58,21 @@ bool allows(const PoolConfig& pool, const ServerRequest& request)
 } // namespace
 
 TEST_SUITE_BEGIN("node_allow_list");
+
+TEST_CASE("names that are known are not looked up: that may take its time")
+{
+    Config config;
+    config.pools = {pool_listening("localhost:80")};
+    const HostAddresses names{config};
+    CHECK(lookups > 0);
+    lookups = 0;
+    const NodeAllowList allowed{config.pools.front(), names};
+    CHECK(lookups == 0);
+    CHECK(allowed.refusal({.address = "localhost", .port = 80}).empty());
+    CHECK(allowed.refusal({.address = "127.0.0.1", .port = 80}).empty());
+    CHECK_FALSE(allowed.refusal({.address = "127.0.0.2", .port = 80}).empty());
+    CHECK_FALSE(allowed.refusal({.address = "127.0.0.1", .port = 81}).empty());
+}
 
 TEST_CASE("a path is allowed however it is written, if it is absolute")
 {

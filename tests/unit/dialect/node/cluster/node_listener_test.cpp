@@ -26,8 +26,8 @@ public:
 
     [[nodiscard]] std::uint64_t id() const noexcept override { return id_; }
 
-    [[nodiscard]] bool carry(const std::shared_ptr<NodeListener>&, NodeListener::Connection,
-                             int) override
+    [[nodiscard]] bool carry(const std::shared_ptr<NodeListener>&, std::string_view,
+                             NodeListener::Connection, int) override
     {
         ++tries;
         if (places_ == 0)

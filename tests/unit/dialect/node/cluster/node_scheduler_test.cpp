@@ -11,6 +11,8 @@ namespace usher::node_scheduler_test {
 
 using namespace std::chrono_literals;
 
+using Answer = NodeScheduler::Answer;
+
 namespace {
 
 using Worker = NodeScheduler::Worker;
@@ -43,7 +45,7 @@ struct Fixture {
         const auto connection = offer();
         const auto dealt = deal();
         REQUIRE(dealt.size() == 1);
-        scheduler.on_accepted(dealt.front(), connection);
+        scheduler.on_answer(dealt.front(), connection, Answer::accepted, now);
         return dealt.front();
     }
 };
@@ -71,8 +73,8 @@ TEST_CASE_FIXTURE(Fixture, "the longest idle worker is next, whatever its number
     const auto second = offer();
     CHECK(deal() == Workers{1, 2});
 
-    scheduler.on_accepted(2, second);
-    scheduler.on_accepted(1, first);
+    scheduler.on_answer(2, second, Answer::accepted, now);
+    scheduler.on_answer(1, first, Answer::accepted, now);
     CHECK(serve_one() == 2);
     CHECK(serve_one() == 1);
 }
@@ -87,11 +89,11 @@ TEST_CASE_FIXTURE(Fixture, "a worker has no more than the window, and nothing is
     CHECK(deal() == Workers{1, 1});
     CHECK(scheduler.waiting() == 1);
 
-    scheduler.on_accepted(1, first);
+    scheduler.on_answer(1, first, Answer::accepted, now);
     CHECK_FALSE(scheduler.has_room(now)); // somebody waits already
     CHECK(deal() == Workers{1});
     CHECK_FALSE(scheduler.has_room(now)); // the window is full
-    scheduler.on_accepted(1, 2);
+    scheduler.on_answer(1, 2, Answer::accepted, now);
     CHECK(scheduler.has_room(now));
 }
 
@@ -158,7 +160,7 @@ TEST_CASE_FIXTURE(Fixture, "a worker that is removed gets nothing, and its late 
     scheduler.remove(1);
     CHECK(serve_one() == 2);
 
-    scheduler.on_refused(1, first);
+    scheduler.on_answer(1, first, Answer::refused, now);
     CHECK(deal() == Workers{2});
 }
 
@@ -168,9 +170,9 @@ TEST_CASE_FIXTURE(Fixture, "a refused connection goes to the others before it co
     scheduler.add(2);
     const auto connection = offer();
     CHECK(deal() == Workers{1});
-    scheduler.on_refused(1, connection);
+    scheduler.on_answer(1, connection, Answer::refused, now);
     CHECK(deal() == Workers{2});
-    scheduler.on_accepted(2, connection);
+    scheduler.on_answer(2, connection, Answer::accepted, now);
     CHECK(scheduler.waiting() == 0);
 }
 
@@ -184,7 +186,7 @@ TEST_CASE_FIXTURE(Fixture, "a connection that everybody refuses is offered again
         for (int worker = 0; worker < 2; ++worker) {
             const auto dealt = deal();
             REQUIRE(dealt.size() == 1);
-            scheduler.on_refused(dealt.front(), connection);
+            scheduler.on_answer(dealt.front(), connection, Answer::refused, now);
         }
         CHECK(deal().empty());
         REQUIRE(scheduler.wake_at(now));
@@ -199,7 +201,7 @@ TEST_CASE_FIXTURE(Fixture, "while a connection is refused a new worker gets it a
     scheduler.add(1);
     const auto connection = offer();
     CHECK(deal() == Workers{1});
-    scheduler.on_refused(1, connection);
+    scheduler.on_answer(1, connection, Answer::refused, now);
     scheduler.add(2);
     CHECK(deal() == Workers{2});
 }
@@ -213,7 +215,7 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK(deal() == Workers{1});
     const auto refused = offer();
     CHECK(deal() == Workers{2});
-    scheduler.on_refused(2, refused);
+    scheduler.on_answer(2, refused, Answer::refused, now);
     CHECK(deal().empty());
 
     CHECK(scheduler.has_room(now)); // 2 is idle, and may have room for others
@@ -231,7 +233,7 @@ TEST_CASE_FIXTURE(Fixture, "who refused a connection gets it again while nobody 
     CHECK(deal() == Workers{2});
     auto pause = NodeScheduler::first_refusal_pause;
     for (int round = 0; round < 10; ++round) {
-        scheduler.on_refused(2, refused);
+        scheduler.on_answer(2, refused, Answer::refused, now);
         CHECK(deal().empty());
         REQUIRE(scheduler.wake_at(now));
         CHECK(*scheduler.wake_at(now) - now == pause);
@@ -240,9 +242,9 @@ TEST_CASE_FIXTURE(Fixture, "who refused a connection gets it again while nobody 
         pause = std::min(2 * pause, NodeScheduler::longest_refusal_pause);
     }
     // Within the pause it goes to the other as soon as that can take it.
-    scheduler.on_refused(2, refused);
+    scheduler.on_answer(2, refused, Answer::refused, now);
     CHECK(deal().empty());
-    scheduler.on_accepted(1, held);
+    scheduler.on_answer(1, held, Answer::accepted, now);
     CHECK(deal() == Workers{1});
 }
 
@@ -253,7 +255,7 @@ TEST_CASE_FIXTURE(Fixture, "no more than so many that were refused wait")
     while (scheduler.has_room(now) && count < 1000) {
         const auto connection = offer();
         CHECK(deal() == Workers{1});
-        scheduler.on_refused(1, connection);
+        scheduler.on_answer(1, connection, Answer::refused, now);
         CHECK(deal().empty());
         ++count;
     }
@@ -268,20 +270,21 @@ TEST_CASE_FIXTURE(Fixture, "a worker without descriptors rests, is tried again, 
     const auto first = offer();
     const auto second = offer();
     CHECK(deal() == Workers{1, 1});
-    scheduler.on_undelivered(1, second, now);
-    scheduler.on_undelivered(1, first, now); // the same blow: no longer a rest for it
+    scheduler.on_answer(1, second, Answer::undelivered, now);
+    scheduler.on_answer(1, first, Answer::undelivered,
+                        now); // the same blow: no longer a rest for it
     CHECK(deal().empty());
     REQUIRE(scheduler.wake_at(now));
     CHECK(*scheduler.wake_at(now) - now == NodeScheduler::first_rest);
 
     now += NodeScheduler::first_rest;
     CHECK(deal() == Workers{1}); // one, to try
-    scheduler.on_undelivered(1, first, now);
+    scheduler.on_answer(1, first, Answer::undelivered, now);
     CHECK(*scheduler.wake_at(now) - now == 2 * NodeScheduler::first_rest);
 
     now += 2 * NodeScheduler::first_rest;
     CHECK(deal() == Workers{1});
-    scheduler.on_accepted(1, first);
+    scheduler.on_answer(1, first, Answer::accepted, now);
     for (int i = 0; i < 3; ++i)
         std::ignore = offer();
     CHECK(deal() == Workers{1, 1, 1, 1});
@@ -293,7 +296,7 @@ TEST_CASE_FIXTURE(Fixture, "what one worker has no descriptor for goes to anothe
     scheduler.add(2);
     const auto connection = offer();
     CHECK(deal() == Workers{1});
-    scheduler.on_undelivered(1, connection, now);
+    scheduler.on_answer(1, connection, Answer::undelivered, now);
     CHECK(deal() == Workers{2});
 }
 
@@ -304,7 +307,7 @@ TEST_CASE_FIXTURE(Fixture,
     scheduler.add(1);
     const auto connection = offer();
     CHECK(deal() == Workers{1});
-    scheduler.on_unsent(1, connection, now);
+    scheduler.on_answer(1, connection, Answer::unsent, now);
     CHECK(deal().empty());
     CHECK_FALSE(scheduler.has_room(now));
     REQUIRE(scheduler.wake_at(now));

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -31,9 +32,15 @@ struct Fixture : NoFdLeak {
     TempDir folder;
     std::string path = (folder.path() / "s.sock").string();
 
-    static int open(const ServerRequest& request, NodeSocket& socket)
+    /// 0 or an errno.
+    static int open(const ServerRequest& request, ListeningSocket& socket)
     {
-        return open_node_socket(request, NodeSocketUse::listen, 16, socket);
+        try {
+            socket = open_node_socket(request, SocketUse::listen, 16);
+            return 0;
+        } catch (const std::system_error& e) {
+            return e.code().value();
+        }
     }
 
     static ServerRequest for_path(std::string path)
@@ -71,7 +78,7 @@ TEST_SUITE_BEGIN("node_socket");
 
 TEST_CASE_FIXTURE(Fixture, "an empty path is no name that the kernel may choose")
 {
-    NodeSocket socket;
+    ListeningSocket socket;
     CHECK(open(for_path(""), socket) == EINVAL);
     CHECK(open({.is_path = true}, socket) == EINVAL);
     CHECK_FALSE(socket.fd);
@@ -80,7 +87,7 @@ TEST_CASE_FIXTURE(Fixture, "an empty path is no name that the kernel may choose"
 TEST_CASE_FIXTURE(Fixture, "a path is found though the process is nowhere")
 {
     const Nowhere nowhere;
-    NodeSocket socket;
+    ListeningSocket socket;
     CHECK(open(for_path(path), socket) == 0);
     CHECK(fs::is_socket(path));
     CHECK(open(for_path("relative"), socket) != 0);
@@ -90,7 +97,7 @@ TEST_CASE_FIXTURE(Fixture, "a path is what it looks like, whatever links there a
 {
     fs::create_directories(folder.path() / "a/b");
     fs::create_directory_symlink(folder.path() / "a/b", folder.path() / "link");
-    NodeSocket socket;
+    ListeningSocket socket;
     CHECK(open(for_path((folder.path() / "link/../s.sock").string()), socket) == 0);
     CHECK(fs::is_socket(path));
     CHECK_FALSE(fs::exists(folder.path() / "a/s.sock"));
@@ -101,11 +108,11 @@ TEST_CASE_FIXTURE(Fixture, "whoever locks the folder does not hold up the proces
     {
         const sys::UniqueFd lock{::open(folder.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
         REQUIRE(::flock(lock.get(), LOCK_EX) == 0);
-        NodeSocket socket;
+        ListeningSocket socket;
         CHECK(open(for_path(path), socket) == EAGAIN);
         CHECK_FALSE(fs::exists(path));
     }
-    NodeSocket socket;
+    ListeningSocket socket;
     CHECK(open(for_path(path), socket) == 0);
 }
 
@@ -118,7 +125,7 @@ TEST_CASE_FIXTURE(Fixture,
             auto request = for_path(path);
             request.readable_all = readable;
             request.writable_all = writable;
-            NodeSocket socket;
+            ListeningSocket socket;
             CHECK(open(request, socket) == 0);
             CHECK(mode_of(path) == (0750U | (readable ? 0444U : 0U) | (writable ? 0222U : 0U)));
         }
@@ -128,7 +135,7 @@ TEST_CASE_FIXTURE(Fixture,
 TEST_CASE_FIXTURE(Fixture,
                   "what the process was started with is taken only if it is the right kind")
 {
-    NodeSocket socket;
+    ListeningSocket socket;
     for (const int standard : {0, 1, 2})
         CHECK(open({.port = -1, .fd = standard}, socket) == EBADF);
 
