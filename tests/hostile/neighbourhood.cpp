@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "tests/hostile/neighbourhood.hpp"
+
+#include "tests/support/eventually.hpp"
+#include "tests/support/nobody.hpp"
+#include "tests/support/slack.hpp"
+
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <thread>
+
+#include <grp.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace usher::test {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+/// Not the one of a version manager, which others may be unable to reach.
+constexpr const char* python = "/usr/bin/python3";
+
+void make_folder(const fs::path& path, mode_t mode, uid_t owner)
+{
+    fs::create_directory(path);
+    REQUIRE(::chmod(path.c_str(), mode) == 0);
+    REQUIRE(::chown(path.c_str(), owner, owner) == 0);
+}
+
+} // namespace
+
+Neighbourhood::Neighbourhood()
+{
+    const auto& root = folder_.path();
+    REQUIRE(::chmod(root.c_str(), 0755) == 0);
+    make_folder(root / "workers", 0755, worker_user);
+    make_folder(root / "common", 01777, 0);
+    make_folder(root / "master", 0755, 0);
+    make_folder(root / "programs", 0755, 0);
+    std::ofstream{root / "said"};
+    REQUIRE(::chmod((root / "said").c_str(), 0666) == 0);
+    // As on most machines, where everybody may open the device.
+    ::mknod((root / "fuse").c_str(), S_IFCHR | 0666, makedev(10, 229));
+    ::chmod((root / "fuse").c_str(), 0666);
+    // Where the others can read them, wherever the project lies.
+    for (const char* const name : {"worker.py", "stranger.py", "hostile.py"})
+        fs::copy(fs::path{source_folder()} / "tests/hostile" / name, root / "programs" / name);
+    fs::copy(fs::path{source_folder()} / "worker/python/usher.py", root / "programs/usher.py");
+
+    innocent = {{"name", "innocent"},
+                {"command", {demo_program()}},
+                {"workers", 2},
+                {"listen", "127.0.0.1:0"}};
+    pool = {{"name", "hostile"},
+            {"user", worker_user},
+            {"group", worker_user},
+            {"groups", json::array()},
+            {"workers", 1},
+            {"listen", "127.0.0.1:0"},
+            {"env", {{"HOSTILE_SAID", root / "said"}, {"HOSTILE_FUSE", root / "fuse"}}},
+            {"restart", {{"first_delay", "100ms"}}}};
+    workers_do("nothing");
+}
+
+Neighbourhood::~Neighbourhood()
+{
+    for (const auto pid : strangers_) {
+        ::kill(pid, SIGKILL);
+        ::waitpid(pid, nullptr, 0);
+    }
+    if (load_)
+        load_->stop();
+}
+
+bool Neighbourhood::is_possible()
+{
+    const bool can = ::geteuid() == 0 && can_run_as_nobody({python}) && fs::exists(python);
+    if (!can)
+        MESSAGE("left out: this takes root, and a Python that other users can run");
+    return can;
+}
+
+void Neighbourhood::workers_do(const std::string& mode, const std::vector<std::string>& arguments)
+{
+    pool["command"] = {python, folder_.path() / "programs/worker.py", mode};
+    for (const auto& argument : arguments)
+        pool["command"].push_back(argument);
+}
+
+void Neighbourhood::write() const
+{
+    auto all = top;
+    all["pools"] = {innocent, pool};
+    std::ofstream{config_path()} << all.dump();
+}
+
+UsherProcess& Neighbourhood::start(const std::function<void()>& in_child)
+{
+    write();
+    usher_.emplace(std::vector<std::string>{"run", "--config", config_path()}, in_child);
+    usher_->wait_for_count("ready", innocent.at("workers").get<std::size_t>());
+    load_.emplace(usher_->port(), 2U, Load::Mode::get);
+    load_->wait_for(10);
+    return *usher_;
+}
+
+void Neighbourhood::stranger_does(const std::string& mode,
+                                  const std::vector<std::string>& arguments)
+{
+    const auto program = (folder_.path() / "programs/stranger.py").string();
+    const auto lines = (folder_.path() / "said").string();
+    const auto device = (folder_.path() / "fuse").string();
+    std::vector<std::string> words{python, program, mode};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    std::vector<char*> argv;
+    for (auto& word : words)
+        argv.push_back(word.data());
+    argv.push_back(nullptr);
+
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        ::setenv("HOSTILE_SAID", lines.c_str(), 1);
+        ::setenv("HOSTILE_FUSE", device.c_str(), 1);
+        if (::setgroups(0, nullptr) < 0 || ::setgid(stranger_user) < 0 ||
+            ::setuid(stranger_user) < 0)
+            ::_exit(126);
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); // a change of user forgets it
+        ::execv(python, argv.data());
+        ::_exit(127);
+    }
+    strangers_.push_back(child);
+}
+
+std::string Neighbourhood::said() const
+{
+    std::ifstream file{folder_.path() / "said"};
+    return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+void Neighbourhood::wait_for(const std::string& line)
+{
+    CAPTURE(line);
+    const bool came = eventually([&] {
+        std::istringstream lines{said()};
+        for (std::string each; std::getline(lines, each);)
+            if (each == line)
+                return true;
+        return false;
+    });
+    INFO(said());
+    REQUIRE(came);
+}
+
+void Neighbourhood::check_innocent(std::chrono::milliseconds time)
+{
+    std::this_thread::sleep_for(time); // what is watched is that nothing happens
+    const auto gap = load_->longest_gap();
+    MESSAGE("longest gap: ", gap.count(), " ms");
+    CHECK(gap < longest_gap + slack / 10);
+    CHECK(load_->first_problem() == "");
+}
+
+} // namespace usher::test

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/sys/fd/unique_fd.hpp"
+#include "tests/support/load.hpp"
+#include "tests/support/one_pool.hpp"
+#include "tests/support/usher_process.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace usher::test {
+
+/// A master that is root, an innocent pool with clients, a pool of another user's whose workers are
+/// hostile (tests/hostile/worker.py), and strangers of the same machine
+/// (tests/hostile/stranger.py).
+class Neighbourhood {
+public:
+    /// The worst that innocent clients may see.  The machine of a test may be busy, so that this is
+    /// no measure: scripts/bench --hostile is.
+    static constexpr std::chrono::milliseconds longest_gap{1'000};
+
+    /// Users that are neither the master's nor each other's.
+    static constexpr uid_t worker_user = 65'534;
+    static constexpr uid_t stranger_user = 65'533;
+
+    Neighbourhood();
+    ~Neighbourhood();
+    Neighbourhood(const Neighbourhood&) = delete;
+    Neighbourhood& operator=(const Neighbourhood&) = delete;
+
+    /// False, with a message that says why, where this machine cannot be root and two others.
+    [[nodiscard]] static bool is_possible();
+
+    /// Has the hostile pool's workers run `worker.py MODE ARGUMENTS...`.
+    void workers_do(const std::string& mode, const std::vector<std::string>& arguments = {});
+
+    /// Writes the configuration and starts the master, with clients of the innocent pool;
+    /// `in_child` runs between fork and exec.  Waits for the innocent workers only.
+    UsherProcess& start(const std::function<void()>& in_child = {});
+
+    /// Runs `stranger.py MODE ARGUMENTS...` until the end of the scope.
+    void stranger_does(const std::string& mode, const std::vector<std::string>& arguments = {});
+
+    /// Waits until a worker or stranger has written `line` (by its function say()).
+    void wait_for(const std::string& line);
+
+    /// All lines that workers and strangers have written so far.
+    [[nodiscard]] std::string said() const;
+
+    /// Goes on for `time`, and checks that no innocent client noticed.
+    void check_innocent(std::chrono::milliseconds time = std::chrono::seconds{3});
+
+    /// The whole configuration: `pool` is the hostile one, and `innocent` the other.
+    nlohmann::json top = nlohmann::json::object();
+    nlohmann::json pool;
+    nlohmann::json innocent;
+
+    /// A folder that belongs to the workers' user, and one that everybody may write to.
+    [[nodiscard]] std::string workers_folder() const { return folder_.path() / "workers"; }
+    [[nodiscard]] std::string common_folder() const { return folder_.path() / "common"; }
+    /// Where only the master may write.
+    [[nodiscard]] std::string masters_folder() const { return folder_.path() / "master"; }
+    [[nodiscard]] std::string config_path() const
+    {
+        return folder_.path() / "master" / "usher.json";
+    }
+    void write() const;
+
+private:
+    TempDir folder_;
+    std::optional<UsherProcess> usher_;
+    std::optional<Load> load_;
+    std::vector<pid_t> strangers_;
+};
+
+} // namespace usher::test

@@ -1,0 +1,50 @@
+"""A user of the same machine who does what they should not: stranger.py MODE ARGUMENTS..."""
+
+import array
+import os
+import socket
+
+import hostile
+from hostile import SlowFile, abstract_sockets, lingering_socket, mode, say, stay
+
+
+@mode
+def nothing():
+    stay()
+
+
+def send_to_inboxes(descriptors):
+    """Sends a descriptor each to everybody who takes datagrams, and keeps no copy of it."""
+    for name, fd in zip(abstract_sockets(), descriptors):
+        sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))
+        try:
+            sender.sendmsg([b"READY=1"], [rights], 0, name)
+        except OSError as error:
+            say(f"refused: {error}")
+        os.close(fd)
+    say("sent")
+
+
+@mode
+def lingering_sockets_to_inboxes():
+    """The last close of each waits."""
+    pairs = [lingering_socket() for _ in range(20)]
+    send_to_inboxes([ours.detach() for ours, _ in pairs])
+    stay()
+
+
+@mode
+def slow_files_to_inboxes():
+    """Each close waits."""
+    try:
+        slow = SlowFile()
+    except OSError as error:
+        say(f"impossible: {error}")
+        stay()
+    send_to_inboxes([os.dup(slow.fd) for _ in range(20)])
+    stay()
+
+
+if __name__ == "__main__":
+    hostile.main()
