@@ -317,8 +317,8 @@ TEST_CASE("a message that is none is refused with one sentence")
     refused({R"({"a":1,"a":2})"}, 2, "the message: /a: appears twice");
     refused({R"({"cmd":"NODE_CLUSTER","act":"disconnect"})"}, 2, "Node's own messages");
     refused({std::string(100, '[') + std::string(100, ']')}, 2, "nested deeper");
-    refused({}, 2, "send needs a message in JSON");
-    refused({"1", "--worker", "0"}, 2, "--worker: is \"0\"");
+    refused({}, 2, "JSON|- is required");
+    refused({"1", "--worker", "0"}, 2, "--worker: Value 0 not in range 1 to 1024");
     refused({"1", "--worker", "2"}, 2, "there is no slot 2");
     refused({"1", "--pool", "other"}, 2, "there is no pool \"other\"");
 
