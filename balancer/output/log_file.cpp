@@ -31,7 +31,7 @@ std::error_code open_to_append(const sys::Place& place, sys::UniqueFd& out) noex
     }, folder{};
     if (!fd || ::fstat(fd.get(), &file) < 0 || ::fstat(place.folder.get(), &folder) < 0)
         return sys::last_error();
-    const bool is_trusted = sys::is_trusted_user(file.st_uid);
+    const bool is_trusted = sys::is_trusted_owner(file.st_uid);
     const bool is_theirs = S_ISREG(file.st_mode) && file.st_uid == folder.st_uid;
     if (place.strangers != sys::Strangers::none &&
         (file.st_nlink != 1 || !(is_trusted || is_theirs)))

@@ -71,13 +71,14 @@ class SlowFile:
         options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
         if libc.mount(b"slow", folder.encode(), b"fuse", 0, options) != 0:
             raise OSError(ctypes.get_errno(), "mount")
-        theirs, self.alive = os.pipe()  # closed before the file, whose number is higher
+        # Opened before the file, so that its number is lower, and an end closes it first.
+        theirs, self.alive = os.pipe()
         if os.fork() == 0:
             os.close(self.alive)
             self.serve(device, theirs)
+        self.fd = os.open(f"{folder}/file", os.O_RDWR)
         os.close(device)
         os.close(theirs)
-        self.fd = os.open(f"{folder}/file", os.O_RDWR)
 
     def serve(self, device, alive):
         while True:

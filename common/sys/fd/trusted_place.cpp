@@ -22,7 +22,7 @@ namespace {
 /// Who may change the names in a folder.  Access lists show as permissions of the group (acl(5)).
 Strangers strangers_of(const struct stat& folder) noexcept
 {
-    if (!is_trusted_user(folder.st_uid))
+    if (!is_trusted_owner(folder.st_uid))
         return Strangers::change;
     if ((folder.st_mode & (S_IWGRP | S_IWOTH)) == 0)
         return Strangers::none;
@@ -79,7 +79,7 @@ std::error_code find_place(const std::string& path, Place& out)
         if (S_ISLNK(status.st_mode)) {
             if (last && is_magic(out.folder.get()))
                 return {};
-            if (changeable || !is_trusted_user(status.st_uid) || links_left-- == 0)
+            if (changeable || !is_trusted_owner(status.st_uid) || links_left-- == 0)
                 return std::make_error_code(std::errc::too_many_symbolic_link_levels);
             std::array<char, PATH_MAX> text;
             const auto size = ::readlinkat(entry.get(), "", text.data(), text.size());

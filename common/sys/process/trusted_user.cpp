@@ -14,11 +14,14 @@ constexpr uid_t overflow_user = 65'534; // /proc/sys/kernel/overflowuid, as nobo
 /// True if every number is mapped to itself, as it is in the first namespace.
 bool everybody_has_a_number()
 {
-    unsigned long inside = 0;
-    unsigned long outside = 0;
-    unsigned long count = 0;
-    std::ifstream{"/proc/self/uid_map"} >> inside >> outside >> count;
-    return inside == 0 && outside == 0 && count == 0xffff'ffff;
+    static const bool result = [] {
+        unsigned long inside = 0;
+        unsigned long outside = 0;
+        unsigned long count = 0;
+        std::ifstream{"/proc/self/uid_map"} >> inside >> outside >> count;
+        return inside == 0 && outside == 0 && count == 0xffff'ffff;
+    }();
+    return result;
 }
 
 } // namespace
@@ -27,10 +30,12 @@ bool is_trusted_user(uid_t user) noexcept
 {
     if (user == 0)
         return true;
-    if (user != ::geteuid())
-        return false;
-    static const bool overflow_is_ours = everybody_has_a_number();
-    return user != overflow_user || overflow_is_ours;
+    return user == ::geteuid() && (user != overflow_user || everybody_has_a_number());
+}
+
+bool is_trusted_owner(uid_t user) noexcept
+{
+    return is_trusted_user(user) || (user == overflow_user && !everybody_has_a_number());
 }
 
 } // namespace usher::sys

@@ -11,4 +11,8 @@ namespace usher::sys {
 /// that this one is trusted outside of them only.
 [[nodiscard]] bool is_trusted_user(uid_t user) noexcept;
 
+/// The same of whom a file or folder belongs to.  Who has no number in our user namespace is taken
+/// for the root outside, to whom all that is above belongs.
+[[nodiscard]] bool is_trusted_owner(uid_t user) noexcept;
+
 } // namespace usher::sys
