@@ -49,7 +49,7 @@ std::string find_preload_library()
                             fs::path{USHER_PRELOAD_FOLDER} / USHER_PRELOAD_NAME};
     for (const auto& place : places) {
         // What lies beside an installed program is anybody's.
-        if ((&place == &places[0] && own_folder.filename() != "balancer") ||
+        if ((&place == &places[0] && own_folder.filename() == "bin") ||
             ::access(place.c_str(), R_OK) < 0)
             continue;
         // ld.so(8) splits LD_PRELOAD at both, and knows no way to quote them.
