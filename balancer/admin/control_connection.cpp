@@ -18,6 +18,8 @@ namespace usher {
 
 namespace {
 
+constexpr std::size_t longest_line = std::size_t{64} << 20;
+
 /// Throws errno; what a limited call says when its time is over is a time-out.
 [[noreturn]] void throw_error(const char* call)
 {
@@ -29,14 +31,12 @@ namespace {
 
 /// The process that listens, by its pidfd; empty if it is in a world of its own (a container's) or
 /// has ended already.
-sys::UniqueFd open_peer(int socket) noexcept
+sys::UniqueFd open_peer(pid_t pid) noexcept
 {
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0)
+    if (pid <= 0)
         return {};
     try {
-        return sys::open_pidfd(peer.pid);
+        return sys::open_pidfd(pid);
     } catch (const std::system_error&) {
         return {};
     }
@@ -58,7 +58,12 @@ ControlConnection::ControlConnection(const std::string& path,
     if (sys::retry_on_eintr(
             [&] { return ::connect(socket_.get(), address.data(), address.size()); }) < 0)
         throw_error("connect");
-    master_ = open_peer(socket_.get());
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(socket_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        sys::throw_last_error("getsockopt");
+    master_user_ = peer.uid;
+    master_ = open_peer(peer.pid);
 }
 
 std::optional<std::chrono::milliseconds> ControlConnection::time_left() const
@@ -102,6 +107,8 @@ std::optional<std::string> ControlConnection::next_line()
             buffer_.erase(0, end + 1);
             return line;
         }
+        if (buffer_.size() > longest_line)
+            throw std::system_error{std::make_error_code(std::errc::message_size)};
         limit_call(SO_RCVTIMEO);
         std::array<char, 4096> chunk;
         const auto size = sys::retry_on_eintr(

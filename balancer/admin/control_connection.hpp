@@ -20,9 +20,12 @@ public:
     /// Connects; the deadline is when `limit` is over from now on, if there is one.
     ControlConnection(const std::string& path, std::optional<std::chrono::milliseconds> limit);
 
+    /// Whose process listens there.
+    [[nodiscard]] uid_t master_user() const noexcept { return master_user_; }
+
     void send(std::string_view text);
 
-    /// The next line without its end; nothing at the end of the stream.
+    /// The next line without its end, of 64 MiB at most; nothing at the end of the stream.
     [[nodiscard]] std::optional<std::string> next_line();
 
     /// Waits until the master's process has ended, if it can be seen from here.
@@ -36,6 +39,7 @@ private:
 
     std::optional<Clock::time_point> deadline_;
     sys::UniqueFd socket_;
+    uid_t master_user_ = ~uid_t{0};
     sys::UniqueFd master_; ///< a pidfd; empty where it cannot be had
     std::string buffer_;
 };

@@ -8,6 +8,7 @@
 #include "common/async/adopt_fd.hpp"
 #include "common/async/spawn.hpp"
 #include "common/log.hpp"
+#include "common/sys/process/trusted_user.hpp"
 #include "common/sys/socket/accept.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -18,6 +19,7 @@
 #include <utility>
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace asio = boost::asio;
@@ -44,7 +46,14 @@ bool is_trusted(int socket) noexcept
     ucred peer{};
     socklen_t size = sizeof peer;
     return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-           (peer.uid == 0 || peer.uid == ::geteuid());
+           sys::is_trusted_user(peer.uid);
+}
+
+/// True if the file is there, and neither root's nor ours.
+bool is_strangers(const std::string& path) noexcept
+{
+    struct stat status {};
+    return ::lstat(path.c_str(), &status) == 0 && !sys::is_trusted_user(status.st_uid);
 }
 
 } // namespace
@@ -71,13 +80,19 @@ void ControlServer::open()
                                                              std::move(socket.fd));
         file_ = std::move(socket.file);
     } catch (const std::exception& e) {
+        // Another usher is no reason to worry, nor is a folder that we may not write to.  But who
+        // listens there while we have the lock, or keeps us from it, is no usher of ours.
+        const bool in_use = dynamic_cast<const AddressInUse*>(&e) != nullptr;
+        const bool is_usual =
+            (in_use && !lock_) || (dynamic_cast<const std::system_error*>(&e) != nullptr &&
+                                   !is_strangers(path_ + ".lock"));
         lock_.reset();
-        if (is_default_)
+        if (is_default_ && is_usual)
             EventSource{operations_.events()}.publish(
                 EventKind::note, log::Level::warning,
                 fmt::format("no control socket: {}; give this one its own with --control PATH",
                             e.what()));
-        else if (dynamic_cast<const AddressInUse*>(&e) != nullptr)
+        else if (in_use)
             throw AddressInUse{std::string{e.what()} +
                                "; stop it, or choose another path with --control"};
         else

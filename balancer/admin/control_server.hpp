@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/admin/control_lock.hpp"
 #include "balancer/admin/operations.hpp"
 #include "balancer/listen/socket_file.hpp"
+#include "balancer/listen/socket_lock.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -51,7 +51,7 @@ private:
     std::string path_;
     bool is_default_;
     Operations& operations_;
-    std::optional<ControlLock> lock_; ///< goes after the file
+    std::optional<SocketLock> lock_; ///< goes after the file
     boost::asio::posix::stream_descriptor listener_;
     boost::asio::steady_timer pause_;
     SocketFile file_;

@@ -5,6 +5,9 @@
 #include "balancer/admin/control_path.hpp"
 #include "balancer/admin/status_text.hpp"
 #include "balancer/config/units/duration.hpp"
+#include "common/sys/process/trusted_user.hpp"
+
+#include <fmt/core.h>
 
 #include <cstdio>
 #include <system_error>
@@ -37,6 +40,12 @@ public:
     {
         try {
             ControlConnection connection{path_, command_.timeout};
+            // Anybody may listen in a folder that is everybody's.
+            if (const auto user = connection.master_user(); !sys::is_trusted_user(user))
+                return complain(ExitCode::failed,
+                                fmt::format("{}: user {} listens there, who is neither root nor "
+                                            "you; nothing was sent",
+                                            path_, user));
             return converse(connection);
         } catch (const std::system_error& e) {
             return e.code() == std::errc::timed_out ? complain_of_time() : complain_of(e.code());

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/listen/unix_listener.hpp"
 
+#include "balancer/listen/socket_lock.hpp"
+#include "common/sys/fd/trusted_place.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <filesystem>
+#include <stdexcept>
 #include <utility>
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,15 +17,19 @@ namespace usher {
 
 namespace {
 
-/// Locks a folder until the result is closed, so that two masters cannot both find the same file
-/// stale.
-sys::UniqueFd lock(const std::filesystem::path& folder, FolderLocked locked)
+/// Throws if other users than root can make the path another one's, and we are root.
+void check_folder(const std::string& path)
 {
-    sys::UniqueFd fd{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    const int how = LOCK_EX | (locked == FolderLocked::fail ? LOCK_NB : 0);
-    if (!fd || sys::retry_on_eintr([&] { return ::flock(fd.get(), how); }) < 0)
-        throw std::system_error{sys::last_error(), folder.string()};
-    return fd;
+    const auto parent = std::filesystem::path{path}.parent_path();
+    const auto folder = parent.empty() ? std::string{"."} : parent.string();
+    sys::Place place;
+    // The folder's own links, not one that has the socket's name.
+    if (const auto error = sys::find_place(folder + "/.", place))
+        throw std::system_error{error, folder};
+    if (::geteuid() == 0 && place.strangers == sys::Strangers::change)
+        throw std::runtime_error{folder + ": other users may write to it, or to a folder above, so "
+                                          "that root makes no socket there; take a folder of "
+                                          "root's own, or a sticky one as /tmp"};
 }
 
 std::error_code bind_to(int fd, const sys::SocketAddress& address, std::optional<unsigned> mode)
@@ -53,15 +58,16 @@ bool is_stale_socket(const sys::SocketAddress& address)
 } // namespace
 
 ListeningSocket open_unix_listener(const std::string& path, std::optional<unsigned> mode,
-                                   unsigned backlog, FolderLocked locked)
+                                   unsigned backlog)
 {
     const auto address = sys::SocketAddress::unix_path(path);
     sys::UniqueFd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     if (!fd)
         throw std::system_error{sys::last_error(), address.to_string()};
 
-    const auto folder = std::filesystem::path{path}.parent_path();
-    const auto held = lock(folder.empty() ? "." : folder, locked);
+    check_folder(path);
+    // From before it is bound until it listens, so that no other master finds the file stale.
+    const SocketLock lock{path, ".opening", "opens it at this moment"};
 
     auto error = bind_to(fd.get(), address, mode);
     if (error == std::errc::address_in_use && is_stale_socket(address)) {

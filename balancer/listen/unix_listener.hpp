@@ -8,16 +8,12 @@
 
 namespace usher {
 
-/// What to do while somebody else holds the lock of the folder: any process that can read it may.
-enum class FolderLocked {
-    wait,
-    fail, ///< at once, with std::errc::resource_unavailable_try_again
-};
-
 /// Listens on the path `path`; `mode` are the file's permissions from its first moment on, the
 /// umask decides if there is none.  For the rest see open_listeners().
+///
+/// Waits for nobody.  Root refuses a path that other users can lead elsewhere (trusted_place.hpp),
+/// so that the path stays good for what is done with it later.
 [[nodiscard]] ListeningSocket open_unix_listener(const std::string& path,
-                                                 std::optional<unsigned> mode, unsigned backlog,
-                                                 FolderLocked locked = FolderLocked::wait);
+                                                 std::optional<unsigned> mode, unsigned backlog);
 
 } // namespace usher

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/output/log_file.hpp"
 
+#include "common/sys/process/trusted_user.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <tuple>
 #include <utility>
 
@@ -16,14 +18,26 @@ namespace usher {
 
 namespace {
 
-sys::UniqueFd open_to_append(const std::string& path) noexcept
+/// Opens the file at `place`, or makes it.  Where others may put names, theirs may stand for any
+/// file: only one is taken that is nowhere else, and of whom the folder is or of somebody trusted.
+std::error_code open_to_append(const sys::Place& place, sys::UniqueFd& out) noexcept
 {
-    constexpr int flags = O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    sys::UniqueFd fd{::open(path.c_str(), flags | O_WRONLY, 0640)};
+    constexpr int flags = O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY;
+    auto fd = place.open(flags | O_WRONLY, 0640);
     // A FIFO that nobody reads yet.  As a reader of our own we may open it, and fill it.
     if (!fd && errno == ENXIO)
-        fd.reset(::open(path.c_str(), flags | O_RDWR, 0640));
-    return fd;
+        fd = place.open(flags | O_RDWR, 0640);
+    struct stat file {
+    }, folder{};
+    if (!fd || ::fstat(fd.get(), &file) < 0 || ::fstat(place.folder.get(), &folder) < 0)
+        return sys::last_error();
+    const bool is_trusted = sys::is_trusted_owner(file.st_uid);
+    const bool is_theirs = S_ISREG(file.st_mode) && file.st_uid == folder.st_uid;
+    if (place.strangers != sys::Strangers::none &&
+        (file.st_nlink != 1 || !(is_trusted || is_theirs)))
+        return std::make_error_code(std::errc::operation_not_permitted);
+    out = std::move(fd);
+    return {};
 }
 
 std::size_t count_lines(std::string_view text) noexcept
@@ -31,19 +45,17 @@ std::size_t count_lines(std::string_view text) noexcept
     return static_cast<std::size_t>(std::ranges::count(text, '\n'));
 }
 
-std::string numbered(const std::string& path, unsigned number)
+std::string numbered(const std::string& name, unsigned number)
 {
-    return path + "." + std::to_string(number);
+    return name + "." + std::to_string(number);
 }
 
 } // namespace
 
 LogFile::LogFile(std::string path, Limits limits) : path_{std::move(path)}, limits_{limits}
 {
-    auto fd = open_to_append(path_);
-    if (!fd)
-        sys::throw_last_error(path_.c_str());
-    adopt(std::move(fd));
+    if (const auto error = reopen())
+        throw std::system_error{error, path_};
 }
 
 void LogFile::adopt(sys::UniqueFd fd) noexcept
@@ -65,11 +77,20 @@ void LogFile::set_limits(Limits limits) noexcept
 
 std::error_code LogFile::reopen()
 {
-    auto fd = open_to_append(path_);
-    if (!fd)
-        return sys::last_error();
-    adopt(std::move(fd));
-    return {};
+    sys::Place place;
+    if (const auto error = sys::find_place(path_, place))
+        return error;
+    place_ = std::move(place);
+    return open();
+}
+
+std::error_code LogFile::open()
+{
+    sys::UniqueFd fd;
+    const auto error = open_to_append(place_, fd);
+    if (!error)
+        adopt(std::move(fd));
+    return error;
 }
 
 std::error_code LogFile::rotate()
@@ -78,17 +99,22 @@ std::error_code LogFile::rotate()
     // made when as much again was written.
     rotate_at_ = size_ + limits_.max_size;
 
+    const int folder = place_.folder.get();
+    const auto& name = place_.name;
+    const auto rename = [&](const std::string& from, const std::string& to) {
+        // ENOENT: somebody else has moved it away, which serves as well.
+        return ::renameat(folder, from.c_str(), folder, to.c_str()) == 0 || errno == ENOENT;
+    };
     unsigned free = 1; // the first number that no file has, or else the oldest one's
-    while (free < limits_.max_files && ::access(numbered(path_, free).c_str(), F_OK) == 0)
+    while (free < limits_.max_files &&
+           ::faccessat(folder, numbered(name, free).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         ++free;
     for (unsigned number = free; number > 1; --number)
-        if (::rename(numbered(path_, number - 1).c_str(), numbered(path_, number).c_str()) < 0 &&
-            errno != ENOENT)
+        if (!rename(numbered(name, number - 1), numbered(name, number)))
             return sys::last_error();
-    // ENOENT: somebody else has moved it away, which serves as well.
-    if (::rename(path_.c_str(), numbered(path_, 1).c_str()) < 0 && errno != ENOENT)
+    if (!rename(name, numbered(name, 1)))
         return sys::last_error();
-    return reopen();
+    return open();
 }
 
 std::size_t LogFile::fitting(std::string_view lines) const noexcept

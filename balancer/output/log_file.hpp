@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/async/line_writer.hpp"
+#include "common/sys/fd/trusted_place.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 
 #include <cstddef>
@@ -16,6 +17,9 @@ namespace usher {
 /// `file.1` becomes `file.2` and so on, always between two lines.
 ///
 /// What is no regular file (a FIFO, a device) is written to and never renamed.
+///
+/// Others may be able to write to the folder, a worker for one: what they put in the file's place
+/// leads to no other file, and is refused unless it is a file of the folder's owner or ours.
 class LogFile final : public LineWriter::Target {
 public:
     struct Limits {
@@ -40,10 +44,12 @@ public:
 private:
     [[nodiscard]] std::size_t fitting(std::string_view lines) const noexcept;
     [[nodiscard]] std::error_code rotate();
+    [[nodiscard]] std::error_code open();
     void adopt(sys::UniqueFd fd) noexcept;
     void forget_torn_line() noexcept;
 
     std::string path_;
+    sys::Place place_; ///< the path's, when it was last looked up
     Limits limits_;
     sys::UniqueFd fd_;
     bool regular_ = false;

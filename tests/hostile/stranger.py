@@ -1,6 +1,7 @@
 """A user of the same machine who does what they should not: stranger.py MODE ARGUMENTS..."""
 
 import array
+import fcntl
 import os
 import socket
 
@@ -44,6 +45,26 @@ def slow_files_to_inboxes():
         stay()
     send_to_inboxes([os.dup(slow.fd) for _ in range(20)])
     stay()
+
+
+@mode
+def lock_folder(folder):
+    """Whoever can read it may."""
+    fd = os.open(folder, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    say("locked")
+    stay()
+
+
+@mode
+def listen_for_secrets(path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        os.chmod(path, 0o777)
+        listener.listen()
+        say("listens")
+        client, _ = listener.accept()
+        say(f"heard {client.recv(1000)}")
 
 
 if __name__ == "__main__":

@@ -70,7 +70,8 @@ TEST_CASE("of masters that start at one moment exactly one gets the control sock
 {
     const TempDir folder;
     const auto control = (folder.path() / "control").string();
-    std::filesystem::permissions(folder.path(), std::filesystem::perms::all);
+    std::filesystem::permissions(folder.path(),
+                                 std::filesystem::perms::all | std::filesystem::perms::sticky_bit);
     for (int round = 0; round < 20; ++round) {
         CAPTURE(round);
         Race race{3, control};

@@ -13,7 +13,7 @@ using nlohmann::json;
 
 OnePool::OnePool(const json& pool)
 {
-    ::chmod(folder.path().c_str(), 0777);
+    ::chmod(folder.path().c_str(), 01777);
     write(pool);
 }
 

@@ -120,7 +120,8 @@ UsherProcess::UsherProcess(const std::vector<std::string>& arguments,
                            int namespaces)
 {
     // A master that becomes another user must be able to make its control socket there.
-    std::filesystem::permissions(folder_.path(), std::filesystem::perms::all);
+    std::filesystem::permissions(folder_.path(),
+                                 std::filesystem::perms::all | std::filesystem::perms::sticky_bit);
 
     const auto program = usher_program();
     auto all = arguments;

@@ -48,7 +48,9 @@ std::string find_preload_library()
     const std::array places{own_folder.parent_path() / "worker/preload" / USHER_PRELOAD_NAME,
                             fs::path{USHER_PRELOAD_FOLDER} / USHER_PRELOAD_NAME};
     for (const auto& place : places) {
-        if (::access(place.c_str(), R_OK) < 0)
+        // What lies beside an installed program is anybody's.
+        if ((&place == &places[0] && own_folder.filename() == "bin") ||
+            ::access(place.c_str(), R_OK) < 0)
             continue;
         // ld.so(8) splits LD_PRELOAD at both, and knows no way to quote them.
         if (place.native().find_first_of(" :") != std::string::npos)

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/preload/preloadable.hpp"
 
+#include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/syscall.hpp"
+
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <string_view>
 #include <vector>
 
 #include <elf.h>
+#include <fcntl.h>
 #include <link.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -27,12 +30,15 @@ namespace fs = std::filesystem;
 /// The start of a file: enough for its headers, or its first line.
 std::string head_of(const fs::path& file)
 {
-    if (!fs::is_regular_file(file)) // a FIFO would hold us up
+    // A FIFO would hold us up, and so would a lease (fcntl(2)).
+    const sys::UniqueFd fd{::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+    struct stat status {};
+    if (!fd || ::fstat(fd.get(), &status) < 0 || !S_ISREG(status.st_mode))
         return {};
     std::string head(4096, '\0');
-    std::ifstream in{file, std::ios::binary};
-    in.read(head.data(), static_cast<std::streamsize>(head.size()));
-    head.resize(static_cast<std::size_t>(in.gcount()));
+    const auto size =
+        sys::retry_on_eintr([&] { return ::read(fd.get(), head.data(), head.size()); });
+    head.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
     return head;
 }
 

@@ -8,6 +8,9 @@
 #include <cstdlib>
 #include <fstream>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 namespace usher::load_test {
 
 using namespace usher::test;
@@ -98,6 +101,35 @@ TEST_CASE("$schema is for editors and ignored")
     CHECK(error_of(R"({"$schema": "x", "pools": [{}]})") == "no error");
     CHECK(error_of(R"({"$schema": 1, "pools": [{}]})") ==
           "f: /$schema: is 1, but must be a string");
+}
+
+TEST_CASE("root takes no file that others can write, nor one in a folder of theirs")
+{
+    if (::geteuid() != 0) {
+        MESSAGE("left out: this takes root");
+        return;
+    }
+    const ScopedDirectory directory;
+    const auto file = directory.write("usher.json", example);
+    const auto refused = [&] {
+        return load_error(file).find("others than root") != std::string::npos;
+    };
+    for (const mode_t mode : {0666U, 0620U, 0602U}) {
+        REQUIRE(::chmod(file.c_str(), mode) == 0);
+        CHECK(refused());
+    }
+    REQUIRE(::chmod(file.c_str(), 0644) == 0);
+    CHECK_FALSE(refused());
+    REQUIRE(::chown(file.c_str(), 65'533, 0) == 0);
+    CHECK(refused());
+    REQUIRE(::chown(file.c_str(), 0, 0) == 0);
+
+    REQUIRE(::chmod(directory.name().c_str(), 0777) == 0);
+    CHECK(refused());
+    REQUIRE(::chmod(directory.name().c_str(), 01777) == 0); // whose names are safe
+    CHECK_FALSE(refused());
+    REQUIRE(::chown(directory.name().c_str(), 65'533, 0) == 0);
+    CHECK(refused());
 }
 
 TEST_SUITE_END();

@@ -16,7 +16,10 @@
 #include <system_error>
 #include <tuple>
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace usher::unix_listener_test {
 
@@ -155,6 +158,42 @@ TEST_CASE_FIXTURE(Fixture, "a folder that is missing is named")
         CHECK(error.code() == std::errc::no_such_file_or_directory);
         CHECK(std::string{error.what()}.starts_with(missing.string() + ": "));
     }
+}
+
+TEST_CASE_FIXTURE(Fixture, "whoever locks the folder is not waited for")
+{
+    const sys::UniqueFd other{::open(folder.path().c_str(), O_RDONLY | O_CLOEXEC)};
+    REQUIRE(::flock(other.get(), LOCK_EX) == 0);
+    const auto socket = open();
+    CHECK(can_connect());
+}
+
+TEST_CASE_FIXTURE(Fixture, "nothing but the socket is left in the folder")
+{
+    const auto socket = open();
+    CHECK(std::distance(fs::directory_iterator{folder.path()}, {}) == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "root refuses a folder that others may write to, unless it is sticky")
+{
+    if (::geteuid() != 0) {
+        MESSAGE("left out: this takes root");
+        return;
+    }
+    REQUIRE(::chmod(folder.path().c_str(), 01777) == 0);
+    std::ignore = open();
+    REQUIRE(::chmod(folder.path().c_str(), 0777) == 0);
+    CHECK_THROWS_AS(std::ignore = open(), std::runtime_error);
+    const auto below = folder.path() / "below"; // which others can rename
+    fs::create_directory(below);
+    CHECK_THROWS_AS(std::ignore = open_unix_listener((below / "s").string(), {}, 16),
+                    std::runtime_error);
+    fs::create_directory_symlink("below", folder.path() / "link");
+    CHECK_THROWS_AS(std::ignore = open_unix_listener((folder.path() / "link/s").string(), {}, 16),
+                    std::runtime_error);
+    CHECK_FALSE(fs::exists(below / "s"));
+    REQUIRE(::chmod(folder.path().c_str(), 0700) == 0);
+    std::ignore = open_unix_listener((folder.path() / "link/s").string(), {}, 16);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a path that is too long is refused before anything is touched")

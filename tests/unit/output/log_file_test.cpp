@@ -41,6 +41,29 @@ struct Fixture {
     }
 };
 
+/// A folder that belongs to another user, who is not trusted.
+struct SharedFolder {
+    static constexpr uid_t owner = 65'533;
+
+    TempDir folder;
+    fs::path shared = folder.path() / "shared";
+    std::string path = shared / "log";
+    fs::path precious = folder.path() / "precious";
+
+    /// False, with a message, if only root can.
+    [[nodiscard]] bool make() const
+    {
+        if (::geteuid() != 0) {
+            MESSAGE("left out: this takes root");
+            return false;
+        }
+        std::ofstream{precious} << "precious\n";
+        fs::create_directory(shared);
+        REQUIRE(::chown(shared.c_str(), owner, owner) == 0);
+        return true;
+    }
+};
+
 /// Limits the size of files that this process writes, for a scope.
 class ScopedSizeLimit {
 public:
@@ -182,6 +205,82 @@ TEST_CASE_FIXTURE(Fixture, "a FIFO that nobody reads would block, and is never r
     CHECK(result.error == std::errc::operation_would_block);
     CHECK(result.lost_lines == 0);
     CHECK_FALSE(fs::exists(path + ".1"));
+}
+
+TEST_CASE_FIXTURE(SharedFolder, "a link in a folder that others may write leads nowhere")
+{
+    if (!make())
+        return;
+    fs::create_symlink(precious, path);
+    CHECK_THROWS_AS((LogFile{path, {}}), std::system_error);
+    fs::remove(path);
+    fs::create_symlink(folder.path() / "new", path);
+    CHECK_THROWS_AS((LogFile{path, {}}), std::system_error);
+    CHECK_FALSE(fs::exists(folder.path() / "new"));
+    CHECK(content(precious) == "precious\n");
+}
+
+TEST_CASE_FIXTURE(SharedFolder, "nor does a second name of a file, or a link for a folder")
+{
+    if (!make())
+        return;
+    fs::create_hard_link(precious, path);
+    CHECK_THROWS_AS((LogFile{path, {}}), std::system_error);
+    fs::create_directory_symlink(folder.path(), shared / "sub");
+    CHECK_THROWS_AS((LogFile{shared / "sub" / "precious", {}}), std::system_error);
+    CHECK(content(precious) == "precious\n");
+}
+
+TEST_CASE_FIXTURE(SharedFolder, "a link that comes later is not followed at reopening or rotation")
+{
+    if (!make())
+        return;
+    LogFile log{path, {.max_size = 4, .max_files = 2}};
+    std::ignore = log.write("one\n");
+    fs::remove(path);
+    fs::create_symlink(precious, path);
+    CHECK(log.reopen());
+    CHECK(log.write("two\n").lost_lines == 0); // rotates: the link becomes log.1
+    CHECK(log.write("three\n").lost_lines == 0);
+    CHECK(content(precious) == "precious\n");
+}
+
+TEST_CASE_FIXTURE(SharedFolder, "rotation stays in its folder when a link takes the folder's place")
+{
+    if (!make())
+        return;
+    LogFile log{path, {.max_size = 4, .max_files = 2}};
+    std::ignore = log.write("one\n");
+    fs::rename(shared, folder.path() / "moved");
+    fs::create_directory(folder.path() / "other");
+    fs::create_directory_symlink(folder.path() / "other", shared);
+    std::ignore = log.write("two\n");
+    CHECK(fs::is_empty(folder.path() / "other"));
+    CHECK(content(folder.path() / "moved/log") == "two\n");
+    CHECK(content(folder.path() / "moved/log.1") == "one\n");
+}
+
+TEST_CASE_FIXTURE(SharedFolder, "a file of the folder's owner is taken, a third user's is not")
+{
+    if (!make())
+        return;
+    std::ofstream{path};
+    REQUIRE(::chown(path.c_str(), owner, owner) == 0);
+    std::ignore = LogFile{path, {.max_size = 100, .max_files = 1}}.write("one\n");
+    CHECK(content(path) == "one\n");
+    REQUIRE(::chown(path.c_str(), owner - 1, owner) == 0);
+    CHECK_THROWS_AS((LogFile{path, {}}), std::system_error);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a link of our own in a folder of our own is followed")
+{
+    fs::create_directory(folder.path() / "elsewhere");
+    fs::create_symlink("elsewhere/file", path);
+    LogFile log{path, {.max_size = 4, .max_files = 2}};
+    for (const auto* line : {"one\n", "two\n"})
+        std::ignore = log.write(line);
+    CHECK(content(folder.path() / "elsewhere/file") == "two\n");
+    CHECK(content(folder.path() / "elsewhere/file.1") == "one\n");
 }
 
 TEST_CASE("a file that cannot be opened is an error at once")

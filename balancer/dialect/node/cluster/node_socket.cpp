@@ -146,8 +146,8 @@ ListeningSocket open_path(const ServerRequest& request, unsigned backlog)
         refuse(std::errc::filename_too_long);
     try {
         // The mode comes with the file: by its name it could by now be another one, of the worker's
-        // choice.  Nor may anybody who locks the folder hold up usher.
-        return open_unix_listener(name, mode_of(request), backlog, FolderLocked::fail);
+        // choice.
+        return open_unix_listener(name, mode_of(request), backlog);
     } catch (const AddressInUse&) {
         refuse(std::errc::address_in_use);
     }

@@ -6,12 +6,16 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <chrono>
+#include <csignal>
 #include <cstring>
 #include <string>
 #include <string_view>
 
 #include <elf.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace usher::preloadable_test {
@@ -117,6 +121,37 @@ TEST_CASE_FIXTURE(Fixture, "what is no program at all is left to exec")
                                         "ELF"),
                            "", false)
               .empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a program that its owner has a lease on is not waited for")
+{
+    const auto file = write("leased", "#!/bin/sh\n");
+    int ready[2];
+    REQUIRE(::pipe(ready) == 0);
+    const pid_t owner = ::fork();
+    REQUIRE(owner >= 0);
+    if (owner == 0) {
+        ::signal(SIGIO, SIG_IGN);
+        const int fd = ::open(file.c_str(), O_RDWR);
+        const bool leased = ::fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
+        const bool told = ::write(ready[1], leased ? "y" : "n", 1) == 1;
+        while (told)
+            ::pause();
+        ::_exit(1);
+    }
+    char leased = 'n';
+    CHECK(::read(ready[0], &leased, 1) == 1);
+    const auto before = std::chrono::steady_clock::now();
+    if (leased == 'y') {
+        CHECK(preload_obstacle(file, "", false).empty());
+        CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds{5});
+    } else {
+        MESSAGE("left out: this file system has no leases");
+    }
+    ::kill(owner, SIGKILL);
+    ::waitpid(owner, nullptr, 0);
+    ::close(ready[0]);
+    ::close(ready[1]);
 }
 
 TEST_SUITE_END();

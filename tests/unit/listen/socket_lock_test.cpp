@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/admin/control_lock.hpp"
+#include "balancer/listen/socket_lock.hpp"
 
 #include "balancer/listen/listening_socket.hpp"
 #include "tests/support/fds.hpp"
@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace usher::control_lock_test {
+namespace usher::socket_lock_test {
 
 using namespace usher::test;
 
@@ -39,7 +39,7 @@ struct Fixture : NoFdLeak {
     std::string refusal() const
     {
         try {
-            const ControlLock lock{socket};
+            const SocketLock lock{socket};
             return {};
         } catch (const AddressInUse& e) {
             return std::string{"in use: "} + e.what();
@@ -57,12 +57,12 @@ struct Fixture : NoFdLeak {
 
 } // namespace
 
-TEST_SUITE_BEGIN("control_lock");
+TEST_SUITE_BEGIN("socket_lock");
 
 TEST_CASE_FIXTURE(Fixture, "the file is its owner's alone, and goes with the lock")
 {
     {
-        const ControlLock lock{socket};
+        const SocketLock lock{socket};
         struct stat status {};
         REQUIRE(::lstat(file.c_str(), &status) == 0);
         CHECK((status.st_mode & 07777) == 0600);
@@ -74,7 +74,7 @@ TEST_CASE_FIXTURE(Fixture, "the file is its owner's alone, and goes with the loc
 TEST_CASE_FIXTURE(Fixture, "a second one is refused with the number of the first, until that ends")
 {
     {
-        const ControlLock first{socket};
+        const SocketLock first{socket};
         CHECK(refusal() == "in use: " + socket + ": another usher (pid " +
                                std::to_string(::getpid()) + ") is steered there");
         CHECK(refusal() != "");
@@ -86,7 +86,7 @@ TEST_CASE_FIXTURE(Fixture, "what a killed master left behind is in nobody's way"
 {
     std::ofstream{file} << "123456789012345678901234567890";
     ::chmod(file.c_str(), 0600);
-    const ControlLock lock{socket};
+    const SocketLock lock{socket};
     CHECK(content() == std::to_string(::getpid()) + "\n");
 }
 
@@ -134,7 +134,7 @@ TEST_CASE_FIXTURE(Fixture, "another user's file is refused" * doctest::skip(::ge
 
 TEST_CASE_FIXTURE(Fixture, "a folder that is missing is named")
 {
-    CHECK_THROWS_AS(ControlLock{"/no/such/folder/usher.sock"}, std::system_error);
+    CHECK_THROWS_AS(SocketLock{"/no/such/folder/usher.sock"}, std::system_error);
 }
 
 TEST_CASE_FIXTURE(Fixture, "never do two hold it, however many try and however often it is removed")
@@ -148,7 +148,7 @@ TEST_CASE_FIXTURE(Fixture, "never do two hold it, however many try and however o
             threads.emplace_back([&] {
                 while (times < 500)
                     try {
-                        const ControlLock lock{socket};
+                        const SocketLock lock{socket};
                         if (++holders > 1)
                             most = 2;
                         ++times;
@@ -164,4 +164,4 @@ TEST_CASE_FIXTURE(Fixture, "never do two hold it, however many try and however o
 
 TEST_SUITE_END();
 
-} // namespace usher::control_lock_test
+} // namespace usher::socket_lock_test

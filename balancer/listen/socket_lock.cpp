@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/admin/control_lock.hpp"
+#include "balancer/listen/socket_lock.hpp"
 
 #include "balancer/listen/listening_socket.hpp"
+#include "common/sys/process/trusted_user.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <fmt/core.h>
@@ -40,7 +41,7 @@ sys::UniqueFd open_lock_file(const std::string& path)
         throw std::system_error{sys::last_error(), path};
     if (!S_ISREG(status.st_mode) || status.st_nlink > 1)
         throw std::runtime_error{path + ": is no file of ours alone; remove it"};
-    if (status.st_uid != ::geteuid())
+    if (!sys::is_trusted_user(status.st_uid))
         throw std::runtime_error{
             fmt::format("{}: belongs to user {}; remove it", path, status.st_uid)};
     return fd;
@@ -68,7 +69,9 @@ std::string owner_of(int fd)
 
 } // namespace
 
-ControlLock::ControlLock(const std::string& socket_path) : path_{socket_path + ".lock"}
+SocketLock::SocketLock(const std::string& socket_path, std::string_view suffix,
+                       std::string_view does)
+    : path_{socket_path + std::string{suffix}}
 {
     for (;;) {
         fd_ = open_lock_file(path_);
@@ -76,8 +79,8 @@ ControlLock::ControlLock(const std::string& socket_path) : path_{socket_path + "
             const auto error = sys::last_error();
             if (error != std::errc::operation_would_block)
                 throw std::system_error{error, path_};
-            throw AddressInUse{fmt::format("{}: another usher{} is steered there", socket_path,
-                                           owner_of(fd_.get()))};
+            throw AddressInUse{
+                fmt::format("{}: another usher{} {}", socket_path, owner_of(fd_.get()), does)};
         }
         if (is_named(fd_.get(), path_))
             break;
@@ -88,7 +91,7 @@ ControlLock::ControlLock(const std::string& socket_path) : path_{socket_path + "
         std::ignore = ::pwrite(fd_.get(), text.data(), text.size(), 0);
 }
 
-ControlLock::~ControlLock()
+SocketLock::~SocketLock()
 {
     // While it is locked: whoever has opened the file meanwhile sees that the path is no longer
     // its name, and begins anew.
