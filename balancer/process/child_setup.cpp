@@ -34,10 +34,11 @@ struct Child {
     unsigned limit = 0;  ///< the one that is being set
 };
 
-/// Its own group: Ctrl-C in the terminal reaches the master alone, which then drains.
-bool lead_group(Child& /*child*/) noexcept
+/// Its own session, and a group in it: Ctrl-C in the terminal reaches the master alone, which then
+/// drains; and the worker cannot open /dev/tty, to type there or to take it over.
+bool lead_session(Child& /*child*/) noexcept
 {
-    return ::setpgid(0, 0) == 0;
+    return ::setsid() >= 0;
 }
 
 /// While its descriptor has its number.
@@ -62,7 +63,7 @@ bool reset_signals(Child& /*child*/) noexcept
 bool pass_descriptors(Child& child) noexcept
 {
     const auto& command = child.command;
-    const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    const int null = ::open("/dev/null", O_RDONLY | O_NOCTTY | O_CLOEXEC);
     if (null < 0 || ::dup2(null, STDIN_FILENO) < 0)
         return false;
     // Before the numbers from 3 on are overwritten, which these may have.
@@ -98,7 +99,7 @@ bool pass_descriptors(Child& child) noexcept
 bool open_oom_score(Child& child) noexcept
 {
     if (!child.run_as.oom_score_adj.empty())
-        child.score_file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+        child.score_file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_NOCTTY | O_CLOEXEC);
     return child.run_as.oom_score_adj.empty() || child.score_file >= 0;
 }
 
@@ -196,7 +197,7 @@ constexpr const char* only_lower = "only root can make it lower";
 /// folder is entered as the new user, so only if that may.  A change of user forgets the end signal
 /// (prctl(2)).
 constexpr std::array<Step, 16> steps{{
-    {lead_group, "setpgid", ""},
+    {lead_session, "setsid", ""},
     {enter_cgroup, "entering its cgroup", ""},
     {reset_signals, "resetting signals", ""},
     {pass_descriptors, "passing descriptors", ""},

@@ -45,6 +45,10 @@ std::error_code send(int socket, std::span<const std::byte> bytes, std::span<con
     return {};
 }
 
+#ifndef SCM_PIDFD
+constexpr int SCM_PIDFD = 4; // since Linux 6.5
+#endif
+
 /// Takes ownership of every descriptor in `header`, for which there is room: one that is lost to an
 /// exception here could never be closed.
 void adopt(msghdr& header, FdMessage& message) noexcept
@@ -55,13 +59,16 @@ void adopt(msghdr& header, FdMessage& message) noexcept
             continue;
         if (c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len >= CMSG_LEN(sizeof message.sender))
             std::memcpy(&message.sender, CMSG_DATA(c), sizeof message.sender);
-        if (c->cmsg_type != SCM_RIGHTS)
+        // A worker that shares the open file may have asked for the second, SO_PASSPIDFD.
+        if (c->cmsg_type != SCM_RIGHTS && c->cmsg_type != SCM_PIDFD)
             continue;
         const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
         for (std::size_t i = 0; i < count; ++i) {
             int fd = -1;
             std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            message.fds.emplace_back(fd);
+            UniqueFd own{fd};
+            if (c->cmsg_type == SCM_RIGHTS)
+                message.fds.push_back(std::move(own));
         }
     }
 }

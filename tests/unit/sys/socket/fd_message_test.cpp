@@ -220,6 +220,22 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK(size == 0);
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "a descriptor of the sender that the other end has asked for is not kept")
+{
+#ifndef SO_PASSPIDFD
+    constexpr int SO_PASSPIDFD = 76; // since Linux 6.5
+#endif
+    const int on = 1;
+    if (::setsockopt(channel.child.get(), SOL_SOCKET, SO_PASSPIDFD, &on, sizeof on) < 0)
+        return;
+    REQUIRE_FALSE(send("one", {}));
+    REQUIRE_FALSE(receive());
+    CHECK(received() == "one");
+    CHECK(message.fds.empty());
+    CHECK_FALSE(message.fds_dropped);
+}
+
 TEST_SUITE_END();
 
 } // namespace usher::fd_message_test
