@@ -7,7 +7,6 @@
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -21,9 +20,7 @@ namespace {
 
 spdlog::level::level_enum to_spdlog(Level level)
 {
-    constexpr std::array levels{spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
-                                spdlog::level::err, spdlog::level::off};
-    return levels[static_cast<std::size_t>(level)];
+    return static_cast<spdlog::level::level_enum>(level);
 }
 
 /// What has a terminal show the name of a level in its colour.

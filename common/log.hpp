@@ -16,7 +16,8 @@ class LineWriter;
 /// Never on the path of a connection.
 namespace usher::log {
 
-enum class Level { debug, info, warning, error, off };
+/// With the numbers of spdlog's.
+enum class Level { debug = 1, info = 2, warning = 3, error = 4, off = 6 };
 
 /// Starts the log.  `name` stands in every line; before this call nothing is printed.  `writer`
 /// must live until the last line.

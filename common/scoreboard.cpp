@@ -2,23 +2,20 @@
 #include "common/scoreboard.hpp"
 
 #include "common/sys/fd/memfd.hpp"
+#include "common/sys/syscall.hpp"
 
+#include <chrono>
 #include <utility>
 
-#include <ctime>
+#include <sys/mman.h>
 
 namespace usher {
-
-Scoreboard::Scoreboard(sys::UniqueFd fd, sys::Mapping mapping) noexcept
-    : fd_{std::move(fd)}, mapping_{std::move(mapping)}
-{
-}
 
 Scoreboard Scoreboard::make()
 {
     auto fd = sys::make_sealed_memfd("usher-scoreboard", scoreboard_size);
-    sys::Mapping mapping{fd.get(), scoreboard_size};
-    Scoreboard board{std::move(fd), std::move(mapping)};
+    auto board = open(fd.get());
+    board.fd_ = std::move(fd);
     board.page().magic.store(ScoreboardPage::expected_magic, std::memory_order_relaxed);
     board.page().version.store(ScoreboardPage::expected_version, std::memory_order_relaxed);
     return board;
@@ -26,7 +23,18 @@ Scoreboard Scoreboard::make()
 
 Scoreboard Scoreboard::open(int fd)
 {
-    return Scoreboard{sys::UniqueFd{}, sys::Mapping{fd, scoreboard_size}};
+    void* const address =
+        ::mmap(nullptr, scoreboard_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (address == MAP_FAILED)
+        sys::throw_last_error("mmap");
+    Scoreboard board;
+    board.page_.reset(static_cast<ScoreboardPage*>(address));
+    return board;
+}
+
+void Scoreboard::Unmap::operator()(ScoreboardPage* page) const noexcept
+{
+    ::munmap(page, scoreboard_size);
 }
 
 bool Scoreboard::is_intact() const noexcept
@@ -37,10 +45,8 @@ bool Scoreboard::is_intact() const noexcept
 
 std::uint64_t monotonic_nanoseconds() noexcept
 {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
-           static_cast<std::uint64_t>(now.tv_nsec);
+    return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch() /
+                                      std::chrono::nanoseconds{1});
 }
 
 } // namespace usher

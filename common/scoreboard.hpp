@@ -2,10 +2,10 @@
 #pragma once
 
 #include "common/scoreboard_page.hpp"
-#include "common/sys/fd/mapping.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 
 #include <cstdint>
+#include <memory>
 
 namespace usher {
 
@@ -18,10 +18,7 @@ public:
     /// Maps the page of `fd`, which stays the caller's.  Throws std::system_error.
     [[nodiscard]] static Scoreboard open(int fd);
 
-    [[nodiscard]] ScoreboardPage& page() const noexcept
-    {
-        return *static_cast<ScoreboardPage*>(mapping_.data());
-    }
+    [[nodiscard]] ScoreboardPage& page() const noexcept { return *page_; }
 
     /// The memfd to give to the worker; empty unless made by make().
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
@@ -30,10 +27,14 @@ public:
     [[nodiscard]] bool is_intact() const noexcept;
 
 private:
-    Scoreboard(sys::UniqueFd fd, sys::Mapping mapping) noexcept;
+    struct Unmap {
+        void operator()(ScoreboardPage* page) const noexcept;
+    };
+
+    Scoreboard() noexcept = default;
 
     sys::UniqueFd fd_;
-    sys::Mapping mapping_;
+    std::unique_ptr<ScoreboardPage, Unmap> page_;
 };
 
 /// CLOCK_MONOTONIC now in nanoseconds: the time of heartbeats and hand-off records.

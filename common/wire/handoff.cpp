@@ -1,84 +1,95 @@
 // SPDX-License-Identifier: MIT
 #include "common/wire/handoff.hpp"
 
-#include "common/wire/byte_order.hpp"
-
 #include <cassert>
-#include <cstring>
 
 namespace usher::wire {
 
 namespace {
 
-constexpr std::uint16_t reserved16 = 0;
-constexpr std::uint32_t reserved32 = 0;
+/// Writes numbers at `at`, little-endian, one behind the other.
+struct Writer {
+    std::byte* at;
 
-std::byte* put_address(std::byte* out, const Address& address) noexcept
+    template <typename Number>
+    void operator()(Number number) noexcept
+    {
+        for (std::size_t i = 0; i < sizeof number; ++i)
+            *at++ = static_cast<std::byte>(static_cast<std::uint64_t>(number) >> (8 * i));
+    }
+};
+
+/// Reads them.
+struct Reader {
+    const std::byte* at;
+
+    template <typename Number>
+    void operator()(Number& number) noexcept
+    {
+        std::uint64_t value = 0;
+        for (std::size_t i = 0; i < sizeof number; ++i)
+            value |= static_cast<std::uint64_t>(*at++) << (8 * i);
+        number = static_cast<Number>(value);
+    }
+};
+
+/// Takes `action` over the fields of an address, in their order.
+template <typename Address, typename Action>
+void walk_address(Address& address, Action& action) noexcept
 {
-    out = put(out, static_cast<std::uint16_t>(address.family));
-    out = put(out, address.port);
-    out = put(out, address.scope_id);
-    std::memcpy(out, address.bytes.data(), address.bytes.size());
-    return put(out + address.bytes.size(), reserved32);
+    action(address.family);
+    action(address.port);
+    action(address.scope_id);
+    for (auto& byte : address.bytes)
+        action(byte);
+    std::uint32_t reserved = 0;
+    action(reserved);
+}
+
+/// The same for a record.
+template <typename Record, typename Action>
+void walk(Record& record, Action&& action) noexcept
+{
+    action(record.id);
+    action(record.accepted_at);
+    action(record.listener);
+    action(record.flags);
+    std::uint32_t reserved = 0;
+    action(reserved);
+    walk_address(record.peer, action);
+    walk_address(record.local, action);
 }
 
 /// A family this version does not know reads as unknown, so that a newer master stays readable.
-AddressFamily family_from(std::uint16_t value) noexcept
+void forget_unknown(AddressFamily& family) noexcept
 {
-    switch (static_cast<AddressFamily>(value)) {
-    case AddressFamily::unix_domain:
-    case AddressFamily::ipv4:
-    case AddressFamily::ipv6:
-        return static_cast<AddressFamily>(value);
-    case AddressFamily::unknown:
-        break;
-    }
-    return AddressFamily::unknown;
-}
-
-const std::byte* get_address(const std::byte* in, Address& address) noexcept
-{
-    std::uint16_t family = 0;
-    in = get(in, family);
-    address.family = family_from(family);
-    in = get(in, address.port);
-    in = get(in, address.scope_id);
-    std::memcpy(address.bytes.data(), in, address.bytes.size());
-    return in + address.bytes.size() + sizeof reserved32;
+    if (family != AddressFamily::unix_domain && family != AddressFamily::ipv4 &&
+        family != AddressFamily::ipv6)
+        family = AddressFamily::unknown;
 }
 
 } // namespace
 
 void encode_header(std::span<std::byte, handoff_header_size> out, std::uint16_t count) noexcept
 {
-    std::byte* p = put(out.data(), handoff_version);
-    p = put(p, count);
-    p = put(p, static_cast<std::uint16_t>(handoff_record_size));
-    put(p, reserved16);
+    Writer write{out.data()};
+    for (const auto number : {handoff_version, count,
+                              static_cast<std::uint16_t>(handoff_record_size), std::uint16_t{0}})
+        write(number);
 }
 
 void encode_record(std::span<std::byte, handoff_record_size> out,
                    const HandoffRecord& record) noexcept
 {
-    std::byte* p = put(out.data(), record.id);
-    p = put(p, record.accepted_at);
-    p = put(p, record.listener);
-    p = put(p, record.flags);
-    p = put(p, reserved32);
-    p = put_address(p, record.peer);
-    p = put_address(p, record.local);
-    assert(p == out.data() + out.size());
+    walk(record, Writer{out.data()});
 }
 
 HandoffRecord decode_record(std::span<const std::byte, handoff_record_size> in) noexcept
 {
     HandoffRecord record;
-    const std::byte* p = get(in.data(), record.id);
-    p = get(p, record.accepted_at);
-    p = get(p, record.listener);
-    p = get(p, record.flags);
-    p = get_address(p + sizeof reserved32, record.peer);
-    get_address(p, record.local);
+    walk(record, Reader{in.data()});
+    forget_unknown(record.peer.family);
+    forget_unknown(record.local.family);
     return record;
 }
 
@@ -89,9 +100,10 @@ std::optional<HandoffHeader> decode_header(std::span<const std::byte> packet) no
 
     std::uint16_t version = 0;
     HandoffHeader header;
-    const std::byte* p = get(packet.data(), version);
-    p = get(p, header.count);
-    get(p, header.record_size);
+    Reader read{packet.data()};
+    read(version);
+    read(header.count);
+    read(header.record_size);
 
     if (version != handoff_version || header.count == 0 || header.count > max_handoff_records ||
         header.record_size < handoff_record_size)

@@ -55,8 +55,8 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import (TYPE_CHECKING, Any, AsyncIterator, Awaitable, Callable, Iterable, Iterator,
-                    Optional, Union)
+from typing import (TYPE_CHECKING, Any, AsyncIterator, Awaitable, Callable, Iterator, Optional,
+                    Union)
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -149,19 +149,34 @@ class _Reserve:
     def __init__(self) -> None:
         self._mark = 0  # the first of the last numbers; 0: not seen to be free
 
-    @property
-    def is_known(self) -> bool:
-        """True if the descriptors of one packet fit, without a look()."""
-        return self._mark > 0
+    def has_room(self, source: socket.socket) -> bool:
+        """True if the descriptors of the next packet fit: the kernel closes those that do not.
 
-    def look(self) -> bool:
-        """Asks the kernel whether the descriptors of one packet fit."""
+        Not asked by receiving with MSG_PEEK, which copies the descriptors: the master may take the
+        packet back before it is consumed, and then two workers hold the same connection.
+        """
+        if self._mark > 0:
+            return True
+        start = source.recv(_HEADER.size, socket.MSG_PEEK)
+        if len(start) < _HEADER.size:
+            return True  # receiving will say what it is
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         first = max(0, limit - 4 * MAX_BATCH)
-        free = sum(not _is_open(fd) for fd in range(first, limit))
+        poll = select.poll()
+        for fd in range(first, limit):
+            poll.register(fd, 0)
+        free = sum(bool(event & select.POLLNVAL) for _, event in poll.poll(0))
         if free >= 3 * MAX_BATCH:
             self._mark = first
-        return free >= MAX_BATCH
+        if free >= MAX_BATCH:
+            return True
+        with contextlib.ExitStack() as probes:
+            try:
+                for _ in range(min(_HEADER.unpack(start)[1], MAX_BATCH)):
+                    probes.callback(os.close, os.dup(source.fileno()))
+            except OSError:
+                return False
+        return True
 
     def note(self, fds: array.array[int]) -> None:
         """To be told what is received."""
@@ -254,7 +269,6 @@ class Worker:
         self._control: Optional[socket.socket] = None
         self._control_ended = True
         self._reserve = _Reserve()
-        self._last_id = 0
         if "USHER_PROTOCOL" in os.environ:
             self.identity, self._source, self._control, self._page = _take_inheritance()
             self._control_ended = False
@@ -400,7 +414,8 @@ class Worker:
             poll = select.poll()
             for fd in self._watched():
                 poll.register(fd, select.POLLIN)
-            self._on_readable(fd for fd, _ in poll.poll(seconds * 1000))
+            for fd, _ in poll.poll(seconds * 1000):
+                self._on_readable(fd)
         self._page.stamp()
 
     async def _readable(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -411,30 +426,28 @@ class Worker:
             await asyncio.sleep(pause)
             return
         wake = loop.create_future()
-        readable: set[int] = set()
 
         def on_readable(fd: int) -> None:
-            readable.add(fd)
             if not wake.done():
-                wake.set_result(None)
+                wake.set_result(fd)  # the other one is still readable the next time
 
         watched = self._watched()
         for fd in watched:
             loop.add_reader(fd, on_readable, fd)
         try:
-            await wake
+            self._on_readable(await wake)
         finally:
             for fd in watched:
                 loop.remove_reader(fd)
-        self._on_readable(readable)
 
     def _watched(self) -> list[int]:
         # Numbers: what asyncio does for a socket begins with printing it, and asks for its names.
-        watched = [self._source] if self._control_ended else [self._source, self._control]
+        # If both are readable, the first is told: the master's messages are few.
+        watched = [self._source] if self._control_ended else [self._control, self._source]
         return [one.fileno() for one in watched]
 
-    def _on_readable(self, fds: Iterable[int]) -> None:
-        if any(fd != self._source.fileno() for fd in fds):
+    def _on_readable(self, fd: int) -> None:
+        if fd != self._source.fileno():
             self._read_control()
 
     async def _beat(self) -> None:
@@ -466,7 +479,7 @@ class Worker:
 
     def _receive(self) -> None:
         """Buffers the connections of one packet of the master."""
-        if not (self._reserve.is_known or _fits(self._source, self._reserve)):
+        if not self._reserve.has_room(self._source):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         # Not by socket.recv_fds(), which in Python 3.9 to 3.13 drops the flags it is given.
         packet, extra, flags, _ = self._source.recvmsg(_MAX_PACKET, _FDS_SPACE,
@@ -485,14 +498,12 @@ class Worker:
             raise UsherError("the master sent what is no hand-off packet")
         for number, fd in enumerate(fds):
             offset = _HEADER.size + number * header[1]
-            self._buffered.append(self._connection(fd, *_RECORD.unpack_from(packet, offset)))
-
-    def _connection(self, fd: int, id: int, accepted_at: int, listener: int, flags: int,
-                    _reserved: int, peer: bytes, local: bytes) -> Connection:
-        return Connection(socket=_make_socket(fd, peer, local), worker=self,
-                          peer=_decode_address(peer), id=id, listener=listener,
-                          accepted_at=accepted_at, reclaims=flags & 3,
-                          known_local=_decode_address(local))
+            id, accepted_at, listener, flags, _, peer, local = _RECORD.unpack_from(packet, offset)
+            self._buffered.append(
+                Connection(socket=_make_socket(fd, peer, local), worker=self,
+                           peer=_decode_address(peer), id=id, listener=listener,
+                           accepted_at=accepted_at, reclaims=flags & 3,
+                           known_local=_decode_address(local)))
 
     def _accept(self) -> None:
         """Buffers one connection of a listener of our own."""
@@ -504,11 +515,10 @@ class Worker:
                     continue
                 raise
             plain.setblocking(False)
-            self._last_id += 1
             one = Socket(plain.family, plain.type | socket.SOCK_NONBLOCK, plain.proto,
                          plain.detach())
             self._buffered.append(
-                Connection(socket=one, worker=self, peer=peer, id=self._last_id, listener=0,
+                Connection(socket=one, worker=self, peer=peer, id=self._page.accepted + 1, listener=0,
                            accepted_at=time.monotonic_ns()))
             return
 
@@ -697,37 +707,6 @@ def _make_socket(fd: int, peer: bytes, local: bytes) -> Socket:
     family = _ADDRESS.unpack(peer)[0] if _ADDRESS.unpack(local)[0] == 0 else 0  # not a proxy's
     proto = {1: 0, 4: socket.IPPROTO_TCP, 6: socket.IPPROTO_TCP}.get(family, -1)
     return Socket(-1, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, proto, fd)
-
-
-def _is_open(fd: int) -> bool:
-    try:
-        fcntl.fcntl(fd, fcntl.F_GETFD)
-        return True
-    except OSError:
-        return False
-
-
-def _fits(source: socket.socket, reserve: _Reserve) -> bool:
-    """True if the descriptors of the next packet fit: the kernel closes those that do not.
-
-    Not asked by receiving with MSG_PEEK, which copies the descriptors: the master may take the packet
-    back before it is consumed, and then two workers hold the same connection.
-    """
-    start = source.recv(_HEADER.size, socket.MSG_PEEK)
-    if len(start) < _HEADER.size:
-        return True  # receiving will say what it is
-    if reserve.look():
-        return True
-    probes: list[int] = []
-    try:
-        for _ in range(min(_HEADER.unpack(start)[1], MAX_BATCH)):
-            probes.append(os.dup(source.fileno()))
-        return True
-    except OSError:
-        return False
-    finally:
-        for fd in probes:
-            os.close(fd)
 
 
 def _listen(fallback: str, reuse_port: bool, backlog: int) -> socket.socket:

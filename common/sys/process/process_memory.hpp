@@ -12,6 +12,6 @@ namespace usher::sys {
 /// share of what it shares with others (proc_pid_smaps(5), `smaps_rollup`, Linux 4.14).
 ///
 /// The kernel walks the process's page tables for it: milliseconds for a large one.
-[[nodiscard]] std::error_code proportional_set_size(pid_t pid, std::uint64_t& bytes) noexcept;
+[[nodiscard]] std::error_code proportional_set_size(pid_t pid, std::uint64_t& bytes);
 
 } // namespace usher::sys

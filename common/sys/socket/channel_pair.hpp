@@ -3,6 +3,8 @@
 
 #include "common/sys/fd/unique_fd.hpp"
 
+#include <sys/socket.h>
+
 namespace usher::sys {
 
 /// The two ends of a connected AF_UNIX socket.
@@ -17,12 +19,15 @@ struct ChannelPair {
 /// not at all, and a dead peer reads as end of file.
 ///
 /// Throws std::system_error.
-[[nodiscard]] ChannelPair make_channel_pair();
+[[nodiscard]] ChannelPair make_channel_pair(int type = SOCK_SEQPACKET);
 
 /// The same as a pair of streams, as a connection is: neither end knows that it came over no
 /// listener.
 ///
 /// Throws std::system_error.
-[[nodiscard]] ChannelPair make_stream_pair();
+[[nodiscard]] inline ChannelPair make_stream_pair()
+{
+    return make_channel_pair(SOCK_STREAM);
+}
 
 } // namespace usher::sys

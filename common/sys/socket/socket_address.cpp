@@ -6,27 +6,8 @@
 #include <stdexcept>
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/un.h>
 
 namespace usher::sys {
-
-namespace {
-
-/// The concrete views of the storage; sockaddr_storage is made to be read this way (POSIX).
-template <typename Address>
-Address& as(sockaddr_storage& storage) noexcept
-{
-    return reinterpret_cast<Address&>(storage);
-}
-
-template <typename Address>
-const Address& as(const sockaddr_storage& storage) noexcept
-{
-    return reinterpret_cast<const Address&>(storage);
-}
-
-} // namespace
 
 SocketAddress::SocketAddress(const sockaddr* address, socklen_t size) noexcept
     : size_{std::min(size, capacity())}
@@ -38,7 +19,7 @@ SocketAddress SocketAddress::ipv4(std::span<const std::uint8_t, 4> bytes,
                                   std::uint16_t port) noexcept
 {
     SocketAddress result;
-    auto& in = as<sockaddr_in>(result.storage_);
+    auto& in = result.ipv4_;
     in.sin_family = AF_INET;
     in.sin_port = htons(port);
     std::memcpy(&in.sin_addr, bytes.data(), bytes.size());
@@ -50,7 +31,7 @@ SocketAddress SocketAddress::ipv6(std::span<const std::uint8_t, 16> bytes, std::
                                   std::uint32_t scope_id) noexcept
 {
     SocketAddress result;
-    auto& in = as<sockaddr_in6>(result.storage_);
+    auto& in = result.ipv6_;
     in.sin6_family = AF_INET6;
     in.sin6_port = htons(port);
     in.sin6_scope_id = scope_id;
@@ -62,7 +43,7 @@ SocketAddress SocketAddress::ipv6(std::span<const std::uint8_t, 16> bytes, std::
 SocketAddress SocketAddress::unix_path(std::string_view path)
 {
     SocketAddress result;
-    auto& un = as<sockaddr_un>(result.storage_);
+    auto& un = result.unix_;
     if (path.size() >= sizeof un.sun_path)
         throw std::invalid_argument{"a Unix socket path has at most " +
                                     std::to_string(sizeof un.sun_path - 1) + " bytes, this has " +
@@ -77,9 +58,9 @@ std::uint16_t SocketAddress::port() const noexcept
 {
     switch (family()) {
     case AF_INET:
-        return ntohs(as<sockaddr_in>(storage_).sin_port);
+        return ntohs(ipv4_.sin_port);
     case AF_INET6:
-        return ntohs(as<sockaddr_in6>(storage_).sin6_port);
+        return ntohs(ipv6_.sin6_port);
     default:
         return 0;
     }
@@ -88,25 +69,25 @@ std::uint16_t SocketAddress::port() const noexcept
 void SocketAddress::set_port(std::uint16_t port) noexcept
 {
     if (family() == AF_INET)
-        as<sockaddr_in>(storage_).sin_port = htons(port);
+        ipv4_.sin_port = htons(port);
     else if (family() == AF_INET6)
-        as<sockaddr_in6>(storage_).sin6_port = htons(port);
+        ipv6_.sin6_port = htons(port);
 }
 
 std::span<const std::uint8_t> SocketAddress::ip_bytes() const noexcept
 {
     if (family() == AF_INET) {
-        const auto& ip = as<sockaddr_in>(storage_).sin_addr;
+        const auto& ip = ipv4_.sin_addr;
         return {reinterpret_cast<const std::uint8_t*>(&ip), sizeof ip};
     }
     if (family() == AF_INET6)
-        return as<sockaddr_in6>(storage_).sin6_addr.s6_addr;
+        return ipv6_.sin6_addr.s6_addr;
     return {};
 }
 
 std::uint32_t SocketAddress::scope_id() const noexcept
 {
-    return family() == AF_INET6 ? as<sockaddr_in6>(storage_).sin6_scope_id : 0;
+    return family() == AF_INET6 ? ipv6_.sin6_scope_id : 0;
 }
 
 std::string_view SocketAddress::path() const noexcept
@@ -114,7 +95,7 @@ std::string_view SocketAddress::path() const noexcept
     constexpr auto start = offsetof(sockaddr_un, sun_path);
     if (family() != AF_UNIX || size_ <= start)
         return {};
-    const char* const path = as<sockaddr_un>(storage_).sun_path;
+    const char* const path = unix_.sun_path;
     return {path, ::strnlen(path, size_ - start)};
 }
 

@@ -8,7 +8,9 @@
 #include <string>
 #include <string_view>
 
+#include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 namespace usher::sys {
 
@@ -55,7 +57,13 @@ public:
     [[nodiscard]] std::string to_string() const;
 
 private:
-    sockaddr_storage storage_{};
+    /// The views of the storage, which it is made for (POSIX).
+    union {
+        sockaddr_storage storage_{};
+        sockaddr_in ipv4_;
+        sockaddr_in6 ipv6_;
+        sockaddr_un unix_;
+    };
     socklen_t size_ = 0;
 };
 

@@ -8,8 +8,11 @@
 
 #include <cstddef>
 #include <cstring>
+#include <fstream>
+#include <string>
 #include <system_error>
 #include <tuple>
+#include <utility>
 
 #include <sys/stat.h>
 
@@ -23,6 +26,20 @@ static_assert(offsetof(ScoreboardPage, accepted) == 64);
 static_assert(offsetof(ScoreboardPage, closed) == 72);
 static_assert(offsetof(ScoreboardPage, load) == 80);
 static_assert(offsetof(ScoreboardPage, heartbeat) == 88);
+
+namespace {
+
+/// How many pages this process has mapped, by /proc/self/maps.
+std::size_t mapped_pages()
+{
+    std::ifstream maps{"/proc/self/maps"};
+    std::size_t count = 0;
+    for (std::string line; std::getline(maps, line);)
+        count += line.find("usher-scoreboard") != std::string::npos ? 1 : 0;
+    return count;
+}
+
+} // namespace
 
 TEST_SUITE_BEGIN("scoreboard");
 
@@ -75,6 +92,32 @@ TEST_CASE_FIXTURE(NoFdLeak, "what is no file cannot be opened as a page")
 {
     const Pipe pipe = make_pipe();
     CHECK_THROWS_AS(std::ignore = Scoreboard::open(pipe.reader.get()), std::system_error);
+}
+
+TEST_CASE_FIXTURE(NoFdLeak, "a page outlives its descriptor and ends with its object")
+{
+    const auto before = mapped_pages();
+    {
+        const auto worker = Scoreboard::open(Scoreboard::make().fd());
+        worker.page().load = 1;
+        CHECK(mapped_pages() == before + 1);
+    }
+    CHECK(mapped_pages() == before);
+}
+
+TEST_CASE_FIXTURE(NoFdLeak, "moving a page keeps its place, assigning unmaps in time")
+{
+    const auto before = mapped_pages();
+    {
+        auto source = Scoreboard::make();
+        auto* const page = &source.page();
+        auto target = std::move(source);
+        CHECK(&target.page() == page);
+
+        target = Scoreboard::make();
+        CHECK(mapped_pages() == before + 1);
+    }
+    CHECK(mapped_pages() == before);
 }
 
 TEST_CASE("monotonic time does not run backwards")
