@@ -14,6 +14,7 @@
 #include <utility>
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace asio = boost::asio;
 
@@ -178,6 +179,8 @@ void DispatchIntake::look_for_end()
 std::shared_ptr<WorkerLink> DispatchIntake::connect(std::shared_ptr<const PoolConfig> config,
                                                     const WorkerIdentity& identity)
 {
+    if (config->run_as.ids.user.value_or(::geteuid()) != ::geteuid())
+        dispatcher_.distrust();
     if (config->dialect == Dialect::preload)
         return std::make_shared<PreloadLink>(executor_, std::move(config), identity, dispatcher_,
                                              addresses());

@@ -46,6 +46,10 @@ public:
 
     Dispatcher(const boost::asio::any_io_executor& executor, ReclaimQueue::Observer& observer);
 
+    /// Some of its workers are another user's, who could have us wait where we close what they have
+    /// had in their hands.
+    void distrust() noexcept { batch_.distrust(); }
+
     /// Makes the worker behind `channel` eligible in `slot`, counted from 0, in place of the one
     /// that was.  The channel must stay until detach() or until another takes its place.
     void attach(std::size_t slot, HandoffChannel& channel);

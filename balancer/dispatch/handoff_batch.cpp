@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dispatch/handoff_batch.hpp"
 
+#include "common/async/closing_thread.hpp"
 #include "common/sys/fd/close_fds.hpp"
 
 #include <cassert>
-#include <span>
 
 namespace usher {
 
@@ -65,14 +65,22 @@ void HandoffBatch::close_sent() noexcept
         ++kept;
     }
     size_ = kept;
-    sys::close_fds(std::span{closing}.first(closed));
+    close(std::span{closing}.first(closed));
 }
 
 void HandoffBatch::clear() noexcept
 {
-    sys::close_fds(std::span{fds_}.first(size_));
+    close(std::span{fds_}.first(size_));
     size_ = 0;
     waiting_ = 0;
+}
+
+void HandoffBatch::close(std::span<const int> fds) const noexcept
+{
+    if (!is_distrusted_)
+        return sys::close_fds(fds);
+    for (const int fd : fds)
+        close_elsewhere(sys::UniqueFd{fd});
 }
 
 } // namespace usher

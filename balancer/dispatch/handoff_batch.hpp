@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <limits>
 #include <optional>
+#include <span>
 
 namespace usher {
 
@@ -27,6 +28,11 @@ public:
     HandoffBatch(const HandoffBatch&) = delete;
     HandoffBatch& operator=(const HandoffBatch&) = delete;
     ~HandoffBatch() { clear(); }
+
+    /// What is closed here may have been in the hands of another user's worker: see
+    /// close_elsewhere().
+    void distrust() noexcept { is_distrusted_ = true; }
+    [[nodiscard]] bool is_distrusted() const noexcept { return is_distrusted_; }
 
     [[nodiscard]] bool is_empty() const noexcept { return size_ == 0; }
     [[nodiscard]] bool is_full() const noexcept { return size_ == capacity; }
@@ -71,12 +77,15 @@ private:
     static constexpr std::size_t waiting = std::numeric_limits<std::size_t>::max();
     static constexpr std::size_t sent = waiting - 1;
 
+    void close(std::span<const int> fds) const noexcept;
+
     std::array<int, capacity> fds_{};
     std::array<std::size_t, capacity> slots_{}; ///< or `waiting` or `sent`
     std::array<wire::HandoffRecord, capacity> records_{};
     std::size_t size_ = 0;
     std::size_t waiting_ = 0;
     OutgoingPacket packet_;
+    bool is_distrusted_ = false;
 };
 
 } // namespace usher

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dispatch/reclaim_queue.hpp"
 
+#include "common/async/closing_thread.hpp"
 #include "common/sys/fd/fd_headroom.hpp"
 
 #include <utility>
@@ -62,6 +63,8 @@ void ReclaimQueue::read_packet(DeadWorker& queue, HandoffBatch& out)
             record.set_reclaims(record.reclaims() + 1);
         if (record.reclaims() >= most_reclaims) {
             ++queue.closed;
+            if (out.is_distrusted())
+                close_elsewhere(std::move(message_.fds[i]));
             continue;
         }
         ++queue.reclaimed;

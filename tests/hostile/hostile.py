@@ -31,11 +31,8 @@ def stay():
         time.sleep(3600)
 
 
-def lingering_socket(seconds=3600):
-    """A connected socket whose last close waits for a peer that does not read."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    peer = socket.create_connection(listener.getsockname())
-    ours, _ = listener.accept()
+def linger_on(ours, seconds=3600):
+    """Has the last close of a socket, whose peer does not read, wait."""
     ours.setblocking(False)
     try:
         while True:
@@ -44,6 +41,14 @@ def lingering_socket(seconds=3600):
         pass
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, seconds))
     ours.setblocking(True)  # a close of a nonblocking socket waits as well, but let nobody doubt it
+
+
+def lingering_socket(seconds=3600):
+    """A connected socket whose last close waits for a peer that does not read."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    peer = socket.create_connection(listener.getsockname())
+    ours, _ = listener.accept()
+    linger_on(ours, seconds)
     return ours, peer
 
 

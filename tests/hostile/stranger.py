@@ -14,8 +14,8 @@ def nothing():
     stay()
 
 
-def send_to_inboxes(descriptors):
-    """Sends a descriptor each to everybody who takes datagrams, and keeps no copy of it."""
+def send_to_inboxes(descriptors, *, keep=False):
+    """Sends a descriptor each to everybody who takes datagrams."""
     for name, fd in zip(abstract_sockets(), descriptors):
         sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))
@@ -23,7 +23,8 @@ def send_to_inboxes(descriptors):
             sender.sendmsg([b"READY=1"], [rights], 0, name)
         except OSError as error:
             say(f"refused: {error}")
-        os.close(fd)
+        if not keep:
+            os.close(fd)
     say("sent")
 
 
@@ -43,7 +44,7 @@ def slow_files_to_inboxes():
     except OSError as error:
         say(f"impossible: {error}")
         stay()
-    send_to_inboxes([os.dup(slow.fd) for _ in range(20)])
+    send_to_inboxes([os.dup(slow.fd) for _ in range(20)], keep=True)  # our close would wait as well
     stay()
 
 
@@ -65,6 +66,20 @@ def listen_for_secrets(path):
         say("listens")
         client, _ = listener.accept()
         say(f"heard {client.recv(1000)}")
+
+
+@mode
+def flood_inboxes():
+    names = abstract_sockets()
+    sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sender.setblocking(False)
+    say("floods")
+    while True:
+        for name in names:
+            try:
+                sender.sendto(b"STATUS=" + b"x" * 4000, name)
+            except OSError:
+                pass
 
 
 if __name__ == "__main__":

@@ -1,9 +1,14 @@
 """A worker that does what it should not: worker.py MODE ARGUMENTS..."""
 
 import os
+import select
+import socket
+import struct
+import time
 
 import hostile
-from hostile import mode, say, stay
+import usher
+from hostile import linger_on, mode, say, stay
 
 
 @mode
@@ -31,6 +36,51 @@ def links_for_logs(log, *targets):
                     os.unlink(log)
                 except OSError:
                     pass
+def wait_inside():
+    say("inside")
+    stay()
+
+
+@mode
+def use_terminal():
+    try:
+        os.open("/dev/tty", os.O_RDWR)
+        say("has the terminal")
+    except OSError:
+        say("has no terminal")
+    stay()
+
+
+@mode
+def notify_often():
+    """Says how often its messages are refused, of which it sends few."""
+    inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    inbox.connect("\0" + os.environ["NOTIFY_SOCKET"][1:])
+    say("inside")
+    refused = 0
+    for number in range(200):
+        try:
+            inbox.send(f"STATUS={number}".encode(), socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            refused += 1
+        time.sleep(0.01)
+    say(f"refused {refused}")
+    stay()
+
+
+@mode
+def linger_on_peeked():
+    """Has the last close of what it was sent, and leaves there, wait: that is its master's."""
+    worker = usher.Worker(max_batch=1)
+    worker.ready()
+    source = worker._source
+    select.select([source], [], [])
+    _, extra, _, _ = source.recvmsg(1 << 16, socket.CMSG_SPACE(4), socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    client = socket.socket(fileno=struct.unpack("i", extra[0][2])[0])
+    linger_on(client)
+    client.close()
+    say("died")
+    os._exit(1)
 
 
 if __name__ == "__main__":

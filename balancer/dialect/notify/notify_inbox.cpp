@@ -2,6 +2,7 @@
 #include "balancer/dialect/notify/notify_inbox.hpp"
 
 #include "common/async/adopt_fd.hpp"
+#include "common/async/closing_thread.hpp"
 #include "common/async/keep_reading.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/sys/socket/bound_socket.hpp"
@@ -56,7 +57,7 @@ void NotifyInbox::start(uid_t user, Handler handler)
     keep_reading(socket_, shared_from_this(), [this] { return read_one(); });
 }
 
-/// True: whatever comes, more may come.
+/// False: nothing more is heard, since what comes along cannot be closed.
 bool NotifyInbox::read_one()
 {
     std::array<char, longest_message> buffer;
@@ -64,8 +65,11 @@ bool NotifyInbox::read_one()
     if (sys::recv_with_fds(socket_.native_handle(), std::as_writable_bytes(std::span{buffer}),
                            message))
         return true;
-    sys::discard_fds(message.fds);
     const auto user = message.sender.uid;
+    if (user == ::geteuid())
+        sys::discard_fds(message.fds);
+    else if (!close_elsewhere(message.fds))
+        return false; // no more of these
     if (user == 0 || user == ::geteuid() || user == user_)
         handler_(parse_notification({buffer.data(), message.size}));
     return true;
@@ -73,8 +77,8 @@ bool NotifyInbox::read_one()
 
 void NotifyInbox::close() noexcept
 {
-    boost::system::error_code ignored;
-    socket_.close(ignored);
+    if (socket_.is_open()) // which closes what waits there as well
+        close_elsewhere(sys::UniqueFd{socket_.release()});
 }
 
 } // namespace usher

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/sys/fd/unique_fd.hpp"
+
+#include <vector>
+
+namespace usher {
+
+/// Closes what another user has had in their hands, on a thread beside the event loop: the last
+/// close of a socket that lingers (socket(7)), and every close of a file on FUSE, waits for as long
+/// as they like.
+///
+/// A close that is stuck does not keep the next one waiting: up to 8 threads close sockets, and as
+/// many all else, which only FUSE can hold up; idle ones end.  When all are stuck the rest stays
+/// open until one is not, and counts towards RLIMIT_NOFILE.  False if more than 1,024 wait by now:
+/// whoever sends them should not be let send more.
+bool close_elsewhere(sys::UniqueFd fd) noexcept;
+
+/// The same for all of `fds`, which is empty then.
+bool close_elsewhere(std::vector<sys::UniqueFd>& fds) noexcept;
+
+} // namespace usher

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// Descriptors, messages and terminals in hostile hands.
+#include "tests/hostile/neighbourhood.hpp"
+
+#include "common/sys/fd/unique_fd.hpp"
+#include "tests/support/eventually.hpp"
+#include "tests/support/sockets.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include <cstdlib>
+#include <fcntl.h>
+
+namespace usher::hostile_core_test {
+
+using namespace usher::test;
+using namespace std::chrono_literals;
+
+TEST_SUITE_BEGIN("hostile_core");
+
+TEST_CASE("a stranger's descriptors, whose close would wait, do not stop the master")
+{
+    if (!Neighbourhood::is_possible())
+        return;
+    Neighbourhood here;
+    here.pool["dialect"] = "preload";
+    here.pool["ready"] = "notify";
+    here.workers_do("wait-inside");
+    here.start();
+    here.wait_for("inside");
+    SUBCASE("sockets that linger")
+    {
+        here.stranger_does("lingering-sockets-to-inboxes");
+    }
+    SUBCASE("files of a file system that does not answer")
+    {
+        here.stranger_does("slow-files-to-inboxes");
+    }
+    here.wait_for("sent");
+    here.check_innocent(2s);
+}
+
+TEST_CASE("a worker cannot open the terminal that its master was started in")
+{
+    if (!Neighbourhood::is_possible())
+        return;
+    const sys::UniqueFd ours{::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)};
+    REQUIRE(ours);
+    REQUIRE(::grantpt(ours.get()) == 0);
+    REQUIRE(::unlockpt(ours.get()) == 0);
+    const std::string theirs = ::ptsname(ours.get());
+    Neighbourhood here;
+    here.workers_do("use-terminal");
+    here.start([&] {
+        ::setsid();
+        ::open(theirs.c_str(), O_RDWR | O_CLOEXEC); // which makes it this session's
+    });
+    here.wait_for("has no terminal");
+}
+
+TEST_CASE("a connection that a dead worker left, and whose close waits, does not stop the master")
+{
+    if (!Neighbourhood::is_possible())
+        return;
+    Neighbourhood here;
+    here.workers_do("linger-on-peeked");
+    const auto port = here.start().port(1);
+    const auto silent = connect_to(loopback(port)); // it reads nothing
+    CHECK(eventually([&] { return here.said() == "died\ndied\n"; }));
+    here.check_innocent(3s);
+}
+
+TEST_SUITE_END();
+
+} // namespace usher::hostile_core_test
