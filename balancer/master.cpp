@@ -204,27 +204,27 @@ asio::awaitable<Outcome> Master::reload()
     co_return co_await reloader_.reload();
 }
 
-asio::awaitable<Outcome> Master::restart(std::string pool, unsigned slot)
+asio::awaitable<Outcome> Master::carry_out(Request request)
 {
+    using Asked = Request::Command;
+    if (request.command == Asked::reload) {
+        auto reloading = request.dry_run ? reloader_.plan() : reload();
+        co_return co_await std::move(reloading);
+    }
+    if (request.command == Asked::send)
+        co_return send(request.pool, request.slot, std::move(request.message));
+    if (request.command == Asked::stop)
+        co_return stop(request.fast);
     Outcome outcome;
-    if (const auto found = find_pool(pool, slot, outcome))
-        outcome = co_await found->restart(slot);
-    co_return outcome;
-}
-
-asio::awaitable<Outcome> Master::drain(std::string pool, unsigned slot)
-{
-    Outcome outcome;
-    if (const auto found = find_pool(pool, slot, outcome))
-        outcome = co_await found->drain(slot);
-    co_return outcome;
-}
-
-asio::awaitable<Outcome> Master::scale(std::string pool, std::string workers)
-{
-    Outcome outcome;
-    if (const auto found = find_pool(pool, 0, outcome))
-        outcome = co_await found->scale(std::move(workers));
+    const auto pool = find_pool(request.pool, request.slot, outcome);
+    if (!pool)
+        co_return outcome;
+    if (request.command == Asked::restart)
+        outcome = co_await pool->restart(request.slot);
+    if (request.command == Asked::drain)
+        outcome = co_await pool->drain(request.slot);
+    if (request.command == Asked::scale)
+        outcome = co_await pool->scale(std::move(request.workers));
     co_return outcome;
 }
 
@@ -291,11 +291,7 @@ void Master::stop_pools()
 
 std::string Master::status() const
 {
-    return describe({.pools = pools_.all(),
-                     .events = bus_,
-                     .outputs = outputs_,
-                     .reloader = reloader_,
-                     .stopping = stopping_});
+    return describe(pools_.all(), bus_, outputs_, reloader_, stopping_);
 }
 
 } // namespace usher

@@ -36,15 +36,13 @@ public:
     [[nodiscard]] int run();
 
 private:
-    boost::asio::awaitable<Outcome> reload() override;
-    boost::asio::awaitable<Outcome> plan() override { return reloader_.plan(); }
-    boost::asio::awaitable<Outcome> restart(std::string pool, unsigned slot) override;
-    boost::asio::awaitable<Outcome> drain(std::string pool, unsigned slot) override;
-    boost::asio::awaitable<Outcome> scale(std::string pool, std::string workers) override;
-    Outcome send(const std::string& pool, unsigned slot, std::string message) override;
-    Outcome stop(bool fast) override;
+    boost::asio::awaitable<Outcome> carry_out(Request request) override;
     std::string status() const override;
     EventBus& events() override { return bus_; }
+
+    [[nodiscard]] boost::asio::awaitable<Outcome> reload();
+    Outcome send(const std::string& pool, unsigned slot, std::string message);
+    Outcome stop(bool fast);
 
     /// The pool of that name, or the only one if `name` is empty; null if there is none or it has
     /// no such slot: then `refusal` says so.

@@ -162,31 +162,14 @@ asio::awaitable<Outcome> ControlSession::answer(std::string_view line)
     // What happens meanwhile is progress for whoever asked for something.
     const EventBus::Subscription subscription{operations_.events(),
                                               [this](const Event& event) { queue(encode(event)); }};
-    Outcome reply;
-    switch (request.command) {
-    case reload:
-        if (request.dry_run)
-            co_return co_await operations_.plan();
-        co_return co_await operations_.reload();
-    case restart:
-        co_return co_await operations_.restart(std::move(request.pool), request.slot);
-    case drain:
-        co_return co_await operations_.drain(std::move(request.pool), request.slot);
-    case scale:
-        co_return co_await operations_.scale(std::move(request.pool), std::move(request.workers));
-    case send:
-        co_return operations_.send(request.pool, request.slot, std::move(request.message));
-    case stop:
-        reply = operations_.stop(request.fast);
-        while (request.wait && !closed_)
-            co_await changed_.wait();
-        break;
-    case events:
+    if (request.command == events) {
         co_await client_end();
-        break;
-    case status:
-        break;
+        co_return Outcome{};
     }
+    const bool waits = request.command == stop && request.wait;
+    const auto reply = co_await operations_.carry_out(std::move(request));
+    while (waits && !closed_)
+        co_await changed_.wait();
     co_return reply;
 }
 

@@ -119,7 +119,9 @@ std::string encode(const Event& event)
 
 std::string encode(const Outcome& reply)
 {
-    return dump({{"type", "result"}, {"outcome", name_of(reply.kind)}, {"message", reply.message}});
+    return dump({{"type", "result"},
+                 {"outcome", name_of(outcome_names, reply.kind)},
+                 {"message", reply.message}});
 }
 
 std::string encode_status(const std::string& status)
@@ -150,7 +152,8 @@ Line decode_line(std::string_view line)
             .text = kind == Line::Kind::status ? json->value("status", Json::object()).dump()
                                                : text_of(*json, "message"),
             .time = text_of(*json, "time"),
-            .outcome = outcome_kind(text_of(*json, "outcome"))};
+            .outcome =
+                value_of(outcome_names, text_of(*json, "outcome")).value_or(Outcome::Kind::failed)};
 }
 
 } // namespace usher

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/admin/operations.hpp"
 #include "balancer/config/units/names.hpp"
 #include "balancer/events/event.hpp"
+#include "balancer/pool/outcome.hpp"
 
 #include <cstdint>
 #include <string>

@@ -104,24 +104,22 @@ Json describe(Pool& pool, const Outputs& outputs)
 
 } // namespace
 
-std::string describe(const StatusFacts& facts)
+std::string describe(const std::vector<std::shared_ptr<Pool>>& pools, const EventBus& events,
+                     const Outputs& outputs, const Reloader& reloader, bool stopping)
 {
-    const bool all_serve = std::ranges::all_of(facts.pools, [](const auto& pool) {
+    const bool all_serve = std::ranges::all_of(pools, [](const auto& pool) {
         const auto state = state_of(facts_of(*pool));
         return state == PoolState::stopping || state == PoolState::serving;
     });
-    Json json{{"version", USHER_VERSION},
-              {"pid", ::getpid()},
-              {"ready", all_serve && !facts.stopping},
-              {"stopping", facts.stopping},
-              {"reload", describe(facts.reloader)},
-              {"stderr_lost_lines", facts.outputs.lost_lines()},
+    Json json{{"version", USHER_VERSION},        {"pid", ::getpid()},
+              {"ready", all_serve && !stopping}, {"stopping", stopping},
+              {"reload", describe(reloader)},    {"stderr_lost_lines", outputs.lost_lines()},
               {"pools", Json::array()}};
-    for (const auto& pool : facts.pools)
-        json["pools"].push_back(describe(*pool, facts.outputs));
+    for (const auto& pool : pools)
+        json["pools"].push_back(describe(*pool, outputs));
     for (std::size_t i = 0; i < event_kinds; ++i) {
         const auto kind = static_cast<EventKind>(i);
-        json["events"][std::string{name_of(kind)}] = facts.events.count(kind);
+        json["events"][std::string{name_of(kind)}] = events.count(kind);
     }
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -12,19 +12,12 @@
 
 namespace usher {
 
-/// What there is to describe.
-struct StatusFacts {
-    const std::vector<std::shared_ptr<Pool>>& pools;
-    const EventBus& events;
-    const Outputs& outputs;
-    const Reloader& reloader;
-    bool stopping = false;
-};
-
 /// The state of the master as one line of JSON: what `usher status --json` prints.
 ///
 /// `ready` is what a load balancer wants to know: every pool has a worker that serves, and nobody
 /// has told the master to stop.
-[[nodiscard]] std::string describe(const StatusFacts& facts);
+[[nodiscard]] std::string describe(const std::vector<std::shared_ptr<Pool>>& pools,
+                                   const EventBus& events, const Outputs& outputs,
+                                   const Reloader& reloader, bool stopping);
 
 } // namespace usher

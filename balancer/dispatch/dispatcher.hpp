@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/dispatch/connection_sink.hpp"
 #include "balancer/dispatch/dispatch_counters.hpp"
 #include "balancer/dispatch/handoff_batch.hpp"
 #include "balancer/dispatch/handoff_channel.hpp"
@@ -16,7 +17,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,19 +31,8 @@ namespace usher {
 /// clients.
 ///
 /// On the way of a connection nothing is allocated, so nothing can fail for want of memory.
-class Dispatcher {
+class Dispatcher final : public ConnectionSink {
 public:
-    /// Something that accepts connections and had to stop because there was no room.
-    class Source : public boost::intrusive::list_base_hook<
-                       boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
-    public:
-        /// There is room again, or was a moment ago: ask.
-        virtual void resume() = 0;
-
-    protected:
-        virtual ~Source() = default;
-    };
-
     Dispatcher(const boost::asio::any_io_executor& executor, ReclaimQueue::Observer& observer);
 
     /// Some of its workers are another user's, who could have us wait where we close what they have
@@ -63,22 +52,11 @@ public:
                  std::chrono::steady_clock::time_point started =
                      std::chrono::steady_clock::time_point::max());
 
-    /// True if a worker can take a new connection now, as of the beginning of the batch.
-    [[nodiscard]] bool has_room() noexcept;
-
-    /// Means `fd` for the worker whose turn it is.  Ask has_room() first, and call flush() before
-    /// control returns to the event loop.
-    void give(sys::UniqueFd fd, const wire::HandoffRecord& record) noexcept;
-
-    /// A number no other connection of this pool has.
-    [[nodiscard]] std::uint64_t next_connection_id() noexcept { return ++last_connection_id_; }
-
-    /// Sends what was given.
-    void flush();
-
-    /// Calls `source.resume()` once there may be room; again only after another call.
-    void wait_for_room(Source& source);
-    void forget(Source& source) noexcept;
+    [[nodiscard]] bool has_room() noexcept override;
+    void give(sys::UniqueFd fd, const wire::HandoffRecord& record) noexcept override;
+    void flush() override;
+    void wait_for_room(Source& source) override;
+    void forget(Source& source) noexcept override;
 
     /// Ends it: connections that have no worker yet are closed, and counted in the result.
     std::size_t stop();
@@ -122,7 +100,6 @@ private:
     bool watching_ = false;
 
     std::chrono::steady_clock::time_point last_death_{};
-    std::uint64_t last_connection_id_ = 0;
     std::uint64_t handed_off_ = 0;
 };
 

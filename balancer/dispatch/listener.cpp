@@ -17,11 +17,11 @@ namespace asio = boost::asio;
 namespace usher {
 
 Listener::Listener(const asio::any_io_executor& executor, sys::UniqueFd socket, std::uint16_t index,
-                   Dispatcher& dispatcher, Observer& observer)
+                   ConnectionSink& sink, Observer& observer)
     : socket_{adopt_fd<asio::posix::stream_descriptor>(executor, std::move(socket))},
       timer_{executor},
       index_{index},
-      dispatcher_{dispatcher},
+      sink_{sink},
       observer_{observer}
 {
 }
@@ -36,7 +36,7 @@ void Listener::stop()
 {
     if (std::exchange(stopped_, true))
         return;
-    dispatcher_.forget(*this);
+    sink_.forget(*this);
     timer_.cancel();
 
     // Whoever is in the backlog believes to be connected already; closing would reset them.  One
@@ -49,7 +49,7 @@ void Listener::stop()
 
 void Listener::hand_off_rest()
 {
-    if (!socket_.is_open())
+    if (!is_open())
         return;
     const auto batch = accept_batch(std::min(rest_, AcceptBudget::full_batch));
     rest_ -= batch.attempts;
@@ -63,7 +63,7 @@ void Listener::hand_off_rest()
 
 void Listener::close()
 {
-    if (!socket_.is_open())
+    if (!is_open())
         return;
     boost::system::error_code ignored;
     socket_.close(ignored);
@@ -97,7 +97,7 @@ void Listener::on_readable()
         start();
         break;
     case End::no_room:
-        dispatcher_.wait_for_room(*this);
+        sink_.wait_for_room(*this);
         break;
     case End::failed:
         // Handing off the batch has freed its descriptors, so there may be room again.
@@ -119,7 +119,7 @@ Listener::Batch Listener::accept_batch(std::size_t limit)
     sys::SocketAddress peer;
 
     for (; batch.attempts < limit; ++batch.attempts) {
-        if (!dispatcher_.has_room()) {
+        if (!sink_.has_room()) {
             batch.end = End::no_room;
             break;
         }
@@ -131,12 +131,12 @@ Listener::Batch Listener::accept_batch(std::size_t limit)
             batch.end = drained ? End::drained : End::failed;
             break;
         }
-        record.id = dispatcher_.next_connection_id();
+        record.id = sink_.next_connection_id();
         record.peer = to_wire(peer);
-        dispatcher_.give(std::move(connection), record);
+        sink_.give(std::move(connection), record);
         ++batch.accepted;
     }
-    dispatcher_.flush();
+    sink_.flush();
     return batch;
 }
 

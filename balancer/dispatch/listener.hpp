@@ -3,7 +3,7 @@
 
 #include "balancer/dispatch/accept_budget.hpp"
 #include "balancer/dispatch/accept_throttle.hpp"
-#include "balancer/dispatch/dispatcher.hpp"
+#include "balancer/dispatch/connection_sink.hpp"
 #include "common/async/handler_memory.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 
@@ -21,11 +21,12 @@
 
 namespace usher {
 
-/// Accepts from one listening socket, in batches, and gives each connection to the dispatcher.
+/// Accepts from one listening socket, in batches, and gives each connection to a sink.
 ///
 /// Per connection: no allocation, no log line, and no system call but accept4() and the
-/// dispatcher's share.  Lives as a shared pointer: a wait that is under way keeps it.
-class Listener final : public std::enable_shared_from_this<Listener>, private Dispatcher::Source {
+/// sink's share.  Lives as a shared pointer: a wait that is under way keeps it.
+class Listener final : public std::enable_shared_from_this<Listener>,
+                       private ConnectionSink::Source {
 public:
     class Observer {
     public:
@@ -43,7 +44,7 @@ public:
 
     /// `socket` listens and is non-blocking; `index` is its place in the pool's list.
     Listener(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
-             std::uint16_t index, Dispatcher& dispatcher, Observer& observer);
+             std::uint16_t index, ConnectionSink& sink, Observer& observer);
 
     /// Accepts from now on, until stop().
     void start();
@@ -54,6 +55,7 @@ public:
 
     /// Closes without handing off anything more; needs stop().
     void close();
+    [[nodiscard]] bool is_open() const noexcept { return socket_.is_open(); }
 
     /// Its place in the pool's list, which workers are told with each connection.
     void set_index(std::uint16_t index) noexcept { index_ = index; }
@@ -81,7 +83,7 @@ private:
     boost::asio::posix::stream_descriptor socket_;
     boost::asio::steady_timer timer_;
     std::uint16_t index_;
-    Dispatcher& dispatcher_;
+    ConnectionSink& sink_;
     Observer& observer_;
 
     std::shared_ptr<HandlerMemory> memory_ = std::make_shared<HandlerMemory>();

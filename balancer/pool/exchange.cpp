@@ -16,33 +16,21 @@ const Exchange::Member* Exchange::find(Worker worker) const noexcept
 bool Exchange::stays(Worker worker) const noexcept
 {
     const auto* const member = find(worker);
-    return member != nullptr && member->life != Place::leaving;
+    return member != nullptr && member->life != Life::leaving;
 }
 
 bool Exchange::is_ready(Worker worker) const noexcept
 {
     const auto* const member = find(worker);
-    return member != nullptr && member->life == Place::serving;
+    return member != nullptr && member->life == Life::serving;
 }
 
 /// True if nobody leaves `place` any more.
 bool Exchange::is_clear(unsigned place) const noexcept
 {
     return std::ranges::none_of(members_, [place](const auto& entry) {
-        return entry.second.place == place && entry.second.life == Place::leaving;
+        return entry.second.place == place && entry.second.life == Life::leaving;
     });
-}
-
-Exchange::Place Exchange::place(unsigned number) const noexcept
-{
-    const auto& seat = seats_[number - 1];
-    const auto* const member = find(seat.current);
-    return member == nullptr ? seat.vacant : member->life;
-}
-
-Exchange::Worker Exchange::current(unsigned number) const noexcept
-{
-    return seats_[number - 1].current;
 }
 
 void Exchange::act(Action::Kind kind, unsigned place, Worker worker, Worker like)
@@ -53,7 +41,7 @@ void Exchange::act(Action::Kind kind, unsigned place, Worker worker, Worker like
 Exchange::Worker Exchange::start(unsigned place, Worker like)
 {
     const auto worker = ++last_worker_;
-    members_.emplace(worker, Member{.place = place, .life = Place::starting});
+    members_.emplace(worker, Member{.place = place, .life = Life::starting});
     act(Action::Kind::start, place, worker, like);
     return worker;
 }
@@ -78,7 +66,7 @@ void Exchange::dismiss(Worker worker)
     if (!stays(worker))
         return;
     auto& member = members_.at(worker);
-    member.life = Place::leaving;
+    member.life = Life::leaving;
     act(Action::Kind::stop, member.place, worker);
 }
 
@@ -124,31 +112,19 @@ void Exchange::begin(Plan plan)
 void Exchange::drain(unsigned place)
 {
     unroute_and_stop(seat(place).current);
-    seat(place).vacant = Place::empty;
     act(Action::Kind::vacate, place, seat(place).current);
 }
 
 void Exchange::on_ready(Worker worker)
 {
     if (stays(worker))
-        members_.at(worker).life = Place::serving;
+        members_.at(worker).life = Life::serving;
 }
 
 void Exchange::on_down(Worker worker)
 {
     if (stays(worker))
-        members_.at(worker).life = Place::starting;
-}
-
-void Exchange::on_ended(Worker worker)
-{
-    const auto found = members_.find(worker);
-    if (found == members_.end())
-        return;
-    const auto [place, life] = found->second;
-    members_.erase(found);
-    if (life != Place::leaving && place <= places() && seat(place).current == worker)
-        seat(place).vacant = Place::failed;
+        members_.at(worker).life = Life::starting;
 }
 
 void Exchange::close()

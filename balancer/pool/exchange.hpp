@@ -32,8 +32,6 @@ public:
     /// Never used twice; 0 is none.
     using Worker = std::uint64_t;
 
-    enum class Place { empty, starting, serving, leaving, failed };
-
     struct Rule {
         std::size_t at_once = 1;           ///< so many places together
         bool successor_first = true;       ///< or the old worker's end first
@@ -93,7 +91,7 @@ public:
     void on_down(Worker worker);
 
     /// `worker` has nothing left and starts nothing more.
-    void on_ended(Worker worker);
+    void on_ended(Worker worker) { members_.erase(worker); }
 
     /// Nobody comes any more, and an operation under way ends; who serves goes on until stop().
     void close();
@@ -113,31 +111,31 @@ public:
     [[nodiscard]] const Result& result() const noexcept { return result_; }
 
     [[nodiscard]] unsigned places() const noexcept { return static_cast<unsigned>(seats_.size()); }
-    [[nodiscard]] Place place(unsigned number) const noexcept;
 
     /// Who gets the connections of a place, or was the last to; 0 if nobody ever was.
-    [[nodiscard]] Worker current(unsigned number) const noexcept;
-
-    /// True if no worker is left, also none that leaves.
-    [[nodiscard]] bool has_no_worker() const noexcept { return members_.empty(); }
+    [[nodiscard]] Worker current(unsigned number) const noexcept
+    {
+        return seats_[number - 1].current;
+    }
 
     friend auto operator<=>(const Exchange&, const Exchange&) = default;
 
 private:
     enum class Phase { idle, clearing, trying, soaking };
 
+    enum class Life { starting, serving, leaving };
+
     struct Member {
         unsigned place;
-        Place life; ///< starting, serving or leaving
+        Life life;
         friend auto operator<=>(const Member&, const Member&) = default;
     };
 
     struct Seat {
-        Worker current = 0;           ///< gets the connections
-        Worker next = 0;              ///< on trial, to follow it
-        Worker before = 0;            ///< whom `current` has followed in this operation
-        bool had_worker = false;      ///< when its exchange began
-        Place vacant = Place::failed; ///< what it is when nobody is there
+        Worker current = 0;      ///< gets the connections
+        Worker next = 0;         ///< on trial, to follow it
+        Worker before = 0;       ///< whom `current` has followed in this operation
+        bool had_worker = false; ///< when its exchange began
         friend auto operator<=>(const Seat&, const Seat&) = default;
     };
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <array>
+#include "balancer/config/units/names.hpp"
+
 #include <string>
-#include <string_view>
 #include <utility>
 
 namespace usher {
@@ -36,21 +36,12 @@ struct Outcome {
 };
 
 /// As it goes over the control socket.
-[[nodiscard]] constexpr std::string_view name_of(Outcome::Kind kind) noexcept
-{
-    constexpr std::array<std::string_view, 5> names{"done", "failed", "bad_request", "bad_config",
-                                                    "rolled_back"};
-    return names[static_cast<std::size_t>(kind)];
-}
-
-/// `failed` for a name that is none.
-[[nodiscard]] constexpr Outcome::Kind outcome_kind(std::string_view name) noexcept
-{
-    for (const auto kind : {Outcome::Kind::done, Outcome::Kind::bad_request,
-                            Outcome::Kind::bad_config, Outcome::Kind::rolled_back})
-        if (name == name_of(kind))
-            return kind;
-    return Outcome::Kind::failed;
-}
+inline constexpr Names<Outcome::Kind, 5> outcome_names{{
+    {Outcome::Kind::done, "done"},
+    {Outcome::Kind::failed, "failed"},
+    {Outcome::Kind::bad_request, "bad_request"},
+    {Outcome::Kind::bad_config, "bad_config"},
+    {Outcome::Kind::rolled_back, "rolled_back"},
+}};
 
 } // namespace usher

@@ -7,10 +7,10 @@
 #include <fmt/core.h>
 
 #include <cerrno>
-#include <charconv>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
-#include <string_view>
+#include <string>
 #include <system_error>
 
 #include <unistd.h>
@@ -19,19 +19,13 @@ namespace usher {
 
 namespace {
 
-constexpr std::string_view prefix = "usher-";
-
 /// The master whose pid stands in `name`; 0 if it is no name of ours.
-pid_t master_of(std::string_view name)
+pid_t master_of(const std::string& name)
 {
-    if (!name.starts_with(prefix))
-        return 0;
-    name.remove_prefix(prefix.size());
     pid_t pid = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    const bool is_ours =
-        error == std::errc{} && end != name.data() + name.size() && *end == '-' && pid > 0;
-    return is_ours ? pid : 0;
+    char next = 0;
+    const bool is_ours = std::sscanf(name.c_str(), "usher-%9d%c", &pid, &next) == 2 && next == '-';
+    return is_ours && pid > 0 ? pid : 0;
 }
 
 /// We have made none yet, so that our own number is that of somebody before us.
@@ -51,9 +45,8 @@ std::shared_ptr<sys::Cgroup> make_worker_cgroup(CgroupMode mode, const std::stri
     try {
         if (folder.empty())
             throw std::runtime_error{"no cgroup file system (version 2) is mounted"};
-        return std::make_shared<sys::Cgroup>(fmt::format("{}/{}{}-{}-{}-{}", folder, prefix,
-                                                         ::getpid(), identity.pool, identity.slot,
-                                                         identity.id));
+        return std::make_shared<sys::Cgroup>(fmt::format(
+            "{}/usher-{}-{}-{}-{}", folder, ::getpid(), identity.pool, identity.slot, identity.id));
     } catch (const std::exception& error) {
         trouble = error.what();
     }

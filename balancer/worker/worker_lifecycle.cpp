@@ -11,11 +11,11 @@ std::optional<WorkerLifecycle::Clock::time_point> WorkerLifecycle::deadline() co
     switch (state_) {
     case State::starting:
     case State::probing:
-        return entered_ + limits_.start_timeout;
+        return entered_ + config_.start_timeout;
     case State::draining:
-        return entered_ + limits_.drain_timeout;
+        return entered_ + config_.drain_timeout;
     case State::terminating: {
-        const auto end = entered_ + limits_.stop_grace;
+        const auto end = entered_ + config_.stop_grace;
         return hurried_ ? std::min(end, *hurried_ + hurried_grace) : end;
     }
     case State::ready:

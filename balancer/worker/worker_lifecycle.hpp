@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/config/config.hpp"
+
 #include <chrono>
 #include <optional>
 
@@ -28,21 +30,15 @@ public:
         kill,      ///< SIGKILL to the process group
     };
 
-    struct Limits {
-        std::chrono::milliseconds start_timeout;
-        std::chrono::milliseconds drain_timeout;
-        std::chrono::milliseconds stop_grace;
-    };
-
     /// After hurry(), a worker has this long (or `stop_grace` if that is shorter) from SIGTERM.
     static constexpr std::chrono::milliseconds hurried_grace{1'000};
 
-    WorkerLifecycle(Limits limits, Clock::time_point now) noexcept : limits_{limits}, entered_{now}
+    /// Goes by the `start_timeout`, `drain_timeout` and `stop_grace` of `config`, which must
+    /// outlive it and may change: other limits count from where the old ones did.
+    WorkerLifecycle(const PoolConfig& config, Clock::time_point now) noexcept
+        : config_{config}, entered_{now}
     {
     }
-
-    /// Other limits from now on; they count from where the old ones did.
-    void set_limits(Limits limits) noexcept { limits_ = limits; }
 
     /// The worker said that it is ready, and has to prove it within its `start_timeout`.
     void on_probing() noexcept;
@@ -80,7 +76,7 @@ private:
     [[nodiscard]] bool is_before_ready() const noexcept { return state_ < State::ready; }
     void enter(State state, Action action, Clock::time_point now) noexcept;
 
-    Limits limits_;
+    const PoolConfig& config_;
     State state_ = State::starting;
     Action pending_ = Action::none;
     Clock::time_point entered_; ///< when the deadline of its state began to count

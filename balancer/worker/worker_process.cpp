@@ -38,21 +38,14 @@ constexpr std::chrono::milliseconds traced_zombie_interval{100};
 /// have ended lately.
 constexpr std::chrono::milliseconds count_patience{5'000};
 
-WorkerLifecycle::Limits lifecycle_limits(const PoolConfig& config)
-{
-    return {.start_timeout = config.start_timeout,
-            .drain_timeout = config.drain_timeout,
-            .stop_grace = config.stop_grace};
-}
-
 } // namespace
 
 WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
                              std::shared_ptr<PoolConfig> config, WorkerIdentity identity,
                              std::shared_ptr<WorkerLink> link, EventBus& events, Outputs& outputs,
-                             Observer& observer, double dice)
+                             OnChange on_change, double dice)
     : identity_{std::move(identity)},
-      observer_{observer},
+      on_change_{std::move(on_change)},
       config_{std::move(config)},
       first_stall_timeout_{config_->stall_timeout},
       link_{std::move(link)},
@@ -62,7 +55,7 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
       output_{
           outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot))},
       events_{events},
-      lifecycle_{lifecycle_limits(*config_), Clock::now()},
+      lifecycle_{*config_, Clock::now()},
       recycle_policy_{config_->recycle, dice},
       wake_{executor}
 {
@@ -123,7 +116,7 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
         const auto action = lifecycle_.advance(Clock::now());
         if (action != WorkerLifecycle::Action::none) {
             // Before anybody counts what is open: nothing more comes to it.
-            observer_.on_worker_change();
+            on_change_(false);
             detach();
             if (action == WorkerLifecycle::Action::drain)
                 drain();
@@ -199,7 +192,6 @@ void WorkerProcess::look(Clock::time_point now, bool suspended)
 void WorkerProcess::follow(const PoolConfig& next)
 {
     bring_in(*config_, next);
-    lifecycle_.set_limits(lifecycle_limits(*config_));
     apply_limits();
     if (!config_->probe)
         on_probe(true); // its word is enough
@@ -210,7 +202,7 @@ void WorkerProcess::apply_limits()
 {
     recycle_policy_.set_limits(config_->recycle);
     link_->set_limits(config_->max_queue, recycle_policy_.limits().max_connections,
-                      [this] { observer_.on_worker_change(); });
+                      [this] { on_change_(false); });
 }
 
 std::error_code WorkerProcess::sample_memory()
@@ -332,7 +324,7 @@ void WorkerProcess::become_ready()
     hang_detector_.forgive(ready_at_);
     events_.publish(EventKind::ready, log::Level::info,
                     fmt::format("ready after {} ms", age().count()));
-    observer_.on_worker_ready();
+    on_change_(true);
     wake_.cancel();
 }
 

@@ -19,6 +19,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,25 +38,17 @@ class WorkerProcess final : private WorkerLink::Observer,
 public:
     using Clock = WorkerLifecycle::Clock;
 
-    class Observer {
-    public:
-        /// Connections may come to it: attach() brings them.
-        virtual void on_worker_ready() noexcept = 0;
-
-        /// It is ready no longer and goes, or has been given as many connections as it may have:
-        /// then in the middle of a hand-off, so it must do no more than take note.
-        virtual void on_worker_change() noexcept = 0;
-
-    protected:
-        ~Observer() = default;
-    };
+    /// Hears that the worker has become ready, so that attach() brings it connections; or that it
+    /// is so no longer and goes, or has been given as many connections as it may have: then in the
+    /// middle of a hand-off, and must do no more than take note.
+    using OnChange = std::function<void(bool has_become_ready)>;
 
     /// `config` is this worker's alone, and its link's.  `dice` from -1 to 1 is RecyclePolicy's.
     ///
     /// Throws std::system_error if the master has no descriptors or memory left.
     WorkerProcess(const boost::asio::any_io_executor& executor, std::shared_ptr<PoolConfig> config,
                   WorkerIdentity identity, std::shared_ptr<WorkerLink> link, EventBus& events,
-                  Outputs& outputs, Observer& observer, double dice);
+                  Outputs& outputs, OnChange on_change, double dice);
 
     /// Starts the process; see ChildProcess.  Comes before all that follows.
     ///
@@ -140,7 +133,7 @@ private:
     void on_message(std::string_view text) override;
 
     WorkerIdentity identity_;
-    Observer& observer_;
+    OnChange on_change_;
     std::shared_ptr<PoolConfig> config_;
     const std::chrono::milliseconds first_stall_timeout_; ///< by which its watchdog goes
     std::shared_ptr<WorkerLink> link_;

@@ -51,12 +51,16 @@ asio::awaitable<void> WorkerSlot::run_worker()
 {
     ++starts_;
     try {
-        WorkerProcess::Observer& observer = *this;
+        const auto on_change = [this](bool has_become_ready) {
+            if (has_become_ready && routed_)
+                worker_->attach();
+            owner_.on_change(*this);
+        };
         identity_.id = owner_.next_worker_id();
         const auto config = std::make_shared<PoolConfig>(*config_);
         auto worker = std::make_shared<WorkerProcess>(
             executor_, config, identity_, intake_.connect(config, identity_), events_.bus(),
-            outputs_, observer, roll_dice());
+            outputs_, on_change, roll_dice());
         delay_.expires_after(config_->start_timeout);
         co_await worker->start(delay_);
         worker_ = std::move(worker);
@@ -156,13 +160,6 @@ void WorkerSlot::hurry()
     stop();
     if (worker_)
         worker_->hurry();
-}
-
-void WorkerSlot::on_worker_ready() noexcept
-{
-    if (routed_)
-        worker_->attach();
-    owner_.on_change(*this);
 }
 
 } // namespace usher

@@ -26,7 +26,7 @@ namespace usher {
 /// on trial that is to follow it.  route() says whose worker gets the connections.
 ///
 /// An actor: run() ends when it is stopped or has given up, and never while a process is left.
-class WorkerSlot final : private WorkerProcess::Observer {
+class WorkerSlot {
 public:
     /// What the slots of a pool share.
     class Owner {
@@ -105,9 +105,6 @@ public:
     void publish_last_output();
 
 private:
-    void on_worker_ready() noexcept override;
-    void on_worker_change() noexcept override { owner_.on_change(*this); }
-
     [[nodiscard]] boost::asio::awaitable<void> run_worker();
     [[nodiscard]] boost::asio::awaitable<void> back_off(RestartPolicy::Duration uptime);
     [[nodiscard]] double roll_dice() { return std::uniform_real_distribution{-1.0, 1.0}(dice_); }

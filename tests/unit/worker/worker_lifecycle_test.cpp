@@ -18,10 +18,8 @@ constexpr WorkerLifecycle::Clock::time_point start{};
 
 /// A worker that is told of things at times counted from its start, which must not go back.
 struct Fixture {
-    WorkerLifecycle worker{
-        {.start_timeout = 30s, .drain_timeout = 20s, .stop_grace = 5s},
-        start,
-    };
+    PoolConfig config{.start_timeout = 30s, .drain_timeout = 20s, .stop_grace = 5s};
+    WorkerLifecycle worker{config, start};
 
     State state() const { return worker.state(); }
     Action advance(std::chrono::milliseconds at) { return worker.advance(start + at); }
@@ -274,8 +272,8 @@ TEST_CASE_FIXTURE(Fixture, "a hurry never lengthens the grace")
 
 TEST_CASE("a hurry does not lengthen a grace that is shorter than a second")
 {
-    WorkerLifecycle worker{{.start_timeout = 30s, .drain_timeout = 20s, .stop_grace = 200ms},
-                           start};
+    const PoolConfig config{.start_timeout = 30s, .drain_timeout = 20s, .stop_grace = 200ms};
+    WorkerLifecycle worker{config, start};
     worker.hurry(start);
     CHECK(worker.deadline() == start + 200ms);
 }
@@ -301,10 +299,13 @@ TEST_CASE_FIXTURE(Fixture, "what is to be done comes before the deadline of the 
 
 TEST_CASE_FIXTURE(Fixture, "other limits count from where the old ones did, in every state")
 {
-    const WorkerLifecycle::Limits shorter{
-        .start_timeout = 3s, .drain_timeout = 2s, .stop_grace = 1s};
+    const auto shorten = [this] {
+        config.start_timeout = 3s;
+        config.drain_timeout = 2s;
+        config.stop_grace = 1s;
+    };
 
-    worker.set_limits(shorter);
+    shorten();
     CHECK(has_deadline(3s));
     worker.on_probing();
     CHECK(has_deadline(3s));
@@ -315,11 +316,12 @@ TEST_CASE_FIXTURE(Fixture, "other limits count from where the old ones did, in e
     worker.stop(start + 10s);
     CHECK(advance(10s) == Action::drain);
     CHECK(has_deadline(12s));
-    worker.set_limits({.start_timeout = 3s, .drain_timeout = 7s, .stop_grace = 9s});
+    config.drain_timeout = 7s;
+    config.stop_grace = 9s;
     CHECK(has_deadline(17s));
     CHECK(advance(17s) == Action::terminate);
     CHECK(has_deadline(26s));
-    worker.set_limits(shorter);
+    shorten();
     CHECK(advance(18s) == Action::kill);
 }
 

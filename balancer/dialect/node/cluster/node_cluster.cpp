@@ -132,10 +132,9 @@ NodeCluster::Server& NodeCluster::open(const ServerRequest& request)
                   .address = socket.address,
                   .file = std::move(socket.file)};
     if (policy == NodeConfig::Policy::round_robin) {
-        NodeListener::Observer& observer = *this;
-        server.listener =
-            std::make_shared<NodeListener>(executor_, std::move(socket.fd), config_.backlog,
-                                           server.key, config_.node.window, observer);
+        Listener::Observer& observer = *this;
+        server.listener = std::make_shared<NodeListener>(executor_, std::move(socket.fd),
+                                                         server.key, config_.node.window, observer);
     } else {
         const unsigned nobody = ~0U; // only holds the port
         server.shared.emplace(policy == NodeConfig::Policy::none ? 0 : nobody,
@@ -369,10 +368,10 @@ void NodeCluster::close(std::function<void()> on_closed)
             if (at_once)
                 server.listener->close();
         }
-    NodeCluster::on_closed();
+    look_for_end();
 }
 
-void NodeCluster::on_closed()
+void NodeCluster::look_for_end()
 {
     const auto is_open = [](const Server& server) {
         return server.listener && server.listener->is_open();
@@ -409,15 +408,15 @@ std::vector<std::string> NodeCluster::names() const
     return result;
 }
 
-void NodeCluster::on_accept_failure(const NodeListener& listener, std::error_code error,
+void NodeCluster::on_accept_failure(const Listener& listener, std::error_code error,
                                     std::chrono::milliseconds pause) noexcept
 try {
-    const auto server = std::ranges::find(servers_, listener.key(), &Server::key);
-    if (server != servers_.end())
-        events_.publish(
-            EventKind::accept_failed, log::Level::warning,
-            fmt::format("{}: cannot accept: {}; clients wait in the backlog, next try in {} ms",
-                        server->name, error.message(), pause.count()));
+    for (const auto& server : servers_)
+        if (server.listener && server.listener->is(listener))
+            events_.publish(
+                EventKind::accept_failed, log::Level::warning,
+                fmt::format("{}: cannot accept: {}; clients wait in the backlog, next try in {} ms",
+                            server.name, error.message(), pause.count()));
 } catch (const std::bad_alloc&) { // then nobody hears of it
 }
 

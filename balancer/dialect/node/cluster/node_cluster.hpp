@@ -31,7 +31,7 @@ class NodeWorker;
 
 /// What the servers of a pool's Node workers share: the listening sockets, which come from what
 /// the workers ask for and outlive them.
-class NodeCluster final : public Intake, private NodeListener::Observer {
+class NodeCluster final : public Intake, private Listener::Observer {
 public:
     NodeCluster(boost::asio::any_io_executor executor, EventBus& events, const PoolConfig& config);
 
@@ -110,9 +110,10 @@ private:
     void close_if_unwanted(const std::string& key, const NodeWorker* last);
     [[nodiscard]] bool is_unwanted(const Server& server) const noexcept;
     void close(Servers::iterator server);
-    void on_accept_failure(const NodeListener& listener, std::error_code error,
+    void on_accept_failure(const Listener& listener, std::error_code error,
                            std::chrono::milliseconds pause) noexcept override;
-    void on_closed() override;
+    void on_closed(const Listener&) override { look_for_end(); }
+    void look_for_end();
 
     boost::asio::any_io_executor executor_;
     EventSource events_;

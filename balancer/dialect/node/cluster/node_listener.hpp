@@ -2,20 +2,18 @@
 #pragma once
 
 #include "balancer/dialect/node/cluster/node_scheduler.hpp"
-#include "balancer/dispatch/accept_budget.hpp"
-#include "balancer/dispatch/accept_throttle.hpp"
+#include "balancer/dispatch/connection_sink.hpp"
+#include "balancer/dispatch/listener.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <system_error>
+#include <string_view>
 #include <unordered_map>
 
 namespace usher {
@@ -24,8 +22,10 @@ namespace usher {
 /// decides.  It keeps each connection until a worker has accepted it, so that none is lost with a
 /// worker, and accepts none that nobody can take: those wait in the kernel's backlog.
 ///
-/// Lives as a shared pointer: a wait that is under way keeps it.
-class NodeListener final : public std::enable_shared_from_this<NodeListener> {
+/// Lives as a shared pointer: a wait that is under way keeps it.  stop() and drop_waiting() must
+/// come before its end.
+class NodeListener final : public std::enable_shared_from_this<NodeListener>,
+                           private ConnectionSink {
 public:
     using Connection = NodeScheduler::Connection;
     using Answer = NodeScheduler::Answer;
@@ -45,22 +45,9 @@ public:
         ~Carrier() = default;
     };
 
-    class Observer {
-    public:
-        /// accept4() failed with `error`; the listener tries again by itself after `pause`.
-        virtual void on_accept_failure(const NodeListener& listener, std::error_code error,
-                                       std::chrono::milliseconds pause) noexcept = 0;
-
-        /// Nothing is accepted any more, after stop().
-        virtual void on_closed() = 0;
-
-    protected:
-        ~Observer() = default;
-    };
-
-    /// `socket` listens and is non-blocking, with this `backlog`; `key` is what workers call it.
+    /// `socket` listens and is non-blocking; `key` is what workers call it.
     NodeListener(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
-                 unsigned backlog, std::string key, unsigned window, Observer& observer);
+                 std::string key, unsigned window, Listener::Observer& observer);
 
     void set_window(unsigned window);
 
@@ -79,43 +66,39 @@ public:
     void stop();
 
     /// Closes without dealing anything more; needs stop().
-    void close();
-    [[nodiscard]] bool is_open() const noexcept { return socket_.is_open(); }
+    void close() { listener_->close(); }
+    [[nodiscard]] bool is_open() const noexcept { return listener_->is_open(); }
+    [[nodiscard]] bool is(const Listener& listener) const noexcept
+    {
+        return listener_.get() == &listener;
+    }
 
-    /// Closes the connections that no worker has, and counts them.
+    /// Closes it, and the connections that no worker has, and counts them.
     std::size_t drop_waiting();
-
-    [[nodiscard]] const std::string& key() const noexcept { return key_; }
 
 private:
     using Clock = NodeScheduler::Clock;
 
-    void wait();
-    [[nodiscard]] std::error_code accept_one();
-    void accept_batch();
-    void deal_rest();
-    void pause(std::error_code error);
+    [[nodiscard]] bool has_room() noexcept override;
+    void give(sys::UniqueFd fd, const wire::HandoffRecord& record) override;
+    void flush() override;
+    void wait_for_room(Source& source) override { waiting_ = &source; }
+    void forget(Source&) noexcept override { waiting_ = nullptr; }
+
     void deal(Clock::time_point now);
     [[nodiscard]] bool hand_over(const NodeScheduler::Assignment& assignment,
                                  Clock::time_point now);
     void go_on();
     void look_again(Clock::time_point now);
 
-    boost::asio::posix::stream_descriptor socket_;
-    boost::asio::steady_timer pause_; ///< until there may be descriptors again
-    boost::asio::steady_timer wake_;  ///< when the scheduler wants to go on
+    std::shared_ptr<Listener> listener_;
+    boost::asio::steady_timer wake_; ///< when the scheduler wants to go on
     std::string key_;
-    Observer& observer_;
 
     NodeScheduler scheduler_;
     std::unordered_map<std::uint64_t, Carrier*> carriers_;
     std::unordered_map<Connection, sys::UniqueFd> connections_;
-    Connection last_connection_ = 0;
-
-    AcceptBudget budget_;
-    AcceptThrottle throttle_;
-    std::size_t rest_;     ///< most that are accepted after stop(); until then the backlog's length
-    bool waiting_ = false; ///< for a connection, or for descriptors
+    Source* waiting_ = nullptr; ///< for room; null: it accepts, or pauses by itself
     bool stopped_ = false;
 };
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <ranges>
 #include <utility>
 
 namespace usher {
@@ -73,15 +74,13 @@ bool NodeScheduler::has_workers() const noexcept
 
 NodeScheduler::Member* NodeScheduler::pick(const Waiting& waiting, Clock::time_point now) noexcept
 {
-    Member* best = nullptr;
-    for (auto& member : members_) {
-        if (!may_take(member, now) || waiting.was_refused_by(member.worker))
-            continue;
-        const auto rank = [](const Member& m) { return std::pair{m.offers.size(), m.idle_since}; };
-        if (best == nullptr || rank(member) < rank(*best))
-            best = &member;
-    }
-    return best;
+    auto able = members_ | std::views::filter([&](const Member& member) {
+                    return may_take(member, now) && !waiting.was_refused_by(member.worker);
+                });
+    const auto best = std::ranges::min_element(able, {}, [](const Member& member) {
+        return std::pair{member.offers.size(), member.idle_since};
+    });
+    return best == able.end() ? nullptr : &*best;
 }
 
 void NodeScheduler::forgive_in_time(Waiting& waiting, Clock::time_point now)
@@ -118,11 +117,10 @@ std::optional<NodeScheduler::Assignment> NodeScheduler::next(Clock::time_point n
 
 std::optional<NodeScheduler::Assignment> NodeScheduler::force()
 {
-    Member* best = nullptr;
-    for (auto& member : members_)
-        if (member.active && (best == nullptr || member.offers.size() < best->offers.size()))
-            best = &member;
-    if (best == nullptr || waiting_.empty())
+    auto active = members_ | std::views::filter(&Member::active);
+    const auto best =
+        std::ranges::min_element(active, {}, [](const Member& m) { return m.offers.size(); });
+    if (best == active.end() || waiting_.empty())
         return std::nullopt;
     best->offers.push_back(std::move(waiting_.front()));
     waiting_.pop_front();

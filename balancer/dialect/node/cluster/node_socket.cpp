@@ -5,19 +5,20 @@
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/syscall.hpp"
 
+#include <boost/asio/ip/tcp.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
 
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -68,17 +69,13 @@ ListeningSocket open_at(const sys::SocketAddress& address, const ServerRequest& 
     return with_address(std::move(fd));
 }
 
-sys::SocketAddress parse_numeric(const std::string& host, int port)
+sys::SocketAddress parse_numeric(const std::string& host, std::uint16_t port)
 {
-    addrinfo hints{};
-    hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-    addrinfo* found = nullptr;
-    if (::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0)
+    boost::system::error_code error;
+    const boost::asio::ip::tcp::endpoint endpoint{boost::asio::ip::make_address(host, error), port};
+    if (error)
         refuse(std::errc::invalid_argument);
-    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner{found, &::freeaddrinfo};
-    return sys::SocketAddress{found->ai_addr, found->ai_addrlen};
+    return sys::SocketAddress{endpoint.data(), static_cast<socklen_t>(endpoint.size())};
 }
 
 ListeningSocket open_inet(const ServerRequest& request, SocketUse use, unsigned backlog)

@@ -47,16 +47,16 @@ private:
     int places_;
 };
 
-struct Fixture : NodeListener::Observer {
+struct Fixture : Listener::Observer {
     boost::asio::io_context io;
     TestListener socket = listen_on(loopback(0));
     std::shared_ptr<NodeListener> listener;
 
     Fixture()
     {
-        NodeListener::Observer& self = *this;
-        listener = std::make_shared<NodeListener>(io.get_executor(), std::move(socket.fd), 128, "1",
-                                                  1, self);
+        Listener::Observer& self = *this;
+        listener =
+            std::make_shared<NodeListener>(io.get_executor(), std::move(socket.fd), "1", 1, self);
     }
 
     virtual ~Fixture()
@@ -74,11 +74,11 @@ struct Fixture : NodeListener::Observer {
         return condition();
     }
 
-    void on_accept_failure(const NodeListener&, std::error_code,
+    void on_accept_failure(const Listener&, std::error_code,
                            std::chrono::milliseconds) noexcept override
     {
     }
-    void on_closed() override { ++closed; }
+    void on_closed(const Listener&) override { ++closed; }
 
     int closed = 0;
 };
