@@ -356,6 +356,8 @@ void add_control(CLI::App& app, ControlFlags& flags, std::optional<Command>& res
     std::string text = error.what();
     if (text.ends_with(" missing")) // "--config: 1 required TEXT missing"
         text = text.substr(0, text.find(':')) + ": needs a value";
+    if (const auto end = text.find(": At Most 1 required"); end != std::string::npos)
+        text = text.substr(0, end) + " is given more than once";
     refuse("{}; see usher {}--help", text,
            part.get_parent() == nullptr ? "" : part.get_name() + " ");
 }

@@ -198,7 +198,7 @@ TEST_CASE("an option needs its value, and only --listen may come again")
     CHECK(usage_error({"run", "--workers", "--", "a"}) ==
           "--workers: needs a value; see usher run --help");
     CHECK(usage_error({"run", "--workers", "1", "--workers", "1"}) ==
-          "--workers: At Most 1 required but received 2; see usher run --help");
+          "--workers is given more than once; see usher run --help");
 }
 
 TEST_CASE("run without a command or a listener shows a whole example")

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace usher::hostile_node_test {
+namespace usher::hostile_files_test {
 
 using namespace usher::test;
 using namespace std::chrono_literals;
@@ -30,7 +30,7 @@ std::string content(const fs::path& path)
 
 } // namespace
 
-TEST_SUITE_BEGIN("hostile_node");
+TEST_SUITE_BEGIN("hostile_files");
 
 TEST_CASE("a worker that puts links into its log folder has nothing else written to")
 {
@@ -147,4 +147,4 @@ TEST_CASE("a default control socket that a stranger has taken first ends the sta
 
 TEST_SUITE_END();
 
-} // namespace usher::hostile_node_test
+} // namespace usher::hostile_files_test

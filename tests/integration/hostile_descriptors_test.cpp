@@ -13,12 +13,12 @@
 #include <cstdlib>
 #include <fcntl.h>
 
-namespace usher::hostile_core_test {
+namespace usher::hostile_descriptors_test {
 
 using namespace usher::test;
 using namespace std::chrono_literals;
 
-TEST_SUITE_BEGIN("hostile_core");
+TEST_SUITE_BEGIN("hostile_descriptors");
 
 TEST_CASE("a stranger's descriptors, whose close would wait, do not stop the master")
 {
@@ -74,4 +74,4 @@ TEST_CASE("a connection that a dead worker left, and whose close waits, does not
 
 TEST_SUITE_END();
 
-} // namespace usher::hostile_core_test
+} // namespace usher::hostile_descriptors_test
