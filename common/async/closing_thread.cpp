@@ -9,6 +9,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -23,7 +24,11 @@ public:
     [[nodiscard]] bool add(sys::UniqueFd fd) noexcept
     {
         const std::lock_guard lock{mutex_};
-        waiting_.push_back(std::move(fd));
+        try {
+            waiting_.push_back(std::move(fd));
+        } catch (const std::bad_alloc&) {
+            return false; // and it is closed here: to keep it open would be for ever
+        }
         if (waiting_.size() > idle_ && threads_ < most_threads)
             start();
         some_.notify_one();

@@ -14,7 +14,7 @@ namespace usher {
 /// A close that is stuck does not keep the next one waiting: up to 8 threads close sockets, and as
 /// many all else, which only FUSE can hold up; idle ones end.  When all are stuck the rest stays
 /// open until one is not, and counts towards RLIMIT_NOFILE.  False if more than 1,024 wait by now:
-/// whoever sends them should not be let send more.
+/// whoever sends them should not be let send more; or if there is no memory for it to wait.
 bool close_elsewhere(sys::UniqueFd fd) noexcept;
 
 /// The same for all of `fds`, which is empty then.

@@ -68,19 +68,5 @@ def listen_for_secrets(path):
         say(f"heard {client.recv(1000)}")
 
 
-@mode
-def flood_inboxes():
-    names = abstract_sockets()
-    sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    sender.setblocking(False)
-    say("floods")
-    while True:
-        for name in names:
-            try:
-                sender.sendto(b"STATUS=" + b"x" * 4000, name)
-            except OSError:
-                pass
-
-
 if __name__ == "__main__":
     hostile.main()

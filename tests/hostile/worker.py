@@ -4,7 +4,6 @@ import os
 import select
 import socket
 import struct
-import time
 
 import hostile
 import usher
@@ -13,6 +12,12 @@ from hostile import linger_on, mode, say, stay
 
 @mode
 def nothing():
+    stay()
+
+
+@mode
+def wait_inside():
+    say("inside")
     stay()
 
 
@@ -36,9 +41,6 @@ def links_for_logs(log, *targets):
                     os.unlink(log)
                 except OSError:
                     pass
-def wait_inside():
-    say("inside")
-    stay()
 
 
 @mode
@@ -48,23 +50,6 @@ def use_terminal():
         say("has the terminal")
     except OSError:
         say("has no terminal")
-    stay()
-
-
-@mode
-def notify_often():
-    """Says how often its messages are refused, of which it sends few."""
-    inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    inbox.connect("\0" + os.environ["NOTIFY_SOCKET"][1:])
-    say("inside")
-    refused = 0
-    for number in range(200):
-        try:
-            inbox.send(f"STATUS={number}".encode(), socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            refused += 1
-        time.sleep(0.01)
-    say(f"refused {refused}")
     stay()
 
 
