@@ -156,7 +156,7 @@ def _(_cls):
 
 @fault("no-headroom")
 def _(_cls):
-    usher._fits = lambda source, reserve: True
+    usher._Reserve.has_room = lambda reserve, source: True
 
 
 @fault("writes-to-hand-off")

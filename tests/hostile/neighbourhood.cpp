@@ -76,7 +76,8 @@ Neighbourhood::Neighbourhood()
 Neighbourhood::~Neighbourhood()
 {
     for (const auto pid : strangers_) {
-        ::kill(pid, SIGKILL);
+        // With what it has forked: it may wait for that, and cannot be killed then.
+        ::kill(-pid, SIGKILL);
         ::waitpid(pid, nullptr, 0);
     }
     if (load_)
@@ -131,6 +132,7 @@ void Neighbourhood::stranger_does(const std::string& mode,
     const pid_t child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {
+        ::setpgid(0, 0);
         ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         ::setenv("HOSTILE_SAID", lines.c_str(), 1);
         ::setenv("HOSTILE_FUSE", device.c_str(), 1);
@@ -141,6 +143,7 @@ void Neighbourhood::stranger_does(const std::string& mode,
         ::execv(python, argv.data());
         ::_exit(127);
     }
+    ::setpgid(child, child); // whoever of both is first
     strangers_.push_back(child);
 }
 
