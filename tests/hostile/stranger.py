@@ -42,7 +42,8 @@ def slow_files_to_inboxes():
     try:
         slow = SlowFile()
     except OSError as error:
-        say(f"impossible: {error}")
+        say(f"left out, there is no FUSE here: {error}")
+        say("sent")
         stay()
     send_to_inboxes([os.dup(slow.fd) for _ in range(20)], keep=True)  # our close would wait as well
     stay()
