@@ -101,9 +101,7 @@ void Neighbourhood::workers_do(const std::string& mode, const std::vector<std::s
 
 void Neighbourhood::write() const
 {
-    auto all = top;
-    all["pools"] = {innocent, pool};
-    std::ofstream{config_path()} << all.dump();
+    std::ofstream{config_path()} << json{{"pools", {innocent, pool}}}.dump();
 }
 
 UsherProcess& Neighbourhood::start(const std::function<void()>& in_child)

@@ -58,8 +58,7 @@ public:
     /// Goes on for `time`, and checks that no innocent client noticed.
     void check_innocent(std::chrono::milliseconds time = std::chrono::seconds{3});
 
-    /// The whole configuration: `pool` is the hostile one, and `innocent` the other.
-    nlohmann::json top = nlohmann::json::object();
+    /// What is configured: `pool` is the hostile one, and `innocent` the other.
     nlohmann::json pool;
     nlohmann::json innocent;
 
