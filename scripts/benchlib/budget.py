@@ -22,7 +22,7 @@ FEW, MANY = 1_000, 5_000  # connections
 IDLE_SECONDS = 3
 
 SYSCALLS_ALONE = 6
-SYSCALLS_WAITING = 2.3
+SYSCALLS_WAITING = 1.5
 NONE = 0.001  # per connection or request: the few of housekeeping, and not one each
 
 # What a worker that accepts and closes cannot do without: the hand-off, the wait, and the end.
