@@ -7,6 +7,7 @@
 #include "common/async/back_off.hpp"
 #include "common/async/helper_thread.hpp"
 #include "common/async/spawn.hpp"
+#include "common/sys/fd/moved_up.hpp"
 #include "common/sys/fd/pipe.hpp"
 #include "common/sys/process/blocked_signals.hpp"
 #include "common/sys/process/pidfd.hpp"
@@ -163,8 +164,9 @@ asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command comma
     try {
         Launcher launch{command, file};
         auto pipe = sys::make_pipe_to_read();
-        errors.assign(pipe.reader.get());
-        std::ignore = pipe.reader.release();
+        auto reader = sys::moved_up(std::move(pipe.reader)); // it does not stay, either
+        errors.assign(reader.get());
+        std::ignore = reader.release();
         // Above the numbers that the child's own descriptors get.
         const int first_free = first_descriptor + static_cast<int>(command.descriptors.size());
         const sys::UniqueFd writer{::fcntl(pipe.writer.get(), F_DUPFD_CLOEXEC, first_free)};
