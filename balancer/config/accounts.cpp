@@ -79,6 +79,11 @@ void resolve_user(const std::string& name, AccountIds& ids)
     ids.user = user ? user->id : *number;
     if (!ids.group)
         ids.group = user->group;
+    if (user && ids.is_other_user())
+        ids.variables = {{"HOME", user->home},
+                         {"LOGNAME", user->name},
+                         {"SHELL", user->shell},
+                         {"USER", user->name}};
     ids.groups = user ? sys::groups_of(user->name, *ids.group) : std::vector{*ids.group};
 }
 
@@ -109,7 +114,7 @@ AccountError not_allowed(const std::string& key, const std::string& name,
 /// `ids` without what this process is already.  Throws AccountError if it may not become the rest.
 AccountIds permitted(const RunAsConfig& run_as, AccountIds ids)
 {
-    const bool is_own_user = !ids.user || *ids.user == ::geteuid();
+    const bool is_own_user = !ids.is_other_user();
     if (!is_own_user && !sys::has_capability(CAP_SETUID))
         throw not_allowed("/user", run_as.user, "CAP_SETUID");
     if (sys::has_capability(CAP_SETGID))

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <sys/types.h>
+#include <unistd.h>
 
 namespace usher {
 
@@ -30,11 +31,15 @@ struct AffinityConfig {
     friend bool operator==(const AffinityConfig&, const AffinityConfig&) = default;
 };
 
-/// The numbers that `user`, `group` and `groups` stand for; what is not set stays the master's.
+/// What `user`, `group` and `groups` stand for; what is not set stays the master's.
 struct AccountIds {
     std::optional<uid_t> user;
     std::optional<gid_t> group;
     std::optional<std::vector<gid_t>> groups;
+    std::map<std::string, std::string> variables; ///< of a login: HOME, USER, LOGNAME, SHELL
+
+    /// True if the workers are another user's than the master.
+    [[nodiscard]] bool is_other_user() const noexcept { return user && *user != ::geteuid(); }
 
     friend bool operator==(const AccountIds&, const AccountIds&) = default;
 };
@@ -58,7 +63,8 @@ struct RunAsConfig {
     std::optional<int> nice;
     std::optional<int> oom_score_adj;
     AffinityConfig cpu_affinity;
-    bool no_new_privs = false;
+    std::optional<bool> no_new_privs; ///< unset: for another user's workers
+    std::vector<int> ambient_capabilities;
     CgroupMode cgroup = CgroupMode::automatic;
     bool clear_env = false; ///< of the master's environment, only PATH
 

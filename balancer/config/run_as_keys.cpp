@@ -6,8 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cctype>
+#include <memory>
 #include <string>
 #include <string_view>
+
+#include <sys/capability.h>
 
 namespace usher {
 
@@ -74,11 +78,28 @@ Codec<AffinityConfig> affinity()
     return word_or<AffinityConfig>({{{.by_slot = true}, "auto"}}, {read, write}, must);
 }
 
+Codec<int> capability()
+{
+    const auto read = [](const JsonValue& value) {
+        cap_value_t number = 0;
+        if (::cap_from_name(value.text().c_str(), &number) < 0)
+            value.refuse("the name of a capability, e.g. \"CAP_NET_BIND_SERVICE\"");
+        return number;
+    };
+    return {read, [](int number) {
+                const std::unique_ptr<char, int (*)(void*)> name{::cap_to_name(number), ::cap_free};
+                std::string upper{name.get()};
+                std::ranges::transform(upper, upper.begin(), ::toupper);
+                return Json(upper);
+            }};
+}
+
 } // namespace
 
 void add_run_as_keys(Keys<PoolConfig>& keys)
 {
     using C = RunAsConfig;
+    constexpr auto several = "an array of capabilities, e.g. [\"CAP_NET_RAW\"]";
     const Codec<std::string> account{read_account, text().write};
     const auto add = [&keys](std::string name, auto member, auto codec) {
         keys.emplace_back(std::move(name), at(&PoolConfig::run_as, member), std::move(codec));
@@ -92,6 +113,7 @@ void add_run_as_keys(Keys<PoolConfig>& keys)
     add("oom_score_adj", &C::oom_score_adj, number<int>({-1000, 1000}));
     add("cpu_affinity", &C::cpu_affinity, affinity());
     add("no_new_privs", &C::no_new_privs, boolean());
+    add("ambient_capabilities", &C::ambient_capabilities, array(capability(), several));
     add("cgroup", &C::cgroup,
         choice<CgroupMode>(
             {{CgroupMode::automatic, "auto"}, {CgroupMode::on, "on"}, {CgroupMode::off, "off"}}));

@@ -179,7 +179,7 @@ void DispatchIntake::look_for_end()
 std::shared_ptr<WorkerLink> DispatchIntake::connect(std::shared_ptr<const PoolConfig> config,
                                                     const WorkerIdentity& identity)
 {
-    if (config->run_as.ids.user.value_or(::geteuid()) != ::geteuid())
+    if (config->run_as.ids.is_other_user())
         dispatcher_.distrust();
     if (config->dialect == Dialect::preload)
         return std::make_shared<PreloadLink>(executor_, std::move(config), identity, dispatcher_,

@@ -10,10 +10,13 @@
 #include <cassert>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -152,15 +155,46 @@ bool change_group(Child& child) noexcept
     return !group || ::setresgid(*group, *group, *group) == 0;
 }
 
-/// The kernel drops capabilities by itself only when root becomes somebody else; a master that has
-/// them without being root would pass on those that are ambient.
+/// The session's keyring holds the secrets of whoever has started the master.  While we are that
+/// one still, because others may have few keyrings only.
+bool leave_keyring(Child& child) noexcept
+{
+    // Where keyrings are missing or forbidden, they are for the worker, too.
+    return !child.run_as.is_other_user ||
+           ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) >= 0 || errno == ENOSYS ||
+           errno == EPERM;
+}
+
 bool change_user(Child& child) noexcept
 {
     const auto& user = child.run_as.config.ids.user;
-    const bool changes = user && *user != ::geteuid();
-    if (user && ::setresuid(*user, *user, *user) < 0)
+    if (child.run_as.capabilities != 0 && ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
         return false;
-    return !changes || ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0;
+    return !user || ::setresuid(*user, *user, *user) == 0;
+}
+
+/// Those that the pool names, and no others of the master's: the kernel drops them by itself only
+/// when root becomes somebody else.  The workers of root's own are root anyway.
+bool set_capabilities(Child& child) noexcept
+{
+    const auto wanted = child.run_as.capabilities;
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+    if (::syscall(SYS_capget, &header, sets.data()) < 0)
+        return false;
+    for (std::size_t i = 0; i < sets.size(); ++i) {
+        sets[i].inheritable = static_cast<std::uint32_t>(wanted >> 32 * i);
+        if (child.run_as.is_other_user)
+            sets[i].effective = sets[i].permitted = sets[i].inheritable;
+    }
+    if (::syscall(SYS_capset, &header, sets.data()) < 0 ||
+        ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+        return false;
+    for (unsigned long number = 0; wanted >> number != 0; ++number)
+        if ((wanted >> number & 1) != 0 &&
+            ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0) < 0)
+            return false;
+    return true;
 }
 
 bool change_folder(Child& child) noexcept
@@ -170,7 +204,7 @@ bool change_folder(Child& child) noexcept
 
 bool set_no_new_privs(Child& child) noexcept
 {
-    return !child.run_as.config.no_new_privs || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+    return !child.run_as.no_new_privs || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
 bool set_end_signal(Child& child) noexcept
@@ -196,7 +230,7 @@ constexpr const char* only_lower = "only root can make it lower";
 /// user changes, and groups come first of that: without root they cannot be changed any more.  The
 /// folder is entered as the new user, so only if that may.  A change of user forgets the end signal
 /// (prctl(2)).
-constexpr std::array<Step, 16> steps{{
+constexpr std::array<Step, 18> steps{{
     {lead_session, "setsid", ""},
     {enter_cgroup, "entering its cgroup", ""},
     {reset_signals, "resetting signals", ""},
@@ -210,7 +244,9 @@ constexpr std::array<Step, 16> steps{{
     {set_umask, "setting umask", ""},
     {set_groups, "setting the supplementary groups", needs_root},
     {change_group, "changing to {group}", needs_root},
+    {leave_keyring, "joining a new session keyring", ""},
     {change_user, "changing to user {user}", needs_root},
+    {set_capabilities, "setting ambient_capabilities", "usher must have them itself"},
     {change_folder, "changing to its working directory", ""},
     {set_no_new_privs, "setting no_new_privs", ""},
     {set_end_signal, "setting the signal for its master's end", ""},

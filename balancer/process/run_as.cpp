@@ -36,7 +36,11 @@ RunAs make_run_as(const RunAsConfig& config, unsigned slot)
         .limits = {},
         .oom_score_adj = config.oom_score_adj ? std::to_string(*config.oom_score_adj) : "",
         .cpu_mask = cpu_mask(config.cpu_affinity, slot),
+        .is_other_user = config.ids.is_other_user(),
+        .no_new_privs = config.no_new_privs.value_or(config.ids.is_other_user()),
     };
+    for (const int capability : config.ambient_capabilities)
+        run_as.capabilities |= std::uint64_t{1} << capability;
     for (const auto& [name, limit] : config.rlimits) {
         if (const auto resource = value_of(resource_names, name))
             run_as.limits.push_back(

@@ -3,6 +3,7 @@
 
 #include "balancer/config/run_as_config.hpp"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct RunAs {
     std::vector<Limit> limits;           ///< its `rlimits`
     std::string oom_score_adj;           ///< as the kernel reads it
     std::vector<unsigned long> cpu_mask; ///< as sched_setaffinity(2) takes it
+    std::uint64_t capabilities = 0;      ///< a bit for each that is ambient
+    bool is_other_user = false;
+    bool no_new_privs = false;
 };
 
 /// `config` for the worker in `slot`, from 1.

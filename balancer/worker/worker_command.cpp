@@ -25,7 +25,36 @@ namespace {
 constexpr std::array<std::string_view, 6> service_variables{
     "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"};
 
-std::map<std::string, std::string> own_environment(bool only_path)
+/// What lets whoever has it into the session or the agents of the user who has started the master,
+/// or names files that are that one's: nothing for another user's workers.  A name ends with * if
+/// all that begin like that are meant.
+constexpr std::array<std::string_view, 17> private_variables{"HOME",
+                                                             "USER",
+                                                             "LOGNAME",
+                                                             "SHELL",
+                                                             "MAIL",
+                                                             "XDG_*",
+                                                             "DBUS_*",
+                                                             "SSH_*",
+                                                             "SUDO_*",
+                                                             "GPG_*",
+                                                             "KRB5CCNAME",
+                                                             "XAUTHORITY",
+                                                             "CREDENTIALS_DIRECTORY",
+                                                             "INVOCATION_ID",
+                                                             "JOURNAL_STREAM",
+                                                             "MANAGERPID",
+                                                             "SYSTEMD_EXEC_PID"};
+
+bool is_private(std::string_view name)
+{
+    return std::ranges::any_of(private_variables, [name](std::string_view known) {
+        return known.ends_with('*') ? name.starts_with(known.substr(0, known.size() - 1))
+                                    : name == known;
+    });
+}
+
+std::map<std::string, std::string> own_environment(const RunAsConfig& run_as)
 {
     std::map<std::string, std::string> result;
     for (const char* const* variable = ::environ; *variable != nullptr; ++variable) {
@@ -39,7 +68,9 @@ std::map<std::string, std::string> own_environment(bool only_path)
         const bool of_node = name.starts_with("NODE_CHANNEL_") || name == "NODE_UNIQUE_ID";
         if (of_node || std::ranges::find(service_variables, name) != service_variables.end())
             continue;
-        if (!only_path || name == "PATH")
+        if (run_as.ids.is_other_user() && is_private(name))
+            continue;
+        if (!run_as.clear_env || name == "PATH")
             result.emplace(name, text.substr(equals + 1));
     }
     return result;
@@ -65,9 +96,10 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
                                           const WorkerLink& link, const std::string& notify_socket)
 {
     namespace env = wire::env;
-    auto environment = own_environment(config.run_as.clear_env);
-    for (const auto& [name, value] : config.env)
-        environment[name] = value;
+    auto environment = own_environment(config.run_as);
+    for (const auto* added : {&config.run_as.ids.variables, &config.env})
+        for (const auto& [name, value] : *added)
+            environment[name] = value;
     environment[env::worker_id] = std::to_string(identity.id);
     environment[env::slot] = std::to_string(identity.slot);
     environment[env::generation] = std::to_string(identity.generation);
@@ -78,6 +110,8 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
         add_notify(environment, equipment, config, notify_socket);
     for (const auto& name : equipment.pid_variables) // the process's own, whatever `env` says
         environment.erase(name);
+    auto run_as = make_run_as(config.run_as, identity.slot);
+    const bool no_new_privs = run_as.no_new_privs;
     ChildProcess::Command command{
         .program = config.command.front(),
         .arguments = {config.command.begin() + 1, config.command.end()},
@@ -86,11 +120,10 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
         .cwd = config.cwd,
         .descriptors = std::move(equipment.descriptors),
         .end_signal = equipment.outlives_master ? config.stop_signal : 0,
-        .run_as = make_run_as(config.run_as, identity.slot),
+        .run_as = std::move(run_as),
     };
     if (config.dialect == Dialect::preload)
-        command.check = [cwd = config.cwd,
-                         no_new_privs = config.run_as.no_new_privs](const std::string& file) {
+        command.check = [cwd = config.cwd, no_new_privs](const std::string& file) {
             if (const auto obstacle = preload_obstacle(file, cwd, no_new_privs); !obstacle.empty())
                 throw SpawnError{obstacle};
         };

@@ -8,14 +8,20 @@
 #include "tests/support/usher_process.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <string>
 
+#include <linux/keyctl.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace usher::run_as_test {
@@ -188,6 +194,94 @@ TEST_CASE("a reload that changes what workers run as replaces them")
     usher.wait_for("reload failed, nothing has changed: " + site.file +
                    ": /pools/0/user: there is no user \"no-such-user\"");
     CHECK(get(usher.port(), "/").ok());
+}
+
+TEST_CASE("another user's workers get nothing that belongs to the session of the master's")
+{
+    if (!can_change_users())
+        return;
+    const auto with_session = [] {
+        for (const auto* name : {"HOME", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR", "INVOCATION_ID"})
+            ::setenv(name, "/root", 1);
+        ::setenv("KEPT", "1", 1);
+    };
+    for (const bool clear : {false, true}) {
+        const OnePool site{{{"user", "nobody"}, {"clear_env", clear}, {"env", {{"SHELL", "/x"}}}}};
+        UsherProcess usher{site.run(), with_session};
+        usher.wait_until_ready(1);
+        const auto environment = environment_of(usher.worker_pid(1));
+        CHECK(environment.at("HOME") == sys::find_user("nobody")->home);
+        CHECK(environment.at("USER") == "nobody");
+        CHECK(environment.at("LOGNAME") == "nobody");
+        CHECK(environment.at("SHELL") == "/x"); // the pool says so
+        CHECK(environment.contains("KEPT") == !clear);
+        for (const auto* name : {"SSH_AUTH_SOCK", "XDG_RUNTIME_DIR", "INVOCATION_ID"})
+            CHECK_FALSE(environment.contains(name));
+        CHECK(status_of(usher.worker_pid(1), "NoNewPrivs") == "1");
+    }
+    const OnePool own{nlohmann::json::object()};
+    UsherProcess usher{own.run(), with_session};
+    usher.wait_until_ready(1);
+    CHECK(environment_of(usher.worker_pid(1)).at("HOME") == "/root");
+    CHECK(status_of(usher.worker_pid(1), "NoNewPrivs") == "0");
+}
+
+TEST_CASE("the keys of the master's session are not for another user's workers")
+{
+    constexpr auto python = "/usr/bin/python3";
+    if (!can_change_users() || !can_run_as_nobody({python}))
+        return;
+    const auto with_key = [] {
+        ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
+        ::syscall(SYS_add_key, "user", "usher-secret", "x", 1, KEY_SPEC_SESSION_KEYRING);
+    };
+    const auto search = fmt::format("import ctypes; found = ctypes.CDLL(None).syscall({}, {}, {}, "
+                                    "b'user', b'usher-secret', 0); "
+                                    "print('sees', 'a key' if found > 0 else 'no key')",
+                                    SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING);
+    const auto look = [&](nlohmann::json pool, const char* expected) {
+        pool["command"] = {python, "-c", search};
+        pool["cwd"] = "/";
+        const OnePool site{std::move(pool)};
+        UsherProcess usher{site.run(), with_key};
+        usher.wait_for(expected);
+    };
+    look(nlohmann::json::object(), "sees a key");
+    look({{"user", "nobody"}}, "sees no key");
+}
+
+TEST_CASE("of the master's capabilities workers have those that the pool names")
+{
+    if (!can_change_users())
+        return;
+    const auto with_capability = [] { // as a service manager gives it: AmbientCapabilities=
+        ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+        become_nobody();
+        const auto set = ::cap_from_text("cap_net_bind_service=eip");
+        ::cap_set_proc(set);
+        ::cap_free(set);
+        ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0);
+    };
+    const auto capabilities = [&](const nlohmann::json& pool, const std::function<void()>& as) {
+        const OnePool site{pool};
+        UsherProcess usher{site.run(), as};
+        usher.wait_until_ready(1);
+        const auto worker = usher.worker_pid(1);
+        CHECK(status_of(worker, "CapEff") == status_of(worker, "CapPrm"));
+        CHECK(status_of(worker, "CapEff") == status_of(worker, "CapAmb"));
+        return status_of(worker, "CapInh") + " " + status_of(worker, "CapAmb");
+    };
+    constexpr auto none = "0000000000000000 0000000000000000";
+    constexpr auto bind = "0000000000000400 0000000000000400";
+    const auto names = nlohmann::json::array({"CAP_NET_BIND_SERVICE"});
+    CHECK(capabilities({{"nice", 1}}, with_capability) == none);
+    CHECK(capabilities({{"ambient_capabilities", names}}, with_capability) == bind);
+    CHECK(capabilities({{"user", "nobody"}, {"ambient_capabilities", names}}, [] {}) == bind);
+
+    const OnePool site{{{"ambient_capabilities", names}}};
+    UsherProcess usher{site.run(), become_nobody};
+    usher.wait_for("setting ambient_capabilities failed: Operation not permitted (usher must have "
+                   "them itself)");
 }
 
 TEST_CASE("a master that is its workers' user already needs no root")

@@ -5,7 +5,7 @@
 #include "balancer/config/units/limits.hpp"
 #include "balancer/config/units/names.hpp"
 
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 
 #include <chrono>
 #include <cstddef>

@@ -48,7 +48,11 @@ auto look_up(const char* database, int (*call)(Key, Entry*, char*, std::size_t, 
 
 User to_user(const passwd& entry)
 {
-    return {.name = entry.pw_name, .id = entry.pw_uid, .group = entry.pw_gid};
+    return {.name = entry.pw_name,
+            .id = entry.pw_uid,
+            .group = entry.pw_gid,
+            .home = entry.pw_dir,
+            .shell = entry.pw_shell};
 }
 
 } // namespace

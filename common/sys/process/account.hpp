@@ -14,6 +14,8 @@ struct User {
     std::string name;
     uid_t id;
     gid_t group;
+    std::string home;
+    std::string shell;
 };
 
 /// The user of that name or number; nothing if there is none.  May ask a server on the network.

@@ -6,7 +6,10 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
 #include <string>
+
+#include <unistd.h>
 
 namespace usher::accounts_test {
 
@@ -22,6 +25,15 @@ AccountIds ids_of(RunAsConfig run_as)
     auto config = config_with(std::move(run_as));
     resolve_accounts(config, "f", false);
     return config.pools.front().run_as.ids;
+}
+
+/// Nothing for ourselves, who have a login already.
+std::map<std::string, std::string> login_of(const std::string& name)
+{
+    const auto user = sys::find_user(name);
+    if (user->id == ::geteuid())
+        return {};
+    return {{"HOME", user->home}, {"LOGNAME", name}, {"SHELL", user->shell}, {"USER", name}};
 }
 
 std::string error_of(RunAsConfig run_as)
@@ -48,17 +60,29 @@ TEST_CASE("a user brings its group and its supplementary groups, by name or numb
 {
     const auto root = sys::find_user("root");
     REQUIRE(root);
-    const AccountIds expected{
-        .user = 0, .group = root->group, .groups = sys::groups_of("root", root->group)};
+    const AccountIds expected{.user = 0,
+                              .group = root->group,
+                              .groups = sys::groups_of("root", root->group),
+                              .variables = login_of("root")};
     CHECK(ids_of({.user = "root"}) == expected);
     CHECK(ids_of({.user = "0"}) == expected);
     CHECK(sys::find_user(0)->name == "root");
 }
 
+TEST_CASE("another user's login brings the variables of one")
+{
+    const auto name = ::geteuid() == 0 ? "nobody" : "root";
+    const auto variables = ids_of({.user = name}).variables;
+    CHECK(variables.at("USER") == name);
+    CHECK(variables.at("LOGNAME") == name);
+    CHECK(variables.at("HOME") == sys::find_user(name)->home);
+    CHECK(variables.at("SHELL") == sys::find_user(name)->shell);
+}
+
 TEST_CASE("what is said of the groups goes before the user's own")
 {
     CHECK(ids_of({.user = "root", .group = "12", .groups = {{"13", "14"}}}) ==
-          AccountIds{.user = 0, .group = 12, .groups = {{13, 14}}});
+          AccountIds{.user = 0, .group = 12, .groups = {{13, 14}}, .variables = login_of("root")});
     CHECK(ids_of({.user = "root", .groups = std::vector<std::string>{}}).groups->empty());
     CHECK(ids_of({.group = "root"}) == AccountIds{.group = 0});
 }

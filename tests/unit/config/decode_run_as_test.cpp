@@ -23,7 +23,8 @@ TEST_CASE("everything that is said is taken over")
     CHECK(run_as_of(R"("user": "www-data", "group": 33, "groups": ["ssl-cert", 7],
         "umask": "0027", "rlimits": {"nofile": 65536, "core": "unlimited",
         "as": {"soft": 1, "hard": 9223372036854775807}}, "nice": -20, "oom_score_adj": 1000,
-        "cpu_affinity": [0, 3], "no_new_privs": true, "clear_env": true)") ==
+        "cpu_affinity": [0, 3], "no_new_privs": true, "clear_env": true,
+        "ambient_capabilities": ["CAP_NET_BIND_SERVICE", "cap_net_raw"])") ==
           RunAsConfig{.user = "www-data",
                       .group = "33",
                       .groups = {{"ssl-cert", "7"}},
@@ -35,6 +36,7 @@ TEST_CASE("everything that is said is taken over")
                       .oom_score_adj = 1000,
                       .cpu_affinity = {.cpus = {0, 3}},
                       .no_new_privs = true,
+                      .ambient_capabilities = {10, 13},
                       .clear_env = true});
     CHECK(run_as_of(R"("cpu_affinity": "auto")").cpu_affinity == AffinityConfig{.by_slot = true});
     CHECK(run_as_of(R"("groups": [])").groups == std::vector<std::string>{});
@@ -121,6 +123,10 @@ TEST_CASE("CPUs are chosen by slot or listed")
           "f: /pools/0/cpu_affinity: is empty, but must hold a CPU number; or leave it out");
     CHECK(pool_error(R"("cpu_affinity": [0, 8192])") ==
           "f: /pools/0/cpu_affinity/1: is 8192, but must be from 0 to 8191");
+    CHECK(
+        pool_error(R"("ambient_capabilities": ["CAP_FLY"])") ==
+        "f: /pools/0/ambient_capabilities/0: is \"CAP_FLY\", but must be the name of a capability, "
+        "e.g. \"CAP_NET_BIND_SERVICE\"");
     CHECK(pool_error(R"("no_new_privs": 1)") ==
           "f: /pools/0/no_new_privs: is 1, but must be true or false");
 }

@@ -28,7 +28,7 @@ bool same_path(const std::filesystem::path& asked, const std::string& place)
 
 NodeAllowList::NodeAllowList(const PoolConfig& config, const HostAddresses& names)
 {
-    if (const auto& user = config.run_as.ids.user; user && *user != ::geteuid())
+    if (config.run_as.ids.is_other_user())
         other_user_ = config.run_as.user;
     for (const auto& entry : config.listen) {
         const auto where = parse_listen_address(entry.address);
