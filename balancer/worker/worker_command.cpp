@@ -2,14 +2,16 @@
 #include "balancer/worker/worker_command.hpp"
 
 #include "balancer/dialect/preload/preloadable.hpp"
-#include "balancer/process/spawn_error.hpp"
 #include "balancer/worker/hang_detector.hpp"
+#include "common/sys/process/cpu_set.hpp"
 #include "common/wire/environment.hpp"
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <map>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -59,6 +61,18 @@ void add_notify(std::map<std::string, std::string>& environment, WorkerLink::Equ
     equipment.pid_variables.emplace_back("WATCHDOG_PID");
 }
 
+/// Where the worker in `slot`, from 1, may run.
+std::vector<unsigned long> cpu_mask(const AffinityConfig& affinity, unsigned slot)
+{
+    if (!affinity.by_slot)
+        return sys::make_cpu_mask(affinity.cpus);
+    const auto usable = sys::own_cpus();
+    if (usable.empty())
+        return {};
+    const unsigned own = usable[(slot - 1) % usable.size()];
+    return sys::make_cpu_mask(std::span{&own, 1});
+}
+
 } // namespace
 
 ChildProcess::Command make_worker_command(const PoolConfig& config, const WorkerIdentity& identity,
@@ -86,13 +100,14 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
         .cwd = config.cwd,
         .descriptors = std::move(equipment.descriptors),
         .end_signal = equipment.outlives_master ? config.stop_signal : 0,
-        .run_as = make_run_as(config.run_as, identity.slot),
+        .run_as = config.run_as,
+        .cpu_mask = cpu_mask(config.run_as.cpu_affinity, identity.slot),
     };
     if (config.dialect == Dialect::preload)
         command.check = [cwd = config.cwd,
                          no_new_privs = config.run_as.no_new_privs](const std::string& file) {
             if (const auto obstacle = preload_obstacle(file, cwd, no_new_privs); !obstacle.empty())
-                throw SpawnError{obstacle};
+                throw std::runtime_error{obstacle};
         };
     for (const auto& [name, value] : environment)
         command.environment.push_back(name + "=" + value);
