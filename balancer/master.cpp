@@ -153,7 +153,7 @@ void Master::on_signal(int number)
         events_.publish(EventKind::note, log::Level::info,
                         name + ": draining all workers, still listening (SIGHUP brings workers "
                                "back)");
-        return have_all("drained", [](Pool& pool) { return pool.drain_all(); });
+        return have_all("drained", [](Pool& pool) { return pool.drain(0); });
     default:
         events_.publish(EventKind::note, log::Level::info, name);
         stop(stopping_);

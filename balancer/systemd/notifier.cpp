@@ -69,10 +69,7 @@ void Notifier::on_event(const Event& event)
     case EventKind::stopping:
         return tell(state_.on_stopping(facts()));
     case EventKind::stopped: // the loop will not turn again
-        return tell(state_.on_end(event.message));
-    case EventKind::ready:
-        were_ready_.emplace(event.pool, event.slot);
-        return look_again();
+        return tell(state_.on_stopping({}, event.message));
     default:
         return look_again();
     }
@@ -119,15 +116,8 @@ void Notifier::tell(const std::string& state)
 ServiceState::Facts Notifier::facts() const
 {
     ServiceState::Facts result;
-    for (const auto& pool : pools_.all()) {
-        auto facts = facts_of(*pool);
-        for (const auto& slot : pool->slots()) {
-            const bool was_ready = were_ready_.contains({facts.name, slot->identity().slot});
-            facts.was_ready |= was_ready;
-            facts.awaited += !was_ready && !slot->is_over() ? 1 : 0;
-        }
-        result.push_back(std::move(facts));
-    }
+    for (const auto& pool : pools_.all())
+        result.push_back(facts_of(*pool));
     return result;
 }
 

@@ -100,16 +100,10 @@ std::string ServiceState::on_reload_ended(const Facts& pools, std::string troubl
     return tell("READY=1\n", status(pools));
 }
 
-std::string ServiceState::on_stopping(const Facts& pools)
+std::string ServiceState::on_stopping(const Facts& pools, std::string reason)
 {
     const bool is_news = std::exchange(phase_, Phase::stopping) != Phase::stopping;
-    return tell(is_news ? "STOPPING=1\n" : "", status(pools));
-}
-
-std::string ServiceState::on_end(std::string reason)
-{
-    const bool is_news = std::exchange(phase_, Phase::stopping) != Phase::stopping;
-    return tell(is_news ? "STOPPING=1\n" : "", std::move(reason));
+    return tell(is_news ? "STOPPING=1\n" : "", reason.empty() ? status(pools) : std::move(reason));
 }
 
 } // namespace usher::systemd

@@ -25,10 +25,8 @@ public:
     /// `trouble` is why it failed, for people; empty if it did not.
     [[nodiscard]] std::string on_reload_ended(const Facts& pools, std::string trouble);
 
-    [[nodiscard]] std::string on_stopping(const Facts& pools);
-
-    /// The process is about to exit; `reason` is for people.
-    [[nodiscard]] std::string on_end(std::string reason);
+    /// With a `reason`, for people, the process is about to exit.
+    [[nodiscard]] std::string on_stopping(const Facts& pools, std::string reason = {});
 
 private:
     enum class Phase { starting, running, reloading, stopping };

@@ -120,7 +120,7 @@ TEST_CASE("when all have given up there is nothing to be ready with")
     facts.awaited = 0;
     CHECK(state.on_change({facts}) ==
           "STATUS=starting: 0 of 1 workers ready, 1 failed, generation 1");
-    CHECK(state.on_end("nothing is left") == "STOPPING=1\nSTATUS=nothing is left");
+    CHECK(state.on_stopping({}, "nothing is left") == "STOPPING=1\nSTATUS=nothing is left");
 }
 
 TEST_CASE("a reload is announced with the time, and READY ends it, failed or not")
@@ -163,7 +163,7 @@ TEST_CASE("STOPPING is said once, and nothing but a status after it")
     facts.alive = 1;
     CHECK(state.on_reload_started({facts}, 1us) == "STATUS=stopping: 1 worker left");
     CHECK(state.on_reload_ended({facts}, "usher is stopping").empty());
-    CHECK(state.on_end("stopped") == "STATUS=stopped");
+    CHECK(state.on_stopping({}, "stopped") == "STATUS=stopped");
 }
 
 TEST_CASE("a long status is cut, not within a character")
