@@ -242,7 +242,7 @@ Outcome Master::send(const std::string& pool, unsigned slot, std::string message
     Broadcast broadcast;
     bool takes_messages = false;
     for (const auto& each : pools) {
-        if (!each->takes_messages())
+        if (!each->intake().takes_messages())
             continue;
         takes_messages = true;
         each->send_message(slot, shared, broadcast);

@@ -334,19 +334,13 @@ void Exchange::commit()
             keep(seat(place).current);
         dismiss(seat(place).before);
     }
-    resize(is_back() ? places_before_ : places_after_);
-    end();
-}
-
-/// Takes places away from the end, until there are no more than `places`.
-void Exchange::resize(unsigned places)
-{
-    while (this->places() > places) {
-        const auto number = this->places();
-        dismiss(seat(number).current);
-        act(Action::Kind::vacate, number, seat(number).current);
+    while (places() > (is_back() ? places_before_ : places_after_)) {
+        const auto last = places();
+        dismiss(current(last));
+        act(Action::Kind::vacate, last, current(last));
         seats_.pop_back();
     }
+    end();
 }
 
 void Exchange::end()

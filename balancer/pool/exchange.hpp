@@ -167,7 +167,6 @@ private:
     void take_back(unsigned place);
     void leave_new(unsigned place);
     void commit();
-    void resize(unsigned places);
     void end();
 
     std::vector<Seat> seats_;

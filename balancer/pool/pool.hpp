@@ -86,9 +86,6 @@ public:
     void send_message(unsigned slot, const std::shared_ptr<const ProgramMessage>& message,
                       Broadcast& broadcast);
 
-    /// True if the programs of its workers can be sent messages.
-    [[nodiscard]] bool takes_messages() const noexcept { return shared_.intake->takes_messages(); }
-
     /// Why no worker is left although nobody stopped it: none was ever ready.  Empty otherwise.
     [[nodiscard]] std::string failure() const;
 

@@ -142,11 +142,6 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
     }
 }
 
-std::deque<std::string> WorkerProcess::last_output() const
-{
-    return output_ ? output_->last_errors() : std::deque<std::string>{};
-}
-
 std::string WorkerProcess::name() const
 {
     return fmt::format("{} (pid {})", identity_.label, pid());
@@ -159,13 +154,13 @@ void WorkerProcess::tell(void (WorkerLifecycle::*what)(Clock::time_point))
 }
 
 /// It is at fault: what it had not taken goes to others, then it is ended.
-void WorkerProcess::blame(EventKind kind, const std::string& text,
-                          void (WorkerLifecycle::*end)(Clock::time_point))
+void WorkerProcess::blame(EventKind kind, const std::string& text, WorkerLifecycle::Action action)
 {
     if (lifecycle_.state() >= WorkerLifecycle::State::terminating)
         return;
     events_.publish(kind, log::Level::error, text);
-    tell(end);
+    lifecycle_.retire(Clock::now(), action);
+    wake_.cancel();
 }
 
 Delivery WorkerProcess::send_message(const std::shared_ptr<const ProgramMessage>& message)
@@ -190,7 +185,7 @@ void WorkerProcess::look(Clock::time_point now, bool suspended)
                                              .taken = known.taken,
                                              .heartbeat = std::max(known.heartbeat, watchdog_at_)});
     if (!reason.empty())
-        blame(EventKind::stalled, "hangs, because " + reason, &WorkerLifecycle::abort);
+        blame(EventKind::stalled, "hangs, because " + reason, WorkerLifecycle::Action::abort);
     sample_memory(now);
 }
 
@@ -394,7 +389,7 @@ void WorkerProcess::on_idle()
 
 void WorkerProcess::on_fault(std::string reason)
 {
-    blame(EventKind::retired, "retired, because it " + reason, &WorkerLifecycle::retire);
+    blame(EventKind::retired, "retired, because it " + reason, WorkerLifecycle::Action::terminate);
 }
 
 void WorkerProcess::on_note(std::string text)

@@ -91,7 +91,10 @@ public:
     [[nodiscard]] std::optional<Figures> figures() const noexcept { return link_->figures(); }
 
     /// The last lines it wrote to its standard error, if the master reads it.
-    [[nodiscard]] std::deque<std::string> last_output() const;
+    [[nodiscard]] std::deque<std::string> last_output() const
+    {
+        return output_ ? output_->last_errors() : std::deque<std::string>{};
+    }
 
     /// Why it was not ready in time, as far as anybody can tell: one clause, empty if not.
     [[nodiscard]] std::string start_failure() const;
@@ -111,8 +114,7 @@ private:
     void on_probe(std::string failure);
     void end_probe() { probe_end_.emit(boost::asio::cancellation_type::terminal); }
     void tell(void (WorkerLifecycle::*what)(Clock::time_point));
-    void blame(EventKind kind, const std::string& text,
-               void (WorkerLifecycle::*end)(Clock::time_point));
+    void blame(EventKind kind, const std::string& text, WorkerLifecycle::Action action);
     void apply_limits();
     void sample_memory(Clock::time_point now);
     void drain();

@@ -25,7 +25,6 @@ WorkerSlot::WorkerSlot(Shared& shared, std::shared_ptr<const PoolConfig> config,
       events_{shared.events,
               {.pool = identity_.pool, .slot = identity_.slot, .generation = identity_.generation},
               identity_.label},
-      policy_{config_->restart},
       delay_{shared.executor}
 {
 }
@@ -101,7 +100,7 @@ void WorkerSlot::publish_last_output()
 
 asio::awaitable<void> WorkerSlot::back_off(RestartPolicy::Duration uptime)
 {
-    const auto delay = policy_.after_exit(uptime, roll_dice());
+    const auto delay = policy_.after_exit(config_->restart, uptime, roll_dice());
     if (!delay || on_trial_ ||
         (!shared_.was_ever_ready && policy_.failures() >= config_->start_attempts)) {
         failed_ = true;
@@ -139,7 +138,6 @@ void WorkerSlot::unroute() noexcept
 void WorkerSlot::set_config(std::shared_ptr<const PoolConfig> config)
 {
     config_ = std::move(config);
-    policy_.set_limits(config_->restart);
     if (worker_)
         worker_->follow(*config_);
 }
