@@ -21,13 +21,6 @@ bool is_wanted() noexcept
     return is_built_in() && socket != nullptr && *socket != '\0';
 }
 
-/// CLOCK_MONOTONIC, which is libstdc++'s steady clock.
-std::chrono::microseconds monotonic_now()
-{
-    return std::chrono::duration_cast<std::chrono::microseconds>(
-        std::chrono::steady_clock::now().time_since_epoch());
-}
-
 } // namespace
 
 Notifier::Notifier(const asio::any_io_executor& executor, const PoolSet& pools, EventBus& events)
@@ -60,7 +53,7 @@ void Notifier::on_event(const Event& event)
     switch (event.kind) {
     // At once: a reload that is refused begins and ends within one turn of the loop.
     case EventKind::reload_started:
-        return tell(state_.on_reload_started(facts(), monotonic_now()));
+        return tell(state_.on_reload_started(facts(), std::chrono::steady_clock::now()));
     case EventKind::reload_done:
         return tell(state_.on_reload_ended(facts(), ""));
     case EventKind::reload_failed:

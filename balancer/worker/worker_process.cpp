@@ -177,13 +177,12 @@ void WorkerProcess::look(Clock::time_point now, bool suspended)
         on_fault(std::string{fault});
     if (lifecycle_.state() != WorkerLifecycle::State::ready)
         return;
-    const auto known = figures().value_or(Figures{});
+    auto known = figures().value_or(Figures{});
+    known.heartbeat = std::max(known.heartbeat, watchdog_at_);
     const auto reason = hang_detector_.look({.now = now,
                                              .stall_timeout = config_->stall_timeout,
                                              .promised = first_stall_timeout_,
-                                             .queued = known.queued,
-                                             .taken = known.taken,
-                                             .heartbeat = std::max(known.heartbeat, watchdog_at_)});
+                                             .figures = known});
     if (!reason.empty())
         blame(EventKind::stalled, "hangs, because " + reason, WorkerLifecycle::Action::abort);
     sample_memory(now);
