@@ -153,7 +153,7 @@ void Master::on_signal(int number)
         events_.publish(EventKind::note, log::Level::info,
                         name + ": draining all workers, still listening (SIGHUP brings workers "
                                "back)");
-        return have_all("drained", [](Pool& pool) { return pool.drain_all(); });
+        return have_all("drained", [](Pool& pool) { return pool.drain(0); });
     default:
         events_.publish(EventKind::note, log::Level::info, name);
         stop(stopping_);
@@ -242,7 +242,7 @@ Outcome Master::send(const std::string& pool, unsigned slot, std::string message
     Broadcast broadcast;
     bool takes_messages = false;
     for (const auto& each : pools) {
-        if (!each->takes_messages())
+        if (!each->intake().takes_messages())
             continue;
         takes_messages = true;
         each->send_message(slot, shared, broadcast);

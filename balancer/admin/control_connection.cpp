@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <system_error>
 
@@ -19,15 +20,6 @@ namespace usher {
 namespace {
 
 constexpr std::size_t longest_line = std::size_t{64} << 20;
-
-/// Throws errno; what a limited call says when its time is over is a time-out.
-[[noreturn]] void throw_error(const char* call)
-{
-    const auto error = sys::last_error();
-    if (error == std::errc::resource_unavailable_try_again)
-        throw std::system_error{std::make_error_code(std::errc::timed_out), call};
-    throw std::system_error{error, call};
-}
 
 /// The process that listens, by its pidfd; empty if it is in a world of its own (a container's) or
 /// has ended already.
@@ -54,10 +46,19 @@ ControlConnection::ControlConnection(const std::string& path,
     if (!socket_)
         sys::throw_last_error("socket");
     // A master that stands still accepts nobody, and when its backlog is full connect() waits.
-    limit_call(SO_SNDTIMEO);
+    if (const auto left = time_left()) {
+        const timeval value{.tv_sec = left->count() / 1000, .tv_usec = left->count() % 1000 * 1000};
+        if (::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &value, sizeof value) < 0)
+            sys::throw_last_error("setsockopt");
+    }
     if (sys::retry_on_eintr(
-            [&] { return ::connect(socket_.get(), address.data(), address.size()); }) < 0)
-        throw_error("connect");
+            [&] { return ::connect(socket_.get(), address.data(), address.size()); }) < 0) {
+        const auto error = sys::last_error();
+        throw std::system_error{error == std::errc::resource_unavailable_try_again
+                                    ? std::make_error_code(std::errc::timed_out)
+                                    : error,
+                                "connect"};
+    }
     ucred peer{};
     socklen_t size = sizeof peer;
     if (::getsockopt(socket_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
@@ -76,26 +77,30 @@ std::optional<std::chrono::milliseconds> ControlConnection::time_left() const
     return left;
 }
 
-/// Lets the next call, SO_SNDTIMEO or SO_RCVTIMEO, wait until the deadline at most.
-void ControlConnection::limit_call(int option) const
+/// Waits until one of `events` has come to `fd`, or it has ended.
+void ControlConnection::await(int fd, short events) const
 {
-    const auto left = time_left();
-    if (!left)
-        return;
-    const timeval value{.tv_sec = left->count() / 1000, .tv_usec = left->count() % 1000 * 1000};
-    if (::setsockopt(socket_.get(), SOL_SOCKET, option, &value, sizeof value) < 0)
-        sys::throw_last_error("setsockopt");
+    pollfd entry{.fd = fd, .events = events, .revents = 0};
+    for (int ready = 0; ready == 0;) {
+        const auto left = time_left();
+        const int limit =
+            left ? static_cast<int>(std::min<std::int64_t>(left->count(), 60'000)) : -1;
+        ready = sys::retry_on_eintr([&] { return ::poll(&entry, 1, limit); });
+        if (ready < 0)
+            sys::throw_last_error("poll");
+    }
 }
 
 void ControlConnection::send(std::string_view text)
 {
     while (!text.empty()) {
-        limit_call(SO_SNDTIMEO);
-        const auto sent = sys::retry_on_eintr(
-            [&] { return ::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL); });
-        if (sent < 0)
-            throw_error("send");
-        text.remove_prefix(static_cast<std::size_t>(sent));
+        await(socket_.get(), POLLOUT);
+        const auto sent = sys::retry_on_eintr([&] {
+            return ::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        });
+        if (sent < 0 && errno != EAGAIN)
+            sys::throw_last_error("send");
+        text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
     }
 }
 
@@ -109,7 +114,7 @@ std::optional<std::string> ControlConnection::next_line()
         }
         if (buffer_.size() > longest_line)
             throw std::system_error{std::make_error_code(std::errc::message_size)};
-        limit_call(SO_RCVTIMEO);
+        await(socket_.get(), POLLIN);
         std::array<char, 4096> chunk;
         const auto size = sys::retry_on_eintr(
             [&] { return ::recv(socket_.get(), chunk.data(), chunk.size(), 0); });
@@ -117,26 +122,15 @@ std::optional<std::string> ControlConnection::next_line()
             (size < 0 && errno == ECONNRESET)) // it ended with something of ours unread
             return std::nullopt;
         if (size < 0)
-            throw_error("recv");
+            sys::throw_last_error("recv");
         buffer_.append(chunk.data(), static_cast<std::size_t>(size));
     }
 }
 
 void ControlConnection::wait_for_master_end()
 {
-    if (!master_)
-        return;
-    pollfd entry{.fd = master_.get(), .events = POLLIN, .revents = 0};
-    for (;;) {
-        const auto left = time_left();
-        const int limit =
-            left ? static_cast<int>(std::min<std::int64_t>(left->count(), 60'000)) : -1;
-        const int ready = sys::retry_on_eintr([&] { return ::poll(&entry, 1, limit); });
-        if (ready < 0)
-            sys::throw_last_error("poll");
-        if (ready > 0)
-            return;
-    }
+    if (master_)
+        await(master_.get(), POLLIN);
 }
 
 } // namespace usher

@@ -35,7 +35,7 @@ private:
     using Clock = std::chrono::steady_clock;
 
     [[nodiscard]] std::optional<std::chrono::milliseconds> time_left() const;
-    void limit_call(int option) const;
+    void await(int fd, short events) const;
 
     std::optional<Clock::time_point> deadline_;
     sys::UniqueFd socket_;

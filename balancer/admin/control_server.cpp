@@ -2,7 +2,6 @@
 #include "balancer/admin/control_server.hpp"
 
 #include "balancer/admin/control_path.hpp"
-#include "balancer/admin/control_session.hpp"
 #include "balancer/events/event_source.hpp"
 #include "balancer/listen/unix_listener.hpp"
 #include "common/async/adopt_fd.hpp"
@@ -68,8 +67,6 @@ ControlServer::ControlServer(const asio::any_io_executor& executor, const std::s
       pause_{executor}
 {
 }
-
-ControlServer::~ControlServer() = default;
 
 void ControlServer::open()
 {

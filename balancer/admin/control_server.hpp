@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/admin/control_session.hpp"
 #include "balancer/admin/operations.hpp"
 #include "balancer/listen/socket_file.hpp"
 #include "balancer/listen/socket_lock.hpp"
@@ -20,8 +21,6 @@
 
 namespace usher {
 
-class ControlSession;
-
 /// The control socket: a Unix stream socket of mode 0600 that answers requests of its own user and
 /// of root, one JSON object a line each way; see docs/operations.md.
 class ControlServer {
@@ -29,7 +28,6 @@ public:
     /// An empty `path` means the default one.
     ControlServer(const boost::asio::any_io_executor& executor, const std::string& path,
                   Operations& operations);
-    ~ControlServer();
 
     /// Takes the lock and binds.  A path somebody asked for that belongs to another master: throws
     /// AddressInUse; a default path: goes on without, and says so.

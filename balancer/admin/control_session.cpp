@@ -3,17 +3,22 @@
 
 #include "balancer/config/units/limits.hpp"
 #include "common/async/adopt_fd.hpp"
+#include "common/async/sleep_for.hpp"
 #include "common/async/spawn.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/read_until.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fmt/core.h>
 
+#include <chrono>
 #include <stdexcept>
 #include <utility>
+#include <variant>
 
 namespace asio = boost::asio;
 
@@ -34,7 +39,6 @@ ControlSession::ControlSession(const asio::any_io_executor& executor, sys::Uniqu
                                Operations& operations)
     : socket_{adopt_fd<asio::local::stream_protocol::socket>(executor, std::move(socket),
                                                              asio::local::stream_protocol{})},
-      limit_{executor},
       operations_{operations},
       changed_{executor}
 {
@@ -59,18 +63,7 @@ void ControlSession::hang_up() noexcept
     closed_ = true;
     boost::system::error_code ignored;
     socket_.close(ignored);
-    limit_.cancel();
     changed_.notify_all();
-}
-
-/// Hangs up when the client takes longer than it may.
-void ControlSession::limit()
-{
-    limit_.expires_after(patience);
-    limit_.async_wait([self = shared_from_this()](const boost::system::error_code& cancelled) {
-        if (!cancelled)
-            self->hang_up();
-    });
 }
 
 void ControlSession::queue(const std::string& line)
@@ -113,11 +106,15 @@ void ControlSession::send_queued()
 
 asio::awaitable<void> ControlSession::run()
 {
-    limit();
+    using namespace asio::experimental::awaitable_operators;
     std::string line;
-    const auto [error, size] = co_await asio::async_read_until(
-        socket_, asio::dynamic_buffer(line, longest_request), '\n', as_result);
-    limit_.cancel();
+    const auto request =
+        co_await (asio::async_read_until(socket_, asio::dynamic_buffer(line, longest_request), '\n',
+                                         asio::as_tuple(asio::use_awaitable)) ||
+                  sleep_for(patience));
+    if (request.index() == 1)
+        co_return hang_up();
+    const auto [error, size] = std::get<0>(request);
     if (error && error != asio::error::not_found)
         co_return hang_up();
 
@@ -134,9 +131,9 @@ asio::awaitable<void> ControlSession::run()
     queue_ += encode(reply);
     if (!waiting_ && !closed_)
         send_queued();
-    limit();
-    while (!closed_ && !queue_.empty())
-        co_await changed_.wait();
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (!closed_ && !queue_.empty() && std::chrono::steady_clock::now() < deadline)
+        co_await changed_.wait(deadline);
     hang_up();
 }
 

@@ -9,7 +9,6 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -41,11 +40,9 @@ private:
 
     void queue(const std::string& line);
     void send_queued();
-    void limit();
     void hang_up() noexcept;
 
     boost::asio::local::stream_protocol::socket socket_;
-    boost::asio::steady_timer limit_;
     Operations& operations_;
     Condition changed_;         ///< all was sent, or it is closed
     std::string queue_;         ///< lines, the first perhaps sent in part

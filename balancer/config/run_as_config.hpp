@@ -64,7 +64,7 @@ struct RunAsConfig {
     std::optional<int> oom_score_adj;
     AffinityConfig cpu_affinity;
     std::optional<bool> no_new_privs; ///< unset: for another user's workers
-    std::vector<int> ambient_capabilities;
+    std::vector<unsigned> ambient_capabilities;
     CgroupMode cgroup = CgroupMode::automatic;
     bool clear_env = false; ///< of the master's environment, only PATH
 

@@ -78,16 +78,17 @@ Codec<AffinityConfig> affinity()
     return word_or<AffinityConfig>({{{.by_slot = true}, "auto"}}, {read, write}, must);
 }
 
-Codec<int> capability()
+Codec<unsigned> capability()
 {
     const auto read = [](const JsonValue& value) {
         cap_value_t number = 0;
         if (::cap_from_name(value.text().c_str(), &number) < 0)
             value.refuse("the name of a capability, e.g. \"CAP_NET_BIND_SERVICE\"");
-        return number;
+        return static_cast<unsigned>(number);
     };
-    return {read, [](int number) {
-                const std::unique_ptr<char, int (*)(void*)> name{::cap_to_name(number), ::cap_free};
+    return {read, [](unsigned number) {
+                const std::unique_ptr<char, int (*)(void*)> name{
+                    ::cap_to_name(static_cast<cap_value_t>(number)), ::cap_free};
                 std::string upper{name.get()};
                 std::ranges::transform(upper, upper.begin(), ::toupper);
                 return Json(upper);

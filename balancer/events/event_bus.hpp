@@ -10,7 +10,6 @@
 #include <functional>
 #include <list>
 #include <utility>
-#include <vector>
 
 namespace usher {
 
@@ -52,7 +51,7 @@ public:
     }
 
     /// The last ones, the oldest first.
-    [[nodiscard]] std::vector<Event> recent() const { return recent_.events(); }
+    [[nodiscard]] const std::list<Event>& recent() const noexcept { return recent_.events(); }
 
 private:
     std::list<Handler> handlers_;

@@ -5,10 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <deque>
-#include <iterator>
-#include <vector>
+#include <list>
 
 namespace usher {
 
@@ -20,38 +17,27 @@ public:
     static constexpr std::size_t most_events = 1'000;
     static constexpr std::size_t most_bytes = 256UL * 1024; ///< of messages
 
-    void add(const Event& event) { (is_said(event) ? said_ : happened_).add(++last_, event); }
-
-    /// All of them, the oldest first.
-    [[nodiscard]] std::vector<Event> events() const
+    void add(const Event& event)
     {
-        std::vector<Entry> entries;
-        std::ranges::merge(said_.entries, happened_.entries, std::back_inserter(entries), {},
-                           &Entry::number, &Entry::number);
-        std::vector<Event> result;
-        std::ranges::transform(entries, std::back_inserter(result), &Entry::event);
-        return result;
+        auto& [count, bytes] = is_said(event) ? said_ : happened_;
+        events_.push_back(event);
+        ++count;
+        bytes += event.message.size();
+        while (count > most_events || (bytes > most_bytes && count > 1)) {
+            const auto oldest = std::ranges::find(events_, is_said(event), is_said);
+            --count;
+            bytes -= oldest->message.size();
+            events_.erase(oldest);
+        }
     }
 
+    /// All of them, the oldest first.
+    [[nodiscard]] const std::list<Event>& events() const noexcept { return events_; }
+
 private:
-    struct Entry {
-        std::uint64_t number;
-        Event event;
-    };
-
-    struct Ring {
-        std::deque<Entry> entries;
+    struct Sum {
+        std::size_t count = 0;
         std::size_t bytes = 0;
-
-        void add(std::uint64_t number, const Event& event)
-        {
-            entries.push_back({number, event});
-            bytes += event.message.size();
-            while (entries.size() > most_events || (bytes > most_bytes && entries.size() > 1)) {
-                bytes -= entries.front().event.message.size();
-                entries.pop_front();
-            }
-        }
     };
 
     [[nodiscard]] static bool is_said(const Event& event) noexcept
@@ -60,9 +46,9 @@ private:
                (event.kind == EventKind::note && event.worker != 0);
     }
 
-    Ring happened_;
-    Ring said_;
-    std::uint64_t last_ = 0;
+    std::list<Event> events_;
+    Sum happened_;
+    Sum said_;
 };
 
 } // namespace usher

@@ -11,10 +11,9 @@ namespace asio = boost::asio;
 
 namespace usher {
 
-LineSink::LineSink(const asio::any_io_executor& executor, OutputConfig::OnFull on_full,
-                   LineWriter& writer, std::string where, EventBus& events)
+LineSink::LineSink(const asio::any_io_executor& executor, LineWriter& writer, std::string where,
+                   EventBus& events)
     : executor_{executor},
-      on_full_{on_full},
       writer_{writer},
       room_{executor},
       where_{std::move(where)},
@@ -23,23 +22,11 @@ LineSink::LineSink(const asio::any_io_executor& executor, OutputConfig::OnFull o
 {
 }
 
-bool LineSink::has_room()
+void LineSink::write(std::string_view lines, OnFull on_full)
 {
-    return on_full_ == OutputConfig::OnFull::drop || writer_.room_or_tell(sink_limit);
-}
-
-void LineSink::write(std::string_view lines)
-{
-    const bool drop = on_full_ == OutputConfig::OnFull::drop;
-    if (!writer_.write(lines, drop ? sink_limit : sink_hard_limit))
+    if (!writer_.write(lines, on_full == OnFull::drop ? limit : LineWriter::most_waiting))
         on_loss(static_cast<std::uint64_t>(std::ranges::count(lines, '\n')),
                 "it takes them too slowly");
-}
-
-void LineSink::set_on_full(OutputConfig::OnFull on_full)
-{
-    on_full_ = on_full;
-    room_.notify_all();
 }
 
 void LineSink::on_room() noexcept

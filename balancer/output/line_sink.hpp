@@ -4,7 +4,8 @@
 #include "balancer/config/config.hpp"
 #include "balancer/events/event_source.hpp"
 #include "balancer/output/loss_report.hpp"
-#include "balancer/output/output_sink.hpp"
+#include "common/async/condition.hpp"
+#include "common/async/line_writer.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -23,23 +24,30 @@ namespace usher {
 ///
 /// Lives as a shared pointer, because a word from the writer's thread may be under way, or a report
 /// due later.
-class LineSink final : public OutputSink,
-                       public LineWriter::Observer,
-                       public std::enable_shared_from_this<LineSink> {
+class LineSink final : public LineWriter::Observer, public std::enable_shared_from_this<LineSink> {
 public:
-    /// `writer` must live until its last line; `where` is how the log calls it.
-    LineSink(const boost::asio::any_io_executor& executor, OutputConfig::OnFull on_full,
-             LineWriter& writer, std::string where, EventBus& events);
+    using OnFull = OutputConfig::OnFull;
 
-    [[nodiscard]] bool has_room() override;
-    [[nodiscard]] Condition& room() noexcept override { return room_; }
-    void write(std::string_view lines) override;
+    /// How many bytes may wait before there is no room.
+    static constexpr std::size_t limit = 1024UL * 1024;
+
+    /// `writer` must live until its last line; `where` is how the log calls it.
+    LineSink(const boost::asio::any_io_executor& executor, LineWriter& writer, std::string where,
+             EventBus& events);
+
+    /// False if nothing further should be read now; room() is notified when that has changed.
+    [[nodiscard]] bool has_room(OnFull on_full)
+    {
+        return on_full == OnFull::drop || writer_.room_or_tell(limit);
+    }
+    [[nodiscard]] Condition& room() noexcept { return room_; }
+
+    /// Takes whole lines.  What dead workers left behind is not asked whether it fits: then more
+    /// may wait, unless it is to `drop`.
+    void write(std::string_view lines, OnFull on_full);
 
     /// How many lines did not arrive.
     [[nodiscard]] std::uint64_t lost_lines() const noexcept { return losses_.total(); }
-
-    /// What becomes of lines that find no room from now on.
-    void set_on_full(OutputConfig::OnFull on_full);
 
     /// Publishes what was not said yet, and what is lost from now on at once; leaves no timer.
     void close();
@@ -51,7 +59,6 @@ private:
     void on_failure(std::size_t lines, std::error_code error) noexcept override;
 
     boost::asio::any_io_executor executor_;
-    OutputConfig::OnFull on_full_;
     LineWriter& writer_;
     Condition room_;
     std::string where_;

@@ -20,15 +20,15 @@ namespace {
 
 /// Opens the file at `place`, or makes it.  Where others may put names, theirs may stand for any
 /// file: only one is taken that is nowhere else, and of whom the folder is or of somebody trusted.
-std::error_code open_to_append(const sys::Place& place, sys::UniqueFd& out) noexcept
+std::error_code open_to_append(const sys::Place& place, sys::UniqueFd& out,
+                               struct stat& file) noexcept
 {
     constexpr int flags = O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY;
     auto fd = place.open(flags | O_WRONLY, 0640);
     // A FIFO that nobody reads yet.  As a reader of our own we may open it, and fill it.
     if (!fd && errno == ENXIO)
         fd = place.open(flags | O_RDWR, 0640);
-    struct stat file {
-    }, folder{};
+    struct stat folder {};
     if (!fd || ::fstat(fd.get(), &file) < 0 || ::fstat(place.folder.get(), &folder) < 0)
         return sys::last_error();
     const bool is_trusted = sys::is_trusted_owner(file.st_uid);
@@ -58,17 +58,6 @@ LogFile::LogFile(std::string path, Limits limits) : path_{std::move(path)}, limi
         throw std::system_error{error, path_};
 }
 
-void LogFile::adopt(sys::UniqueFd fd) noexcept
-{
-    fd_ = std::move(fd);
-    struct stat status {};
-    regular_ = ::fstat(fd_.get(), &status) == 0 && S_ISREG(status.st_mode);
-    size_ = regular_ ? static_cast<std::uint64_t>(status.st_size) : 0;
-    rotate_at_ = limits_.max_size;
-    torn_ = 0;
-    end_line_ = false;
-}
-
 void LogFile::set_limits(Limits limits) noexcept
 {
     limits_ = limits;
@@ -86,11 +75,15 @@ std::error_code LogFile::reopen()
 
 std::error_code LogFile::open()
 {
-    sys::UniqueFd fd;
-    const auto error = open_to_append(place_, fd);
-    if (!error)
-        adopt(std::move(fd));
-    return error;
+    struct stat status {};
+    if (const auto error = open_to_append(place_, fd_, status))
+        return error;
+    regular_ = S_ISREG(status.st_mode);
+    size_ = regular_ ? static_cast<std::uint64_t>(status.st_size) : 0;
+    rotate_at_ = limits_.max_size;
+    torn_ = 0;
+    end_line_ = false;
+    return {};
 }
 
 std::error_code LogFile::rotate()

@@ -45,7 +45,6 @@ private:
     [[nodiscard]] std::size_t fitting(std::string_view lines) const noexcept;
     [[nodiscard]] std::error_code rotate();
     [[nodiscard]] std::error_code open();
-    void adopt(sys::UniqueFd fd) noexcept;
     void forget_torn_line() noexcept;
 
     std::string path_;

@@ -37,10 +37,11 @@ OutputReader::Stream OutputReader::make_stream(const asio::any_io_executor& exec
             .splitter = LineSplitter{}};
 }
 
-OutputReader::OutputReader(const asio::any_io_executor& executor, std::shared_ptr<OutputSink> sink,
-                           std::string prefix)
+OutputReader::OutputReader(const asio::any_io_executor& executor, std::shared_ptr<LineSink> sink,
+                           std::string prefix, LineSink::OnFull on_full)
     : sink_{std::move(sink)},
       prefix_{std::move(prefix)},
+      on_full_{on_full},
       output_{make_stream(executor)},
       errors_{make_stream(executor)}
 {
@@ -59,7 +60,7 @@ asio::awaitable<void> OutputReader::follow(Stream& stream)
     while (stream.pipe.is_open()) {
         co_await stream.pipe.async_wait(asio::posix::stream_descriptor::wait_read,
                                         asio::as_tuple(asio::deferred));
-        while (stream.pipe.is_open() && !sink_->has_room())
+        while (stream.pipe.is_open() && !sink_->has_room(on_full_))
             co_await sink_->room().wait();
         // One read a turn: a worker that chatters shares the loop fairly.
         if (stream.pipe.is_open() && read_once(stream, bytes_per_turn) == 0)
@@ -82,7 +83,7 @@ void OutputReader::bring(const Stream& stream, Read read)
     };
     read(on_line);
     if (!batch.empty())
-        sink_->write(batch);
+        sink_->write(batch, on_full_);
 }
 
 /// The bytes read; 0 means: there will be no more.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/output/line_sink.hpp"
 #include "balancer/output/line_splitter.hpp"
-#include "balancer/output/output_sink.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -18,14 +18,15 @@
 namespace usher {
 
 /// Reads what one worker writes to its standard output and error, and brings it to a sink line by
-/// line.  While the sink has no room nothing is read, and a worker that writes on waits.
+/// line.  While the sink has no room nothing is read, and a worker that writes on waits; unless
+/// what is too much is to be dropped.
 ///
 /// Lives as a shared pointer: reading that is under way keeps it until finish().
 class OutputReader final : public std::enable_shared_from_this<OutputReader> {
 public:
     /// Makes the pipes.  `prefix` goes before each line.  Throws std::system_error.
-    OutputReader(const boost::asio::any_io_executor& executor, std::shared_ptr<OutputSink> sink,
-                 std::string prefix);
+    OutputReader(const boost::asio::any_io_executor& executor, std::shared_ptr<LineSink> sink,
+                 std::string prefix, LineSink::OnFull on_full);
 
     /// The worker's ends, until start().
     [[nodiscard]] int worker_output() const noexcept { return output_.worker_end.get(); }
@@ -59,8 +60,9 @@ private:
     void bring(const Stream& stream, Read read);
     void finish(Stream& stream);
 
-    std::shared_ptr<OutputSink> sink_;
+    std::shared_ptr<LineSink> sink_;
     std::string prefix_;
+    LineSink::OnFull on_full_;
     Stream output_;
     Stream errors_;
     std::deque<std::string> last_errors_;

@@ -22,7 +22,7 @@ LogFile::Limits limits_of(const OutputConfig& config) noexcept
 Outputs::File::File(const asio::any_io_executor& executor, const OutputConfig& config,
                     EventBus& events)
     : file{std::make_shared<LogFile>(config.file, limits_of(config))},
-      sink{std::make_shared<LineSink>(executor, config.on_full, writer, config.file, events)},
+      sink{std::make_shared<LineSink>(executor, writer, config.file, events)},
       writer{file, std::chrono::seconds{file->is_regular() ? 5 : 1}}
 {
     writer.observe(sink.get());
@@ -30,15 +30,12 @@ Outputs::File::File(const asio::any_io_executor& executor, const OutputConfig& c
 
 Outputs::Outputs(const asio::any_io_executor& executor, LineWriter& standard_error,
                  EventBus& events)
-    : executor_{executor}, standard_error_{standard_error}, events_{events}
+    : executor_{executor},
+      standard_error_{standard_error},
+      events_{events},
+      errors_sink_{std::make_shared<LineSink>(executor, standard_error, "standard error", events)}
 {
-    const auto make = [&](OutputConfig::OnFull on_full) {
-        return std::make_shared<LineSink>(executor, on_full, standard_error, "standard error",
-                                          events);
-    };
-    waiting_ = make(OutputConfig::OnFull::block);
-    dropping_ = make(OutputConfig::OnFull::drop);
-    standard_error.observe(waiting_.get());
+    standard_error.observe(errors_sink_.get());
 }
 
 std::shared_ptr<OutputReader> Outputs::connect(const OutputConfig& config, const std::string& name)
@@ -46,13 +43,13 @@ std::shared_ptr<OutputReader> Outputs::connect(const OutputConfig& config, const
     if (config.kind == OutputConfig::Kind::inherit)
         return nullptr;
     return std::make_shared<OutputReader>(executor_, sink_of(config),
-                                          config.prefix ? "[" + name + "] " : "");
+                                          config.prefix ? "[" + name + "] " : "", config.on_full);
 }
 
 std::shared_ptr<LineSink> Outputs::sink_of(const OutputConfig& config)
 {
     if (config.kind == OutputConfig::Kind::standard_error)
-        return config.on_full == OutputConfig::OnFull::drop ? dropping_ : waiting_;
+        return errors_sink_;
     if (closed_)
         throw std::logic_error{"the outputs are closed"};
 
@@ -68,13 +65,11 @@ std::shared_ptr<LineSink> Outputs::sink_of(const OutputConfig& config)
     const auto [place, is_new] =
         files_.try_emplace(config.file, executor_, config, events_); // opens it
     auto& [file, sink, writer] = place->second;
-    if (!is_new) {
-        sink->set_on_full(config.on_full);
+    if (!is_new)
         writer.post([file = file, limits = limits_of(config)] {
             file->set_limits(limits);
             return std::error_code{};
         });
-    }
     return sink;
 }
 
@@ -98,8 +93,7 @@ void Outputs::close()
         file.writer.finish(now);
     for (auto& [path, file] : files_)
         file.sink->close();
-    waiting_->close();
-    dropping_->close();
+    errors_sink_->close();
 }
 
 } // namespace usher

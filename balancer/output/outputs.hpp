@@ -32,10 +32,7 @@ public:
                                                         const std::string& name);
 
     /// How many lines of workers were lost on their way to our standard error, and to `file`.
-    [[nodiscard]] std::uint64_t lost_lines() const noexcept
-    {
-        return waiting_->lost_lines() + dropping_->lost_lines();
-    }
+    [[nodiscard]] std::uint64_t lost_lines() const noexcept { return errors_sink_->lost_lines(); }
     [[nodiscard]] std::uint64_t lost_lines(const std::string& file) const noexcept;
 
     /// Opens every file anew, since somebody has renamed them.
@@ -59,9 +56,8 @@ private:
     boost::asio::any_io_executor executor_;
     LineWriter& standard_error_;
     EventBus& events_;
-    std::shared_ptr<LineSink> waiting_;  ///< standard error for those that wait for it
-    std::shared_ptr<LineSink> dropping_; ///< and for those that do not
-    std::map<std::string, File> files_;  ///< by path
+    std::shared_ptr<LineSink> errors_sink_; ///< of standard error
+    std::map<std::string, File> files_;     ///< by path
     bool closed_ = false;
 };
 

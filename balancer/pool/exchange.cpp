@@ -70,14 +70,6 @@ void Exchange::dismiss(Worker worker)
     act(Action::Kind::stop, member.place, worker);
 }
 
-void Exchange::unroute_and_stop(Worker worker)
-{
-    if (!stays(worker))
-        return;
-    act(Action::Kind::unroute, members_.at(worker).place, worker);
-    dismiss(worker);
-}
-
 void Exchange::fill(unsigned places)
 {
     seats_.resize(places);
@@ -111,7 +103,7 @@ void Exchange::begin(Plan plan)
 
 void Exchange::drain(unsigned place)
 {
-    unroute_and_stop(seat(place).current);
+    dismiss(seat(place).current);
     act(Action::Kind::vacate, place, seat(place).current);
 }
 
@@ -232,7 +224,7 @@ void Exchange::next_batch(Clock::time_point now)
     if (rule_.successor_first)
         return try_batch();
     for (const unsigned place : batch_)
-        unroute_and_stop(seat(place).current);
+        dismiss(seat(place).current);
 }
 
 void Exchange::try_batch()
@@ -276,7 +268,7 @@ void Exchange::switch_over(unsigned place)
         keep(seat.current);
     act(Action::Kind::route, place, seat.current); // first, so that somebody is always routed
     if (!soaks)
-        unroute_and_stop(old);
+        dismiss(old);
     else if (stays(old))
         act(Action::Kind::unroute, place, old);
     if (is_back())
@@ -308,11 +300,11 @@ void Exchange::take_back(unsigned place)
 {
     auto& seat = this->seat(place);
     if (!seat.had_worker && (is_new_generation_ || place > places_before_)) {
-        unroute_and_stop(seat.current);
+        dismiss(seat.current);
         act(Action::Kind::vacate, place, seat.current);
     } else if (stays(seat.before)) {
         act(Action::Kind::route, place, seat.before);
-        unroute_and_stop(std::exchange(seat.current, seat.before));
+        dismiss(std::exchange(seat.current, seat.before));
     } else if (is_new_generation_ || !stays(seat.current)) {
         if (seat.had_worker)
             queue_.push_back(place);
@@ -342,19 +334,13 @@ void Exchange::commit()
             keep(seat(place).current);
         dismiss(seat(place).before);
     }
-    resize(is_back() ? places_before_ : places_after_);
-    end();
-}
-
-/// Takes places away from the end, until there are no more than `places`.
-void Exchange::resize(unsigned places)
-{
-    while (this->places() > places) {
-        const auto number = this->places();
-        unroute_and_stop(seat(number).current);
-        act(Action::Kind::vacate, number, seat(number).current);
+    while (places() > (is_back() ? places_before_ : places_after_)) {
+        const auto last = places();
+        dismiss(current(last));
+        act(Action::Kind::vacate, last, current(last));
         seats_.pop_back();
     }
+    end();
 }
 
 void Exchange::end()

@@ -53,7 +53,7 @@ public:
             keep,    ///< `worker` is on trial no longer
             route,   ///< it gets the connections of `place`
             unroute, ///< it gets nothing from now on
-            stop,    ///< it drains and ends
+            stop,    ///< it gets nothing from now on, drains and ends
             vacate,  ///< `place` is there no longer, or stays empty
         };
 
@@ -105,6 +105,9 @@ public:
     [[nodiscard]] std::optional<Clock::time_point> deadline() const noexcept { return soak_end_; }
 
     [[nodiscard]] bool is_idle() const noexcept { return phase_ == Phase::idle; }
+
+    /// True if there is no worker that has not ended.
+    [[nodiscard]] bool is_empty() const noexcept { return members_.empty(); }
     [[nodiscard]] bool is_stopping() const noexcept { return stopping_; }
 
     /// How the last operation has ended; only if is_idle().
@@ -152,7 +155,6 @@ private:
     [[nodiscard]] Worker start(unsigned place, Worker like = 0);
     void start_kept(unsigned place, Worker like);
     void keep(Worker worker);
-    void unroute_and_stop(Worker worker);
     void dismiss(Worker worker);
 
     [[nodiscard]] bool move_on(Clock::time_point now);
@@ -165,7 +167,6 @@ private:
     void take_back(unsigned place);
     void leave_new(unsigned place);
     void commit();
-    void resize(unsigned places);
     void end();
 
     std::vector<Seat> seats_;

@@ -8,7 +8,6 @@
 #include "balancer/pool/exchange.hpp"
 #include "balancer/pool/outcome.hpp"
 #include "balancer/worker/worker_slot.hpp"
-#include "common/async/back_off.hpp"
 #include "common/async/condition.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -30,7 +29,7 @@ namespace usher {
 /// The owner keeps it until it has ended and what it had waiting in the event loop has run.
 /// Operations that change which workers there are (reload, restart, scale) take turns; who has
 /// begun one keeps the pool until it has ended.
-class Pool final : private WorkerSlot::Owner, public std::enable_shared_from_this<Pool> {
+class Pool final : public std::enable_shared_from_this<Pool> {
 public:
     /// `last_worker_id` is shared by all pools of the master.  With `labelled`, the log calls its
     /// workers `worker NAME/1` instead of `worker 1`.
@@ -74,12 +73,9 @@ public:
     /// configuration, the new one ready before the old one drains; failed slots come back.
     [[nodiscard]] boost::asio::awaitable<Outcome> restart(unsigned slot);
 
-    /// Drains the worker in `slot` and leaves the slot empty, until restart() fills it again.
+    /// Drains the worker in `slot`, or every one if it is 0, and leaves the slot empty, until a
+    /// reload or restart() fills it again.  Goes on listening.
     [[nodiscard]] boost::asio::awaitable<Outcome> drain(unsigned slot);
-
-    /// Drains every worker and goes on listening, until a reload or restart() fills the slots
-    /// again. Returns when they drain.
-    [[nodiscard]] boost::asio::awaitable<Outcome> drain_all();
 
     /// Has as many workers from now on as `wanted` says, "4", "+1" or "-2", when its turn comes;
     /// surplus ones drain.
@@ -90,13 +86,11 @@ public:
     void send_message(unsigned slot, const std::shared_ptr<const ProgramMessage>& message,
                       Broadcast& broadcast);
 
-    /// True if the programs of its workers can be sent messages.
-    [[nodiscard]] bool takes_messages() const noexcept { return intake_->takes_messages(); }
-
     /// Why no worker is left although nobody stopped it: none was ever ready.  Empty otherwise.
     [[nodiscard]] std::string failure() const;
 
     [[nodiscard]] bool is_stopping() const noexcept { return exchange_.is_stopping(); }
+    [[nodiscard]] bool was_ever_ready() const noexcept { return shared_.was_ever_ready; }
 
     /// True once no worker is left and none will be started.
     [[nodiscard]] bool has_ended() const noexcept { return has_ended_; }
@@ -111,24 +105,18 @@ public:
     {
         return leaving_;
     }
-    [[nodiscard]] const Intake& intake() const noexcept { return *intake_; }
+    [[nodiscard]] const Intake& intake() const noexcept { return *shared_.intake; }
     [[nodiscard]] const EventSource& events() const noexcept { return events_; }
 
 private:
     using Slot = std::shared_ptr<WorkerSlot>;
 
-    std::uint64_t next_worker_id() noexcept override { return ++last_worker_id_; }
-    bool was_ever_ready() const noexcept override { return was_ever_ready_; }
-    void on_change(const WorkerSlot& slot) noexcept override;
+    void on_change(const WorkerSlot& slot) noexcept;
 
-    struct GiveTurnBack {
-        void operator()(Pool* pool) const noexcept;
-    };
-    using Turn = std::unique_ptr<Pool, GiveTurnBack>; ///< held for a scope
-
-    /// Null if nothing can be asked of the pool any more, or there is no `slot`: `refusal` says
-    /// why.
-    [[nodiscard]] boost::asio::awaitable<Turn> take_turn(Outcome& refusal, unsigned slot = 0);
+    /// Does `operation` when its turn comes, unless nothing can be asked of the pool any more, or
+    /// there is no `slot`.
+    template <typename Operation>
+    [[nodiscard]] boost::asio::awaitable<Outcome> in_turn(Operation operation, unsigned slot = 0);
 
     // Called with a plan that has a name: g++ 12 destroys an aggregate twice that is written into a
     // co_await.
@@ -146,20 +134,16 @@ private:
     [[nodiscard]] std::vector<unsigned> places_to_mend() const;
     void end_oldest_generations(unsigned most);
 
-    void sample_memory(std::chrono::steady_clock::time_point now);
     [[nodiscard]] std::vector<unsigned> due_places(std::chrono::steady_clock::time_point now) const;
     [[nodiscard]] boost::asio::awaitable<void> recycle_workers();
     [[nodiscard]] boost::asio::awaitable<Outcome> recycle();
 
     void watch_workers();
 
-    boost::asio::any_io_executor executor_;
     std::shared_ptr<const PoolConfig> config_;
     bool labelled_;
     EventSource events_;
-    Outputs& outputs_;
-    std::uint64_t& last_worker_id_;
-    std::unique_ptr<Intake> intake_;
+    WorkerSlot::Shared shared_;
 
     Exchange exchange_;
     std::map<Exchange::Worker, Slot> members_;      ///< those that it knows, or may name again
@@ -174,17 +158,9 @@ private:
     Condition changed_; ///< something of a slot, or an operation has ended
     bool turn_taken_ = false;
 
-    BackOff recycle_retry_;
-    std::chrono::steady_clock::time_point recycle_again_at_{};
-    std::chrono::steady_clock::time_point next_sample_{};
-    std::size_t last_sampled_ = 0;
-    bool said_blind_ = false;
-
     boost::asio::steady_timer watch_timer_;
     std::chrono::steady_clock::time_point watched_at_{};
     std::function<void()> on_end_;
-    std::size_t running_ = 0;
-    bool was_ever_ready_ = false;
     bool has_ended_ = false;
 };
 

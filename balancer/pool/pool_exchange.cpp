@@ -19,30 +19,8 @@ using Clock = std::chrono::steady_clock;
 
 } // namespace
 
-asio::awaitable<Pool::Turn> Pool::take_turn(Outcome& refusal, unsigned slot)
-{
-    while (turn_taken_)
-        co_await changed_.wait();
-    if (is_stopping())
-        refusal = Outcome::failure("usher is stopping");
-    else if (has_ended_)
-        refusal = Outcome::failure(
-            fmt::format("pool \"{}\" has given up; a reload brings it back", config_->name));
-    else if (slot > slots_.size())
-        refusal = Outcome::failure("there is no such slot any more");
-    turn_taken_ = refusal.is_done();
-    co_return Turn{turn_taken_ ? this : nullptr};
-}
-
-void Pool::GiveTurnBack::operator()(Pool* pool) const noexcept
-{
-    pool->turn_taken_ = false;
-    pool->changed_.notify_all();
-}
-
 void Pool::on_change(const WorkerSlot& slot) noexcept
 {
-    was_ever_ready_ |= slot.is_ready();
     if (slot.has_ended())
         exchange_.on_ended(slot.member());
     else if (slot.is_ready())
@@ -132,7 +110,7 @@ void Pool::perform(const Exchange::Action& action)
     case Kind::stop:
         return members_.at(action.worker)->stop();
     case Kind::vacate:
-        return intake_->give_up_slot(action.place);
+        return shared_.intake->give_up_slot(action.place);
     }
 }
 
@@ -147,16 +125,12 @@ void Pool::start_slot(const Exchange::Action& action)
         .generation = like != nullptr ? like->identity().generation : next_generation_,
         .label = labelled_ ? fmt::format("worker {}/{}", config->name, action.place)
                            : fmt::format("worker {}", action.place)};
-    WorkerSlot::Owner& owner = *this;
-    const auto slot = std::make_shared<WorkerSlot>(executor_, config, action.worker, identity,
-                                                   *intake_, events_.bus(), outputs_, owner);
+    const auto slot = std::make_shared<WorkerSlot>(shared_, config, action.worker, identity);
     leaving_.push_back(slot);
     members_.emplace(action.worker, slot);
-    ++running_;
-    spawn(executor_, [this, slot]() -> asio::awaitable<void> {
+    spawn(shared_.executor, [this, slot]() -> asio::awaitable<void> {
         co_await slot->run(); // starts nothing before it is said whether it is on trial
         std::erase(leaving_, slot);
-        --running_;
         changed_.notify_all();
         look_for_end();
     });

@@ -31,12 +31,14 @@ PoolFacts facts_of(const Pool& pool)
                     .generation = pool.generation(),
                     .workers = pool.config().workers,
                     .may_lack = pool.config().reload.max_unavailable,
+                    .was_ready = pool.was_ever_ready(),
                     .is_leaving = pool.is_stopping()};
     for (const auto& slot : pool.slots()) {
         const bool over = slot->is_over();
         facts.ready += slot->is_ready() && !over ? 1 : 0;
         facts.coming += !slot->is_ready() && !over ? 1 : 0;
         facts.failed += slot->has_failed() ? 1 : 0;
+        facts.awaited += !slot->was_ready() && !over ? 1 : 0;
         facts.alive += slot->worker() != nullptr ? 1 : 0;
     }
     for (const auto& slot : pool.leaving()) {

@@ -36,7 +36,6 @@ enum class PoolState {
 
 [[nodiscard]] std::string_view name_of(PoolState state) noexcept;
 
-/// Without `awaited` and `was_ready`, for which somebody must have watched it from the beginning.
 [[nodiscard]] PoolFacts facts_of(const Pool& pool);
 
 } // namespace usher

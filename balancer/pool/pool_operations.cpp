@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What can be asked of a pool: reload, restart, drain, scale.
+// What can be asked of a pool: reload, restart, drain, scale, recycle.
 #include "balancer/config/keys.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "balancer/pool/pool.hpp"
@@ -18,11 +18,19 @@ namespace usher {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 std::vector<unsigned> up_to(unsigned count)
 {
     std::vector<unsigned> numbers(count);
     std::iota(numbers.begin(), numbers.end(), 1U);
     return numbers;
+}
+
+/// Those that are meant by `slot` where there are `count`; 0: all.
+std::vector<unsigned> meant(unsigned slot, unsigned count)
+{
+    return slot != 0 ? std::vector<unsigned>(1, slot) : up_to(count);
 }
 
 constexpr std::chrono::milliseconds no_soak{0};
@@ -59,94 +67,123 @@ Exchange::Rule rule_of(const ReloadConfig& config, std::size_t count,
 
 } // namespace
 
+template <typename Operation>
+asio::awaitable<Outcome> Pool::in_turn(Operation operation, unsigned slot)
+{
+    while (turn_taken_)
+        co_await changed_.wait();
+    if (is_stopping())
+        co_return Outcome::failure("usher is stopping");
+    if (has_ended_)
+        co_return Outcome::failure(
+            fmt::format("pool \"{}\" has given up; a reload brings it back", config_->name));
+    if (slot > slots_.size())
+        co_return Outcome::failure("there is no such slot any more");
+    turn_taken_ = true;
+    auto outcome = co_await operation();
+    turn_taken_ = false;
+    changed_.notify_all();
+    co_return outcome;
+}
+
 asio::awaitable<Outcome> Pool::enter_service()
 {
-    Outcome outcome;
-    const auto turn = co_await take_turn(outcome);
-    if (!turn)
+    return in_turn([this]() -> asio::awaitable<Outcome> {
+        Exchange::Plan plan{.places = config_->workers,
+                            .rule = rule_of(config_->reload, config_->workers, no_soak),
+                            .is_new_generation = true};
+        auto outcome = co_await carry_out(std::move(plan), config_, generation_);
+        if (outcome.is_done() && !is_stopping())
+            shared_.intake->start();
         co_return outcome;
-    Exchange::Plan plan{.places = config_->workers,
-                        .rule = rule_of(config_->reload, config_->workers, no_soak),
-                        .is_new_generation = true};
-    outcome = co_await carry_out(std::move(plan), config_, generation_);
-    if (outcome.is_done() && !is_stopping())
-        intake_->start();
-    co_return outcome;
+    });
 }
 
 asio::awaitable<Outcome> Pool::scale(std::string wanted)
 {
-    Outcome outcome;
-    const auto turn = co_await take_turn(outcome);
-    if (!turn)
+    return in_turn([this, wanted = std::move(wanted)]() -> asio::awaitable<Outcome> {
+        const unsigned before = config_->workers;
+        const auto workers = wanted_workers(wanted, before);
+        if (!workers)
+            co_return Outcome::bad_request(fmt::format(
+                "\"{}\" of {} workers is not a number from {} to {}; write e.g. 4, +1 or -1",
+                wanted, before, workers_range.least, workers_range.most));
+        auto next = std::make_shared<PoolConfig>(*config_);
+        next->workers = *workers;
+        Exchange::Plan plan{.places = *workers};
+        auto outcome = co_await carry_out(std::move(plan), next, generation_);
+        if (outcome.is_done()) {
+            adopt(next);
+            outcome.message = fmt::format("{} workers", *workers);
+            events_.publish(EventKind::scaled, log::Level::info,
+                            fmt::format("pool \"{}\" scaled from {} to {} workers", config_->name,
+                                        before, *workers),
+                            generation_);
+        }
         co_return outcome;
-    const unsigned before = config_->workers;
-    const auto workers = wanted_workers(wanted, before);
-    if (!workers)
-        co_return Outcome::bad_request(fmt::format(
-            "\"{}\" of {} workers is not a number from {} to {}; write e.g. 4, +1 or -1", wanted,
-            before, workers_range.least, workers_range.most));
-    auto next = std::make_shared<PoolConfig>(*config_);
-    next->workers = *workers;
-    Exchange::Plan plan{.places = *workers};
-    outcome = co_await carry_out(std::move(plan), next, generation_);
-    if (outcome.is_done()) {
-        adopt(next);
-        outcome.message = fmt::format("{} workers", *workers);
-        events_.publish(EventKind::scaled, log::Level::info,
-                        fmt::format("pool \"{}\" scaled from {} to {} workers", config_->name,
-                                    before, *workers),
-                        generation_);
-    }
-    co_return outcome;
+    });
 }
 
 asio::awaitable<Outcome> Pool::restart(unsigned slot)
 {
-    Outcome outcome;
-    const auto turn = co_await take_turn(outcome, slot);
-    if (!turn)
+    const auto operation = [this, slot]() -> asio::awaitable<Outcome> {
+        const auto places = exchange_.places();
+        auto replaced = meant(slot, places);
+        const auto rule = rule_of(config_->reload, replaced.size(), config_->reload.soak);
+        Exchange::Plan plan{.replaced = std::move(replaced), .places = places, .rule = rule};
+        auto outcome = co_await carry_out(std::move(plan), config_, generation_);
+        if (outcome.is_done())
+            outcome.message =
+                slot == 0 ? "all workers restarted" : fmt::format("worker {} restarted", slot);
         co_return outcome;
-    const auto places = exchange_.places();
-    Exchange::Plan plan{.replaced = slot != 0 ? std::vector<unsigned>(1, slot) : up_to(places),
-                        .places = places,
-                        .rule =
-                            rule_of(config_->reload, slot != 0 ? 1 : places, config_->reload.soak)};
-    outcome = co_await carry_out(std::move(plan), config_, generation_);
-    if (outcome.is_done())
-        outcome.message =
-            slot == 0 ? "all workers restarted" : fmt::format("worker {} restarted", slot);
-    co_return outcome;
+    };
+    return in_turn(operation, slot);
 }
 
 asio::awaitable<Outcome> Pool::drain(unsigned slot)
 {
-    Outcome outcome;
-    Slot drained;
-    {
-        const auto turn = co_await take_turn(outcome, slot);
-        if (!turn)
-            co_return outcome;
-        drained = slots_[slot - 1];
-        exchange_.drain(slot);
+    std::vector<Slot> drained;
+    const auto operation = [this, slot, &drained]() -> asio::awaitable<Outcome> {
+        for (const unsigned place : meant(slot, exchange_.places())) {
+            exchange_.drain(place);
+            drained.push_back(slots_[place - 1]);
+        }
         perform_all();
-    }
-    while (drained->worker() != nullptr) // others may go on meanwhile, for as long as it takes
-        co_await changed_.wait();
-    co_return Outcome{
-        .message = fmt::format("worker {0} drained; usher restart {0} fills the slot again", slot)};
+        co_return Outcome{
+            .message = slot == 0 ? "all workers drained"
+                                 : fmt::format("worker {0} drained; usher restart {0} fills the "
+                                               "slot again",
+                                               slot)};
+    };
+    auto outcome = co_await in_turn(operation, slot);
+    for (const auto& each : drained)
+        while (each->worker() != nullptr) // others may go on meanwhile, for as long as it takes
+            co_await changed_.wait();
+    co_return outcome;
 }
 
-asio::awaitable<Outcome> Pool::drain_all()
+asio::awaitable<Outcome> Pool::recycle()
 {
-    Outcome outcome;
-    const auto turn = co_await take_turn(outcome);
-    if (!turn)
-        co_return outcome;
-    for (const unsigned place : up_to(exchange_.places()))
-        exchange_.drain(place);
-    perform_all();
-    co_return outcome;
+    return in_turn([this]() -> asio::awaitable<Outcome> {
+        const auto now = Clock::now();
+        auto numbers = due_places(now); // a reload may have replaced them meanwhile
+        if (numbers.empty())
+            co_return Outcome{};
+        // A few after the others whatever a reload does, and nobody waits behind them: it is the
+        // same program.
+        auto config = config_->reload;
+        config.strategy = ReloadConfig::Strategy::rolling;
+        const auto rule = rule_of(config, numbers.size(), no_soak);
+        numbers.resize(std::min(numbers.size(), rule.at_once));
+        for (const auto number : numbers) {
+            const auto* const worker = slots_[number - 1]->worker();
+            worker->events().publish(EventKind::recycled, log::Level::info,
+                                     "is replaced, because " + worker->look_for_recycling(now));
+        }
+        Exchange::Plan plan{
+            .replaced = std::move(numbers), .places = exchange_.places(), .rule = rule};
+        co_return co_await carry_out(std::move(plan), config_, generation_);
+    });
 }
 
 void Pool::send_message(unsigned slot, const std::shared_ptr<const ProgramMessage>& message,
@@ -213,29 +250,27 @@ std::string Pool::plan(const PoolConfig& next) const
 
 asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const PoolConfig> next, ListenerChange change)
 {
-    Outcome outcome;
-    const auto turn = co_await take_turn(outcome);
-    if (!turn)
+    const auto operation = [this, &next, &change]() -> asio::awaitable<Outcome> {
+        const bool keeps = keeps_workers(*config_, *next);
+        auto numbers = keeps ? places_to_mend() : up_to(exchange_.places());
+        std::erase_if(numbers, [&](unsigned number) { return number > next->workers; });
+
+        const unsigned generation = keeps ? generation_ : last_generation_ + 1;
+        const auto rule = rule_of(next->reload, numbers.size(), next->reload.soak);
+        Exchange::Plan plan{.replaced = std::move(numbers),
+                            .places = next->workers,
+                            .rule = rule,
+                            .is_new_generation = !keeps};
+        auto outcome = co_await carry_out(std::move(plan), next, generation);
+        if (outcome.is_done() && !is_stopping()) {
+            generation_ = generation;
+            last_generation_ = std::max(last_generation_, generation);
+            shared_.intake->commit(*next, std::move(change));
+            adopt(std::move(next));
+        }
         co_return outcome;
-
-    const bool keeps = keeps_workers(*config_, *next);
-    auto numbers = keeps ? places_to_mend() : up_to(exchange_.places());
-    std::erase_if(numbers, [&](unsigned number) { return number > next->workers; });
-
-    const unsigned generation = keeps ? generation_ : last_generation_ + 1;
-    const auto rule = rule_of(next->reload, numbers.size(), next->reload.soak);
-    Exchange::Plan plan{.replaced = std::move(numbers),
-                        .places = next->workers,
-                        .rule = rule,
-                        .is_new_generation = !keeps};
-    outcome = co_await carry_out(std::move(plan), next, generation);
-    if (outcome.is_done() && !is_stopping()) {
-        generation_ = generation;
-        last_generation_ = std::max(last_generation_, generation);
-        intake_->commit(*next, std::move(change));
-        adopt(std::move(next));
-    }
-    co_return outcome;
+    };
+    co_return co_await in_turn(operation);
 }
 
 } // namespace usher

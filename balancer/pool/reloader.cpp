@@ -185,31 +185,25 @@ asio::awaitable<Outcome> Reloader::run()
     } catch (const std::exception& e) {
         result = {.kind = Outcome::Kind::bad_config, .message = e.what()};
     }
-    if (pools_.is_stopping()) {
-        plan.reset();
-        result = Outcome::failure("usher is stopping");
-    }
     // Where there are several pools, one that fails keeps no other from what is new.
-    const bool several = plan && plan->changes.size() + plan->removed.size() > 1;
-    if (plan)
+    const bool several =
+        plan && !pools_.is_stopping() && plan->changes.size() + plan->removed.size() > 1;
+    if (pools_.is_stopping())
+        result = Outcome::failure("usher is stopping");
+    else if (plan)
         result = co_await apply(std::move(*plan));
 
-    switch (result.kind) {
-    case Outcome::Kind::done:
+    if (result.is_done())
         events_.publish(EventKind::reload_done, log::Level::info, "reload done");
-        break;
-    case Outcome::Kind::rolled_back:
+    else if (result.kind == Outcome::Kind::rolled_back)
         events_.publish(EventKind::rolled_back, log::Level::error,
                         "reload rolled back: " + result.message);
-        break;
-    default:
+    else
         events_.publish(EventKind::reload_failed, log::Level::error,
                         (several || result.is_partly_done
                              ? "reload failed in part: "
                              : "reload failed, nothing has changed: ") +
                             result.message);
-        break;
-    }
     co_return result;
 }
 

@@ -2,10 +2,12 @@
 #include "balancer/process/child_process.hpp"
 
 #include "balancer/process/child_setup.hpp"
-#include "balancer/process/own_children.hpp"
+#include "balancer/process/orphan_reaper.hpp"
 #include "balancer/process/program_path.hpp"
+#include "common/async/adopt_fd.hpp"
 #include "common/async/back_off.hpp"
 #include "common/async/helper_thread.hpp"
+#include "common/async/sleep_for.hpp"
 #include "common/async/spawn.hpp"
 #include "common/sys/fd/moved_up.hpp"
 #include "common/sys/fd/pipe.hpp"
@@ -26,6 +28,7 @@
 #include <csignal>
 #include <exception>
 #include <map>
+#include <stdexcept>
 #include <tuple>
 #include <utility>
 
@@ -44,10 +47,11 @@ using namespace std::chrono_literals;
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
-SpawnError no_answer(const std::string& program)
+std::runtime_error no_answer(const std::string& program)
 {
-    return SpawnError{program + ": cannot be executed in time: its disk, or that of its working "
-                                "directory, does not answer"};
+    return std::runtime_error{program +
+                              ": cannot be executed in time: its disk, or that of its working "
+                              "directory, does not answer"};
 }
 
 /// What is found out about a program beforehand.
@@ -83,71 +87,55 @@ asio::awaitable<std::string> find_file(const ChildProcess::Command& command,
 
 /// Boost.Process's launcher, but for its last step: that one reads in the parent how the exec went,
 /// and waits for it.
-class Launcher : bp::posix::default_launcher {
-public:
-    Launcher(const ChildProcess::Command& command, const bp::filesystem::path& file)
-        : command_{command}, file_{file}, arguments_{build_argv_(file_, command.arguments)}
-    {
-        for (const auto& name : command.pid_variables)
-            pid_variables_.push_back(name + '=' + std::string(pid_room, '\0'));
-        for (const auto& variable : command.environment)
-            environment_.push_back(variable.c_str());
-        for (const auto& variable : pid_variables_)
-            environment_.push_back(variable.c_str());
-        environment_.push_back(nullptr);
-    }
-
-    /// The child, which writes a SetupFailure to `errors` or closes it by its exec; -1 if there is
-    /// none.
-    [[nodiscard]] pid_t operator()(int errors) noexcept
-    {
-        // Until the child is itself, our handlers would take its signals, and tell us by our own
-        // pipe.
-        const sys::BlockedSignals blocked;
-        const pid_t master = ::getpid();
-        const pid_t child = ::fork();
-        if (child == 0)
-            execute(master, errors);
-        return child;
-    }
-
-private:
-    static constexpr std::size_t pid_room = 12; ///< for the longest pid_t and the end
-
-    [[noreturn]] void execute(pid_t master, int errors) noexcept
-    {
-        for (auto& variable : pid_variables_) {
-            char* const end = variable.data() + variable.size();
-            std::to_chars(end - pid_room, end - 1, ::getpid());
-        }
-        auto failure = set_up_child(command_, master, errors);
-        if (!failure) {
-            ::execve(file_.c_str(), const_cast<char* const*>(arguments_), // NOLINT
-                     const_cast<char* const*>(environment_.data()));      // NOLINT
-            failure = {.error = errno};
-        }
-        std::ignore = ::write(errors, &*failure, sizeof *failure);
-        ::_exit(127);
-    }
-
-    const ChildProcess::Command& command_;
-    bp::filesystem::path file_;
-    const char* const* arguments_;
-    std::vector<std::string> pid_variables_; ///< the values are filled in by the child
-    std::vector<const char*> environment_;
+struct Launcher : bp::posix::default_launcher {
+    using default_launcher::build_argv_;
 };
+
+/// The child, which writes a SetupFailure to `errors` or closes it by its exec; -1 if there is
+/// none.
+pid_t launch(const ChildProcess::Command& command, const bp::filesystem::path& file, int errors)
+{
+    constexpr std::size_t pid_room = 12; // for the longest pid_t and the end
+    Launcher launcher;
+    const char* const* const arguments = launcher.build_argv_(file, command.arguments);
+    std::vector<std::string> pid_variables; // the values are filled in by the child
+    std::vector<const char*> environment;
+    for (const auto& name : command.pid_variables)
+        pid_variables.push_back(name + '=' + std::string(pid_room, '\0'));
+    for (const auto& variable : command.environment)
+        environment.push_back(variable.c_str());
+    for (const auto& variable : pid_variables)
+        environment.push_back(variable.c_str());
+    environment.push_back(nullptr);
+
+    // Until the child is itself, our handlers would take its signals, and tell us by our own pipe.
+    const sys::BlockedSignals blocked;
+    const pid_t master = ::getpid();
+    const pid_t child = ::fork();
+    if (child != 0)
+        return child;
+    for (auto& variable : pid_variables) {
+        char* const end = variable.data() + variable.size();
+        std::to_chars(end - pid_room, end - 1, ::getpid());
+    }
+    auto failure = set_up_child(command, master, errors);
+    if (!failure) {
+        ::execve(file.c_str(), const_cast<char* const*>(arguments), // NOLINT
+                 const_cast<char* const*>(environment.data()));     // NOLINT
+        failure = {.error = errno};
+    }
+    std::ignore = ::write(errors, &*failure, sizeof *failure);
+    ::_exit(127);
+}
 
 /// Removes `cgroup`, whose inhabitants were killed, as soon as the last of them has gone; one may
 /// hang in the kernel, so not for ever.
 asio::awaitable<void> remove_when_empty(std::shared_ptr<sys::Cgroup> cgroup)
 {
     const auto patience = std::chrono::steady_clock::now() + 5s;
-    asio::steady_timer timer{co_await asio::this_coro::executor};
     for (BackOff pause{1ms, 100ms};
-         !cgroup->remove() && std::chrono::steady_clock::now() < patience;) {
-        timer.expires_after(pause.next());
-        co_await timer.async_wait(as_result);
-    }
+         !cgroup->remove() && std::chrono::steady_clock::now() < patience;)
+        co_await sleep_for(pause.next());
 }
 
 } // namespace
@@ -162,21 +150,20 @@ asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command comma
     std::unique_ptr<ChildProcess> child;
     asio::posix::stream_descriptor errors{executor};
     try {
-        Launcher launch{command, file};
         auto pipe = sys::make_pipe_to_read();
-        auto reader = sys::moved_up(std::move(pipe.reader)); // it does not stay, either
-        errors.assign(reader.get());
-        std::ignore = reader.release();
+        // Neither does our end stay.
+        errors = adopt_fd<asio::posix::stream_descriptor>(executor,
+                                                          sys::moved_up(std::move(pipe.reader)));
         // Above the numbers that the child's own descriptors get.
         const int first_free = first_descriptor + static_cast<int>(command.descriptors.size());
         const sys::UniqueFd writer{::fcntl(pipe.writer.get(), F_DUPFD_CLOEXEC, first_free)};
         pipe.writer.reset();
-        const pid_t pid = writer ? launch(writer.get()) : -1;
+        const pid_t pid = writer ? launch(command, file, writer.get()) : -1;
         if (pid < 0)
             sys::throw_last_error(writer ? "fork" : "fcntl");
         child.reset(new ChildProcess{executor, pid, command.cgroup});
     } catch (const std::exception& e) {
-        throw SpawnError{file + ": cannot be started: " + e.what()};
+        throw std::runtime_error{file + ": cannot be started: " + e.what()};
     }
 
     const auto first =
@@ -192,12 +179,9 @@ asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command comma
 
     // A tracer sees its end first, and no event says when it has (ptrace(2)).
     child->kill_group();
-    asio::steady_timer timer{executor};
-    for (BackOff pause{1ms, 100ms}; !child->reap();) {
-        timer.expires_after(pause.next());
-        co_await timer.async_wait(as_result);
-    }
-    throw is_late ? no_answer(file) : SpawnError{describe(failure, command, file)};
+    for (BackOff pause{1ms, 100ms}; !child->reap();)
+        co_await sleep_for(pause.next());
+    throw is_late ? no_answer(file) : std::runtime_error{describe(failure, command, file)};
 }
 
 ChildProcess::ChildProcess(const asio::any_io_executor& executor, pid_t pid,
@@ -207,10 +191,8 @@ ChildProcess::ChildProcess(const asio::any_io_executor& executor, pid_t pid,
     try {
         if (cgroup_)
             cgroup_->close_entrance();
-        auto pidfd = sys::open_pidfd(pid_);
-        pidfd_.assign(pidfd.get());
-        std::ignore = pidfd.release();
-        OwnChildren::of_process().add(pid_);
+        pidfd_ = adopt_fd<asio::posix::stream_descriptor>(executor, sys::open_pidfd(pid_));
+        OrphanReaper::on_own_child(pid_);
     } catch (...) {
         ::kill(pid_, SIGKILL); // nobody could see its end
         std::ignore = sys::retry_on_eintr([this] { return ::waitpid(pid_, nullptr, 0); });
@@ -224,7 +206,7 @@ ChildProcess::~ChildProcess()
         return;
     kill_group();
     std::ignore = sys::retry_on_eintr([this] { return ::waitpid(pid_, nullptr, 0); });
-    OwnChildren::of_process().remove(pid_);
+    OrphanReaper::on_own_child_reaped(pid_);
 }
 
 void ChildProcess::signal(int signal) noexcept
@@ -262,7 +244,7 @@ std::optional<sys::ExitStatus> ChildProcess::reap() noexcept
     const auto status = sys::reap(pidfd_.native_handle());
     reaped_ = status.has_value();
     if (reaped_)
-        OwnChildren::of_process().remove(pid_);
+        OrphanReaper::on_own_child_reaped(pid_);
     if (reaped_ && cgroup_ && !cgroup_->remove())
         spawn(pidfd_.get_executor(), remove_when_empty(std::move(cgroup_)));
     return status;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/process/run_as.hpp"
-#include "balancer/process/spawn_error.hpp"
+#include "balancer/config/run_as_config.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/sys/process/cgroup.hpp"
 #include "common/sys/process/exit_status.hpp"
@@ -43,11 +42,12 @@ public:
 
         int end_signal = 0; ///< it gets this when we die; 0: nothing
 
-        RunAs run_as;
+        RunAsConfig run_as;
+        std::vector<unsigned long> cpu_mask{}; ///< as sched_setaffinity(2) takes it; empty: ours
 
         std::shared_ptr<sys::Cgroup> cgroup; ///< starts and is killed in it; null: ours
 
-        /// Looks at the program's file first, on a helper thread; throws SpawnError to refuse it.
+        /// Looks at the program's file first, on a helper thread; throws to refuse it.
         std::function<void(const std::string& file)> check{};
     };
 
@@ -59,7 +59,8 @@ public:
     /// descriptor, no blocked or ignored signal.  Returns when the program is being executed.
     ///
     /// Disks may hang: when `deadline` expires or is cancelled, nothing is left of the attempt.
-    /// Throws SpawnError, then and when the program cannot be executed.
+    /// Throws std::runtime_error, then and when the program cannot be executed: it names the
+    /// program, the step and the reason.
     [[nodiscard]] static boost::asio::awaitable<std::unique_ptr<ChildProcess>>
     start(Command command, boost::asio::steady_timer& deadline);
 

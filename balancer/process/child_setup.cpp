@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/process/child_setup.hpp"
 
+#include "balancer/config/units/resource_name.hpp"
 #include "balancer/process/program_path.hpp"
 #include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 
 #include <fcntl.h>
 #include <grp.h>
@@ -30,11 +34,11 @@ namespace {
 /// The child between fork() and exec(): nothing here may look up a name or ask for memory.
 struct Child {
     const ChildProcess::Command& command;
-    const RunAs& run_as;
+    const RunAsConfig& run_as;
     pid_t master;
-    int kept;            ///< of the master's descriptors
-    int score_file = -1; ///< to write `oom_score_adj` to
-    unsigned limit = 0;  ///< the one that is being set
+    int kept; ///< of the master's descriptors
+    bool is_other_user;
+    unsigned limit = 0; ///< the one that is being set
 };
 
 /// Its own session, and a group in it: Ctrl-C in the terminal reaches the master alone, which then
@@ -99,59 +103,63 @@ bool pass_descriptors(Child& child) noexcept
 }
 
 /// Before the limits: the lowest free number may lie above the new one.
-bool open_oom_score(Child& child) noexcept
+bool set_oom_score(Child& child) noexcept
 {
-    if (!child.run_as.oom_score_adj.empty())
-        child.score_file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_NOCTTY | O_CLOEXEC);
-    return child.run_as.oom_score_adj.empty() || child.score_file >= 0;
+    if (!child.run_as.oom_score_adj)
+        return true;
+    const int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    std::array<char, 12> text;
+    const auto size =
+        std::to_chars(text.begin(), text.end(), *child.run_as.oom_score_adj).ptr - text.begin();
+    return file >= 0 && ::write(file, text.data(), static_cast<std::size_t>(size)) == size;
+}
+
+rlim_t to_amount(std::uint64_t amount) noexcept
+{
+    return amount == LimitConfig::unlimited ? RLIM_INFINITY : static_cast<rlim_t>(amount);
 }
 
 bool set_limits(Child& child) noexcept
 {
-    const auto& limits = child.run_as.limits;
-    for (auto& i = child.limit; i < limits.size(); ++i)
+    for (const auto& [name, limit] : child.run_as.rlimits) {
+        const rlimit value{.rlim_cur = to_amount(limit.soft), .rlim_max = to_amount(limit.hard)};
         // In C++ the first parameter is an enumeration of glibc's.
-        if (::setrlimit(static_cast<__rlimit_resource>(limits[i].resource), &limits[i].value) < 0)
+        const auto resource = static_cast<__rlimit_resource>(*value_of(resource_names, name));
+        if (::setrlimit(resource, &value) < 0)
             return false;
+        ++child.limit;
+    }
     return true;
 }
 
 bool set_nice(Child& child) noexcept
 {
-    return !child.run_as.config.nice ||
-           ::setpriority(PRIO_PROCESS, 0, *child.run_as.config.nice) == 0;
-}
-
-bool write_oom_score(Child& child) noexcept
-{
-    const auto& text = child.run_as.oom_score_adj;
-    return text.empty() ||
-           ::write(child.score_file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    return !child.run_as.nice || ::setpriority(PRIO_PROCESS, 0, *child.run_as.nice) == 0;
 }
 
 bool set_affinity(Child& child) noexcept
 {
-    const auto& mask = child.run_as.cpu_mask;
+    const auto& mask = child.command.cpu_mask;
     return mask.empty() || ::syscall(SYS_sched_setaffinity, 0, mask.size() * sizeof(unsigned long),
                                      mask.data()) == 0;
 }
 
 bool set_umask(Child& child) noexcept
 {
-    if (child.run_as.config.umask)
-        ::umask(*child.run_as.config.umask);
+    if (child.run_as.umask)
+        ::umask(*child.run_as.umask);
     return true;
 }
 
 bool set_groups(Child& child) noexcept
 {
-    const auto& groups = child.run_as.config.ids.groups;
+    const auto& groups = child.run_as.ids.groups;
     return !groups || ::setgroups(groups->size(), groups->data()) == 0;
 }
 
 bool change_group(Child& child) noexcept
 {
-    const auto& group = child.run_as.config.ids.group;
+    const auto& group = child.run_as.ids.group;
     return !group || ::setresgid(*group, *group, *group) == 0;
 }
 
@@ -160,15 +168,15 @@ bool change_group(Child& child) noexcept
 bool leave_keyring(Child& child) noexcept
 {
     // Where keyrings are missing or forbidden, they are for the worker, too.
-    return !child.run_as.is_other_user ||
+    return !child.is_other_user ||
            ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) >= 0 || errno == ENOSYS ||
            errno == EPERM;
 }
 
 bool change_user(Child& child) noexcept
 {
-    const auto& user = child.run_as.config.ids.user;
-    if (child.run_as.capabilities != 0 && ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+    const auto& user = child.run_as.ids.user;
+    if (!child.run_as.ambient_capabilities.empty() && ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
         return false;
     return !user || ::setresuid(*user, *user, *user) == 0;
 }
@@ -177,24 +185,24 @@ bool change_user(Child& child) noexcept
 /// when root becomes somebody else.  The workers of root's own are root anyway.
 bool set_capabilities(Child& child) noexcept
 {
-    const auto wanted = child.run_as.capabilities;
+    const auto& wanted = child.run_as.ambient_capabilities;
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
     if (::syscall(SYS_capget, &header, sets.data()) < 0)
         return false;
-    for (std::size_t i = 0; i < sets.size(); ++i) {
-        sets[i].inheritable = static_cast<std::uint32_t>(wanted >> 32 * i);
-        if (child.run_as.is_other_user)
-            sets[i].effective = sets[i].permitted = sets[i].inheritable;
-    }
+    for (auto& set : sets)
+        set.inheritable = 0;
+    for (const auto number : wanted)
+        sets[number / 32].inheritable |= 1U << number % 32;
+    if (child.is_other_user)
+        for (auto& set : sets)
+            set.effective = set.permitted = set.inheritable;
     if (::syscall(SYS_capset, &header, sets.data()) < 0 ||
         ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
         return false;
-    for (unsigned long number = 0; wanted >> number != 0; ++number)
-        if ((wanted >> number & 1) != 0 &&
-            ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0) < 0)
-            return false;
-    return true;
+    return std::ranges::all_of(wanted, [](unsigned number) {
+        return ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0) == 0;
+    });
 }
 
 bool change_folder(Child& child) noexcept
@@ -204,7 +212,8 @@ bool change_folder(Child& child) noexcept
 
 bool set_no_new_privs(Child& child) noexcept
 {
-    return !child.run_as.no_new_privs || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+    return !child.run_as.no_new_privs.value_or(child.is_other_user) ||
+           ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
 bool set_end_signal(Child& child) noexcept
@@ -230,16 +239,15 @@ constexpr const char* only_lower = "only root can make it lower";
 /// user changes, and groups come first of that: without root they cannot be changed any more.  The
 /// folder is entered as the new user, so only if that may.  A change of user forgets the end signal
 /// (prctl(2)).
-constexpr std::array<Step, 18> steps{{
+constexpr std::array<Step, 17> steps{{
     {lead_session, "setsid", ""},
     {enter_cgroup, "entering its cgroup", ""},
     {reset_signals, "resetting signals", ""},
     {pass_descriptors, "passing descriptors", ""},
-    {open_oom_score, "setting oom_score_adj to {score}", only_lower},
+    {set_oom_score, "setting oom_score_adj to {score}", only_lower},
     {set_limits, "setting the limit {limit}",
      "only root can raise a hard limit, and nofile never above fs.nr_open"},
     {set_nice, "setting nice to {nice}", only_lower},
-    {write_oom_score, "setting oom_score_adj to {score}", only_lower},
     {set_affinity, "setting cpu_affinity", ""},
     {set_umask, "setting umask", ""},
     {set_groups, "setting the supplementary groups", needs_root},
@@ -252,16 +260,15 @@ constexpr std::array<Step, 18> steps{{
     {set_end_signal, "setting the signal for its master's end", ""},
 }};
 
-std::string limit_text(const RunAs& run_as, unsigned which)
+std::string limit_text(const RunAsConfig& run_as, unsigned which)
 {
-    const auto amount = [](rlim_t value) {
-        return value == RLIM_INFINITY ? "unlimited" : std::to_string(value);
+    const auto amount = [](std::uint64_t value) {
+        return value == LimitConfig::unlimited ? "unlimited" : std::to_string(value);
     };
-    if (which >= run_as.limits.size())
+    if (which >= run_as.rlimits.size())
         return {};
-    const auto& [name, resource, value] = run_as.limits[which];
-    return fmt::format("{} to {} (hard: {})", quote(name), amount(value.rlim_cur),
-                       amount(value.rlim_max));
+    const auto& [name, limit] = *std::next(run_as.rlimits.begin(), which);
+    return fmt::format("{} to {} (hard: {})", quote(name), amount(limit.soft), amount(limit.hard));
 }
 
 std::string in_parentheses(const std::string& remedy)
@@ -270,10 +277,10 @@ std::string in_parentheses(const std::string& remedy)
 }
 
 /// Whom the child could not be, where that may be why something is refused.
-std::string who_may(const RunAs& run_as, int error, const char* what)
+std::string who_may(const RunAsConfig& run_as, int error, const char* what)
 {
-    const bool matters = error == EACCES && !run_as.config.user.empty();
-    return matters ? fmt::format("user {} {}", quote(run_as.config.user), what) : "";
+    const bool matters = error == EACCES && !run_as.user.empty();
+    return matters ? fmt::format("user {} {}", quote(run_as.user), what) : "";
 }
 
 } // namespace
@@ -281,7 +288,11 @@ std::string who_may(const RunAs& run_as, int error, const char* what)
 std::optional<SetupFailure> set_up_child(const ChildProcess::Command& command, pid_t master,
                                          int kept) noexcept
 {
-    Child child{.command = command, .run_as = command.run_as, .master = master, .kept = kept};
+    Child child{.command = command,
+                .run_as = command.run_as,
+                .master = master,
+                .kept = kept,
+                .is_other_user = command.run_as.ids.is_other_user()};
     for (unsigned i = 0; i < steps.size(); ++i)
         if (!steps[i].take(child))
             return SetupFailure{.step = i, .limit = child.limit, .error = errno};
@@ -301,14 +312,12 @@ std::string describe(const SetupFailure& failure, const ChildProcess::Command& c
     const auto& step = steps[failure.step];
     const bool is_folder = step.take == change_folder;
     const bool is_refused = failure.error == EPERM || failure.error == EACCES;
-    const auto name =
-        fmt::format(fmt::runtime(step.name), fmt::arg("score", run_as.oom_score_adj),
-                    fmt::arg("limit", limit_text(run_as, failure.limit)),
-                    fmt::arg("nice", run_as.config.nice.value_or(0)),
-                    fmt::arg("user", quote(run_as.config.user)),
-                    fmt::arg("group", run_as.config.group.empty()
-                                          ? "the group of user " + quote(run_as.config.user)
-                                          : "group " + quote(run_as.config.group)));
+    const auto name = fmt::format(
+        fmt::runtime(step.name), fmt::arg("score", run_as.oom_score_adj.value_or(0)),
+        fmt::arg("limit", limit_text(run_as, failure.limit)),
+        fmt::arg("nice", run_as.nice.value_or(0)), fmt::arg("user", quote(run_as.user)),
+        fmt::arg("group", run_as.group.empty() ? "the group of user " + quote(run_as.user)
+                                               : "group " + quote(run_as.group)));
     const std::string reason = step.take == set_affinity && failure.error == EINVAL
                                    ? "usher may use none of these CPUs"
                                    : std::strerror(failure.error);

@@ -11,7 +11,7 @@ namespace usher {
 /// What failed in the child.
 struct SetupFailure {
     unsigned step = ~0U; ///< or it is exec() itself
-    unsigned limit = 0;  ///< which of RunAs::limits
+    unsigned limit = 0;  ///< which of the `rlimits`
     int error = 0;
 };
 

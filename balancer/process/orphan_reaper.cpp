@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/process/orphan_reaper.hpp"
 
-#include "balancer/process/own_children.hpp"
 #include "common/sys/process/init_process.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <csignal>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -14,6 +14,9 @@
 namespace usher {
 
 namespace {
+
+std::set<pid_t> own_children;
+bool reaps_orphans = false;
 
 /// waitid(2) without waiting; 0 if there is nobody.
 pid_t wait_for(idtype_t type, id_t id, int options) noexcept
@@ -38,7 +41,7 @@ void OrphanReaper::start()
     if (!sys::adopts_orphans())
         return;
     signals_.add(SIGCHLD);
-    OwnChildren::of_process().on_remove([] { reap(); });
+    reaps_orphans = true;
     await_child();
     reap(); // there may be some from before
 }
@@ -47,9 +50,21 @@ void OrphanReaper::close()
 {
     if (std::exchange(closed_, true))
         return;
-    OwnChildren::of_process().on_remove({});
+    reaps_orphans = false;
     boost::system::error_code ignored;
     signals_.cancel(ignored);
+}
+
+void OrphanReaper::on_own_child(pid_t pid)
+{
+    own_children.insert(pid);
+}
+
+void OrphanReaper::on_own_child_reaped(pid_t pid)
+{
+    own_children.erase(pid);
+    if (reaps_orphans)
+        reap();
 }
 
 void OrphanReaper::await_child()
@@ -68,7 +83,7 @@ void OrphanReaper::reap() noexcept
         const auto pid = wait_for(P_ALL, 0, WNOWAIT);
         // One of ours may stand before orphans.  It is about to be reaped, since its pidfd is
         // readable by now, and then we are called again; until then the others can wait.
-        if (pid == 0 || OwnChildren::of_process().contains(pid))
+        if (pid == 0 || own_children.contains(pid))
             return;
         std::ignore = wait_for(P_PID, static_cast<id_t>(pid), 0);
     }

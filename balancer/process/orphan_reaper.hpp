@@ -4,12 +4,15 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include <sys/types.h>
+
 namespace usher {
 
 /// Reaps processes that have become children of this one because their parents died, so that none
 /// stays a zombie.  How they ended concerns nobody.
 ///
-/// Our own children are never touched: their owners reap them, through their pidfds.
+/// Our own children are never touched: their owners reap them, through their pidfds, and say so
+/// here.  There is one list of them, as the kernel has one of the process's children.
 class OrphanReaper {
 public:
     explicit OrphanReaper(const boost::asio::any_io_executor& executor);
@@ -22,6 +25,12 @@ public:
 
     /// Leaves nothing on the event loop.
     void close();
+
+    /// Somebody has started the child `pid` and will reap it.
+    static void on_own_child(pid_t pid);
+
+    /// That was done.
+    static void on_own_child_reaped(pid_t pid);
 
 private:
     void await_child();

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/process/program_path.hpp"
 
-#include "balancer/process/spawn_error.hpp"
-
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <stdexcept>
 #include <string_view>
 #include <system_error>
 
@@ -44,7 +43,7 @@ std::string find_program(const std::string& program, const std::string& cwd)
         // A folder that is missing is for the child's chdir() to report.
         if (const auto reason = obstacle(seen_from_here);
             !reason.empty() && (cwd.empty() || fs::is_directory(cwd)))
-            throw SpawnError{program + ": " + reason};
+            throw std::runtime_error{program + ": " + reason};
         return program;
     }
 
@@ -57,8 +56,9 @@ std::string find_program(const std::string& program, const std::string& cwd)
         if (obstacle(file).empty())
             return fs::absolute(file).string();
         if (colon == std::string_view::npos)
-            throw SpawnError{program + ": no such program in PATH (a program in this folder is ./" +
-                             program + ")"};
+            throw std::runtime_error{program +
+                                     ": no such program in PATH (a program in this folder is ./" +
+                                     program + ")"};
         rest.remove_prefix(colon + 1);
     }
 }

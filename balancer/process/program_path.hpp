@@ -9,7 +9,7 @@ namespace usher {
 /// the folders of PATH.  A relative path is meant from `cwd` if that is not empty, because the
 /// child changes there first.
 ///
-/// Throws SpawnError that says why nothing can be executed.
+/// Throws std::runtime_error that says why nothing can be executed.
 [[nodiscard]] std::string find_program(const std::string& program, const std::string& cwd);
 
 /// The meaning of an errno of execve(2), with the remedy where there is one.

@@ -21,13 +21,6 @@ bool is_wanted() noexcept
     return is_built_in() && socket != nullptr && *socket != '\0';
 }
 
-/// CLOCK_MONOTONIC, which is libstdc++'s steady clock.
-std::chrono::microseconds monotonic_now()
-{
-    return std::chrono::duration_cast<std::chrono::microseconds>(
-        std::chrono::steady_clock::now().time_since_epoch());
-}
-
 } // namespace
 
 Notifier::Notifier(const asio::any_io_executor& executor, const PoolSet& pools, EventBus& events)
@@ -60,7 +53,7 @@ void Notifier::on_event(const Event& event)
     switch (event.kind) {
     // At once: a reload that is refused begins and ends within one turn of the loop.
     case EventKind::reload_started:
-        return tell(state_.on_reload_started(facts(), monotonic_now()));
+        return tell(state_.on_reload_started(facts(), std::chrono::steady_clock::now()));
     case EventKind::reload_done:
         return tell(state_.on_reload_ended(facts(), ""));
     case EventKind::reload_failed:
@@ -69,10 +62,7 @@ void Notifier::on_event(const Event& event)
     case EventKind::stopping:
         return tell(state_.on_stopping(facts()));
     case EventKind::stopped: // the loop will not turn again
-        return tell(state_.on_end(event.message));
-    case EventKind::ready:
-        were_ready_.emplace(event.pool, event.slot);
-        return look_again();
+        return tell(state_.on_stopping({}, event.message));
     default:
         return look_again();
     }
@@ -119,15 +109,8 @@ void Notifier::tell(const std::string& state)
 ServiceState::Facts Notifier::facts() const
 {
     ServiceState::Facts result;
-    for (const auto& pool : pools_.all()) {
-        auto facts = facts_of(*pool);
-        for (const auto& slot : pool->slots()) {
-            const bool was_ready = were_ready_.contains({facts.name, slot->identity().slot});
-            facts.was_ready |= was_ready;
-            facts.awaited += !was_ready && !slot->is_over() ? 1 : 0;
-        }
-        result.push_back(std::move(facts));
-    }
+    for (const auto& pool : pools_.all())
+        result.push_back(facts_of(*pool));
     return result;
 }
 

@@ -9,9 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <optional>
-#include <set>
 #include <string>
-#include <utility>
 
 namespace usher::systemd {
 
@@ -41,7 +39,6 @@ private:
     EventBus& events_;
     std::optional<EventBus::Subscription> subscription_;
     ServiceState state_;
-    std::set<std::pair<std::string, unsigned>> were_ready_; ///< pool and slot
     bool will_look_ = false;
     bool failed_ = false;
 

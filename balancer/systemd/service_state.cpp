@@ -81,14 +81,17 @@ std::string ServiceState::on_change(const Facts& pools)
     return tell(begins ? "READY=1\n" : "", status(pools));
 }
 
-std::string ServiceState::on_reload_started(const Facts& pools, std::chrono::microseconds now)
+std::string ServiceState::on_reload_started(const Facts& pools,
+                                            std::chrono::steady_clock::time_point now)
 {
     trouble_.clear();
     // Before READY=1 the end of a reload must not look like the end of the start.
     if (phase_ != Phase::running)
         return on_change(pools);
     phase_ = Phase::reloading;
-    return tell(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\n", now.count()), status(pools));
+    return tell(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\n",
+                            now.time_since_epoch() / std::chrono::microseconds{1}),
+                status(pools));
 }
 
 std::string ServiceState::on_reload_ended(const Facts& pools, std::string trouble)
@@ -100,16 +103,10 @@ std::string ServiceState::on_reload_ended(const Facts& pools, std::string troubl
     return tell("READY=1\n", status(pools));
 }
 
-std::string ServiceState::on_stopping(const Facts& pools)
+std::string ServiceState::on_stopping(const Facts& pools, std::string reason)
 {
     const bool is_news = std::exchange(phase_, Phase::stopping) != Phase::stopping;
-    return tell(is_news ? "STOPPING=1\n" : "", status(pools));
-}
-
-std::string ServiceState::on_end(std::string reason)
-{
-    const bool is_news = std::exchange(phase_, Phase::stopping) != Phase::stopping;
-    return tell(is_news ? "STOPPING=1\n" : "", std::move(reason));
+    return tell(is_news ? "STOPPING=1\n" : "", reason.empty() ? status(pools) : std::move(reason));
 }
 
 } // namespace usher::systemd

@@ -19,16 +19,15 @@ public:
     /// worker was ready.  What has given up, a slot or a pool, is not waited for.
     [[nodiscard]] std::string on_change(const Facts& pools);
 
-    /// `now` is CLOCK_MONOTONIC.
-    [[nodiscard]] std::string on_reload_started(const Facts& pools, std::chrono::microseconds now);
+    /// `now` is of CLOCK_MONOTONIC, libstdc++'s steady clock.
+    [[nodiscard]] std::string on_reload_started(const Facts& pools,
+                                                std::chrono::steady_clock::time_point now);
 
     /// `trouble` is why it failed, for people; empty if it did not.
     [[nodiscard]] std::string on_reload_ended(const Facts& pools, std::string trouble);
 
-    [[nodiscard]] std::string on_stopping(const Facts& pools);
-
-    /// The process is about to exit; `reason` is for people.
-    [[nodiscard]] std::string on_end(std::string reason);
+    /// With a `reason`, for people, the process is about to exit.
+    [[nodiscard]] std::string on_stopping(const Facts& pools, std::string reason = {});
 
 private:
     enum class Phase { starting, running, reloading, stopping };

@@ -11,19 +11,19 @@ namespace usher {
 
 std::string HangDetector::look(const Facts& facts)
 {
-    if (facts.queued == 0 || facts.taken != last_taken_) {
+    if (facts.figures.queued == 0 || facts.figures.taken != last_taken_) {
         moved_at_ = facts.now;
-        last_taken_ = facts.taken;
+        last_taken_ = facts.figures.taken;
     }
     if (facts.stall_timeout == facts.stall_timeout.zero())
         return {};
     if (facts.now - moved_at_ >= facts.stall_timeout)
         return fmt::format("it has taken none of the {} connections in its queue for {}",
-                           facts.queued, format_duration(facts.stall_timeout));
+                           facts.figures.queued, format_duration(facts.stall_timeout));
 
     const auto limit = std::max({facts.stall_timeout, facts.promised, shortest_heartbeat_limit});
-    if (facts.heartbeat != Clock::time_point{} &&
-        facts.now - std::max(facts.heartbeat, forgiven_at_) >= limit)
+    if (facts.figures.heartbeat != Clock::time_point{} &&
+        facts.now - std::max(facts.figures.heartbeat, forgiven_at_) >= limit)
         return fmt::format("its event loop has stood still for {}", format_duration(limit));
     return {};
 }

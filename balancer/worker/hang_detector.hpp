@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/dispatch/figures.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -23,9 +25,7 @@ public:
         std::chrono::milliseconds stall_timeout; ///< 0: never hangs
         /// How long it may go without a heartbeat, if it was told so at its start.
         std::chrono::milliseconds promised{0};
-        std::uint64_t queued = 0;    ///< handed over and not taken
-        std::uint64_t taken = 0;     ///< so far
-        Clock::time_point heartbeat; ///< the last one; the epoch: the worker stamps none
+        Figures figures{};
     };
 
     /// Why the worker hangs: one clause; empty if it does not.

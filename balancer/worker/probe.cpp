@@ -4,13 +4,16 @@
 #include "balancer/config/units/duration.hpp"
 #include "common/async/adopt_fd.hpp"
 #include "common/async/back_off.hpp"
-#include "common/async/spawn.hpp"
+#include "common/async/sleep_for.hpp"
 #include "common/sys/socket/channel_pair.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -19,6 +22,7 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <optional>
 #include <system_error>
 #include <utility>
 #include <variant>
@@ -32,106 +36,16 @@ namespace usher {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace asio::experimental::awaitable_operators;
+using Socket = asio::local::stream_protocol::socket;
 
 constexpr auto as_result = asio::as_tuple(asio::deferred);
 
 /// The most bytes of an answer's head; nothing of its body is kept.
 constexpr std::uint32_t longest_head = 8 * 1024;
 
-} // namespace
-
-Probe::Probe(const asio::any_io_executor& executor, std::shared_ptr<const PoolConfig> config,
-             HandOver hand_over, Report report)
-    : config_{std::move(config)},
-      question_{config_->probe.value()},
-      hand_over_{std::move(hand_over)},
-      report_{std::move(report)},
-      socket_{executor},
-      timer_{executor},
-      failure_{name() + " has no answer yet"}
-{
-}
-
-std::string Probe::name() const
-{
-    return "probe GET " + question_.path;
-}
-
-void Probe::start()
-{
-    spawn(socket_.get_executor(), run(), shared_from_this());
-}
-
-void Probe::stop() noexcept
-{
-    stopped_ = true;
-    hang_up();
-    timer_.cancel();
-}
-
-void Probe::hang_up() noexcept
-{
-    boost::system::error_code ignored;
-    socket_.close(ignored);
-}
-
-asio::awaitable<void> Probe::run()
-{
-    // A worker that warms up is found ready soon, one that takes long is not pestered.
-    BackOff waits{100ms, 1'000ms};
-    while (!stopped_ && config_->probe) {
-        question_ = *config_->probe;
-        const auto reason = co_await ask();
-        if (stopped_)
-            break;
-        const bool passed = reason.empty();
-        if (std::exchange(failure_, reason) != reason)
-            report_(passed);
-        // Closed now, the worker's next write of the answer would kill it by SIGPIPE.
-        co_await read_to_end();
-        hang_up();
-        if (passed || stopped_)
-            break;
-        co_await pause(waits.next());
-    }
-}
-
-asio::awaitable<void> Probe::pause(std::chrono::milliseconds duration)
-{
-    timer_.expires_after(duration);
-    co_await timer_.async_wait(as_result);
-}
-
-/// Makes the connection and hands its other end to the worker; says what went wrong.
-std::string Probe::connect()
-{
-    try {
-        auto pair = sys::make_stream_pair();
-        if (const auto error = hand_over_(pair.child.get()))
-            return fmt::format("{} cannot be handed over: {}", name(), error.message());
-        socket_ = adopt_fd<asio::local::stream_protocol::socket>(
-            socket_.get_executor(), std::move(pair.parent), asio::local::stream_protocol{});
-    } catch (const std::system_error& e) {
-        return fmt::format("{} cannot be made: {}", name(), e.what());
-    }
-    return {};
-}
-
-/// Why this answer does not mean ready; empty: it does.
-asio::awaitable<std::string> Probe::ask()
-{
-    using namespace asio::experimental::awaitable_operators;
-
-    if (auto failure = connect(); !failure.empty())
-        co_return failure;
-    auto outcome = co_await (speak() || pause(question_.timeout));
-    if (outcome.index() == 0)
-        co_return std::get<0>(std::move(outcome));
-    hang_up();
-    co_return fmt::format("{} had no answer within {}", name(), format_duration(question_.timeout));
-}
-
-asio::awaitable<std::string> Probe::speak()
+/// Why the worker's answer does not mean ready; empty: it does.
+asio::awaitable<std::string> speak(Socket& socket, const ProbeConfig& question)
 {
     const auto request = fmt::format("GET {} HTTP/1.1\r\n"
                                      "Host: localhost\r\n"
@@ -139,39 +53,94 @@ asio::awaitable<std::string> Probe::speak()
                                      "Accept: */*\r\n"
                                      "Connection: close\r\n"
                                      "\r\n",
-                                     question_.path);
+                                     question.path);
     // Whoever answers and closes before it was asked has answered all the same.
-    co_await asio::async_write(socket_, asio::buffer(request), as_result);
+    co_await asio::async_write(socket, asio::buffer(request), as_result);
 
     beast::flat_buffer buffer{longest_head};
     http::response_parser<http::empty_body> parser;
     parser.header_limit(longest_head);
-    const auto [error, size] = co_await http::async_read_header(socket_, buffer, parser, as_result);
+    const auto [error, size] = co_await http::async_read_header(socket, buffer, parser, as_result);
+    const auto name = name_of(question);
     if (error == http::error::end_of_stream || error == http::error::partial_message ||
         error == asio::error::connection_reset)
-        co_return fmt::format("{} was hung up on before it was answered", name());
+        co_return name + " was hung up on before it was answered";
     if (error)
-        co_return fmt::format("{} has an answer that cannot be read: {}", name(), error.message());
-    if (const auto status = parser.get().result_int(); status != question_.expect)
-        co_return fmt::format("{} answered {}, not {}", name(), status, question_.expect);
+        co_return fmt::format("{} has an answer that cannot be read: {}", name, error.message());
+    if (const auto status = parser.get().result_int(); status != question.expect)
+        co_return fmt::format("{} answered {}, not {}", name, status, question.expect);
     co_return std::string{};
 }
 
-/// Waits for the end of the answer, for as long as an answer may take.
-asio::awaitable<void> Probe::read_to_end()
+/// The same of one question at our end of a new pair, `socket`, which stays open if there is more
+/// to read.
+asio::awaitable<std::string> ask(Socket& socket, const ProbeConfig& question,
+                                 const std::function<std::error_code(int fd)>& hand_over)
 {
-    using namespace asio::experimental::awaitable_operators;
+    try {
+        auto pair = sys::make_stream_pair();
+        if (const auto error = hand_over(pair.child.get()))
+            co_return fmt::format("{} cannot be handed over: {}", name_of(question),
+                                  error.message());
+        socket = adopt_fd<Socket>(socket.get_executor(), std::move(pair.parent),
+                                  asio::local::stream_protocol{});
+    } catch (const std::system_error& e) {
+        co_return fmt::format("{} cannot be made: {}", name_of(question), e.what());
+    }
+    auto outcome = co_await (speak(socket, question) || sleep_for(question.timeout));
+    if (outcome.index() == 0)
+        co_return std::get<0>(std::move(outcome));
+    socket.close();
+    co_return fmt::format("{} had no answer within {}", name_of(question),
+                          format_duration(question.timeout));
+}
 
-    const auto read = [this]() -> asio::awaitable<void> {
-        std::array<char, 1024> ignored;
-        for (bool more = true; more;) {
-            const auto [error, size] =
-                co_await socket_.async_read_some(asio::buffer(ignored), as_result);
-            more = !error;
-        }
-    };
-    if (socket_.is_open() && !stopped_)
-        co_await (read() || pause(question_.timeout));
+asio::awaitable<void> read_to_end(Socket& socket)
+{
+    std::array<char, 1024> ignored;
+    for (bool more = socket.is_open(); more;) {
+        const auto [error, size] =
+            co_await socket.async_read_some(asio::buffer(ignored), as_result);
+        more = !error;
+    }
+}
+
+asio::awaitable<bool> is_cancelled()
+{
+    const auto state = co_await asio::this_coro::cancellation_state;
+    co_return state.cancelled() != asio::cancellation_type::none;
+}
+
+} // namespace
+
+std::string name_of(const ProbeConfig& probe)
+{
+    return "probe GET " + probe.path;
+}
+
+asio::awaitable<void> probe(std::shared_ptr<const PoolConfig> config,
+                            std::function<std::error_code(int fd)> hand_over,
+                            std::function<void(std::string failure)> report)
+{
+    co_await asio::this_coro::throw_if_cancelled(false);
+    // A worker that warms up is found ready soon, one that takes long is not pestered.
+    BackOff waits{100ms, 1'000ms};
+    std::optional<std::string> last;
+    while (config->probe && !co_await is_cancelled()) {
+        const ProbeConfig question = *config->probe;
+        Socket socket{co_await asio::this_coro::executor};
+        const auto failure = co_await ask(socket, question, hand_over);
+        if (co_await is_cancelled())
+            break;
+        if (std::exchange(last, failure) != failure)
+            report(failure);
+        // Closed now, the worker's next write of the answer would kill it by SIGPIPE.
+        co_await (read_to_end(socket) || sleep_for(question.timeout));
+        socket.close();
+        if (failure.empty() || co_await is_cancelled())
+            break;
+        co_await sleep_for(waits.next());
+    }
 }
 
 } // namespace usher

@@ -31,26 +31,26 @@ std::string age_text(std::chrono::milliseconds age)
 
 } // namespace
 
-RecyclePolicy::RecyclePolicy(RecycleConfig limits, double dice) noexcept
-    : factor_{1.0 + std::clamp(dice, -1.0, 1.0) / 10}
+RecyclePolicy::RecyclePolicy(const RecycleConfig& config, double dice) noexcept
+    : config_{config}, factor_{1.0 + std::clamp(dice, -1.0, 1.0) / 10}
 {
-    set_limits(limits);
 }
 
-void RecyclePolicy::set_limits(RecycleConfig limits) noexcept
+RecycleConfig RecyclePolicy::limits() const noexcept
 {
-    limits_ = {.max_connections = moved(limits.max_connections, factor_),
-               .max_age = std::chrono::milliseconds{moved(limits.max_age.count(), factor_)},
-               .max_memory = moved(limits.max_memory, factor_)};
+    return {.max_connections = moved(config_.max_connections, factor_),
+            .max_age = std::chrono::milliseconds{moved(config_.max_age.count(), factor_)},
+            .max_memory = moved(config_.max_memory, factor_)};
 }
 
 std::string RecyclePolicy::look(const Facts& facts) const
 {
-    if (limits_.max_connections > 0 && facts.connections >= limits_.max_connections)
+    const auto limits = this->limits();
+    if (limits.max_connections > 0 && facts.connections >= limits.max_connections)
         return fmt::format("it was given {} connections", facts.connections);
-    if (limits_.max_age.count() > 0 && facts.age >= limits_.max_age)
+    if (limits.max_age.count() > 0 && facts.age >= limits.max_age)
         return fmt::format("it is {} old", age_text(facts.age));
-    if (limits_.max_memory > 0 && facts.memory >= limits_.max_memory)
+    if (limits.max_memory > 0 && facts.memory >= limits.max_memory)
         return fmt::format("it has {} MiB of memory", facts.memory / (1024 * 1024));
     return {};
 }

@@ -14,11 +14,9 @@ namespace usher {
 /// Holds no clock and no dice: it is told.
 class RecyclePolicy {
 public:
-    /// `dice` from -1 to 1 moves each limit by up to a tenth either way, so that workers which
-    /// were started together are not all due together.
-    RecyclePolicy(RecycleConfig limits, double dice) noexcept;
-
-    void set_limits(RecycleConfig limits) noexcept;
+    /// `config` must outlive it and may change.  `dice` from -1 to 1 moves each limit by up to a
+    /// tenth either way, so that workers which were started together are not all due together.
+    RecyclePolicy(const RecycleConfig& config, double dice) noexcept;
 
     struct Facts {
         std::uint64_t connections = 0;    ///< handed to it
@@ -30,10 +28,10 @@ public:
     [[nodiscard]] std::string look(const Facts& facts) const;
 
     /// The limits that this worker got; 0: none.
-    [[nodiscard]] const RecycleConfig& limits() const noexcept { return limits_; }
+    [[nodiscard]] RecycleConfig limits() const noexcept;
 
 private:
-    RecycleConfig limits_;
+    const RecycleConfig& config_;
     double factor_;
 };
 

@@ -16,32 +16,28 @@ class RestartPolicy {
 public:
     using Duration = std::chrono::milliseconds;
 
-    explicit RestartPolicy(RestartConfig limits) noexcept : limits_{limits} {}
-
     /// How long to wait before the next start; nothing means: leave it down.
     ///
     /// `dice` from -1 to 1 moves the delay by up to a quarter either way, so that workers which
     /// died together do not come back together.
-    [[nodiscard]] std::optional<Duration> after_exit(Duration uptime, double dice) noexcept
+    [[nodiscard]] std::optional<Duration> after_exit(const RestartConfig& limits, Duration uptime,
+                                                     double dice) noexcept
     {
-        if (uptime >= limits_.healthy_after)
+        if (uptime >= limits.healthy_after)
             failures_ = 0;
 
-        if (++failures_ > limits_.give_up_after)
+        if (++failures_ > limits.give_up_after)
             return std::nullopt;
 
-        const auto delay = doubled(limits_.first_delay, failures_, limits_.longest_delay);
+        const auto delay = doubled(limits.first_delay, failures_, limits.longest_delay);
         return std::chrono::duration_cast<Duration>(delay *
                                                     (1.0 + std::clamp(dice, -1.0, 1.0) / 4));
     }
-
-    void set_limits(RestartConfig limits) noexcept { limits_ = limits; }
 
     /// Failures in a row so far.
     [[nodiscard]] unsigned failures() const noexcept { return failures_; }
 
 private:
-    RestartConfig limits_;
     unsigned failures_ = 0;
 };
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/worker/worker_cgroup.hpp"
 
-#include "balancer/process/spawn_error.hpp"
 #include "common/sys/process/own_cgroup.hpp"
 
 #include <fmt/core.h>
@@ -10,6 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 
@@ -51,7 +51,7 @@ std::shared_ptr<sys::Cgroup> make_worker_cgroup(CgroupMode mode, const std::stri
         trouble = error.what();
     }
     if (mode == CgroupMode::on)
-        throw SpawnError{
+        throw std::runtime_error{
             "no cgroup can be made for it: " + trouble +
             R"(; have systemd delegate one (Delegate=yes), or set "cgroup" to "auto")"};
     return nullptr;

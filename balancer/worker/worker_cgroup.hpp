@@ -13,7 +13,7 @@ namespace usher {
 /// A cgroup of its own for the worker `identity`, below the cgroup `folder`; null if it is to share
 /// the master's, or has to: then `trouble` says why.
 ///
-/// Throws SpawnError if `mode` is `on` and it cannot be made.
+/// Throws std::runtime_error if `mode` is `on` and it cannot be made.
 [[nodiscard]] std::shared_ptr<sys::Cgroup> make_worker_cgroup(CgroupMode mode,
                                                               const std::string& folder,
                                                               const WorkerIdentity& identity,

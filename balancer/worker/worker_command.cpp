@@ -2,14 +2,16 @@
 #include "balancer/worker/worker_command.hpp"
 
 #include "balancer/dialect/preload/preloadable.hpp"
-#include "balancer/process/spawn_error.hpp"
 #include "balancer/worker/hang_detector.hpp"
+#include "common/sys/process/cpu_set.hpp"
 #include "common/wire/environment.hpp"
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <map>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -90,14 +92,27 @@ void add_notify(std::map<std::string, std::string>& environment, WorkerLink::Equ
     equipment.pid_variables.emplace_back("WATCHDOG_PID");
 }
 
+/// Where the worker in `slot`, from 1, may run.
+std::vector<unsigned long> cpu_mask(const AffinityConfig& affinity, unsigned slot)
+{
+    if (!affinity.by_slot)
+        return sys::make_cpu_mask(affinity.cpus);
+    const auto usable = sys::own_cpus();
+    if (usable.empty())
+        return {};
+    const unsigned own = usable[(slot - 1) % usable.size()];
+    return sys::make_cpu_mask(std::span{&own, 1});
+}
+
 } // namespace
 
 ChildProcess::Command make_worker_command(const PoolConfig& config, const WorkerIdentity& identity,
                                           const WorkerLink& link, const std::string& notify_socket)
 {
     namespace env = wire::env;
-    auto environment = own_environment(config.run_as);
-    for (const auto* added : {&config.run_as.ids.variables, &config.env})
+    const auto& run_as = config.run_as;
+    auto environment = own_environment(run_as);
+    for (const auto* added : {&run_as.ids.variables, &config.env})
         for (const auto& [name, value] : *added)
             environment[name] = value;
     environment[env::worker_id] = std::to_string(identity.id);
@@ -110,8 +125,7 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
         add_notify(environment, equipment, config, notify_socket);
     for (const auto& name : equipment.pid_variables) // the process's own, whatever `env` says
         environment.erase(name);
-    auto run_as = make_run_as(config.run_as, identity.slot);
-    const bool no_new_privs = run_as.no_new_privs;
+    const bool no_new_privs = run_as.no_new_privs.value_or(run_as.ids.is_other_user());
     ChildProcess::Command command{
         .program = config.command.front(),
         .arguments = {config.command.begin() + 1, config.command.end()},
@@ -120,12 +134,13 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
         .cwd = config.cwd,
         .descriptors = std::move(equipment.descriptors),
         .end_signal = equipment.outlives_master ? config.stop_signal : 0,
-        .run_as = std::move(run_as),
+        .run_as = run_as,
+        .cpu_mask = cpu_mask(run_as.cpu_affinity, identity.slot),
     };
     if (config.dialect == Dialect::preload)
         command.check = [cwd = config.cwd, no_new_privs](const std::string& file) {
             if (const auto obstacle = preload_obstacle(file, cwd, no_new_privs); !obstacle.empty())
-                throw SpawnError{obstacle};
+                throw std::runtime_error{obstacle};
         };
     for (const auto& [name, value] : environment)
         command.environment.push_back(name + "=" + value);

@@ -58,16 +58,10 @@ void WorkerLifecycle::on_idle(Clock::time_point now) noexcept
         enter(State::terminating, Action::terminate, now);
 }
 
-void WorkerLifecycle::retire(Clock::time_point now) noexcept
+void WorkerLifecycle::retire(Clock::time_point now, Action action) noexcept
 {
     if (state_ < State::terminating)
-        enter(State::terminating, Action::terminate, now);
-}
-
-void WorkerLifecycle::abort(Clock::time_point now) noexcept
-{
-    if (state_ < State::terminating)
-        enter(State::terminating, Action::abort, now);
+        enter(State::terminating, action, now);
 }
 
 void WorkerLifecycle::hurry(Clock::time_point now) noexcept

@@ -52,11 +52,8 @@ public:
     /// It drains, and has nothing left to finish: SIGTERM at once.
     void on_idle(Clock::time_point now) noexcept;
 
-    /// It is at fault: SIGTERM at once.
-    void retire(Clock::time_point now) noexcept;
-
-    /// It hangs: `hang_signal` at once.
-    void abort(Clock::time_point now) noexcept;
+    /// It is at fault: SIGTERM at once; or it hangs: `abort`.
+    void retire(Clock::time_point now, Action action = Action::terminate) noexcept;
 
     /// Whoever waits is in a hurry: SIGTERM at once and a short grace.
     void hurry(Clock::time_point now) noexcept;

@@ -4,6 +4,7 @@
 #include "balancer/config/keys.hpp"
 #include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/signal_name.hpp"
+#include "balancer/worker/probe.hpp"
 #include "balancer/worker/worker_cgroup.hpp"
 #include "balancer/worker/worker_command.hpp"
 #include "common/async/helper_thread.hpp"
@@ -14,6 +15,7 @@
 #include <fmt/core.h>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 
@@ -32,6 +34,9 @@ namespace {
 /// The pidfd of a worker that somebody traces is readable before we may reap it: its end is the
 /// tracer's first, and no further event follows (ptrace(2), wait_consider_task() in the kernel).
 constexpr std::chrono::milliseconds traced_zombie_interval{100};
+
+/// Its memory is asked for so often.
+constexpr std::chrono::milliseconds memory_interval{10'000};
 
 /// A signal is said with the number of connections that it ends, so it waits for that; but no
 /// longer than this, and not if anything happens: the kernel's table of them is long where many
@@ -103,8 +108,7 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
 
     for (;;) {
         if (const auto status = child_->reap()) {
-            if (probe_)
-                probe_->stop();
+            end_probe();
             detach();
             link_->finish();
             if (notify_)
@@ -138,11 +142,6 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
     }
 }
 
-std::deque<std::string> WorkerProcess::last_output() const
-{
-    return output_ ? output_->last_errors() : std::deque<std::string>{};
-}
-
 std::string WorkerProcess::name() const
 {
     return fmt::format("{} (pid {})", identity_.label, pid());
@@ -155,13 +154,13 @@ void WorkerProcess::tell(void (WorkerLifecycle::*what)(Clock::time_point))
 }
 
 /// It is at fault: what it had not taken goes to others, then it is ended.
-void WorkerProcess::blame(EventKind kind, const std::string& text,
-                          void (WorkerLifecycle::*end)(Clock::time_point))
+void WorkerProcess::blame(EventKind kind, const std::string& text, WorkerLifecycle::Action action)
 {
     if (lifecycle_.state() >= WorkerLifecycle::State::terminating)
         return;
     events_.publish(kind, log::Level::error, text);
-    tell(end);
+    lifecycle_.retire(Clock::now(), action);
+    wake_.cancel();
 }
 
 Delivery WorkerProcess::send_message(const std::shared_ptr<const ProgramMessage>& message)
@@ -178,15 +177,15 @@ void WorkerProcess::look(Clock::time_point now, bool suspended)
         on_fault(std::string{fault});
     if (lifecycle_.state() != WorkerLifecycle::State::ready)
         return;
-    const auto known = figures().value_or(Figures{});
+    auto known = figures().value_or(Figures{});
+    known.heartbeat = std::max(known.heartbeat, watchdog_at_);
     const auto reason = hang_detector_.look({.now = now,
                                              .stall_timeout = config_->stall_timeout,
                                              .promised = first_stall_timeout_,
-                                             .queued = known.queued,
-                                             .taken = known.taken,
-                                             .heartbeat = std::max(known.heartbeat, watchdog_at_)});
+                                             .figures = known});
     if (!reason.empty())
-        blame(EventKind::stalled, "hangs, because " + reason, &WorkerLifecycle::abort);
+        blame(EventKind::stalled, "hangs, because " + reason, WorkerLifecycle::Action::abort);
+    sample_memory(now);
 }
 
 void WorkerProcess::follow(const PoolConfig& next)
@@ -194,38 +193,44 @@ void WorkerProcess::follow(const PoolConfig& next)
     bring_in(*config_, next);
     apply_limits();
     if (!config_->probe)
-        on_probe(true); // its word is enough
+        on_probe({}); // its word is enough
     wake_.cancel();
 }
 
 void WorkerProcess::apply_limits()
 {
-    recycle_policy_.set_limits(config_->recycle);
     link_->set_limits(config_->max_queue, recycle_policy_.limits().max_connections,
                       [this] { on_change_(false); });
 }
 
-std::error_code WorkerProcess::sample_memory()
+/// Has the kernel asked how much memory it has; the answer comes later.
+void WorkerProcess::sample_memory(Clock::time_point now)
 {
+    if (config_->recycle.max_memory == 0 || now < next_sample_)
+        return;
+    if (memory_error_ && !std::exchange(said_blind_, true))
+        events_.publish(EventKind::note, log::Level::warning,
+                        "its memory cannot be read, so that max_memory has no effect: " +
+                            memory_error_.message());
+    next_sample_ = Clock::time_point::max();
     // The kernel waits for the lock that a worker holds while it maps memory, perhaps from a disk.
     auto read = [process = pid()] {
         std::uint64_t bytes = 0;
         const auto error = sys::proportional_set_size(process, bytes);
         return std::pair{error, bytes};
     };
-    if (!std::exchange(is_sampling_, true))
-        asio::co_spawn(wake_.get_executor(), on_helper_thread(read),
-                       [weak = weak_from_this()](const std::exception_ptr& failure, auto answer) {
-                           const auto self = weak.lock();
-                           if (self)
-                               self->is_sampling_ = false;
-                           if (!self || failure)
-                               return;
-                           self->memory_error_ = answer.first;
-                           if (!answer.first)
-                               self->memory_ = answer.second;
-                       });
-    return memory_error_;
+    asio::co_spawn(wake_.get_executor(), on_helper_thread(read),
+                   [weak = weak_from_this()](const std::exception_ptr& failure, auto answer) {
+                       const auto self = weak.lock();
+                       if (!self)
+                           return;
+                       self->next_sample_ = Clock::now() + memory_interval;
+                       if (failure)
+                           return;
+                       self->memory_error_ = answer.first;
+                       if (!answer.first)
+                           self->memory_ = answer.second;
+                   });
 }
 
 std::string WorkerProcess::look_for_recycling(Clock::time_point now) const
@@ -237,15 +242,16 @@ std::string WorkerProcess::look_for_recycling(Clock::time_point now) const
         {.connections = figures().value_or(Figures{}).handed_off, .age = age, .memory = memory_});
 }
 
-void WorkerProcess::on_probe(bool passed)
+void WorkerProcess::on_probe(std::string failure)
 {
     if (lifecycle_.state() != WorkerLifecycle::State::probing) // it is being ended by now
         return;
-    if (passed)
+    probe_failure_ = std::move(failure);
+    if (probe_failure_.empty())
         become_ready();
     else
         events_.publish(EventKind::probe_failed, log::Level::info,
-                        probe_->failure() + "; it is asked again");
+                        probe_failure_ + "; it is asked again");
 }
 
 void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& open)
@@ -262,24 +268,24 @@ void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& o
         break;
     }
     case WorkerLifecycle::Action::terminate:
+    case WorkerLifecycle::Action::abort: {
+        const bool hangs = action == WorkerLifecycle::Action::abort;
+        const int signal = hangs ? config_->hang_signal : config_->stop_signal;
         if (lifecycle_.has_start_timed_out())
             events_.publish(
                 EventKind::retired, log::Level::error,
                 fmt::format("not ready after {}{}, SIG{}", format_duration(config_->start_timeout),
                             start_failure().empty() ? "" : ", because " + start_failure(),
-                            signal_text(config_->stop_signal)));
+                            signal_text(signal)));
         else
-            events_.publish(
-                EventKind::signalled, log::Level::info,
-                fmt::format("SIG{}, {} still open", signal_text(config_->stop_signal), open));
-        end_with(config_->stop_signal);
+            events_.publish(EventKind::signalled, hangs ? log::Level::warning : log::Level::info,
+                            fmt::format("SIG{}, {} still open", signal_text(signal), open));
+        // First what it had not taken goes to the others, then it is told.
+        end_probe();
+        link_->cut_off();
+        child_->signal(signal);
         break;
-    case WorkerLifecycle::Action::abort:
-        events_.publish(
-            EventKind::signalled, log::Level::warning,
-            fmt::format("SIG{}, {} still open", signal_text(config_->hang_signal), open));
-        end_with(config_->hang_signal);
-        break;
+    }
     case WorkerLifecycle::Action::kill:
         events_.publish(EventKind::signalled, log::Level::warning,
                         fmt::format("SIGKILL to its process group, {} still open", open));
@@ -299,21 +305,10 @@ void WorkerProcess::drain()
 
 std::string WorkerProcess::start_failure() const
 {
-    if (probe_)
-        return was_ready_ ? std::string{} : probe_->failure();
-    if (!lifecycle_.has_start_timed_out())
-        return {};
+    if (!probe_failure_.empty() || !lifecycle_.has_start_timed_out())
+        return probe_failure_;
     return config_->ready == Readiness::notify ? "it has not sent READY=1 to NOTIFY_SOCKET"
                                                : link_->explain_not_ready();
-}
-
-void WorkerProcess::end_with(int signal)
-{
-    // First what it had not taken goes to the others, then it is told.
-    if (probe_)
-        probe_->stop();
-    link_->cut_off();
-    child_->signal(signal);
 }
 
 void WorkerProcess::become_ready()
@@ -363,11 +358,19 @@ void WorkerProcess::be_ready()
         return become_ready();
 
     lifecycle_.on_probing();
-    probe_ = std::make_shared<Probe>(
-        wake_.get_executor(), config_, [this](int fd) { return link_->send_probe(fd); },
-        [this](bool passed) { on_probe(passed); });
-    events_.publish(EventKind::probing, log::Level::debug, "says it is ready: " + probe_->name());
-    probe_->start();
+    const auto name = name_of(*config_->probe);
+    probe_failure_ = name + " has no answer yet";
+    events_.publish(EventKind::probing, log::Level::debug, "says it is ready: " + name);
+    asio::co_spawn(
+        wake_.get_executor(),
+        probe(
+            config_, [this](int fd) { return link_->send_probe(fd); },
+            [this](std::string failure) { on_probe(std::move(failure)); }),
+        asio::bind_cancellation_slot(probe_end_.slot(),
+                                     [self = shared_from_this()](const std::exception_ptr& error) {
+                                         if (error)
+                                             std::rethrow_exception(error);
+                                     }));
 }
 
 void WorkerProcess::on_leaving(std::string reason)
@@ -385,7 +388,7 @@ void WorkerProcess::on_idle()
 
 void WorkerProcess::on_fault(std::string reason)
 {
-    blame(EventKind::retired, "retired, because it " + reason, &WorkerLifecycle::retire);
+    blame(EventKind::retired, "retired, because it " + reason, WorkerLifecycle::Action::terminate);
 }
 
 void WorkerProcess::on_note(std::string text)

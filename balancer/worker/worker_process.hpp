@@ -9,12 +9,12 @@
 #include "balancer/output/outputs.hpp"
 #include "balancer/process/child_process.hpp"
 #include "balancer/worker/hang_detector.hpp"
-#include "balancer/worker/probe.hpp"
 #include "balancer/worker/recycle_policy.hpp"
 #include "balancer/worker/worker_lifecycle.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <cstdint>
@@ -52,7 +52,7 @@ public:
 
     /// Starts the process; see ChildProcess.  Comes before all that follows.
     ///
-    /// Throws SpawnError, std::runtime_error.
+    /// Throws std::runtime_error.
     [[nodiscard]] boost::asio::awaitable<void> start(boost::asio::steady_timer& deadline);
 
     /// Follows the process to its end.
@@ -71,15 +71,11 @@ public:
 
     /// Retires it if its scoreboard is not credible, and ends it with `hang_signal` if it does not
     /// take what it is given or its loop stands still.  If all were `suspended`, nobody is to blame
-    /// for what did not happen until `now`.
+    /// for what did not happen until `now`.  Asks for its memory from time to time.
     void look(Clock::time_point now, bool suspended);
 
     /// Follows what is new since it was started, as far as one that runs can; see bring_in().
     void follow(const PoolConfig& next);
-
-    /// Has the kernel asked how much memory it has; see RecyclePolicy.  The answer comes later, so
-    /// that what is returned is how the time before went.
-    std::error_code sample_memory();
 
     /// Why it has served long enough: one clause; empty if it has not, or is not ready.
     [[nodiscard]] std::string look_for_recycling(Clock::time_point now) const;
@@ -95,7 +91,10 @@ public:
     [[nodiscard]] std::optional<Figures> figures() const noexcept { return link_->figures(); }
 
     /// The last lines it wrote to its standard error, if the master reads it.
-    [[nodiscard]] std::deque<std::string> last_output() const;
+    [[nodiscard]] std::deque<std::string> last_output() const
+    {
+        return output_ ? output_->last_errors() : std::deque<std::string>{};
+    }
 
     /// Why it was not ready in time, as far as anybody can tell: one clause, empty if not.
     [[nodiscard]] std::string start_failure() const;
@@ -112,14 +111,14 @@ public:
     }
 
 private:
-    void on_probe(bool passed);
+    void on_probe(std::string failure);
+    void end_probe() { probe_end_.emit(boost::asio::cancellation_type::terminal); }
     void tell(void (WorkerLifecycle::*what)(Clock::time_point));
-    void blame(EventKind kind, const std::string& text,
-               void (WorkerLifecycle::*end)(Clock::time_point));
+    void blame(EventKind kind, const std::string& text, WorkerLifecycle::Action action);
     void apply_limits();
+    void sample_memory(Clock::time_point now);
     void drain();
     void perform(WorkerLifecycle::Action action, const std::string& open);
-    void end_with(int signal);
     void become_ready();
     void be_ready();
     void on_notification(const Notification& notification);
@@ -144,7 +143,8 @@ private:
     WorkerLifecycle lifecycle_;
     HangDetector hang_detector_;
     RecyclePolicy recycle_policy_;
-    std::shared_ptr<Probe> probe_; ///< null: none was begun
+    boost::asio::cancellation_signal probe_end_;
+    std::string probe_failure_; ///< why it has not passed its probe; empty: it has, or has none
     boost::asio::steady_timer wake_;
 
     Clock::time_point started_ = Clock::now();
@@ -153,7 +153,8 @@ private:
     std::string says_;
     std::uint64_t memory_ = 0; ///< bytes, as last sampled
     std::error_code memory_error_;
-    bool is_sampling_ = false;
+    Clock::time_point next_sample_{};
+    bool said_blind_ = false;
     bool was_ready_ = false;
     bool ends_by_itself_ = false;
     bool has_shown_its_end_ = false; ///< on its pidfd

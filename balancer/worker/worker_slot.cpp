@@ -16,27 +16,23 @@ namespace usher {
 
 using Clock = WorkerProcess::Clock;
 
-WorkerSlot::WorkerSlot(asio::any_io_executor executor, std::shared_ptr<const PoolConfig> config,
-                       std::uint64_t member, WorkerIdentity identity, Intake& intake,
-                       EventBus& events, Outputs& outputs, Owner& owner)
-    : executor_{std::move(executor)},
+WorkerSlot::WorkerSlot(Shared& shared, std::shared_ptr<const PoolConfig> config,
+                       std::uint64_t member, WorkerIdentity identity)
+    : shared_{shared},
       config_{std::move(config)},
       member_{member},
       identity_{std::move(identity)},
-      intake_{intake},
-      events_{events,
+      events_{shared.events,
               {.pool = identity_.pool, .slot = identity_.slot, .generation = identity_.generation},
               identity_.label},
-      outputs_{outputs},
-      owner_{owner},
-      policy_{config_->restart},
-      delay_{executor_}
+      delay_{shared.executor}
 {
 }
 
 asio::awaitable<void> WorkerSlot::run()
 {
-    co_await asio::post(executor_, asio::deferred); // whoever leaves at this moment does so first
+    co_await asio::post(shared_.executor,
+                        asio::deferred); // whoever leaves at this moment does so first
     while (!stopping_ && !failed_) {
         const auto started = Clock::now();
         co_await run_worker();
@@ -44,7 +40,7 @@ asio::awaitable<void> WorkerSlot::run()
             co_await back_off(std::chrono::floor<RestartPolicy::Duration>(Clock::now() - started));
     }
     ended_ = true;
-    owner_.on_change(*this);
+    shared_.on_change(*this);
 }
 
 asio::awaitable<void> WorkerSlot::run_worker()
@@ -52,15 +48,17 @@ asio::awaitable<void> WorkerSlot::run_worker()
     ++starts_;
     try {
         const auto on_change = [this](bool has_become_ready) {
+            was_ready_ |= has_become_ready;
+            shared_.was_ever_ready |= has_become_ready;
             if (has_become_ready && routed_)
                 worker_->attach();
-            owner_.on_change(*this);
+            shared_.on_change(*this);
         };
-        identity_.id = owner_.next_worker_id();
+        identity_.id = ++shared_.last_worker_id;
         const auto config = std::make_shared<PoolConfig>(*config_);
         auto worker = std::make_shared<WorkerProcess>(
-            executor_, config, identity_, intake_.connect(config, identity_), events_.bus(),
-            outputs_, on_change, roll_dice());
+            shared_.executor, config, identity_, shared_.intake->connect(config, identity_),
+            shared_.events, shared_.outputs, on_change, roll_dice());
         delay_.expires_after(config_->start_timeout);
         co_await worker->start(delay_);
         worker_ = std::move(worker);
@@ -87,7 +85,7 @@ asio::awaitable<void> WorkerSlot::run_worker()
         EventKind::exit, stopping_ ? log::Level::info : log::Level::warning,
         fmt::format("{} after {} ms", status.to_string(), worker_->age().count()));
     worker_.reset();
-    owner_.on_change(*this);
+    shared_.on_change(*this);
 }
 
 void WorkerSlot::publish_last_output()
@@ -102,9 +100,9 @@ void WorkerSlot::publish_last_output()
 
 asio::awaitable<void> WorkerSlot::back_off(RestartPolicy::Duration uptime)
 {
-    const auto delay = policy_.after_exit(uptime, roll_dice());
+    const auto delay = policy_.after_exit(config_->restart, uptime, roll_dice());
     if (!delay || on_trial_ ||
-        (!owner_.was_ever_ready() && policy_.failures() >= config_->start_attempts)) {
+        (!shared_.was_ever_ready && policy_.failures() >= config_->start_attempts)) {
         failed_ = true;
         events_.publish(EventKind::gave_up, log::Level::error,
                         fmt::format("failed {} times in a row, given up; last: {}",
@@ -140,7 +138,6 @@ void WorkerSlot::unroute() noexcept
 void WorkerSlot::set_config(std::shared_ptr<const PoolConfig> config)
 {
     config_ = std::move(config);
-    policy_.set_limits(config_->restart);
     if (worker_)
         worker_->follow(*config_);
 }
@@ -150,7 +147,8 @@ void WorkerSlot::stop()
     if (std::exchange(stopping_, true))
         return;
     delay_.expires_at(Clock::time_point::min()); // and no later wait begins
-    owner_.on_change(*this);
+    unroute();
+    shared_.on_change(*this);
     if (worker_)
         worker_->stop();
 }

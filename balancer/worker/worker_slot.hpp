@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -29,28 +30,25 @@ namespace usher {
 class WorkerSlot {
 public:
     /// What the slots of a pool share.
-    class Owner {
-    public:
-        /// A number for the next worker; never the same twice.
-        [[nodiscard]] virtual std::uint64_t next_worker_id() noexcept = 0;
-
-        /// True once any worker of the pool has been ready.
-        [[nodiscard]] virtual bool was_ever_ready() const noexcept = 0;
+    struct Shared {
+        boost::asio::any_io_executor executor;
+        EventBus& events;
+        Outputs& outputs;
+        std::uint64_t& last_worker_id; ///< of all pools
+        std::unique_ptr<Intake> intake;
 
         /// A worker of `slot` is ready, is so no longer, is due to be replaced, or has ended; or
         /// the slot was told to stop, or has ended.  Perhaps in the middle of a hand-off, so it
         /// must do no more than take note.
-        virtual void on_change(const WorkerSlot& slot) noexcept = 0;
+        std::function<void(const WorkerSlot& slot)> on_change;
 
-    protected:
-        ~Owner() = default;
+        bool was_ever_ready = false; ///< any worker
     };
 
     /// `identity` is that of its workers, but for the id.  Its number `member` is never used twice;
     /// see Exchange.
-    WorkerSlot(boost::asio::any_io_executor executor, std::shared_ptr<const PoolConfig> config,
-               std::uint64_t member, WorkerIdentity identity, Intake& intake, EventBus& events,
-               Outputs& outputs, Owner& owner);
+    WorkerSlot(Shared& shared, std::shared_ptr<const PoolConfig> config, std::uint64_t member,
+               WorkerIdentity identity);
 
     [[nodiscard]] boost::asio::awaitable<void> run();
 
@@ -67,7 +65,7 @@ public:
     /// From the next start on; the worker there is follows at once as far as it can.
     void set_config(std::shared_ptr<const PoolConfig> config);
 
-    /// Drains the worker and starts no other.  A second call does nothing.
+    /// As unroute(); also drains the worker and starts no other.  A second call does nothing.
     void stop();
 
     /// Ends what is left quickly; see WorkerLifecycle::hurry().
@@ -82,6 +80,9 @@ public:
     [[nodiscard]] const WorkerIdentity& identity() const noexcept { return identity_; }
     [[nodiscard]] const PoolConfig& config() const noexcept { return *config_; }
     [[nodiscard]] bool is_ready() const noexcept;
+
+    /// True once a worker of it has been ready.
+    [[nodiscard]] bool was_ready() const noexcept { return was_ready_; }
 
     /// True once its workers got connections.
     [[nodiscard]] bool was_routed() const noexcept { return was_routed_; }
@@ -109,14 +110,11 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> back_off(RestartPolicy::Duration uptime);
     [[nodiscard]] double roll_dice() { return std::uniform_real_distribution{-1.0, 1.0}(dice_); }
 
-    boost::asio::any_io_executor executor_;
+    Shared& shared_;
     std::shared_ptr<const PoolConfig> config_;
     std::uint64_t member_;
     WorkerIdentity identity_;
-    Intake& intake_;
     EventSource events_;
-    Outputs& outputs_;
-    Owner& owner_;
 
     RestartPolicy policy_;
     std::minstd_rand dice_{std::random_device{}()};
@@ -128,6 +126,7 @@ private:
     bool on_trial_ = true;
     bool routed_ = false;
     bool was_routed_ = false;
+    bool was_ready_ = false;
     bool stopping_ = false;
     bool failed_ = false;
     bool ended_ = false;

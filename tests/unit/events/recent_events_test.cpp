@@ -8,6 +8,7 @@
 #include <chrono>
 #include <iterator>
 #include <string>
+#include <vector>
 
 namespace usher::recent_events_test {
 
@@ -28,7 +29,7 @@ TEST_CASE("whatever workers say pushes out nothing that happened, and the order 
     recent.add({.kind = EventKind::note, .message = "of the master"});
     recent.add({.kind = EventKind::output, .message = std::string(RecentEvents::most_bytes, 'x')});
 
-    const auto events = recent.events();
+    const std::vector<Event> events{recent.events().begin(), recent.events().end()};
     REQUIRE(events.size() == 4);
     CHECK(events[0].message == "exit");
     CHECK(events[1].message == "gave up");

@@ -18,6 +18,7 @@
 namespace usher::line_sink_test {
 
 using namespace usher::test;
+using OnFull = LineSink::OnFull;
 
 namespace {
 
@@ -26,15 +27,11 @@ struct Fixture {
     sys::Pipe pipe = sys::make_pipe_to_read();
     EventBus events;
     LineWriter writer{std::make_shared<SharedDescriptor>(pipe.writer.get())};
-    std::shared_ptr<LineSink> sink = make(OutputConfig::OnFull::block);
+    std::shared_ptr<LineSink> sink =
+        std::make_shared<LineSink>(io.get_executor(), writer, "somewhere", events);
     std::string read_so_far;
 
     ~Fixture() { pipe.reader.reset(); } // so that the writer is stuck no longer
-
-    std::shared_ptr<LineSink> make(OutputConfig::OnFull on_full)
-    {
-        return std::make_shared<LineSink>(io.get_executor(), on_full, writer, "somewhere", events);
-    }
 
     bool read()
     {
@@ -55,11 +52,11 @@ TEST_CASE_FIXTURE(Fixture, "a full pipe stops nobody; whoever waits hears when t
     const std::string line = std::string(99, 'x') + "\n";
     std::size_t size = 0;
     writer.observe(sink.get());
-    while (sink->has_room()) {
-        sink->write(line);
+    while (sink->has_room(OnFull::block)) {
+        sink->write(line, OnFull::block);
         size += line.size();
     }
-    CHECK(size > sink_limit);
+    CHECK(size > LineSink::limit);
 
     bool woken = false;
     spawn(io, [&]() -> boost::asio::awaitable<void> {
@@ -71,32 +68,32 @@ TEST_CASE_FIXTURE(Fixture, "a full pipe stops nobody; whoever waits hears when t
         io.poll();
         return woken;
     }));
-    CHECK(sink->has_room());
+    CHECK(sink->has_room(OnFull::block));
     CHECK(sink->lost_lines() == 0);
 }
 
 TEST_CASE_FIXTURE(Fixture, "what finds no room is counted and told, at most every 10 s")
 {
-    const auto dropping = make(OutputConfig::OnFull::drop);
     const std::string line = std::string(99, 'x') + "\n";
-    const std::size_t lines = 2 * sink_limit / line.size();
+    const std::size_t lines = 2 * LineSink::limit / line.size();
     for (std::size_t i = 0; i < lines; ++i) {
-        CHECK(dropping->has_room());
-        dropping->write(line);
+        CHECK(sink->has_room(OnFull::drop));
+        sink->write(line, OnFull::drop);
     }
-    CHECK(dropping->lost_lines() > lines / 4);
-    CHECK(dropping->lost_lines() < lines);
+    const auto lost = sink->lost_lines();
+    CHECK(lost > lines / 4);
+    CHECK(lost < lines);
     CHECK(events.count(EventKind::output_lost) == 1);
     CHECK(events.recent().back().message ==
           "output to somewhere: 1 lines lost, 1 in all: it takes them too slowly");
 
     // Those that wait have room for what the dead leave behind.
-    while (sink->has_room())
-        sink->write(line);
-    sink->write(line);
-    CHECK(sink->lost_lines() == 0);
+    while (sink->has_room(OnFull::block))
+        sink->write(line, OnFull::block);
+    sink->write(line, OnFull::block);
+    CHECK(sink->lost_lines() == lost);
 
-    dropping->close();
+    sink->close();
     CHECK(events.count(EventKind::output_lost) == 2);
 }
 

@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/output/output_reader.hpp"
 
+#include "tests/support/eventually.hpp"
 #include "tests/support/run_until.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <tuple>
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace usher::output_reader_test {
@@ -19,32 +26,86 @@ using namespace usher::test;
 
 namespace {
 
-class FakeSink final : public OutputSink {
+/// Keeps the lines, or takes none.
+class Collector final : public LineWriter::Target {
 public:
-    explicit FakeSink(boost::asio::io_context& io) : room_{io.get_executor()} {}
+    [[nodiscard]] Result write(std::string_view lines) override
+    {
+        const std::lock_guard lock{mutex_};
+        if (!open)
+            return {.error = std::make_error_code(std::errc::operation_would_block)};
+        text_ += lines;
+        return {.taken = lines.size()};
+    }
 
-    [[nodiscard]] bool has_room() override { return open; }
-    [[nodiscard]] Condition& room() noexcept override { return room_; }
-    void write(std::string_view lines) override { text += lines; }
+    void wait() override
+    {
+        while (!open)
+            std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
 
-    bool open = true;
-    std::string text;
+    /// What the worker has written.
+    [[nodiscard]] std::string text()
+    {
+        const std::lock_guard lock{mutex_};
+        const auto begin = text_.find("[p/1]");
+        return begin == std::string::npos ? "" : text_.substr(begin);
+    }
+
+    std::atomic<bool> open = true;
 
 private:
-    Condition room_;
+    std::mutex mutex_;
+    std::string text_;
 };
 
 struct Fixture {
+    static constexpr auto on_full = LineSink::OnFull::block;
+
     boost::asio::io_context io{1};
-    std::shared_ptr<FakeSink> sink = std::make_shared<FakeSink>(io);
+    EventBus events;
+    std::shared_ptr<Collector> collector = std::make_shared<Collector>();
+    LineWriter writer{collector};
+    std::shared_ptr<LineSink> sink =
+        std::make_shared<LineSink>(io.get_executor(), writer, "somewhere", events);
     std::shared_ptr<OutputReader> reader =
-        std::make_shared<OutputReader>(io.get_executor(), sink, "[p/1] ");
+        std::make_shared<OutputReader>(io.get_executor(), sink, "[p/1] ", on_full);
     sys::UniqueFd output{::fcntl(reader->worker_output(), F_DUPFD_CLOEXEC, 0)};
     sys::UniqueFd errors{::fcntl(reader->worker_errors(), F_DUPFD_CLOEXEC, 0)};
+
+    ~Fixture()
+    {
+        writer.observe(nullptr);
+        collector->open = true;
+    }
 
     static void write(const sys::UniqueFd& fd, std::string_view text)
     {
         REQUIRE(::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+    }
+
+    static int unread(const sys::UniqueFd& fd)
+    {
+        int bytes = -1;
+        ::ioctl(fd.get(), FIONREAD, &bytes);
+        return bytes;
+    }
+
+    [[nodiscard]] bool arrives(const std::string& text)
+    {
+        return eventually([&] {
+            io.restart();
+            io.poll();
+            return collector->text() == text;
+        });
+    }
+
+    void fill()
+    {
+        collector->open = false;
+        writer.observe(sink.get());
+        while (sink->has_room(on_full))
+            sink->write(std::string(99, 'x') + "\n", on_full);
     }
 };
 
@@ -57,11 +118,11 @@ TEST_CASE_FIXTURE(Fixture, "lines get their prefix, whichever stream they come f
     CHECK((::fcntl(output.get(), F_GETFL) & O_NONBLOCK) == 0);
     reader->start();
     write(output, "a\nb");
-    CHECK(run_until(io, [&] { return sink->text == "[p/1] a\n"; }));
+    CHECK(arrives("[p/1] a\n"));
     write(errors, "c\n");
-    CHECK(run_until(io, [&] { return sink->text == "[p/1] a\n[p/1] c\n"; }));
+    CHECK(arrives("[p/1] a\n[p/1] c\n"));
     reader->finish();
-    CHECK(sink->text == "[p/1] a\n[p/1] c\n[p/1] b\n");
+    CHECK(arrives("[p/1] a\n[p/1] c\n[p/1] b\n"));
     CHECK(run_to_end(io));
 }
 
@@ -74,32 +135,49 @@ TEST_CASE_FIXTURE(Fixture, "what was written is read at the end, although others
         all += "[p/1] x" + std::to_string(i) + "\n";
     }
     reader->finish();
-    CHECK(sink->text == all);
+    CHECK(arrives(all));
     CHECK(run_to_end(io)); // output and errors are still open
 }
 
 TEST_CASE_FIXTURE(Fixture, "while there is no room nothing is read; the end reads it all the same")
 {
-    sink->open = false;
+    fill();
     reader->start();
     write(output, "a\n");
     run_ready(io);
-    CHECK(sink->text.empty());
+    CHECK(unread(output) == 2);
     reader->finish();
-    CHECK(sink->text == "[p/1] a\n");
+    CHECK(unread(output) == 0);
+    collector->open = true;
+    CHECK(arrives("[p/1] a\n"));
     CHECK(run_to_end(io));
 }
 
 TEST_CASE_FIXTURE(Fixture, "reading goes on when there is room again")
 {
-    sink->open = false;
+    fill();
     reader->start();
     write(output, "a\n");
     run_ready(io);
-    sink->open = true;
-    sink->room().notify_all();
-    CHECK(run_until(io, [&] { return sink->text == "[p/1] a\n"; }));
+    CHECK(unread(output) == 2);
+    collector->open = true;
+    CHECK(arrives("[p/1] a\n"));
     reader->finish();
+    CHECK(run_to_end(io));
+}
+
+TEST_CASE_FIXTURE(Fixture, "what is too much is read all the same if it is to be dropped")
+{
+    fill();
+    reader = std::make_shared<OutputReader>(io.get_executor(), sink, "", LineSink::OnFull::drop);
+    output = sys::UniqueFd{::fcntl(reader->worker_output(), F_DUPFD_CLOEXEC, 0)};
+    reader->start();
+    write(output, "a\n");
+    CHECK(run_until(io, [&] { return sink->lost_lines() == 1; }));
+    CHECK(unread(output) == 0);
+    collector->open = true;
+    reader->finish();
+    sink->close();
     CHECK(run_to_end(io));
 }
 

@@ -346,7 +346,7 @@ TEST_CASE("a successor is routed before its predecessor leaves")
     script.exchange.begin({.replaced = {1}, .places = 1, .is_new_generation = true});
     CHECK(script.actions() == "start 2@1");
     script.exchange.on_ready(2);
-    CHECK(script.actions() == "keep 2@1, route 2@1, unroute 1@1, stop 1@1");
+    CHECK(script.actions() == "keep 2@1, route 2@1, stop 1@1");
     CHECK(script.exchange.is_idle());
     CHECK(script.exchange.result().kind == ResultKind::done);
 }
@@ -358,7 +358,7 @@ TEST_CASE("without surge the old worker has ended before the new one starts, and
                            .places = 1,
                            .rule = {.at_once = 1, .successor_first = false, .soak = 1s},
                            .is_new_generation = true});
-    CHECK(script.actions() == "unroute 1@1, stop 1@1");
+    CHECK(script.actions() == "stop 1@1");
     script.exchange.on_ended(1);
     CHECK(script.actions() == "start 2@1");
     script.exchange.on_ready(2);
@@ -402,7 +402,7 @@ TEST_CASE("what replaces nobody does not soak")
 {
     Script script{2};
     script.exchange.begin({.replaced = {}, .places = 1, .rule = {.soak = 1h}});
-    CHECK(script.actions() == "unroute 2@2, stop 2@2, vacate 2@2");
+    CHECK(script.actions() == "stop 2@2, vacate 2@2");
     CHECK(script.exchange.is_idle());
 }
 
@@ -410,7 +410,7 @@ TEST_CASE("a drained place has nobody until something fills it")
 {
     Script script{2};
     script.exchange.drain(2);
-    CHECK(script.actions() == "unroute 2@2, stop 2@2, vacate 2@2");
+    CHECK(script.actions() == "stop 2@2, vacate 2@2");
     script.exchange.on_ended(2);
     script.exchange.begin({.replaced = {2}, .places = 2});
     CHECK(script.actions() == "start 3@2");
@@ -428,7 +428,7 @@ TEST_CASE("who was only going to start does not, once usher stops")
     const auto keep = script.exchange.next(begin_of_time);
     CHECK(keep->kind == Kind::keep);
     script.exchange.stop();
-    CHECK(script.actions() == "unroute 1@1, stop 1@1, stop 2@1");
+    CHECK(script.actions() == "stop 1@1, stop 2@1");
 }
 
 TEST_CASE("places that were only going to be added are not there once usher stops")

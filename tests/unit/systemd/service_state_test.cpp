@@ -7,6 +7,7 @@ namespace usher::service_state_test {
 
 using namespace usher::systemd;
 using namespace std::chrono_literals;
+using Time = std::chrono::steady_clock::time_point;
 
 namespace {
 
@@ -120,14 +121,14 @@ TEST_CASE("when all have given up there is nothing to be ready with")
     facts.awaited = 0;
     CHECK(state.on_change({facts}) ==
           "STATUS=starting: 0 of 1 workers ready, 1 failed, generation 1");
-    CHECK(state.on_end("nothing is left") == "STOPPING=1\nSTATUS=nothing is left");
+    CHECK(state.on_stopping({}, "nothing is left") == "STOPPING=1\nSTATUS=nothing is left");
 }
 
 TEST_CASE("a reload is announced with the time, and READY ends it, failed or not")
 {
     auto state = running();
     auto facts = pool(1, 1);
-    CHECK(state.on_reload_started({facts}, 12'345us) ==
+    CHECK(state.on_reload_started({facts}, Time{12'345us}) ==
           "RELOADING=1\nMONOTONIC_USEC=12345\nSTATUS=reloading: 1 of 1 workers ready, generation "
           "1");
     CHECK(state.on_change({facts}).empty());
@@ -135,10 +136,10 @@ TEST_CASE("a reload is announced with the time, and READY ends it, failed or not
     CHECK(state.on_reload_ended({facts}, "") ==
           "READY=1\nSTATUS=1 of 1 workers ready, generation 2");
 
-    CHECK(state.on_reload_started({facts}, 12'346us).starts_with("RELOADING=1\n"));
+    CHECK(state.on_reload_started({facts}, Time{12'346us}).starts_with("RELOADING=1\n"));
     CHECK(state.on_reload_ended({facts}, "reload failed:\nREADY=0") ==
           "READY=1\nSTATUS=1 of 1 workers ready, generation 2; reload failed: READY=0");
-    CHECK(state.on_reload_started({facts}, 12'347us).starts_with("RELOADING=1\n"));
+    CHECK(state.on_reload_started({facts}, Time{12'347us}).starts_with("RELOADING=1\n"));
     CHECK(state.on_reload_ended({facts}, "") ==
           "READY=1\nSTATUS=1 of 1 workers ready, generation 2");
 }
@@ -147,7 +148,7 @@ TEST_CASE("a reload while starting is not announced, and its end is not the star
 {
     ServiceState state;
     CHECK(state.on_change({pool(0, 1)}) == "STATUS=starting: 0 of 1 workers ready, generation 1");
-    CHECK(state.on_reload_started({pool(0, 1)}, 1us).empty());
+    CHECK(state.on_reload_started({pool(0, 1)}, Time{1us}).empty());
     CHECK(state.on_reload_ended({pool(0, 1)}, "no").empty());
     CHECK(state.on_change({pool(1, 1)}) ==
           "READY=1\nSTATUS=1 of 1 workers ready, generation 1; no");
@@ -161,15 +162,15 @@ TEST_CASE("STOPPING is said once, and nothing but a status after it")
     CHECK(state.on_stopping({facts}) == "STOPPING=1\nSTATUS=stopping: 2 workers left");
     CHECK(state.on_stopping({facts}).empty());
     facts.alive = 1;
-    CHECK(state.on_reload_started({facts}, 1us) == "STATUS=stopping: 1 worker left");
+    CHECK(state.on_reload_started({facts}, Time{1us}) == "STATUS=stopping: 1 worker left");
     CHECK(state.on_reload_ended({facts}, "usher is stopping").empty());
-    CHECK(state.on_end("stopped") == "STATUS=stopped");
+    CHECK(state.on_stopping({}, "stopped") == "STATUS=stopped");
 }
 
 TEST_CASE("a long status is cut, not within a character")
 {
     auto state = running();
-    CHECK_FALSE(state.on_reload_started({pool(1, 1)}, 1us).empty());
+    CHECK_FALSE(state.on_reload_started({pool(1, 1)}, Time{1us}).empty());
     std::string trouble;
     for (int i = 0; i < 1'000; ++i)
         trouble += "ä";

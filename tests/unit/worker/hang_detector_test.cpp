@@ -19,7 +19,8 @@ struct Fixture {
 
     std::string look(std::chrono::milliseconds at, std::chrono::milliseconds stall_timeout)
     {
-        return detector.look({.now = start + at, .stall_timeout = stall_timeout, .queued = 3});
+        return detector.look(
+            {.now = start + at, .stall_timeout = stall_timeout, .figures = {.queued = 3}});
     }
 
     std::string look_at_heartbeat(std::chrono::milliseconds at,
@@ -29,7 +30,7 @@ struct Fixture {
         return detector.look({.now = start + at,
                               .stall_timeout = stall_timeout,
                               .promised = promised,
-                              .heartbeat = start});
+                              .figures = {.heartbeat = start}});
     }
 };
 
@@ -52,7 +53,8 @@ TEST_CASE_FIXTURE(Fixture, "another stall_timeout counts from where the old one 
 
 TEST_CASE_FIXTURE(Fixture, "what a worker took while nobody asked counts")
 {
-    CHECK(detector.look({.now = start + 1h, .stall_timeout = 0s, .queued = 0}).empty());
+    CHECK(
+        detector.look({.now = start + 1h, .stall_timeout = 0s, .figures = {.queued = 0}}).empty());
     CHECK(look(1h + 1ms, 1s).empty());
 }
 

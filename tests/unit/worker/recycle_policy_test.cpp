@@ -11,13 +11,15 @@ TEST_SUITE_BEGIN("recycle_policy");
 
 TEST_CASE("without limits a worker is never due")
 {
-    const RecyclePolicy policy{{}, 1.0};
+    const RecycleConfig none;
+    const RecyclePolicy policy{none, 1.0};
     CHECK(policy.look({.connections = ~0ULL, .age = 24h * 365, .memory = ~0ULL}).empty());
 }
 
 TEST_CASE("each limit is met exactly, and the reason is given")
 {
-    const RecyclePolicy policy{{.max_connections = 100, .max_age = 1min, .max_memory = 3 << 20}, 0};
+    const RecycleConfig limits{.max_connections = 100, .max_age = 1min, .max_memory = 3 << 20};
+    const RecyclePolicy policy{limits, 0};
     CHECK(policy.look({.connections = 99, .age = 59'999ms, .memory = (3 << 20) - 1}).empty());
     CHECK(policy.look({.connections = 100}) == "it was given 100 connections");
     CHECK(policy.look({.age = 1min}) == "it is 1m old");
@@ -40,9 +42,10 @@ TEST_CASE("the dice move every limit by a tenth at most")
 
 TEST_CASE("a limit of 1 stays one, and new limits are moved the same way")
 {
-    RecyclePolicy policy{{.max_connections = 1}, -1.0};
+    RecycleConfig limits{.max_connections = 1};
+    const RecyclePolicy policy{limits, -1.0};
     CHECK(policy.limits().max_connections == 1);
-    policy.set_limits({.max_connections = 10});
+    limits.max_connections = 10;
     CHECK(policy.limits().max_connections == 9);
     CHECK(policy.limits().max_age == 0ms);
 }

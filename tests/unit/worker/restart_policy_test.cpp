@@ -17,7 +17,7 @@ constexpr double no_jitter = 0;
 
 std::optional<RestartPolicy::Duration> first_delay(double dice)
 {
-    return RestartPolicy{{.first_delay = 100ms}}.after_exit(1ms, dice);
+    return RestartPolicy{}.after_exit({.first_delay = 100ms}, 1ms, dice);
 }
 
 } // namespace
@@ -26,48 +26,53 @@ TEST_SUITE_BEGIN("restart_policy");
 
 TEST_CASE("failures in a row wait twice as long each, up to the longest delay")
 {
-    RestartPolicy policy{{.first_delay = 100ms, .longest_delay = 300ms}};
+    constexpr RestartConfig limits{.first_delay = 100ms, .longest_delay = 300ms};
+    RestartPolicy policy;
 
-    CHECK(policy.after_exit(1ms, no_jitter) == 100ms);
-    CHECK(policy.after_exit(1ms, no_jitter) == 200ms);
-    CHECK(policy.after_exit(1ms, no_jitter) == 300ms);
-    CHECK(policy.after_exit(1ms, no_jitter) == 300ms);
+    CHECK(policy.after_exit(limits, 1ms, no_jitter) == 100ms);
+    CHECK(policy.after_exit(limits, 1ms, no_jitter) == 200ms);
+    CHECK(policy.after_exit(limits, 1ms, no_jitter) == 300ms);
+    CHECK(policy.after_exit(limits, 1ms, no_jitter) == 300ms);
     CHECK(policy.failures() == 4);
 }
 
 TEST_CASE("a first delay above the longest is cut to it")
 {
-    RestartPolicy policy{{.first_delay = 500ms, .longest_delay = 300ms}};
-    CHECK(policy.after_exit(1ms, no_jitter) == 300ms);
+    constexpr RestartConfig limits{.first_delay = 500ms, .longest_delay = 300ms};
+    RestartPolicy policy;
+    CHECK(policy.after_exit(limits, 1ms, no_jitter) == 300ms);
 }
 
 TEST_CASE("a healthy run forgives what came before")
 {
-    RestartPolicy policy{{.first_delay = 100ms, .healthy_after = 10s}};
-    std::ignore = policy.after_exit(1ms, no_jitter);
-    std::ignore = policy.after_exit(9'999ms, no_jitter);
+    constexpr RestartConfig limits{.first_delay = 100ms, .healthy_after = 10s};
+    RestartPolicy policy;
+    std::ignore = policy.after_exit(limits, 1ms, no_jitter);
+    std::ignore = policy.after_exit(limits, 9'999ms, no_jitter);
     CHECK(policy.failures() == 2);
 
-    CHECK(policy.after_exit(10s, no_jitter) == 100ms);
+    CHECK(policy.after_exit(limits, 10s, no_jitter) == 100ms);
     CHECK(policy.failures() == 1);
 }
 
 TEST_CASE("gives up after too many failures in a row")
 {
-    RestartPolicy policy{{.give_up_after = 2}};
+    constexpr RestartConfig limits{.give_up_after = 2};
+    RestartPolicy policy;
 
-    CHECK(policy.after_exit(1ms, no_jitter).has_value());
-    CHECK(policy.after_exit(1ms, no_jitter).has_value());
-    CHECK_FALSE(policy.after_exit(1ms, no_jitter).has_value());
-    CHECK_FALSE(policy.after_exit(1ms, no_jitter).has_value());
+    CHECK(policy.after_exit(limits, 1ms, no_jitter).has_value());
+    CHECK(policy.after_exit(limits, 1ms, no_jitter).has_value());
+    CHECK_FALSE(policy.after_exit(limits, 1ms, no_jitter).has_value());
+    CHECK_FALSE(policy.after_exit(limits, 1ms, no_jitter).has_value());
 }
 
 TEST_CASE("a healthy run is forgiven even after the last failure but one")
 {
-    RestartPolicy policy{{.healthy_after = 10s, .give_up_after = 1}};
-    CHECK(policy.after_exit(1ms, no_jitter).has_value());
-    CHECK(policy.after_exit(10s, no_jitter).has_value());
-    CHECK_FALSE(policy.after_exit(1ms, no_jitter).has_value());
+    constexpr RestartConfig limits{.healthy_after = 10s, .give_up_after = 1};
+    RestartPolicy policy;
+    CHECK(policy.after_exit(limits, 1ms, no_jitter).has_value());
+    CHECK(policy.after_exit(limits, 10s, no_jitter).has_value());
+    CHECK_FALSE(policy.after_exit(limits, 1ms, no_jitter).has_value());
 }
 
 TEST_CASE("the dice move the delay by a quarter at most")

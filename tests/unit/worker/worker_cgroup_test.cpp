@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/worker/worker_cgroup.hpp"
 
-#include "balancer/process/spawn_error.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
@@ -79,13 +78,13 @@ TEST_CASE("on names what is in the way, auto goes without")
         "set \"cgroup\" to \"auto\"";
     CHECK_THROWS_WITH_AS(
         static_cast<void>(make_worker_cgroup(CgroupMode::on, folder.path(), identity, trouble)),
-        error.c_str(), SpawnError);
+        error.c_str(), std::runtime_error);
     CHECK(names_in(folder.path()).empty()); // nothing is left of the attempt
     CHECK_THROWS_WITH_AS(
         static_cast<void>(make_worker_cgroup(CgroupMode::on, "", identity, trouble)),
         "no cgroup can be made for it: no cgroup file system (version 2) is mounted; have systemd "
         "delegate one (Delegate=yes), or set \"cgroup\" to \"auto\"",
-        SpawnError);
+        std::runtime_error);
 }
 
 TEST_SUITE_END();
