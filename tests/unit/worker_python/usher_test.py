@@ -167,6 +167,19 @@ class WorkerTest(unittest.TestCase):
                 worker.accept(timeout=0.01)
             self.assertGreater(master.page[11], first)
 
+    def test_messages_that_are_not_known_are_passed_over(self):
+        master = Master()
+        with master.open() as worker:
+            for message in (b"null", b"[]", b"\xff", b"{}", b'{"type":"news"}', b'{"type":"drain"}',
+                            b'{"type":"drain","timeout_ms":"1"}', b"[" * 60_000,
+                            b'{"type":"drain","timeout_ms":1' + b"0" * 400 + b"}"):
+                master.control.send(message)
+                worker.heartbeat()
+            self.assertFalse(worker.is_draining)
+            master.control.send(b'{"type":"drain","timeout_ms":1000}')
+            worker.heartbeat()
+            self.assertTrue(worker.is_draining)
+
     def test_a_damaged_environment_is_refused_with_the_variables_name(self):
         for changed, reason in (({"USHER_PROTOCOL": "2"}, "the master speaks protocol 2"),
                                 ({"USHER_SLOT": "two"}, 'USHER_SLOT is "two", which is no number'),
