@@ -3,21 +3,16 @@
 
 #include <string.h>
 
-/// The rest of a JSON text.
-struct cursor {
-    const char* at;
-    const char* end;
-};
-
-/// A piece of the text.
-struct piece {
+/// A piece of a JSON text: a string with its quotes, a word or number, or one other character.
+/// Empty at the end, and in place of a string that does not end.
+struct token {
     const char* at;
     size_t size;
 };
 
-static bool equals(struct piece piece, const char* text)
+static bool equals(struct token token, const char* text)
 {
-    return piece.size == strlen(text) && memcmp(piece.at, text, piece.size) == 0;
+    return token.size == strlen(text) && memcmp(token.at, text, token.size) == 0;
 }
 
 static bool is_one_of(char c, const char* set)
@@ -25,106 +20,72 @@ static bool is_one_of(char c, const char* set)
     return c != '\0' && strchr(set, c) != NULL;
 }
 
-static void skip_blanks(struct cursor* c)
+/// Steps over the next token, and the blanks before it.
+static struct token next_token(const char** at, const char* end)
 {
-    while (c->at < c->end && is_one_of(*c->at, " \t\r\n"))
-        ++c->at;
+    while (*at < end && is_one_of(**at, " \t\r\n"))
+        ++*at;
+    const char* const start = *at;
+    if (start < end && *start == '"') {
+        for (++*at; *at < end && **at != '"'; ++*at)
+            if (**at == '\\' && *at + 1 < end)
+                ++*at;
+        *at = *at < end ? *at + 1 : start;
+    } else {
+        while (*at < end && !is_one_of(**at, " \t\r\n,:{}[]\""))
+            ++*at;
+        if (*at == start && start < end)
+            ++*at;
+    }
+    return (struct token){start, (size_t)(*at - start)};
 }
 
-/// Steps over `wanted`, and the blanks before it.
-static bool skip_char(struct cursor* c, char wanted)
+/// Steps over the rest of a list or an object that begins with `first`, to where its brackets are
+/// closed again; there is none of any other value.
+static bool skip_rest(struct token first, const char** at, const char* end)
 {
-    skip_blanks(c);
-    if (c->at == c->end || *c->at != wanted)
-        return false;
-    ++c->at;
-    return true;
-}
-
-/// Reads a string; `piece` is what stands between its quotes, escapes as they are.
-static bool read_string(struct cursor* c, struct piece* piece)
-{
-    if (!skip_char(c, '"'))
-        return false;
-    piece->at = c->at;
-    for (; c->at < c->end; ++c->at) {
-        if (*c->at == '"') {
-            piece->size = (size_t)(c->at++ - piece->at);
-            return true;
-        }
-        if (*c->at == '\\' && ++c->at == c->end)
-            return false;
+    int depth = 0;
+    for (struct token token = first; token.size > 0; token = next_token(at, end)) {
+        depth += is_one_of(*token.at, "{[") - is_one_of(*token.at, "}]");
+        if (depth <= 0)
+            return depth == 0 && !is_one_of(*first.at, ",:");
     }
     return false;
 }
 
-/// Reads a number or a word: what goes up to the next separator.
-static bool read_word(struct cursor* c, struct piece* piece)
-{
-    skip_blanks(c);
-    piece->at = c->at;
-    while (c->at < c->end && !is_one_of(*c->at, " \t\r\n,:{}[]\""))
-        ++c->at;
-    piece->size = (size_t)(c->at - piece->at);
-    return piece->size > 0;
-}
-
-/// Steps over a value; lists and objects to where their brackets are closed again.
-static bool skip_value(struct cursor* c)
-{
-    int depth = 0;
-    do {
-        struct piece ignored;
-        skip_blanks(c);
-        if (c->at == c->end)
-            return false;
-        if (*c->at == '"') {
-            if (!read_string(c, &ignored))
-                return false;
-        } else if (!read_word(c, &ignored)) {
-            depth += is_one_of(*c->at, "{[") - is_one_of(*c->at, "}]");
-            ++c->at;
-            if (depth <= 0 && !is_one_of(c->at[-1], "}]"))
-                return false; // a separator where a value should be
-        }
-    } while (depth > 0);
-    return depth == 0;
-}
-
 /// Reads a whole number of at most 12 digits, 31 years in milliseconds.
-static bool to_number(struct piece piece, uint64_t* value)
+static bool to_number(struct token token, uint64_t* value)
 {
     *value = 0;
-    for (size_t i = 0; i < piece.size; ++i) {
-        if (piece.at[i] < '0' || piece.at[i] > '9')
+    for (size_t i = 0; i < token.size; ++i) {
+        if (token.at[i] < '0' || token.at[i] > '9')
             return false;
-        *value = *value * 10 + (uint64_t)(piece.at[i] - '0');
+        *value = *value * 10 + (uint64_t)(token.at[i] - '0');
     }
-    return piece.size >= 1 && piece.size <= 12;
+    return token.size >= 1 && token.size <= 12;
 }
 
 bool uw_read_drain(const char* text, size_t size, uint64_t* timeout_ms)
 {
-    struct cursor c = {text, text + size};
+    const char* const end = text + size;
     bool is_drain = false;
     bool has_timeout = false;
-    if (!skip_char(&c, '{'))
+    struct token separator = next_token(&text, end);
+    if (!equals(separator, "{"))
         return false;
     do {
-        struct piece name;
-        if (!read_string(&c, &name) || !skip_char(&c, ':'))
+        const struct token name = next_token(&text, end);
+        if (name.size == 0 || *name.at != '"' || !equals(next_token(&text, end), ":"))
             return false;
-        skip_blanks(&c);
-        const char* const start = c.at;
-        if (!skip_value(&c))
+        const struct token value = next_token(&text, end);
+        if (!skip_rest(value, &text, end))
             return false;
-        const struct piece value = {start, (size_t)(c.at - start)};
-        if (equals(name, "type"))
+        if (equals(name, "\"type\""))
             is_drain = equals(value, "\"drain\"");
-        else if (equals(name, "timeout_ms"))
+        else if (equals(name, "\"timeout_ms\""))
             has_timeout = to_number(value, timeout_ms);
-    } while (skip_char(&c, ','));
-    const bool is_object = skip_char(&c, '}');
-    skip_blanks(&c);
-    return is_object && c.at == c.end && is_drain && has_timeout;
+        separator = next_token(&text, end);
+    } while (equals(separator, ","));
+    return equals(separator, "}") && next_token(&text, end).size == 0 && text == end && is_drain &&
+           has_timeout;
 }
