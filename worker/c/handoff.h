@@ -3,7 +3,9 @@
 
 #include "usher.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 
 enum {
     uw_header_size = 8,
@@ -11,6 +13,21 @@ enum {
     uw_max_records = 64,
     uw_max_fds = 253, ///< the kernel's SCM_MAX_FD
 };
+
+/// What the first bytes of a hand-off packet say; see docs/worker-protocol.md.
+struct uw_header {
+    size_t count;
+    size_t record_size;
+};
+
+/// Reads the 8 bytes at `in`; false if they are no header this library knows.
+bool uw_decode_header(const unsigned char* in, struct uw_header* header);
+
+/// Reads the 28 bytes at `in` and returns the address's size; 0 for a family that is unknown here.
+socklen_t uw_decode_address(const unsigned char* in, struct sockaddr_storage* out);
+
+/// Reads the 80 bytes at `in`.
+void uw_decode_record(const unsigned char* in, struct usher_connection* connection);
 
 /// One hand-off packet and its descriptors, taken one after the other.
 struct uw_batch {
@@ -22,10 +39,13 @@ struct uw_batch {
     int fd_mark; ///< see uw_find_fd_reserve()
 };
 
-/// Reads the next packet into `batch`, which is empty.  1: done; 0: end of file; -1 and errno:
-/// EMFILE if this process has no room for its descriptors (the packet stays queued), EBADMSG if it
-/// is none.
-int uw_receive(int socket, struct uw_batch* batch);
+/// Reads the next packet into `batch`, which is empty, with recvmsg(2) and its `flags`.  1: done;
+/// 0: end of file; -1 and errno: EMFILE if this process had no room for its descriptors, which are
+/// lost, EBADMSG if it is none.
+int uw_receive(int socket, int flags, struct uw_batch* batch);
+
+/// The same without waiting, and without losing any: after EMFILE the packet is still queued.
+int uw_receive_safely(int socket, struct uw_batch* batch);
 
 /// The next descriptor, whose owner is the caller; `connection` may be NULL.  Not for an empty
 /// batch.

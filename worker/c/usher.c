@@ -147,7 +147,7 @@ int uw_next(struct usher_worker* worker, struct usher_connection* connection)
         worker->last_id += fd >= 0 ? 1 : 0;
     } else {
         const int received =
-            uw_has_buffered(worker) ? 1 : uw_receive(worker->source, &worker->batch);
+            uw_has_buffered(worker) ? 1 : uw_receive_safely(worker->source, &worker->batch);
         if (received == 1)
             fd = uw_take(&worker->batch, connection);
         if (received == 0) {

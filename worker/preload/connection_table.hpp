@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/wire/handoff.hpp"
 #include "worker/preload/address.hpp"
 
 namespace usher::preload {
 
 /// Where a program must hear something else about a connection than the kernel would say.
 struct ConnectionFacts {
-    wire::Address peer;     ///< of unknown family: the kernel's answer is right
-    wire::Address local;    ///< the same
+    WireAddress peer{};     ///< none: the kernel's answer is right
+    WireAddress local{};    ///< the same
     int family = AF_UNSPEC; ///< of the socket the program listens on
 };
 

@@ -12,8 +12,10 @@
 #include "worker/preload/take.hpp"
 #include "worker/preload/takeover.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include <netinet/in.h>
 
@@ -41,8 +43,8 @@ bool is_worker() noexcept
 /// Where `fd` is bound, or where the program believes it to be.
 Address bound_address(int fd) noexcept
 {
-    Address address;
-    return find_bound(fd, address) ? address : ask(next::getsockname, fd);
+    const auto believed = find_bound(fd);
+    return believed.size > 0 ? believed : ask(next::getsockname, fd);
 }
 
 /// The address of the pool's listener behind a listening socket, as its program expects it.
@@ -52,9 +54,10 @@ Address real_address(const Listening& entry) noexcept
     const PoolListener* best = nullptr;
     for (std::size_t i = 0; i < all.listener_count; ++i) {
         const auto& listener = all.listeners[i];
+        const bool fits = listener.address.family() == entry.family;
         if (listener.queue == entry.queue &&
-            (best == nullptr || listener.address.family() == entry.family))
-            best = best == nullptr || best->address.family() != entry.family ? &listener : best;
+            (best == nullptr || (fits && best->address.family() != entry.family)))
+            best = &listener;
     }
     return best == nullptr ? entry.wanted : in_family(best->address, entry.family);
 }
@@ -62,36 +65,30 @@ Address real_address(const Listening& entry) noexcept
 /// The bind() that was put off until it was clear that the socket is not the pool's.
 int bind_after_all(int fd) noexcept
 {
-    Address address;
-    return take_bound(fd, address) ? next::bind(fd, address.data(), address.size) : 0;
+    const auto address = take_bound(fd);
+    return address.size > 0 ? next::bind(fd, &address.any, address.size) : 0;
 }
 
-/// What a TCP socket that listens would answer; false: ask the kernel.
-bool listening_option(const Listening& entry, int level, int option, int& value) noexcept
+/// What a TCP socket that listens would answer at SOL_SOCKET; nothing: ask the kernel.
+std::optional<int> listening_option(const Listening& entry, int option) noexcept
 {
-    if (level != SOL_SOCKET)
-        return false;
     switch (option) {
     case SO_ACCEPTCONN:
-        value = 1;
-        return true;
+        return 1;
     case SO_DOMAIN:
-        value = entry.family;
-        return true;
+        return entry.family;
     case SO_TYPE:
-        value = SOCK_STREAM;
-        return true;
+        return SOCK_STREAM;
     case SO_PROTOCOL:
-        value = entry.family == AF_UNIX ? 0 : IPPROTO_TCP;
-        return true;
+        return entry.family == AF_UNIX ? 0 : IPPROTO_TCP;
     default:
-        return false;
+        return std::nullopt;
     }
 }
 
 /// Answers for one end of a connection: what the master knew of it, or else what the kernel says.
 template <typename Question>
-int tell(const wire::Address& known, Question& question, int fd, int family, sockaddr* out,
+int tell(const WireAddress& known, Question& question, int fd, int family, sockaddr* out,
          socklen_t* size) noexcept
 {
     Address address = from_wire(known);
@@ -140,7 +137,7 @@ extern "C" {
     const int error = errno;
     const auto wanted = copy_of(address, size);
     const bool is_ours = (error == EADDRINUSE || wanted.is_tcp()) && might_match(wanted) &&
-                         has_socket_option(fd, SO_TYPE, SOCK_STREAM) && remember_bound(fd, wanted);
+                         socket_option(fd, SO_TYPE) == SOCK_STREAM && remember_bound(fd, wanted);
     errno = error;
     return is_ours ? 0 : -1;
 }
@@ -151,7 +148,7 @@ extern "C" {
         return next::listen(fd, backlog);
     if (is_listening(fd) != nullptr)
         return 0; // the backlog is the master's
-    if (!has_socket_option(fd, SO_TYPE, SOCK_STREAM))
+    if (socket_option(fd, SO_TYPE) != SOCK_STREAM)
         return recognize(fd) != nullptr ? 0 : next::listen(fd, backlog);
 
     switch (take_over(fd, bound_address(fd))) {
@@ -189,8 +186,7 @@ extern "C" {
         write_address(real_address(*entry), address, size);
         return 0;
     }
-    Address believed;
-    if (find_bound(fd, believed)) {
+    if (const auto believed = find_bound(fd); believed.size > 0) {
         write_address(believed, address, size);
         return 0;
     }
@@ -228,16 +224,12 @@ extern "C" {
 [[gnu::visibility("default")]] int getsockopt(int fd, int level, int option, void* value,
                                               socklen_t* size) noexcept
 {
-    const auto* const entry = is_worker() && level == SOL_SOCKET && find_listening(fd) != nullptr
-                                  ? is_listening(fd)
-                                  : nullptr;
-    int answer = 0;
-    if (entry == nullptr || value == nullptr || size == nullptr ||
-        !listening_option(*entry, level, option, answer))
+    const auto* const entry = is_worker() && level == SOL_SOCKET ? is_listening(fd) : nullptr;
+    const auto answer = entry != nullptr ? listening_option(*entry, option) : std::nullopt;
+    if (!answer || value == nullptr || size == nullptr)
         return next::getsockopt(fd, level, option, value, size);
-    if (*size > sizeof answer)
-        *size = sizeof answer;
-    std::memcpy(value, &answer, *size);
+    *size = std::min(*size, static_cast<socklen_t>(sizeof *answer));
+    std::memcpy(value, &*answer, *size);
     return 0;
 }
 

@@ -80,7 +80,7 @@ void give_back(Listening& entry) noexcept
     int fresh = ::socket(entry.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int on = 1;
     next::setsockopt(fresh, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    const bool listens = next::bind(fresh, entry.wanted.data(), entry.wanted.size) == 0 &&
+    const bool listens = next::bind(fresh, &entry.wanted.any, entry.wanted.size) == 0 &&
                          next::listen(fresh, SOMAXCONN) == 0;
     if (!listens) {
         // Another worker has the port.  Better nobody comes in here than the wrong ones.
@@ -116,14 +116,6 @@ int open_queue(std::size_t queue) noexcept
 {
     const auto& socket = inheritance().queues[queue].socket;
     return ::fcntl(is_there(socket) ? socket.fd : listening_at(queue), F_DUPFD_CLOEXEC, 3);
-}
-
-int family_of(int fd) noexcept
-{
-    int family = AF_UNSPEC;
-    socklen_t size = sizeof family;
-    next::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size);
-    return family;
 }
 
 } // namespace
@@ -164,7 +156,7 @@ TakeOver take_over(int fd, const Address& wanted) noexcept
     if (socket < 0)
         return TakeOver::failed;
     copy_timeout(fd, socket);
-    auto* const entry = add_listening(fd, queue, family_of(fd), wanted, is_guess);
+    auto* const entry = add_listening(fd, queue, socket_option(fd, SO_DOMAIN), wanted, is_guess);
     if (entry == nullptr) {
         ::close(socket);
         errno = ENOBUFS;
