@@ -109,7 +109,7 @@ void usher_close(struct usher_worker* worker)
     uw_shut(worker);
     if (worker->has_master)
         munmap(worker->given.page, uw_page_size);
-    free(worker->given.pool);
+    free((char*)worker->given.identity.pool);
     free(worker);
 }
 
@@ -227,11 +227,7 @@ int usher_get_identity(const struct usher_worker* worker, struct usher_identity*
         errno = ENOENT;
         return -1;
     }
-    const struct usher_identity known = {.size = sizeof known,
-                                         .pool = worker->given.pool,
-                                         .slot = worker->given.slot,
-                                         .generation = worker->given.generation,
-                                         .id = worker->given.id};
-    uw_fill(identity, identity->size, &known, sizeof known);
+    const struct usher_identity* const known = &worker->given.identity;
+    uw_fill(identity, identity->size, known, known->size);
     return 0;
 }

@@ -25,11 +25,6 @@ Acceptor::~Acceptor()
     close();
 }
 
-void Acceptor::ready()
-{
-    inlet_->ready();
-}
-
 void Acceptor::close() noexcept
 {
     if (inlet_)

@@ -16,8 +16,9 @@ struct BindOptions {
     int type = SOCK_STREAM;
     bool reuse_address = false;
     bool reuse_port = false;
-    bool v6only = false;             ///< of IPv6
-    std::optional<unsigned> backlog; ///< none: it does not listen
+    bool v6only = false;               ///< of IPv6
+    std::optional<unsigned> backlog{}; ///< none: it does not listen
+    std::optional<unsigned> mode{};    ///< of the file of a Unix socket; none: the umask decides
 };
 
 /// Opens a socket bound to `address`, non-blocking.  Nothing stays open after an error.

@@ -257,7 +257,7 @@ TEST_CASE_FIXTURE(Fixture, "drain has a deadline, and ends when all are done")
     CHECK(usher_drain_deadline(worker) == 0);
     hand_off(2);
     master.say("not JSON");
-    master.say(wire::encode(wire::Drain{.timeout = std::chrono::seconds{30}}));
+    master.say(wire::encode_drain(std::chrono::seconds{30}));
     master.shut_down();
 
     const auto first = accept();

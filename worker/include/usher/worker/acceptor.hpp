@@ -38,7 +38,7 @@ public:
     ~Acceptor();
 
     /// Tells the master that connections may come.  Call it when everything is set up.
-    void ready();
+    void ready() { usher_ready(inlet_->worker()); }
 
     /// Accepts one connection: completes with void(boost::system::error_code, Connection).
     ///
@@ -49,21 +49,24 @@ public:
     auto async_accept(Token&& token)
     {
         return boost::asio::async_compose<Token, void(boost::system::error_code, Connection)>(
-            detail::AcceptOperation{*io_, inlet_}, token, *io_);
+            detail::AcceptOperation{.io = *io_, .inlet = inlet_}, token, *io_);
     }
 
     /// True once the master has said that no more connections will come: answer with
     /// `Connection: close`.
-    [[nodiscard]] bool is_draining() const noexcept { return inlet_->is_draining(); }
+    [[nodiscard]] bool is_draining() const noexcept
+    {
+        return usher_draining(inlet_->worker()) != 0;
+    }
 
     /// Connections accepted and not yet closed.
     [[nodiscard]] std::uint64_t open_connections() const noexcept
     {
-        return inlet_->open_connections();
+        return usher_open_connections(inlet_->worker());
     }
 
     /// Publishes the application's own measure of its load.
-    void set_load(std::uint64_t load) noexcept { inlet_->set_load(load); }
+    void set_load(std::uint64_t load) noexcept { usher_set_load(inlet_->worker(), load); }
 
     /// Null without a master.
     [[nodiscard]] const Identity* identity() const noexcept { return inlet_->identity(); }
