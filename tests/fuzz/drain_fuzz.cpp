@@ -10,7 +10,7 @@
 #include <variant>
 
 extern "C" {
-#include "worker/c/drain_message.h"
+#include "worker/c/control.h"
 }
 
 using namespace usher::wire;

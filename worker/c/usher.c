@@ -2,12 +2,12 @@
 #include "usher.h"
 
 #include "clock.h"
+#include "control.h"
 #include "failure.h"
 #include "fallback.h"
 #include "fill.h"
 #include "foreign_loop.h"
 #include "loop.h"
-#include "say.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -209,7 +209,7 @@ class Socket(socket.socket):
 
 
 @dataclass(frozen=True, eq=False)
-class Connection:
+class Connection(contextlib.AbstractContextManager["Connection"]):
     """One accepted connection.  As a context manager it closes its socket."""
 
     socket: Socket  # from asyncio it does not block, from accept() it does
@@ -237,14 +237,11 @@ class Connection:
     def close(self) -> None:
         self.socket.close()
 
-    def __enter__(self) -> Connection:
-        return self
-
     def __exit__(self, *error: object) -> None:
         self.close()
 
 
-class Worker:
+class Worker(contextlib.AbstractContextManager["Worker"]):
     """Where this process' connections come from: the master, or a listener of its own.
 
     `fallback` is where to listen without a master: "8000", "127.0.0.1:8000", "[::1]:8000" or
@@ -351,9 +348,6 @@ class Worker:
             self._buffered.popleft().socket.close()
         self._source.close()
         self._close_control()
-
-    def __enter__(self) -> Worker:
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
@@ -530,7 +524,7 @@ ClientConnected = Callable[[asyncio.StreamReader, asyncio.StreamWriter],
                            Optional[Awaitable[None]]]
 
 
-class Server:
+class Server(contextlib.AbstractAsyncContextManager["Server"]):
     """What start_server() returns; used like asyncio.Server.
 
     A callback asks `server.worker.is_draining` whether to answer with `Connection: close`.
@@ -559,9 +553,6 @@ class Server:
             await asyncio.wait(set(self._clients))
         if not self._accepting.cancelled():
             self._accepting.result()
-
-    async def __aenter__(self) -> Server:
-        return self
 
     async def __aexit__(self, *error: object) -> None:
         self.close()

@@ -5,7 +5,7 @@
 #include "common/sys/socket/backlog.hpp"
 #include "common/text/listen_address.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <ranges>
@@ -259,13 +259,10 @@ void ListenFdsIntake::close(std::function<void()> on_closed)
 
 std::string ListenFdsIntake::socket_names() const
 {
-    std::string result;
-    for (const auto& place : places_) {
-        if (&place != &places_.front())
-            result += ':';
-        result += place.config.name.empty() ? "unknown" : place.config.name;
-    }
-    return result;
+    const auto names = places_ | std::views::transform([](const Place& place) {
+                           return place.config.name.empty() ? "unknown" : place.config.name;
+                       });
+    return fmt::format("{}", fmt::join(names, ":"));
 }
 
 std::vector<sys::SocketAddress> ListenFdsIntake::addresses() const

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <string>
 #include <thread>
 
 namespace usher::sys {
@@ -17,15 +16,10 @@ namespace {
 unsigned quota_of(const std::filesystem::path& folder)
 {
     std::ifstream file{folder / "cpu.max"};
-    std::string quota;
+    unsigned long quota = 0;
     unsigned long period = 0;
-    if (!(file >> quota >> period) || quota == "max" || period == 0)
-        return 0;
-    try {
-        return static_cast<unsigned>((std::stoul(quota) + period - 1) / period);
-    } catch (const std::exception&) {
-        return 0; // not ours to judge the kernel's file
-    }
+    const bool has_quota = file >> quota >> period && period > 0; // "max" is no number
+    return has_quota ? static_cast<unsigned>((quota + period - 1) / period) : 0;
 }
 
 } // namespace

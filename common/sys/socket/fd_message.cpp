@@ -63,9 +63,7 @@ void adopt(msghdr& header, FdMessage& message) noexcept
         if (c->cmsg_type != SCM_RIGHTS && c->cmsg_type != SCM_PIDFD)
             continue;
         const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (std::size_t i = 0; i < count; ++i) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+        for (const int fd : std::span{reinterpret_cast<const int*>(CMSG_DATA(c)), count}) {
             UniqueFd own{fd};
             if (c->cmsg_type == SCM_RIGHTS)
                 message.fds.push_back(std::move(own));

@@ -10,7 +10,7 @@
 #include <variant>
 
 extern "C" {
-#include "worker/c/drain_message.h"
+#include "worker/c/control.h"
 }
 
 namespace usher::drain_message_test {
