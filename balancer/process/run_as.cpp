@@ -2,7 +2,7 @@
 #include "balancer/process/run_as.hpp"
 
 #include "balancer/config/units/resource_name.hpp"
-#include "common/sys/process/cpu_set.hpp"
+#include "common/sys/process/cpus.hpp"
 
 #include <span>
 

@@ -2,7 +2,7 @@
 #include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
 
 #include "balancer/dialect/listen_fds/listen_fds_link.hpp"
-#include "common/sys/socket/backlog.hpp"
+#include "common/sys/socket/accept.hpp"
 #include "common/text/listen_address.hpp"
 
 #include <fmt/format.h>
@@ -70,7 +70,9 @@ ListenerChange ListenFdsIntake::prepare(const PoolConfig& next, SocketSource& so
     }
     const auto use = next.share ? SocketUse::listen : SocketUse::share;
     for (const auto& config : next.listen)
-        change.open(config, next.backlog, sockets, use);
+        change.added.push_back({.config = config});
+    for (auto& entry : change.added)
+        change.open(entry, next.backlog, sockets, use);
     return change;
 }
 
