@@ -15,25 +15,6 @@ namespace usher::preload {
 
 namespace {
 
-Address make_ipv4(const void* bytes, std::uint16_t port) noexcept
-{
-    Address result{.size = sizeof(sockaddr_in)};
-    result.ipv4.sin_family = AF_INET;
-    result.ipv4.sin_port = htons(port);
-    std::memcpy(&result.ipv4.sin_addr, bytes, sizeof(in_addr));
-    return result;
-}
-
-Address make_ipv6(const void* bytes, std::uint16_t port, std::uint32_t scope) noexcept
-{
-    Address result{.size = sizeof(sockaddr_in6)};
-    result.ipv6.sin6_family = AF_INET6;
-    result.ipv6.sin6_port = htons(port);
-    result.ipv6.sin6_scope_id = scope;
-    std::memcpy(&result.ipv6.sin6_addr, bytes, sizeof(in6_addr));
-    return result;
-}
-
 /// The length of the path, without the zero that may or may not be counted in `size`.
 std::size_t path_size(const Address& address) noexcept
 {
@@ -80,18 +61,27 @@ Address copy_of(const sockaddr* address, socklen_t size) noexcept
 Address in_family(const Address& address, int family) noexcept
 {
     constexpr std::size_t prefix = sizeof(in6_addr) - sizeof(in_addr); // of ::ffff:127.0.0.1
+    Address result;
     if (family == AF_INET && address.family() == AF_INET6) {
-        const auto& bytes = address.ipv6.sin6_addr;
-        if (IN6_IS_ADDR_V4MAPPED(&bytes) || IN6_IS_ADDR_UNSPECIFIED(&bytes))
-            return make_ipv4(bytes.s6_addr + prefix, address.port());
+        const auto& ip = address.ipv6.sin6_addr;
+        if (!IN6_IS_ADDR_V4MAPPED(&ip) && !IN6_IS_ADDR_UNSPECIFIED(&ip))
+            return address;
+        result.size = sizeof result.ipv4;
+        result.ipv4.sin_family = AF_INET;
+        result.ipv4.sin_port = address.ipv6.sin6_port;
+        std::memcpy(&result.ipv4.sin_addr, ip.s6_addr + prefix, sizeof(in_addr));
+        return result;
     }
     if (family == AF_INET6 && address.family() == AF_INET) {
-        in6_addr bytes{};
+        result.size = sizeof result.ipv6;
+        result.ipv6.sin6_family = AF_INET6;
+        result.ipv6.sin6_port = address.ipv4.sin_port;
+        auto& ip = result.ipv6.sin6_addr.s6_addr;
         if (address.ipv4.sin_addr.s_addr != INADDR_ANY) {
-            bytes.s6_addr[prefix - 2] = bytes.s6_addr[prefix - 1] = 0xff;
-            std::memcpy(bytes.s6_addr + prefix, &address.ipv4.sin_addr, sizeof(in_addr));
+            ip[prefix - 2] = ip[prefix - 1] = 0xff;
+            std::memcpy(ip + prefix, &address.ipv4.sin_addr, sizeof(in_addr));
         }
-        return make_ipv6(&bytes, address.port(), 0);
+        return result;
     }
     return address;
 }

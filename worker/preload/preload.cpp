@@ -151,14 +151,8 @@ extern "C" {
     if (socket_option(fd, SO_TYPE) != SOCK_STREAM)
         return recognize(fd) != nullptr ? 0 : next::listen(fd, backlog);
 
-    switch (take_over(fd, bound_address(fd))) {
-    case TakeOver::done:
-        return 0;
-    case TakeOver::failed:
-        return -1;
-    case TakeOver::no_match:
-        break;
-    }
+    if (const auto taken = take_over(fd, bound_address(fd)))
+        return *taken;
     return bind_after_all(fd) < 0 ? -1 : next::listen(fd, backlog);
 }
 
@@ -190,35 +184,33 @@ extern "C" {
         write_address(believed, address, size);
         return 0;
     }
-    ConnectionFacts facts;
-    if (!find_facts(fd, facts)) {
-        const int result = next::getsockname(fd, address, size);
-        // An unnamed Unix socket may be a listening socket that another process has left us.
-        if (result < 0 || address == nullptr || address->sa_family != AF_UNIX ||
-            *size > sizeof address->sa_family)
-            return result;
-        if (const auto* const entry = recognize(fd)) {
-            *size = room;
-            write_address(real_address(*entry), address, size);
-        }
-        return 0;
+    if (const auto facts = find_facts(fd))
+        return tell(facts->local, next::getsockname, fd, facts->family, address, size);
+    const int result = next::getsockname(fd, address, size);
+    // An unnamed Unix socket may be a listening socket that another process has left us.
+    if (result < 0 || address == nullptr || address->sa_family != AF_UNIX ||
+        *size > sizeof address->sa_family)
+        return result;
+    if (const auto* const entry = recognize(fd)) {
+        *size = room;
+        write_address(real_address(*entry), address, size);
     }
-    return tell(facts.local, next::getsockname, fd, facts.family, address, size);
+    return 0;
 }
 
 [[gnu::visibility("default")]] int getpeername(int fd, sockaddr* address, socklen_t* size) noexcept
 {
-    ConnectionFacts facts;
-    if (!is_worker() || !find_facts(fd, facts)) {
-        const int result = next::getpeername(fd, address, size);
-        // A hand-off socket has a peer, a listening socket has none.
-        if (result == 0 && is_worker() && is_listening(fd) != nullptr) {
-            errno = ENOTCONN;
-            return -1;
-        }
-        return result;
+    if (!is_worker())
+        return next::getpeername(fd, address, size);
+    if (const auto facts = find_facts(fd))
+        return tell(facts->peer, next::getpeername, fd, facts->family, address, size);
+    const int result = next::getpeername(fd, address, size);
+    // A hand-off socket has a peer, a listening socket has none.
+    if (result == 0 && is_listening(fd) != nullptr) {
+        errno = ENOTCONN;
+        return -1;
     }
-    return tell(facts.peer, next::getpeername, fd, facts.family, address, size);
+    return result;
 }
 
 [[gnu::visibility("default")]] int getsockopt(int fd, int level, int option, void* value,

@@ -16,7 +16,6 @@
 
 extern "C" {
 #include "worker/c/handoff.h"
-#include "worker/c/headroom.h"
 }
 
 namespace usher::preload {

@@ -146,8 +146,7 @@ class _Reserve:
     program that opens three more for each connection of the one before.
     """
 
-    def __init__(self) -> None:
-        self._mark = 0  # the first of the last numbers; 0: not seen to be free
+    _mark = 0  # the first of the last numbers; 0: not seen to be free
 
     def has_room(self, source: socket.socket) -> bool:
         """True if the descriptors of the next packet fit: the kernel closes those that do not.

@@ -117,11 +117,6 @@ void ListenFdsLink::stop_looking() noexcept
     timer_.cancel();
 }
 
-void ListenFdsLink::cut_off()
-{
-    stop_looking();
-}
-
 void ListenFdsLink::finish()
 {
     stop_looking();

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 namespace usher::worker {
 
@@ -31,11 +32,21 @@ class Acceptor {
 public:
     /// Throws std::system_error if it cannot listen, std::runtime_error if the master's environment
     /// is damaged or speaks another protocol.
-    explicit Acceptor(boost::asio::io_context& io, const Options& options = {});
-
+    explicit Acceptor(boost::asio::io_context& io, const Options& options = {})
+        : io_{&io}, inlet_{detail::Inlet::open(io, options)}
+    {
+    }
     Acceptor(Acceptor&&) noexcept = default;
-    Acceptor& operator=(Acceptor&&) noexcept;
-    ~Acceptor();
+    Acceptor& operator=(Acceptor&& other) noexcept
+    {
+        if (this != &other) {
+            close();
+            io_ = other.io_;
+            inlet_ = std::move(other.inlet_);
+        }
+        return *this;
+    }
+    ~Acceptor() { close(); }
 
     /// Tells the master that connections may come.  Call it when everything is set up.
     void ready() { usher_ready(inlet_->worker()); }
@@ -76,7 +87,11 @@ public:
 
     /// Accepts no more: a waiting async_accept() completes with operation_aborted, what the
     /// application has not taken is closed.
-    void close() noexcept;
+    void close() noexcept
+    {
+        if (inlet_)
+            inlet_->close();
+    }
 
     [[nodiscard]] boost::asio::io_context& context() const noexcept { return *io_; }
 
