@@ -114,10 +114,11 @@ int uw_receive(int socket, int flags, struct uw_batch* batch)
 
     // Another thread may have opened descriptors meanwhile; the kernel keeps the first that fit.
     const int cut = (message.msg_flags & MSG_CTRUNC) != 0;
-    if (cut && batch->count == 0)
-        return refuse(batch, EMFILE);
     if (cut ? batch->count > header.count : batch->count != header.count)
         return refuse(batch, EBADMSG);
+    batch->lost = header.count - batch->count;
+    if (batch->count == 0)
+        return refuse(batch, EMFILE);
     batch->record_size = header.record_size;
     return 1;
 }

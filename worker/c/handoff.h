@@ -36,6 +36,7 @@ struct uw_batch {
     size_t record_size;
     size_t count;
     size_t next;
+    size_t lost; ///< records for whose descriptors there was no room
     int fd_mark; ///< see uw_find_fd_reserve()
 };
 

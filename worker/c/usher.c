@@ -139,6 +139,11 @@ bool uw_has_buffered(const struct usher_worker* worker)
     return worker->batch.next < worker->batch.count;
 }
 
+static void count_accepted(struct usher_worker* worker)
+{
+    atomic_fetch_add_explicit(&worker->given.page->accepted, 1, memory_order_relaxed);
+}
+
 int uw_next(struct usher_worker* worker, struct usher_connection* connection)
 {
     int fd = -1;
@@ -148,6 +153,10 @@ int uw_next(struct usher_worker* worker, struct usher_connection* connection)
     } else {
         const int received =
             uw_has_buffered(worker) ? 1 : uw_receive_safely(worker->source, &worker->batch);
+        for (; worker->batch.lost > 0; --worker->batch.lost) { // else the master waits for them
+            count_accepted(worker);
+            usher_done(worker);
+        }
         if (received == 1)
             fd = uw_take(&worker->batch, connection);
         if (received == 0) {
@@ -156,7 +165,7 @@ int uw_next(struct usher_worker* worker, struct usher_connection* connection)
         }
     }
     if (fd >= 0)
-        atomic_fetch_add_explicit(&worker->given.page->accepted, 1, memory_order_relaxed);
+        count_accepted(worker);
     return fd;
 }
 

@@ -483,6 +483,9 @@ class Worker(contextlib.AbstractContextManager["Worker"]):
             for fd in fds:
                 os.close(fd)
             raise UsherError("the master sent what is no hand-off packet")
+        for _ in range(header[0] - len(fds)):  # else the master waits for what is lost
+            self._page.count_accepted()
+            self._page.count_closed()
         for number, fd in enumerate(fds):
             offset = _HEADER.size + number * header[1]
             id, accepted_at, listener, flags, _, peer, local = _RECORD.unpack_from(packet, offset)

@@ -150,6 +150,26 @@ class WorkerTest(unittest.TestCase):
             for connection in held:
                 connection.close()
 
+    def test_what_others_have_left_no_room_for_is_lost_and_counted_as_closed(self):
+        master = Master()
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (400, limit[1]))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limit)
+        with master.open() as worker, contextlib.ExitStack() as files:
+            self.clients = master.hand_over(record(0, 0, b""))
+            held = [worker.accept(1)]  # sees that the last numbers are free, and asks no more
+            self.clients += master.hand_over(*[record(0, 0, b"")] * 3)
+            with contextlib.suppress(OSError):
+                while True:
+                    files.callback(os.close, os.dup(0))
+            os.close(held.pop().socket.detach())
+            held.append(worker.accept(1))
+            self.assertEqual((master.page[8], master.page[9]), (4, 3))
+            with self.assertRaises(TimeoutError):
+                worker.accept(0.1)
+            held.pop().close()
+            self.assertEqual(worker.open_connections, 0)
+
     def test_what_is_no_packet_is_refused(self):
         good = record(0, 0, b"")
         for bad in (b"?", packet(good, version=2), packet(good)[:-1], packet(good[:-1]), packet(good)):
