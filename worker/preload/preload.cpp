@@ -40,13 +40,6 @@ bool is_worker() noexcept
     return inheritance().is_active();
 }
 
-/// Where `fd` is bound, or where the program believes it to be.
-Address bound_address(int fd) noexcept
-{
-    const auto believed = find_bound(fd);
-    return believed.size > 0 ? believed : ask(next::getsockname, fd);
-}
-
 /// The address of the pool's listener behind a listening socket, as its program expects it.
 Address real_address(const Listening& entry) noexcept
 {
@@ -151,7 +144,8 @@ extern "C" {
     if (socket_option(fd, SO_TYPE) != SOCK_STREAM)
         return recognize(fd) != nullptr ? 0 : next::listen(fd, backlog);
 
-    if (const auto taken = take_over(fd, bound_address(fd)))
+    const auto believed = find_bound(fd);
+    if (const auto taken = take_over(fd, believed.size > 0 ? believed : ask(next::getsockname, fd)))
         return *taken;
     return bind_after_all(fd) < 0 ? -1 : next::listen(fd, backlog);
 }

@@ -3,6 +3,7 @@
 
 #include "balancer/dialect/listen_fds/listen_fds_link.hpp"
 #include "common/sys/socket/accept.hpp"
+#include "common/sys/socket/bound_socket.hpp"
 #include "common/text/listen_address.hpp"
 
 #include <fmt/format.h>
@@ -23,9 +24,7 @@ namespace {
 
 bool listens(int socket)
 {
-    int result = 0;
-    socklen_t size = sizeof result;
-    return ::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &result, &size) == 0 && result != 0;
+    return sys::socket_option(socket, SO_ACCEPTCONN) > 0;
 }
 
 void make_blocking(int socket) noexcept
@@ -248,12 +247,6 @@ void ListenFdsIntake::close(std::function<void()> on_closed)
     closed_ = true;
     for (auto& seat : seats_)
         seat.abandoned.reset();
-    for (auto& place : places_) {
-        place.socket.file = {}; // while it still listens nobody can take it for one left behind
-        place.socket.fd.reset();
-        if (place.group)
-            place.group->close();
-    }
     places_.clear();
     if (on_closed)
         on_closed();

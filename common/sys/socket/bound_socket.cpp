@@ -40,6 +40,13 @@ std::error_code open_bound_socket(const SocketAddress& address, const BindOption
     return error;
 }
 
+int socket_option(int socket, int option) noexcept
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+    return ::getsockopt(socket, SOL_SOCKET, option, &value, &size) < 0 ? -1 : value;
+}
+
 std::error_code read_bound_address(int socket, SocketAddress& address) noexcept
 {
     socklen_t size = SocketAddress::capacity();

@@ -25,6 +25,9 @@ struct BindOptions {
 [[nodiscard]] std::error_code open_bound_socket(const SocketAddress& address,
                                                 const BindOptions& options, UniqueFd& socket);
 
+/// A number that the kernel knows of `socket`, at SOL_SOCKET; -1 if it is none.
+[[nodiscard]] int socket_option(int socket, int option) noexcept;
+
 /// Where `socket` is bound.
 [[nodiscard]] std::error_code read_bound_address(int socket, SocketAddress& address) noexcept;
 
