@@ -42,12 +42,12 @@ DispatchIntake::DispatchIntake(const asio::any_io_executor& executor, std::strin
 
 ListenerChange DispatchIntake::prepare(const PoolConfig& next, SocketSource& sockets) const
 {
+    ListenerChange change;
     std::vector<const Open*> free;
     for (const auto& open : open_)
         free.push_back(&open);
-    std::vector<std::vector<ListeningSocket>> kept; // of each entry, without descriptors
     for (const auto& config : next.listen) {
-        auto& same = kept.emplace_back();
+        change.added.push_back({.config = config});
         const auto found = std::ranges::find_if(free, [&](const Open* open) {
             return mean_the_same(open->config.address, config.address);
         });
@@ -57,30 +57,27 @@ ListenerChange DispatchIntake::prepare(const PoolConfig& next, SocketSource& soc
         // No further entry: the same address may stand there twice, with port 0.
         std::erase_if(free, [&, entry = (*found)->entry](const Open* open) {
             if (open->entry == entry)
-                same.push_back({.fd = {}, .address = open->address, .file = {}});
+                change.added.back().sockets.push_back(
+                    {.fd = {}, .address = open->address, .file = {}});
             return open->entry == entry;
         });
     }
 
     // What is written otherwise may be a socket that is open all the same.
-    ListenerChange change;
     std::vector<sys::SocketAddress> held;
     for (const auto* const open : free)
         held.push_back(open->address);
     bool opens = false;
-    for (std::size_t i = 0; i < next.listen.size(); ++i) {
-        const auto& config = next.listen[i];
-        if (!kept[i].empty()) {
-            change.added.push_back({.config = config, .sockets = std::move(kept[i])});
+    for (auto& entry : change.added) {
+        if (!entry.sockets.empty())
             continue;
-        }
-        for (const auto& socket :
-             change.open(config, next.backlog, sockets, SocketUse::listen, held)) {
+        change.open(entry, next.backlog, sockets, SocketUse::listen, held);
+        for (const auto& socket : entry.sockets) {
             opens = opens || socket.fd;
             const auto same = [&](const auto& other) { return is_same(other, socket.address); };
             if (!socket.fd && socket.address.family() == AF_INET6)
                 require_same_v6only(std::ranges::find_if(open_, same, &Open::address)->config,
-                                    config);
+                                    entry.config);
             std::erase_if(held, same);
         }
     }

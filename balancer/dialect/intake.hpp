@@ -6,7 +6,6 @@
 #include "balancer/dialect/worker_link.hpp"
 #include "balancer/dispatch/dispatch_counters.hpp"
 #include "balancer/listen/listener_change.hpp"
-#include "balancer/listen/socket_source.hpp"
 #include "common/sys/socket/socket_address.hpp"
 
 #include <cstddef>

@@ -105,17 +105,11 @@ std::optional<std::size_t> OpenConnections::count(pid_t process) const
     if (sockets.empty())
         return 0; // nothing to look up in long tables
 
-    std::optional<std::size_t> ipv4{0};
-    std::optional<std::size_t> ipv6;
-    std::optional<std::size_t> local{0};
-    if (!ports_.empty()) {
-        const auto tcp = [this](const char* line) { return tcp_inode(line); };
-        ipv4 = count_in("/proc/net/tcp", sockets, tcp);
-        ipv6 = count_in("/proc/net/tcp6", sockets, tcp);
-    }
-    if (!paths_.empty())
-        local = count_in("/proc/net/unix", sockets,
-                         [this](const char* line) { return unix_inode(line); });
+    const auto tcp = [this](const char* line) { return tcp_inode(line); };
+    const auto unix_domain = [this](const char* line) { return unix_inode(line); };
+    const auto ipv4 = ports_.empty() ? 0 : count_in("/proc/net/tcp", sockets, tcp);
+    const auto ipv6 = ports_.empty() ? 0 : count_in("/proc/net/tcp6", sockets, tcp);
+    const auto local = paths_.empty() ? 0 : count_in("/proc/net/unix", sockets, unix_domain);
     if (!ipv4 || !local)
         return std::nullopt;
     return *ipv4 + ipv6.value_or(0) + *local; // there may be no IPv6 here

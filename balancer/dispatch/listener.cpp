@@ -5,7 +5,6 @@
 #include "common/handoff_address.hpp"
 #include "common/scoreboard.hpp"
 #include "common/sys/socket/accept.hpp"
-#include "common/sys/socket/backlog.hpp"
 
 #include <boost/asio/post.hpp>
 

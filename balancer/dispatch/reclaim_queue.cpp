@@ -2,7 +2,6 @@
 #include "balancer/dispatch/reclaim_queue.hpp"
 
 #include "common/async/closing_thread.hpp"
-#include "common/sys/fd/fd_headroom.hpp"
 
 #include <utility>
 

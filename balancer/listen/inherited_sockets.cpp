@@ -21,19 +21,12 @@ namespace usher {
 
 namespace {
 
-/// A number that the kernel knows of a socket; -1 if `fd` is none.
-int option(int fd, int name) noexcept
-{
-    int value = -1;
-    socklen_t size = sizeof value;
-    return ::getsockopt(fd, SOL_SOCKET, name, &value, &size) < 0 ? -1 : value;
-}
-
 bool is_listening_stream(int fd) noexcept
 {
-    const int family = option(fd, SO_DOMAIN);
+    const int family = sys::socket_option(fd, SO_DOMAIN);
     return (family == AF_INET || family == AF_INET6 || family == AF_UNIX) &&
-           option(fd, SO_TYPE) == SOCK_STREAM && option(fd, SO_ACCEPTCONN) == 1;
+           sys::socket_option(fd, SO_TYPE) == SOCK_STREAM &&
+           sys::socket_option(fd, SO_ACCEPTCONN) == 1;
 }
 
 bool listens_on(const ListenConfig& listen, const sys::SocketAddress& bound)

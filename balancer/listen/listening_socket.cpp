@@ -75,6 +75,13 @@ ListeningSocket open_tcp(sys::SocketAddress address, const Manner& manner)
     return {.fd = std::move(fd), .address = address};
 }
 
+/// True if this machine, or its kernel, does not have such an address.
+bool is_not_here(std::error_code error) noexcept
+{
+    return error == std::errc::address_not_available ||
+           error == std::errc::address_family_not_supported;
+}
+
 /// Every interface: IPv6 and, unless `v6only`, IPv4 through the same socket; IPv4 alone where
 /// the system has no IPv6.
 ListeningSocket open_everywhere(std::uint16_t port, const Manner& manner)
@@ -84,9 +91,7 @@ ListeningSocket open_everywhere(std::uint16_t port, const Manner& manner)
     try {
         return open_tcp(sys::SocketAddress::ipv6(any6, port, 0), manner);
     } catch (const std::system_error& e) {
-        const bool no_ipv6 = e.code() == std::errc::address_family_not_supported ||
-                             e.code() == std::errc::address_not_available;
-        if (!no_ipv6 || manner.v6only)
+        if (!is_not_here(e.code()) || manner.v6only)
             throw;
         return open_tcp(sys::SocketAddress::ipv4(any4, port), manner);
     }
@@ -106,9 +111,7 @@ std::vector<ListeningSocket> open_host(const ListenAddress& where, const Manner&
         try {
             result.push_back(open_tcp(address, manner));
         } catch (const std::system_error& e) {
-            const bool not_here = e.code() == std::errc::address_not_available ||
-                                  e.code() == std::errc::address_family_not_supported;
-            if (!not_here)
+            if (!is_not_here(e.code()))
                 throw;
             skipped = e;
         }

@@ -97,10 +97,4 @@ void ReuseportGroup::set_backlog(unsigned backlog) noexcept
         ::listen(socket.get(), static_cast<int>(backlog)); // may be called again
 }
 
-void ReuseportGroup::close() noexcept
-{
-    sockets_.clear();
-    holder_.reset();
-}
-
 } // namespace usher

@@ -11,7 +11,8 @@
 namespace usher {
 
 /// Listening sockets at one address, between which the kernel deals the connections: a group of
-/// SO_REUSEPORT (socket(7)).
+/// SO_REUSEPORT (socket(7)).  The destructor closes ours only: who has been given one goes on
+/// listening.
 ///
 /// Left to itself the kernel sends connections to every socket that listens, also to one whose
 /// worker does not take any yet, or no longer.  steer() says which are meant.
@@ -36,9 +37,6 @@ public:
 
     /// Of all its sockets, and of those that are added.
     void set_backlog(unsigned backlog) noexcept;
-
-    /// Closes all sockets, ours only: those who have been given one go on listening.
-    void close() noexcept;
 
 private:
     sys::UniqueFd holder_;

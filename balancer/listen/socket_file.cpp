@@ -6,42 +6,38 @@
 
 namespace usher {
 
-SocketFile::SocketFile(std::string path) : path_{std::move(path)}, identity_{identity_of(path_)}
-{
-    if (identity_ == Identity{}) // it is gone already, or what is there now is not ours to remove
-        path_.clear();
-}
+namespace {
 
-SocketFile::SocketFile(SocketFile&& other) noexcept
-    : path_{std::exchange(other.path_, {})}, identity_{other.identity_}
-{
-}
+using Identity = std::pair<dev_t, ino_t>; // zeros: it is no socket
 
-SocketFile& SocketFile::operator=(SocketFile&& other) noexcept
-{
-    std::swap(path_, other.path_);
-    std::swap(identity_, other.identity_);
-    return *this;
-}
-
-SocketFile::~SocketFile()
-{
-    if (!path_.empty() && identity_of(path_) == identity_)
-        ::unlink(path_.c_str());
-}
-
-void SocketFile::set_mode(unsigned mode) const noexcept
-{
-    if (!path_.empty() && identity_of(path_) == identity_)
-        ::chmod(path_.c_str(), mode);
-}
-
-SocketFile::Identity SocketFile::identity_of(const std::string& path) noexcept
+Identity identity_of(const std::string& path) noexcept
 {
     struct stat status {};
     if (::lstat(path.c_str(), &status) < 0 || !S_ISSOCK(status.st_mode))
         return {};
     return {status.st_dev, status.st_ino};
+}
+
+} // namespace
+
+SocketFile::SocketFile(std::string path)
+{
+    // It may be gone already, and what is there now is not ours to remove.
+    if (const auto identity = identity_of(path); identity != Identity{})
+        bound_.reset(new Bound{.path = std::move(path), .identity = identity});
+}
+
+void SocketFile::Remove::operator()(const Bound* bound) const noexcept
+{
+    const std::unique_ptr<const Bound> owner{bound};
+    if (identity_of(bound->path) == bound->identity)
+        ::unlink(bound->path.c_str());
+}
+
+void SocketFile::set_mode(unsigned mode) const noexcept
+{
+    if (bound_ && identity_of(bound_->path) == bound_->identity)
+        ::chmod(bound_->path.c_str(), mode);
 }
 
 } // namespace usher

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -17,22 +18,19 @@ public:
     /// `path` is bound now.
     explicit SocketFile(std::string path);
 
-    SocketFile(SocketFile&& other) noexcept;
-    SocketFile& operator=(SocketFile&& other) noexcept;
-    SocketFile(const SocketFile&) = delete;
-    SocketFile& operator=(const SocketFile&) = delete;
-    ~SocketFile();
-
     /// Changes the file's permissions; does nothing for an empty object.
     void set_mode(unsigned mode) const noexcept;
 
 private:
-    using Identity = std::pair<dev_t, ino_t>; ///< zeros: it is no socket
+    struct Bound {
+        std::string path;
+        std::pair<dev_t, ino_t> identity;
+    };
+    struct Remove {
+        void operator()(const Bound* bound) const noexcept;
+    };
 
-    [[nodiscard]] static Identity identity_of(const std::string& path) noexcept;
-
-    std::string path_;
-    Identity identity_;
+    std::unique_ptr<const Bound, Remove> bound_; ///< null also if there was no socket
 };
 
 } // namespace usher

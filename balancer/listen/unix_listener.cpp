@@ -3,6 +3,7 @@
 
 #include "balancer/listen/socket_lock.hpp"
 #include "common/sys/fd/trusted_place.hpp"
+#include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <filesystem>
@@ -32,16 +33,6 @@ void check_folder(const std::string& path)
                                           "root's own, or a sticky one as /tmp"};
 }
 
-std::error_code bind_to(int fd, const sys::SocketAddress& address, std::optional<unsigned> mode)
-{
-    const auto saved = mode ? ::umask(static_cast<mode_t>(~*mode & 0777U)) : mode_t{0};
-    const bool bound = ::bind(fd, address.data(), address.size()) == 0;
-    const auto error = bound ? std::error_code{} : sys::last_error();
-    if (mode)
-        ::umask(saved);
-    return error;
-}
-
 /// True if the path is a socket's and nobody listens on it any more.
 bool is_stale_socket(const sys::SocketAddress& address)
 {
@@ -61,18 +52,16 @@ ListeningSocket open_unix_listener(const std::string& path, std::optional<unsign
                                    unsigned backlog)
 {
     const auto address = sys::SocketAddress::unix_path(path);
-    sys::UniqueFd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
-    if (!fd)
-        throw std::system_error{sys::last_error(), address.to_string()};
-
     check_folder(path);
     // From before it is bound until it listens, so that no other master finds the file stale.
     const SocketLock lock{path, ".opening", "opens it at this moment"};
 
-    auto error = bind_to(fd.get(), address, mode);
+    const sys::BindOptions options{.backlog = backlog, .mode = mode};
+    sys::UniqueFd fd;
+    auto error = sys::open_bound_socket(address, options, fd);
     if (error == std::errc::address_in_use && is_stale_socket(address)) {
         ::unlink(path.c_str());
-        error = bind_to(fd.get(), address, mode);
+        error = sys::open_bound_socket(address, options, fd);
     }
     if (error == std::errc::address_in_use)
         throw AddressInUse{address.to_string() +
@@ -80,9 +69,6 @@ ListeningSocket open_unix_listener(const std::string& path, std::optional<unsign
                            address};
     if (error)
         throw std::system_error{error, address.to_string()};
-    if (::listen(fd.get(), static_cast<int>(backlog)) < 0)
-        throw std::system_error{sys::last_error(), address.to_string()};
-
     return {.fd = std::move(fd), .address = address, .file = SocketFile{path}};
 }
 

@@ -3,7 +3,7 @@
 
 #include "balancer/dialect/make_intake.hpp"
 #include "common/async/spawn.hpp"
-#include "common/sys/process/cpu_count.hpp"
+#include "common/sys/process/cpus.hpp"
 
 #include <boost/asio/post.hpp>
 #include <fmt/core.h>

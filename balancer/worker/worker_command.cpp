@@ -3,7 +3,7 @@
 
 #include "balancer/dialect/preload/preloadable.hpp"
 #include "balancer/worker/hang_detector.hpp"
-#include "common/sys/process/cpu_set.hpp"
+#include "common/sys/process/cpus.hpp"
 #include "common/wire/environment.hpp"
 
 #include <algorithm>

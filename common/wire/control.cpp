@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/wire/control.hpp"
 
+#include "common/wire/environment.hpp"
 #include "common/wire/handoff.hpp"
 
 #include <nlohmann/json.hpp>
@@ -95,19 +96,19 @@ ControlMessage decode_control(std::string_view packet)
     }
 }
 
-std::string encode(const Welcome& message)
+std::string encode_welcome(std::uint64_t worker_id, unsigned slot, unsigned generation)
 {
     return json{{"type", "welcome"},
-                {"protocol", message.protocol},
-                {"id", message.worker_id},
-                {"slot", message.slot},
-                {"generation", message.generation}}
+                {"protocol", env::protocol_version},
+                {"id", worker_id},
+                {"slot", slot},
+                {"generation", generation}}
         .dump();
 }
 
-std::string encode(const Drain& message)
+std::string encode_drain(std::chrono::milliseconds timeout)
 {
-    return json{{"type", "drain"}, {"timeout_ms", message.timeout.count()}}.dump();
+    return json{{"type", "drain"}, {"timeout_ms", timeout.count()}}.dump();
 }
 
 } // namespace usher::wire

@@ -38,17 +38,6 @@ struct Bye {
     friend bool operator==(const Bye&, const Bye&) = default;
 };
 
-struct Welcome {
-    int protocol = 0;
-    std::uint64_t worker_id = 0;
-    unsigned slot = 0;
-    unsigned generation = 0;
-};
-
-struct Drain {
-    std::chrono::milliseconds timeout{};
-};
-
 /// A message of a type this version does not know.
 struct UnknownMessage {
     std::string type;
@@ -67,7 +56,9 @@ using ControlMessage = std::variant<Hello, Ready, Bye, UnknownMessage, Malformed
 /// Reads a worker's packet.  Never throws for what is in it: bad input is MalformedMessage.
 [[nodiscard]] ControlMessage decode_control(std::string_view packet);
 
-[[nodiscard]] std::string encode(const Welcome& message);
-[[nodiscard]] std::string encode(const Drain& message);
+/// What the master says.
+[[nodiscard]] std::string encode_welcome(std::uint64_t worker_id, unsigned slot,
+                                         unsigned generation);
+[[nodiscard]] std::string encode_drain(std::chrono::milliseconds timeout);
 
 } // namespace usher::wire

@@ -127,8 +127,7 @@ HandoffRecord HandoffPacket::record(std::size_t index) const noexcept
 {
     assert(index < count());
 
-    return decode_record(
-        records_.subspan(index * header_.record_size).first<handoff_record_size>());
+    return decode_record(records.subspan(index * header.record_size).first<handoff_record_size>());
 }
 
 } // namespace usher::wire

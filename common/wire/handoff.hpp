@@ -101,25 +101,18 @@ decode_record(std::span<const std::byte, handoff_record_size> in) noexcept;
 decode_header(std::span<const std::byte> packet) noexcept;
 
 /// A whole packet, checked: `count` records really are there.
-class HandoffPacket {
-public:
+struct HandoffPacket {
     /// Nothing if `bytes` are not exactly one well-formed packet.  `bytes` must outlive it.
     [[nodiscard]] static std::optional<HandoffPacket>
     parse(std::span<const std::byte> bytes) noexcept;
 
-    [[nodiscard]] std::size_t count() const noexcept { return header_.count; }
+    [[nodiscard]] std::size_t count() const noexcept { return header.count; }
 
     /// The record of the `index`-th descriptor, `index` < count().
     [[nodiscard]] HandoffRecord record(std::size_t index) const noexcept;
 
-private:
-    HandoffPacket(HandoffHeader header, std::span<const std::byte> records) noexcept
-        : header_{header}, records_{records}
-    {
-    }
-
-    HandoffHeader header_;
-    std::span<const std::byte> records_;
+    HandoffHeader header;
+    std::span<const std::byte> records;
 };
 
 } // namespace usher::wire

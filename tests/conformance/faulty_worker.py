@@ -258,8 +258,8 @@ def _(cls):
 
     def read_control(self):
         good(self)
-        if self.drain_deadline is not None and not self._ended:
-            self._ended = True
+        if self.drain_deadline is not None and not self.is_ended:
+            self.is_ended = True
     cls._read_control = read_control
 
 

@@ -10,7 +10,7 @@
 #include <variant>
 
 extern "C" {
-#include "worker/c/drain_message.h"
+#include "worker/c/control.h"
 }
 
 using namespace usher::wire;
@@ -27,8 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::int64_t sent = 0;
     if (number != std::string_view::npos)
         std::from_chars(packet.data() + number, packet.data() + packet.size(), sent);
-    if (encode(Drain{.timeout = std::chrono::milliseconds{sent}}) == packet &&
-        sent < 1'000'000'000'000)
+    if (encode_drain(std::chrono::milliseconds{sent}) == packet && sent < 1'000'000'000'000)
         require(is_drain && timeout == static_cast<std::uint64_t>(sent));
     if (is_drain)
         require(!std::holds_alternative<Hello>(decode_control(packet)));

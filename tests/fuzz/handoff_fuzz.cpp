@@ -9,7 +9,7 @@
 #include <vector>
 
 extern "C" {
-#include "worker/c/record.h"
+#include "worker/c/handoff.h"
 }
 
 using namespace usher::wire;

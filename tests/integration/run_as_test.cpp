@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "common/sys/process/account.hpp"
-#include "common/sys/process/cpu_set.hpp"
+#include "common/sys/process/cpus.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/nobody.hpp"
 #include "tests/support/one_pool.hpp"

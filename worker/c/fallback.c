@@ -43,21 +43,12 @@ int uw_listen(const struct usher_options* options)
 /// True for an error of one connection, which died before it was accepted (accept(2)).
 static bool is_noise(int error)
 {
-    switch (error) {
-    case EINTR:
-    case ECONNABORTED:
-    case EPROTO:
-    case ENETDOWN:
-    case ENOPROTOOPT:
-    case EHOSTDOWN:
-    case ENONET:
-    case EHOSTUNREACH:
-    case EOPNOTSUPP:
-    case ENETUNREACH:
-        return true;
-    default:
-        return false;
-    }
+    static const int noise[] = {EINTR,     ECONNABORTED, EPROTO,       ENETDOWN,   ENOPROTOOPT,
+                                EHOSTDOWN, ENONET,       EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH};
+    for (size_t i = 0; i < sizeof noise / sizeof noise[0]; ++i)
+        if (error == noise[i])
+            return true;
+    return false;
 }
 
 int uw_accept(int listener, uint64_t id, struct usher_connection* connection)

@@ -117,13 +117,14 @@ int uw_take_inheritance(struct uw_inheritance* inheritance)
         .handoff = (int)values[handoff_fd],
         .control = (int)values[control_fd],
         .page = map_page((int)values[scoreboard_fd]),
-        .slot = (unsigned)values[slot],
-        .generation = (unsigned)values[generation],
-        .id = values[worker_id],
+        .identity = {.size = sizeof it.identity,
+                     .slot = (unsigned)values[slot],
+                     .generation = (unsigned)values[generation],
+                     .id = values[worker_id]},
     };
     if (it.page == NULL)
         return -1;
-    if ((it.pool = strdup(name)) == NULL) {
+    if ((it.identity.pool = strdup(name)) == NULL) {
         munmap(it.page, uw_page_size);
         return uw_fail(ENOMEM, "out of memory");
     }

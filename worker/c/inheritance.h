@@ -2,19 +2,15 @@
 #pragma once
 
 #include "page.h"
-
-#include <stdint.h>
+#include "usher.h"
 
 /// What the master gave to this process.  The descriptors are the owner's to close, `page` to
-/// unmap, `pool` to free.
+/// unmap, the pool's name to free.
 struct uw_inheritance {
     int handoff;
     int control;
     struct uw_page* page;
-    char* pool;
-    unsigned slot;
-    unsigned generation;
-    uint64_t id;
+    struct usher_identity identity;
 };
 
 /// Takes over what the master gave, once: the descriptors become close-on-exec, the variables are

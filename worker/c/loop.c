@@ -2,7 +2,7 @@
 #include "loop.h"
 
 #include "clock.h"
-#include "drain_message.h"
+#include "control.h"
 #include "foreign_loop.h"
 
 #include <errno.h>

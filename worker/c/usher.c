@@ -2,12 +2,12 @@
 #include "usher.h"
 
 #include "clock.h"
+#include "control.h"
 #include "failure.h"
 #include "fallback.h"
 #include "fill.h"
 #include "foreign_loop.h"
 #include "loop.h"
-#include "say.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -109,7 +109,7 @@ void usher_close(struct usher_worker* worker)
     uw_shut(worker);
     if (worker->has_master)
         munmap(worker->given.page, uw_page_size);
-    free(worker->given.pool);
+    free((char*)worker->given.identity.pool);
     free(worker);
 }
 
@@ -139,6 +139,11 @@ bool uw_has_buffered(const struct usher_worker* worker)
     return worker->batch.next < worker->batch.count;
 }
 
+static void count_accepted(struct usher_worker* worker)
+{
+    atomic_fetch_add_explicit(&worker->given.page->accepted, 1, memory_order_relaxed);
+}
+
 int uw_next(struct usher_worker* worker, struct usher_connection* connection)
 {
     int fd = -1;
@@ -147,7 +152,11 @@ int uw_next(struct usher_worker* worker, struct usher_connection* connection)
         worker->last_id += fd >= 0 ? 1 : 0;
     } else {
         const int received =
-            uw_has_buffered(worker) ? 1 : uw_receive(worker->source, &worker->batch);
+            uw_has_buffered(worker) ? 1 : uw_receive_safely(worker->source, &worker->batch);
+        for (; worker->batch.lost > 0; --worker->batch.lost) { // else the master waits for them
+            count_accepted(worker);
+            usher_done(worker);
+        }
         if (received == 1)
             fd = uw_take(&worker->batch, connection);
         if (received == 0) {
@@ -156,7 +165,7 @@ int uw_next(struct usher_worker* worker, struct usher_connection* connection)
         }
     }
     if (fd >= 0)
-        atomic_fetch_add_explicit(&worker->given.page->accepted, 1, memory_order_relaxed);
+        count_accepted(worker);
     return fd;
 }
 
@@ -227,11 +236,7 @@ int usher_get_identity(const struct usher_worker* worker, struct usher_identity*
         errno = ENOENT;
         return -1;
     }
-    const struct usher_identity known = {.size = sizeof known,
-                                         .pool = worker->given.pool,
-                                         .slot = worker->given.slot,
-                                         .generation = worker->given.generation,
-                                         .id = worker->given.id};
-    uw_fill(identity, identity->size, &known, sizeof known);
+    const struct usher_identity* const known = &worker->given.identity;
+    uw_fill(identity, identity->size, known, known->size);
     return 0;
 }

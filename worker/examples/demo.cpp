@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // A worker for demonstrations and tests; demo_service.hpp says what it answers.
-#include "demo_options.hpp"
 #include "demo_service.hpp"
 
 #include <usher/worker/acceptor.hpp>
 
+#include <CLI/CLI.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
@@ -13,6 +13,7 @@
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <nlohmann/json.hpp>
 
 #include <csignal>
 #include <cstdio>
@@ -37,10 +38,9 @@ constexpr std::uint64_t most_body_bytes = 64 * 1024 * 1024;
 
 std::string text_of(const usher::worker::Endpoint& endpoint)
 {
-    const int family = endpoint.protocol().family();
-    if (family == AF_UNIX)
+    if (endpoint.protocol().family() == AF_UNIX)
         return "unix";
-    asio::ip::tcp::endpoint tcp{family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), 0};
+    asio::ip::tcp::endpoint tcp;
     tcp.resize(endpoint.size());
     std::memcpy(tcp.data(), endpoint.data(), endpoint.size());
     std::ostringstream text;
@@ -56,10 +56,10 @@ void rethrow(const std::exception_ptr& error)
 
 asio::awaitable<void> serve(Connection connection, const Acceptor& acceptor, demo::Service& service)
 {
-    const demo::ConnectionFacts facts{.peer = text_of(connection.peer),
-                                      .local = text_of(connection.local()),
-                                      .listener = connection.listener,
-                                      .id = connection.id};
+    const nlohmann::json facts{{"peer", text_of(connection.peer)},
+                               {"local", text_of(connection.local())},
+                               {"listener", connection.listener},
+                               {"connection", connection.id}};
     beast::basic_stream<asio::generic::stream_protocol> stream{std::move(connection.socket)};
     beast::flat_buffer buffer;
     for (bool keep_alive = true; keep_alive;) {
@@ -86,10 +86,8 @@ asio::awaitable<void> serve(Connection connection, const Acceptor& acceptor, dem
 
 asio::awaitable<void> run(Acceptor& acceptor, const demo::Options& options, demo::Service& service)
 {
-    if (options.start_delay.count() > 0) {
-        asio::steady_timer timer{acceptor.context(), options.start_delay};
-        co_await timer.async_wait(asio::deferred);
-    }
+    asio::steady_timer timer{acceptor.context(), std::chrono::milliseconds{options.start_delay}};
+    co_await timer.async_wait(asio::deferred);
     if (!options.never_ready)
         acceptor.ready();
     for (;;) {
@@ -104,7 +102,17 @@ asio::awaitable<void> run(Acceptor& acceptor, const demo::Options& options, demo
 
 int main(int argc, char** argv)
 try {
-    const auto options = demo::parse_options(argc, argv);
+    demo::Options options;
+    CLI::App app{"A worker for demonstrations and tests: it does what the request asks."};
+    app.add_option("--listen", options.listen.fallback, "without usher: listen on this address");
+    app.add_flag("--reuse-port", options.listen.reuse_port, "without usher: share the port");
+    app.add_option("--start-delay", options.start_delay, "milliseconds from start to ready");
+    app.add_flag("--never-ready", options.never_ready, "never say ready");
+    app.add_option("--health-after", options.health_after,
+                   "answer /health with 503 this many times first");
+    app.add_option("--crash-after", options.crash_after, "abort after this many requests");
+    app.add_flag("--ignore-term", options.ignore_term, "ignore SIGTERM");
+    CLI11_PARSE(app, argc, argv);
     if (options.ignore_term)
         std::signal(SIGTERM, SIG_IGN);
 

@@ -22,36 +22,17 @@ namespace demo {
 
 namespace {
 
-struct Target {
-    std::string_view path;
-    std::string_view query;
-};
-
-Target split(std::string_view target)
+/// The number behind `beginning`; nothing if the target is another or has none.
+std::optional<int> number(std::string_view target, std::string_view beginning)
 {
-    const auto mark = target.find('?');
-    if (mark == std::string_view::npos)
-        return {.path = target, .query = {}};
-    return {.path = target.substr(0, mark), .query = target.substr(mark + 1)};
-}
-
-/// The number behind `NAME=` in the query, whose only parameter it is; nothing if it is not so.
-std::optional<int> number(std::string_view query, std::string_view name)
-{
-    if (!query.starts_with(name) || query.size() <= name.size() || query[name.size()] != '=')
+    if (!target.starts_with(beginning))
         return std::nullopt;
-    query.remove_prefix(name.size() + 1);
+    target.remove_prefix(beginning.size());
     int value = 0;
-    const auto [end, error] = std::from_chars(query.data(), query.data() + query.size(), value);
-    if (error != std::errc{} || end != query.data() + query.size() || value < 0)
+    const auto [end, error] = std::from_chars(target.data(), target.data() + target.size(), value);
+    if (error != std::errc{} || end != target.data() + target.size() || value < 0)
         return std::nullopt;
     return value;
-}
-
-asio::awaitable<void> wait(std::chrono::milliseconds duration)
-{
-    asio::steady_timer timer{co_await asio::this_coro::executor, duration};
-    co_await timer.async_wait(asio::deferred);
 }
 
 void refuse(Response& response, http::status status, std::string text)
@@ -62,24 +43,7 @@ void refuse(Response& response, http::status status, std::string text)
 
 } // namespace
 
-std::string Service::whoami(const ConnectionFacts& facts) const
-{
-    const usher::worker::Identity alone;
-    const auto& self = acceptor_.identity() != nullptr ? *acceptor_.identity() : alone;
-    return nlohmann::json{{"pid", ::getpid()},
-                          {"slot", self.slot},
-                          {"generation", self.generation},
-                          {"worker", self.id},
-                          {"pool", self.pool},
-                          {"peer", facts.peer},
-                          {"local", facts.local},
-                          {"listener", facts.listener},
-                          {"connection", facts.id}}
-               .dump() +
-           "\n";
-}
-
-asio::awaitable<Response> Service::answer(Request request, ConnectionFacts facts)
+asio::awaitable<Response> Service::answer(Request request, nlohmann::json facts)
 {
     ++requests_;
     if (options_.crash_after != 0 && requests_ > options_.crash_after)
@@ -87,27 +51,34 @@ asio::awaitable<Response> Service::answer(Request request, ConnectionFacts facts
 
     Response response{http::status::ok, request.version()};
     response.set("X-Pid", std::to_string(::getpid()));
-    response.set("X-Slot", std::to_string(acceptor_.identity() ? acceptor_.identity()->slot : 0));
+    response.set("X-Slot", std::to_string(self_.slot));
 
-    const auto [path, query] = split({request.target().data(), request.target().size()});
-    const auto ms = number(query, "ms");
+    const std::string_view target{request.target().data(), request.target().size()};
+    const auto path = target.substr(0, target.find('?'));
     if (path == "/") {
         response.body() = "Hello, World!\n";
     } else if (path == "/whoami") {
         response.set(http::field::content_type, "application/json");
-        response.body() = whoami(facts);
+        facts.update({{"pid", ::getpid()},
+                      {"slot", self_.slot},
+                      {"generation", self_.generation},
+                      {"worker", self_.id},
+                      {"pool", self_.pool}});
+        response.body() = facts.dump() + "\n";
     } else if (path == "/health") {
         if (++health_requests_ <= options_.health_after)
             refuse(response, http::status::service_unavailable, "warming up\n");
-    } else if (path == "/slow" && ms) {
-        co_await wait(std::chrono::milliseconds{*ms});
+    } else if (const auto delay = number(target, "/slow?ms=")) {
+        asio::steady_timer timer{co_await asio::this_coro::executor,
+                                 std::chrono::milliseconds{*delay}};
+        co_await timer.async_wait(asio::deferred);
         response.body() = "slow\n";
-    } else if (path == "/block" && ms) {
+    } else if (const auto ms = number(target, "/block?ms=")) {
         std::this_thread::sleep_for(std::chrono::milliseconds{*ms});
         response.body() = "blocked\n";
-    } else if (const auto code = number(query, "code"); path == "/exit" && code) {
+    } else if (const auto code = number(target, "/exit?code=")) {
         std::exit(*code);
-    } else if (const auto mib = number(query, "mib"); path == "/grow" && mib) {
+    } else if (const auto mib = number(target, "/grow?mib=")) {
         kept_.emplace_back(static_cast<std::size_t>(*mib) << 20, 'x'); // written to, so it counts
         response.body() = "grown\n";
     } else if (path == "/abort") {

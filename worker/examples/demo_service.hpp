@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "demo_options.hpp"
-
 #include <usher/worker/acceptor.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <string>
 #include <vector>
@@ -17,12 +16,14 @@ namespace demo {
 using Request = boost::beast::http::request<boost::beast::http::string_body>;
 using Response = boost::beast::http::response<boost::beast::http::string_body>;
 
-/// What is known of the connection a request came on.
-struct ConnectionFacts {
-    std::string peer;
-    std::string local;
-    unsigned listener;
-    std::uint64_t id;
+/// How the demo worker behaves, well or badly.
+struct Options {
+    usher::worker::Options listen;
+    unsigned start_delay = 0; ///< milliseconds from start to ready
+    bool never_ready = false;
+    unsigned health_after = 0; ///< /health answers 503 this many times first
+    unsigned crash_after = 0;  ///< abort() after this many requests; 0: never
+    bool ignore_term = false;
 };
 
 /// Answers requests:
@@ -38,17 +39,17 @@ struct ConnectionFacts {
 ///     POST /echo          gives the body back
 class Service {
 public:
-    Service(const usher::worker::Acceptor& acceptor, const Options& options) noexcept
-        : acceptor_{acceptor}, options_{options}
+    Service(const usher::worker::Acceptor& acceptor, const Options& options)
+        : self_{acceptor.identity() ? *acceptor.identity() : usher::worker::Identity{}},
+          options_{options}
     {
     }
 
-    [[nodiscard]] boost::asio::awaitable<Response> answer(Request request, ConnectionFacts facts);
+    /// /whoami tells `facts` of the connection that the request came on.
+    [[nodiscard]] boost::asio::awaitable<Response> answer(Request request, nlohmann::json facts);
 
 private:
-    [[nodiscard]] std::string whoami(const ConnectionFacts& facts) const;
-
-    const usher::worker::Acceptor& acceptor_;
+    const usher::worker::Identity self_;
     const Options& options_;
     unsigned requests_ = 0;
     std::vector<std::string> kept_; ///< what /grow took

@@ -5,74 +5,29 @@
 #include <cstring>
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/un.h>
 
 extern "C" {
 #include "worker/c/address.h"
+#include "worker/c/handoff.h"
 }
 
 namespace usher::preload {
 
 namespace {
 
-sockaddr_in* as_ipv4(Address& address) noexcept
-{
-    return reinterpret_cast<sockaddr_in*>(&address.storage);
-}
-
-const sockaddr_in* as_ipv4(const Address& address) noexcept
-{
-    return reinterpret_cast<const sockaddr_in*>(&address.storage);
-}
-
-sockaddr_in6* as_ipv6(Address& address) noexcept
-{
-    return reinterpret_cast<sockaddr_in6*>(&address.storage);
-}
-
-const sockaddr_in6* as_ipv6(const Address& address) noexcept
-{
-    return reinterpret_cast<const sockaddr_in6*>(&address.storage);
-}
-
-const sockaddr_un* as_unix(const Address& address) noexcept
-{
-    return reinterpret_cast<const sockaddr_un*>(&address.storage);
-}
-
-Address make_ipv4(const void* bytes, std::uint16_t port) noexcept
-{
-    Address result{.size = sizeof(sockaddr_in)};
-    as_ipv4(result)->sin_family = AF_INET;
-    as_ipv4(result)->sin_port = htons(port);
-    std::memcpy(&as_ipv4(result)->sin_addr, bytes, sizeof(in_addr));
-    return result;
-}
-
-Address make_ipv6(const void* bytes, std::uint16_t port, std::uint32_t scope) noexcept
-{
-    Address result{.size = sizeof(sockaddr_in6)};
-    as_ipv6(result)->sin6_family = AF_INET6;
-    as_ipv6(result)->sin6_port = htons(port);
-    as_ipv6(result)->sin6_scope_id = scope;
-    std::memcpy(&as_ipv6(result)->sin6_addr, bytes, sizeof(in6_addr));
-    return result;
-}
-
 /// The length of the path, without the zero that may or may not be counted in `size`.
 std::size_t path_size(const Address& address) noexcept
 {
     const std::size_t head = offsetof(sockaddr_un, sun_path);
-    return address.size <= head ? 0 : ::strnlen(as_unix(address)->sun_path, address.size - head);
+    return address.size <= head ? 0 : ::strnlen(address.local.sun_path, address.size - head);
 }
 
 } // namespace
 
 std::uint16_t Address::port() const noexcept
 {
-    return family() == AF_INET    ? ntohs(as_ipv4(*this)->sin_port)
-           : family() == AF_INET6 ? ntohs(as_ipv6(*this)->sin6_port)
+    return family() == AF_INET    ? ntohs(ipv4.sin_port)
+           : family() == AF_INET6 ? ntohs(ipv6.sin6_port)
                                   : std::uint16_t{0};
 }
 
@@ -83,25 +38,14 @@ Address parse_address(const char* text, std::size_t size) noexcept
     if (size >= sizeof copy)
         return {};
     std::memcpy(copy, text, size);
-    return uw_parse_address(copy, &parsed) ? Address{parsed.storage, parsed.size} : Address{};
+    return uw_parse_address(copy, &parsed) ? Address{{parsed.storage}, parsed.size} : Address{};
 }
 
-Address from_wire(const wire::Address& address) noexcept
+Address from_wire(const WireAddress& address) noexcept
 {
-    switch (address.family) {
-    case wire::AddressFamily::ipv4:
-        return make_ipv4(address.bytes.data(), address.port);
-    case wire::AddressFamily::ipv6:
-        return make_ipv6(address.bytes.data(), address.port, address.scope_id);
-    case wire::AddressFamily::unix_domain: {
-        Address unnamed{.size = sizeof(sa_family_t)};
-        unnamed.storage.ss_family = AF_UNIX;
-        return unnamed;
-    }
-    case wire::AddressFamily::unknown:
-        break;
-    }
-    return {};
+    Address result;
+    result.size = uw_decode_address(address.data(), &result.storage);
+    return result;
 }
 
 Address copy_of(const sockaddr* address, socklen_t size) noexcept
@@ -117,18 +61,27 @@ Address copy_of(const sockaddr* address, socklen_t size) noexcept
 Address in_family(const Address& address, int family) noexcept
 {
     constexpr std::size_t prefix = sizeof(in6_addr) - sizeof(in_addr); // of ::ffff:127.0.0.1
+    Address result;
     if (family == AF_INET && address.family() == AF_INET6) {
-        const auto& bytes = as_ipv6(address)->sin6_addr;
-        if (IN6_IS_ADDR_V4MAPPED(&bytes) || IN6_IS_ADDR_UNSPECIFIED(&bytes))
-            return make_ipv4(bytes.s6_addr + prefix, address.port());
+        const auto& ip = address.ipv6.sin6_addr;
+        if (!IN6_IS_ADDR_V4MAPPED(&ip) && !IN6_IS_ADDR_UNSPECIFIED(&ip))
+            return address;
+        result.size = sizeof result.ipv4;
+        result.ipv4.sin_family = AF_INET;
+        result.ipv4.sin_port = address.ipv6.sin6_port;
+        std::memcpy(&result.ipv4.sin_addr, ip.s6_addr + prefix, sizeof(in_addr));
+        return result;
     }
     if (family == AF_INET6 && address.family() == AF_INET) {
-        in6_addr bytes{};
-        if (as_ipv4(address)->sin_addr.s_addr != INADDR_ANY) {
-            bytes.s6_addr[prefix - 2] = bytes.s6_addr[prefix - 1] = 0xff;
-            std::memcpy(bytes.s6_addr + prefix, &as_ipv4(address)->sin_addr, sizeof(in_addr));
+        result.size = sizeof result.ipv6;
+        result.ipv6.sin6_family = AF_INET6;
+        result.ipv6.sin6_port = address.ipv4.sin_port;
+        auto& ip = result.ipv6.sin6_addr.s6_addr;
+        if (address.ipv4.sin_addr.s_addr != INADDR_ANY) {
+            ip[prefix - 2] = ip[prefix - 1] = 0xff;
+            std::memcpy(ip + prefix, &address.ipv4.sin_addr, sizeof(in_addr));
         }
-        return make_ipv6(&bytes, address.port(), 0);
+        return result;
     }
     return address;
 }
@@ -141,7 +94,7 @@ bool same_place(const Address& a, const Address& b) noexcept
         return false;
     const auto size = path_size(a);
     return size > 0 && size == path_size(b) &&
-           std::memcmp(as_unix(a)->sun_path, as_unix(b)->sun_path, size) == 0;
+           std::memcmp(a.local.sun_path, b.local.sun_path, size) == 0;
 }
 
 void write_address(const Address& address, sockaddr* out, socklen_t* size) noexcept

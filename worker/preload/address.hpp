@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/wire/handoff.hpp"
-
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
+#include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 namespace usher::preload {
 
 /// A socket address of any family.
 struct Address {
-    sockaddr_storage storage{};
+    union {
+        sockaddr_storage storage{};
+        sockaddr any;
+        sockaddr_in ipv4;
+        sockaddr_in6 ipv6;
+        sockaddr_un local;
+    };
     socklen_t size = 0; ///< 0: none
 
-    [[nodiscard]] int family() const noexcept { return storage.ss_family; }
+    [[nodiscard]] int family() const noexcept { return any.sa_family; }
     [[nodiscard]] bool is_tcp() const noexcept
     {
         return family() == AF_INET || family() == AF_INET6;
     }
-    [[nodiscard]] const sockaddr* data() const noexcept
-    {
-        return reinterpret_cast<const sockaddr*>(&storage);
-    }
-    [[nodiscard]] sockaddr* data() noexcept { return reinterpret_cast<sockaddr*>(&storage); }
-
     [[nodiscard]] std::uint16_t port() const noexcept; ///< 0 where the family has none
 };
 
@@ -34,7 +35,7 @@ template <typename Question>
 [[nodiscard]] Address ask(Question& question, int fd) noexcept
 {
     Address address{.size = sizeof address.storage};
-    if (question(fd, address.data(), &address.size) < 0)
+    if (question(fd, &address.any, &address.size) < 0)
         address.size = 0;
     return address;
 }
@@ -42,7 +43,10 @@ template <typename Question>
 /// Reads what sys::SocketAddress::to_string() writes; an address of size 0 if it is something else.
 [[nodiscard]] Address parse_address(const char* text, std::size_t size) noexcept;
 
-[[nodiscard]] Address from_wire(const wire::Address& address) noexcept;
+/// An address as it stands in a hand-off record; of zeros: none.
+using WireAddress = std::array<unsigned char, 28>;
+
+[[nodiscard]] Address from_wire(const WireAddress& address) noexcept;
 
 /// A copy of what `address` points to, cut to what any family takes.
 [[nodiscard]] Address copy_of(const sockaddr* address, socklen_t size) noexcept;

@@ -59,24 +59,21 @@ bool remember_bound(int fd, const Address& address) noexcept
     return false;
 }
 
-bool find_bound(int fd, Address& address) noexcept
+Address find_bound(int fd) noexcept
 {
     const auto* const entry = find(fd);
-    if (entry == nullptr)
-        return false;
-    address = entry->address;
-    return true;
+    return entry != nullptr ? entry->address : Address{};
 }
 
-bool take_bound(int fd, Address& address) noexcept
+Address take_bound(int fd) noexcept
 {
     auto* const entry = find(fd);
     if (entry == nullptr)
-        return false;
-    address = entry->address;
+        return {};
+    const auto address = entry->address;
     entry->inode.store(0, std::memory_order_release);
     count.fetch_sub(1, std::memory_order_release);
-    return true;
+    return address;
 }
 
 } // namespace usher::preload

@@ -8,10 +8,10 @@ namespace usher::preload {
 /// Remembers that the program believes `fd` to be bound to `address`; false if there is no room.
 [[nodiscard]] bool remember_bound(int fd, const Address& address) noexcept;
 
-/// Where the program believes `fd` to be bound; false if it was told the truth.
-[[nodiscard]] bool find_bound(int fd, Address& address) noexcept;
+/// Where the program believes `fd` to be bound; an address of size 0 if it was told the truth.
+[[nodiscard]] Address find_bound(int fd) noexcept;
 
 /// The same, and forgets it.
-[[nodiscard]] bool take_bound(int fd, Address& address) noexcept;
+[[nodiscard]] Address take_bound(int fd) noexcept;
 
 } // namespace usher::preload

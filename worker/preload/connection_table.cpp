@@ -51,28 +51,21 @@ void set_facts(int fd, const ConnectionFacts* facts) noexcept
     auto* const entry = entry_of(fd);
     if (entry == nullptr)
         return;
-    if (facts == nullptr) {
-        if (entry->inode.load(std::memory_order_relaxed) != 0)
-            entry->inode.store(0, std::memory_order_relaxed);
-        return;
-    }
-    entry->facts = *facts;
-    entry->inode.store(inode_of(fd), std::memory_order_release);
+    if (facts != nullptr)
+        entry->facts = *facts;
+    // A page that nobody has written to costs nothing.
+    if (facts != nullptr || entry->inode.load(std::memory_order_relaxed) != 0)
+        entry->inode.store(facts != nullptr ? inode_of(fd) : 0, std::memory_order_release);
 }
 
-bool find_facts(int fd, ConnectionFacts& facts) noexcept
+std::optional<ConnectionFacts> find_facts(int fd) noexcept
 {
-    const auto* const entry = entry_of(fd);
-    if (entry == nullptr)
-        return false;
-    const auto inode = entry->inode.load(std::memory_order_acquire);
-    if (inode == 0)
-        return false;
     const KeepErrno keep;
-    if (inode_of(fd) != inode)
-        return false;
-    facts = entry->facts;
-    return true;
+    const auto* const entry = entry_of(fd);
+    const auto inode = entry != nullptr ? entry->inode.load(std::memory_order_acquire) : 0;
+    if (inode == 0 || inode_of(fd) != inode)
+        return std::nullopt;
+    return entry->facts;
 }
 
 } // namespace usher::preload

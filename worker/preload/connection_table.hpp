@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/wire/handoff.hpp"
 #include "worker/preload/address.hpp"
+
+#include <optional>
 
 namespace usher::preload {
 
 /// Where a program must hear something else about a connection than the kernel would say.
 struct ConnectionFacts {
-    wire::Address peer;     ///< of unknown family: the kernel's answer is right
-    wire::Address local;    ///< the same
+    WireAddress peer{};     ///< none: the kernel's answer is right
+    WireAddress local{};    ///< the same
     int family = AF_UNSPEC; ///< of the socket the program listens on
 };
 
@@ -21,7 +22,7 @@ void make_connection_table() noexcept;
 /// answers are right.
 void set_facts(int fd, const ConnectionFacts* facts) noexcept;
 
-/// Copies the facts of `fd`; false if there are none.
-[[nodiscard]] bool find_facts(int fd, ConnectionFacts& facts) noexcept;
+/// The facts of `fd`, if there are any.
+[[nodiscard]] std::optional<ConnectionFacts> find_facts(int fd) noexcept;
 
 } // namespace usher::preload

@@ -3,8 +3,6 @@
 
 #include "worker/preload/next.hpp"
 
-#include <cerrno>
-
 #include <sys/stat.h>
 
 namespace usher::preload {
@@ -15,18 +13,11 @@ ino_t inode_of(int fd) noexcept
     return ::fstat(fd, &status) == 0 ? status.st_ino : 0;
 }
 
-bool has_socket_option(int fd, int option, int value) noexcept
+int socket_option(int fd, int option) noexcept
 {
-    int found = 0;
-    socklen_t size = sizeof found;
-    return next::getsockopt(fd, SOL_SOCKET, option, &found, &size) == 0 && found == value;
-}
-
-KeepErrno::KeepErrno() noexcept : saved_{errno} {}
-
-KeepErrno::~KeepErrno()
-{
-    errno = saved_;
+    int value = 0;
+    socklen_t size = sizeof value;
+    return next::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
 }
 
 } // namespace usher::preload

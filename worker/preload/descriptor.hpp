@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cerrno>
+
 #include <sys/types.h>
 
 namespace usher::preload {
@@ -20,16 +22,16 @@ struct Descriptor {
     return descriptor.fd >= 0 && inode_of(descriptor.fd) == descriptor.inode;
 }
 
-/// True if `fd` is a socket whose option `option` at SOL_SOCKET is `value`.
-[[nodiscard]] bool has_socket_option(int fd, int option, int value) noexcept;
+/// The socket's option `option` at SOL_SOCKET; -1 if `fd` is no socket.
+[[nodiscard]] int socket_option(int fd, int option) noexcept;
 
 /// Keeps errno as it was at the start of a scope.
 class KeepErrno {
 public:
-    KeepErrno() noexcept;
+    KeepErrno() noexcept : saved_{errno} {}
     KeepErrno(const KeepErrno&) = delete;
     KeepErrno& operator=(const KeepErrno&) = delete;
-    ~KeepErrno();
+    ~KeepErrno() { errno = saved_; }
 
 private:
     int saved_;

@@ -12,8 +12,10 @@
 #include "worker/preload/take.hpp"
 #include "worker/preload/takeover.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include <netinet/in.h>
 
@@ -38,13 +40,6 @@ bool is_worker() noexcept
     return inheritance().is_active();
 }
 
-/// Where `fd` is bound, or where the program believes it to be.
-Address bound_address(int fd) noexcept
-{
-    Address address;
-    return find_bound(fd, address) ? address : ask(next::getsockname, fd);
-}
-
 /// The address of the pool's listener behind a listening socket, as its program expects it.
 Address real_address(const Listening& entry) noexcept
 {
@@ -52,9 +47,10 @@ Address real_address(const Listening& entry) noexcept
     const PoolListener* best = nullptr;
     for (std::size_t i = 0; i < all.listener_count; ++i) {
         const auto& listener = all.listeners[i];
+        const bool fits = listener.address.family() == entry.family;
         if (listener.queue == entry.queue &&
-            (best == nullptr || listener.address.family() == entry.family))
-            best = best == nullptr || best->address.family() != entry.family ? &listener : best;
+            (best == nullptr || (fits && best->address.family() != entry.family)))
+            best = &listener;
     }
     return best == nullptr ? entry.wanted : in_family(best->address, entry.family);
 }
@@ -62,36 +58,30 @@ Address real_address(const Listening& entry) noexcept
 /// The bind() that was put off until it was clear that the socket is not the pool's.
 int bind_after_all(int fd) noexcept
 {
-    Address address;
-    return take_bound(fd, address) ? next::bind(fd, address.data(), address.size) : 0;
+    const auto address = take_bound(fd);
+    return address.size > 0 ? next::bind(fd, &address.any, address.size) : 0;
 }
 
-/// What a TCP socket that listens would answer; false: ask the kernel.
-bool listening_option(const Listening& entry, int level, int option, int& value) noexcept
+/// What a TCP socket that listens would answer at SOL_SOCKET; nothing: ask the kernel.
+std::optional<int> listening_option(const Listening& entry, int option) noexcept
 {
-    if (level != SOL_SOCKET)
-        return false;
     switch (option) {
     case SO_ACCEPTCONN:
-        value = 1;
-        return true;
+        return 1;
     case SO_DOMAIN:
-        value = entry.family;
-        return true;
+        return entry.family;
     case SO_TYPE:
-        value = SOCK_STREAM;
-        return true;
+        return SOCK_STREAM;
     case SO_PROTOCOL:
-        value = entry.family == AF_UNIX ? 0 : IPPROTO_TCP;
-        return true;
+        return entry.family == AF_UNIX ? 0 : IPPROTO_TCP;
     default:
-        return false;
+        return std::nullopt;
     }
 }
 
 /// Answers for one end of a connection: what the master knew of it, or else what the kernel says.
 template <typename Question>
-int tell(const wire::Address& known, Question& question, int fd, int family, sockaddr* out,
+int tell(const WireAddress& known, Question& question, int fd, int family, sockaddr* out,
          socklen_t* size) noexcept
 {
     Address address = from_wire(known);
@@ -140,7 +130,7 @@ extern "C" {
     const int error = errno;
     const auto wanted = copy_of(address, size);
     const bool is_ours = (error == EADDRINUSE || wanted.is_tcp()) && might_match(wanted) &&
-                         has_socket_option(fd, SO_TYPE, SOCK_STREAM) && remember_bound(fd, wanted);
+                         socket_option(fd, SO_TYPE) == SOCK_STREAM && remember_bound(fd, wanted);
     errno = error;
     return is_ours ? 0 : -1;
 }
@@ -151,17 +141,12 @@ extern "C" {
         return next::listen(fd, backlog);
     if (is_listening(fd) != nullptr)
         return 0; // the backlog is the master's
-    if (!has_socket_option(fd, SO_TYPE, SOCK_STREAM))
+    if (socket_option(fd, SO_TYPE) != SOCK_STREAM)
         return recognize(fd) != nullptr ? 0 : next::listen(fd, backlog);
 
-    switch (take_over(fd, bound_address(fd))) {
-    case TakeOver::done:
-        return 0;
-    case TakeOver::failed:
-        return -1;
-    case TakeOver::no_match:
-        break;
-    }
+    const auto believed = find_bound(fd);
+    if (const auto taken = take_over(fd, believed.size > 0 ? believed : ask(next::getsockname, fd)))
+        return *taken;
     return bind_after_all(fd) < 0 ? -1 : next::listen(fd, backlog);
 }
 
@@ -189,55 +174,48 @@ extern "C" {
         write_address(real_address(*entry), address, size);
         return 0;
     }
-    Address believed;
-    if (find_bound(fd, believed)) {
+    if (const auto believed = find_bound(fd); believed.size > 0) {
         write_address(believed, address, size);
         return 0;
     }
-    ConnectionFacts facts;
-    if (!find_facts(fd, facts)) {
-        const int result = next::getsockname(fd, address, size);
-        // An unnamed Unix socket may be a listening socket that another process has left us.
-        if (result < 0 || address == nullptr || address->sa_family != AF_UNIX ||
-            *size > sizeof address->sa_family)
-            return result;
-        if (const auto* const entry = recognize(fd)) {
-            *size = room;
-            write_address(real_address(*entry), address, size);
-        }
-        return 0;
+    if (const auto facts = find_facts(fd))
+        return tell(facts->local, next::getsockname, fd, facts->family, address, size);
+    const int result = next::getsockname(fd, address, size);
+    // An unnamed Unix socket may be a listening socket that another process has left us.
+    if (result < 0 || address == nullptr || address->sa_family != AF_UNIX ||
+        *size > sizeof address->sa_family)
+        return result;
+    if (const auto* const entry = recognize(fd)) {
+        *size = room;
+        write_address(real_address(*entry), address, size);
     }
-    return tell(facts.local, next::getsockname, fd, facts.family, address, size);
+    return 0;
 }
 
 [[gnu::visibility("default")]] int getpeername(int fd, sockaddr* address, socklen_t* size) noexcept
 {
-    ConnectionFacts facts;
-    if (!is_worker() || !find_facts(fd, facts)) {
-        const int result = next::getpeername(fd, address, size);
-        // A hand-off socket has a peer, a listening socket has none.
-        if (result == 0 && is_worker() && is_listening(fd) != nullptr) {
-            errno = ENOTCONN;
-            return -1;
-        }
-        return result;
+    if (!is_worker())
+        return next::getpeername(fd, address, size);
+    if (const auto facts = find_facts(fd))
+        return tell(facts->peer, next::getpeername, fd, facts->family, address, size);
+    const int result = next::getpeername(fd, address, size);
+    // A hand-off socket has a peer, a listening socket has none.
+    if (result == 0 && is_listening(fd) != nullptr) {
+        errno = ENOTCONN;
+        return -1;
     }
-    return tell(facts.peer, next::getpeername, fd, facts.family, address, size);
+    return result;
 }
 
 [[gnu::visibility("default")]] int getsockopt(int fd, int level, int option, void* value,
                                               socklen_t* size) noexcept
 {
-    const auto* const entry = is_worker() && level == SOL_SOCKET && find_listening(fd) != nullptr
-                                  ? is_listening(fd)
-                                  : nullptr;
-    int answer = 0;
-    if (entry == nullptr || value == nullptr || size == nullptr ||
-        !listening_option(*entry, level, option, answer))
+    const auto* const entry = is_worker() && level == SOL_SOCKET ? is_listening(fd) : nullptr;
+    const auto answer = entry != nullptr ? listening_option(*entry, option) : std::nullopt;
+    if (!answer || value == nullptr || size == nullptr)
         return next::getsockopt(fd, level, option, value, size);
-    if (*size > sizeof answer)
-        *size = sizeof answer;
-    std::memcpy(value, &answer, *size);
+    *size = std::min(*size, static_cast<socklen_t>(sizeof *answer));
+    std::memcpy(value, &*answer, *size);
     return 0;
 }
 

@@ -52,9 +52,9 @@ bool may_guess(const Address& address) noexcept
     return address.is_tcp() || (address.family() == AF_UNIX && of_same_kind);
 }
 
-bool has_matched(std::size_t queue) noexcept
+bool has_matched() noexcept
 {
-    return (inheritance().page->preload.load() & PreloadProgress::listens(queue)) != 0;
+    return (inheritance().page->preload.load() & PreloadProgress::listens(0)) != 0;
 }
 
 /// The first place the program listens at, in whichever process, is the one; another address of
@@ -68,7 +68,7 @@ bool choose(const Address& address) noexcept
     if (chosen.load() == mark)
         return true;
     std::uint32_t nothing = 0;
-    return !has_matched(0) && chosen.compare_exchange_strong(nothing, mark);
+    return !has_matched() && chosen.compare_exchange_strong(nothing, mark);
 }
 
 /// Undoes a guess: the program's first listener was taken because there was no better one, and now
@@ -80,7 +80,7 @@ void give_back(Listening& entry) noexcept
     int fresh = ::socket(entry.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int on = 1;
     next::setsockopt(fresh, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    const bool listens = next::bind(fresh, entry.wanted.data(), entry.wanted.size) == 0 &&
+    const bool listens = next::bind(fresh, &entry.wanted.any, entry.wanted.size) == 0 &&
                          next::listen(fresh, SOMAXCONN) == 0;
     if (!listens) {
         // Another worker has the port.  Better nobody comes in here than the wrong ones.
@@ -118,14 +118,6 @@ int open_queue(std::size_t queue) noexcept
     return ::fcntl(is_there(socket) ? socket.fd : listening_at(queue), F_DUPFD_CLOEXEC, 3);
 }
 
-int family_of(int fd) noexcept
-{
-    int family = AF_UNSPEC;
-    socklen_t size = sizeof family;
-    next::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size);
-    return family;
-}
-
 } // namespace
 
 bool might_match(const Address& address) noexcept
@@ -134,7 +126,7 @@ bool might_match(const Address& address) noexcept
     if (exact_match(address) < all.queue_count)
         return true;
     const auto chosen = all.page->chosen.load();
-    return may_guess(address) && (chosen == 0 ? !has_matched(0) : chosen == mark_of(address));
+    return may_guess(address) && (chosen == 0 ? !has_matched() : chosen == mark_of(address));
 }
 
 void replace(const Listening& entry, int replacement) noexcept
@@ -147,14 +139,14 @@ void replace(const Listening& entry, int replacement) noexcept
     registrations.restore();
 }
 
-TakeOver take_over(int fd, const Address& wanted) noexcept
+std::optional<int> take_over(int fd, const Address& wanted) noexcept
 {
     auto& all = inheritance();
     auto queue = exact_match(wanted);
     const bool is_guess = queue == all.queue_count;
     if (is_guess) {
         if (!choose(wanted))
-            return TakeOver::no_match;
+            return std::nullopt;
         queue = 0;
     } else if (all.page->chosen.exchange(0) != 0) {
         for_each_listening(give_back);
@@ -162,13 +154,13 @@ TakeOver take_over(int fd, const Address& wanted) noexcept
 
     const int socket = open_queue(queue);
     if (socket < 0)
-        return TakeOver::failed;
+        return -1;
     copy_timeout(fd, socket);
-    auto* const entry = add_listening(fd, queue, family_of(fd), wanted, is_guess);
+    auto* const entry = add_listening(fd, queue, socket_option(fd, SO_DOMAIN), wanted, is_guess);
     if (entry == nullptr) {
         ::close(socket);
         errno = ENOBUFS;
-        return TakeOver::failed;
+        return -1;
     }
     // What the program starts from now on is not the server.  Until now it may have been: a shell,
     // env, a launcher.
@@ -177,7 +169,7 @@ TakeOver take_over(int fd, const Address& wanted) noexcept
     replace(*entry, socket);
     ::close(socket);
     say_listening(queue);
-    return TakeOver::done;
+    return 0;
 }
 
 Listening* recognize(int fd) noexcept

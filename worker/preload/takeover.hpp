@@ -4,20 +4,17 @@
 #include "worker/preload/address.hpp"
 #include "worker/preload/listening_table.hpp"
 
+#include <optional>
+
 namespace usher::preload {
 
 /// True if the master might serve a socket that is bound to `address`.
 [[nodiscard]] bool might_match(const Address& address) noexcept;
 
-enum class TakeOver {
-    done,
-    no_match, ///< not one of the pool's addresses: the program listens by itself
-    failed,   ///< with errno
-};
-
 /// Replaces `fd`, a stream socket that is bound to `wanted`, or that the program believes to be, by
-/// a hand-off socket.
-[[nodiscard]] TakeOver take_over(int fd, const Address& wanted) noexcept;
+/// a hand-off socket.  Returns what listen() is to; nothing if that is not one of the pool's
+/// addresses, so that the program listens by itself.
+[[nodiscard]] std::optional<int> take_over(int fd, const Address& wanted) noexcept;
 
 /// The entry of a descriptor that the program did not get by listen() but, say, by dup() or from
 /// its parent; null if it is no hand-off socket.

@@ -146,8 +146,7 @@ class _Reserve:
     program that opens three more for each connection of the one before.
     """
 
-    def __init__(self) -> None:
-        self._mark = 0  # the first of the last numbers; 0: not seen to be free
+    _mark = 0  # the first of the last numbers; 0: not seen to be free
 
     def has_room(self, source: socket.socket) -> bool:
         """True if the descriptors of the next packet fit: the kernel closes those that do not.
@@ -209,7 +208,7 @@ class Socket(socket.socket):
 
 
 @dataclass(frozen=True, eq=False)
-class Connection:
+class Connection(contextlib.AbstractContextManager["Connection"]):
     """One accepted connection.  As a context manager it closes its socket."""
 
     socket: Socket  # from asyncio it does not block, from accept() it does
@@ -237,14 +236,11 @@ class Connection:
     def close(self) -> None:
         self.socket.close()
 
-    def __enter__(self) -> Connection:
-        return self
-
     def __exit__(self, *error: object) -> None:
         self.close()
 
 
-class Worker:
+class Worker(contextlib.AbstractContextManager["Worker"]):
     """Where this process' connections come from: the master, or a listener of its own.
 
     `fallback` is where to listen without a master: "8000", "127.0.0.1:8000", "[::1]:8000" or
@@ -263,15 +259,13 @@ class Worker:
         self.identity: Optional[Identity] = None
         self.is_draining = False  # the master has said that no more connections will come
         self.drain_deadline: Optional[float] = None  # time.monotonic() when SIGTERM will come
-        self._ended = False
+        self.is_ended = False  # no more connections will come
         self._paused_until = 0.0
         self._buffered: deque[Connection] = deque()
-        self._control: Optional[socket.socket] = None
-        self._control_ended = True
+        self._control: Optional[socket.socket] = None  # until the master closes it
         self._reserve = _Reserve()
         if "USHER_PROTOCOL" in os.environ:
             self.identity, self._source, self._control, self._page = _take_inheritance()
-            self._control_ended = False
             self._say({"type": "hello", "protocol": PROTOCOL, "max_batch": max_batch})
             self.heartbeat()
         else:
@@ -290,19 +284,17 @@ class Worker:
         None: no more will come, because this worker drains or its master is gone.  Raises
         TimeoutError after `timeout` seconds.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
         while True:
             connection = self.take()
             if connection is not None:
                 connection.socket.setblocking(True)
                 return connection
-            if self._ended:
+            if self.is_ended:
                 return None
-            left = HEARTBEAT_SECONDS
-            if deadline is not None:
-                left = min(left, deadline - time.monotonic())
-                if left <= 0:
-                    raise TimeoutError(f"no connection came within {timeout} s")
+            left = min(HEARTBEAT_SECONDS, deadline - time.monotonic())
+            if left <= 0:
+                raise TimeoutError(f"no connection came within {timeout} s")
             self._wait(left)
 
     def __iter__(self) -> Iterator[Connection]:
@@ -319,7 +311,7 @@ class Worker:
                 if connection is not None:
                     yield connection
                     await asyncio.sleep(0)  # a full queue must not keep the others waiting
-                elif self._ended:
+                elif self.is_ended:
                     return
                 else:
                     await self._readable(loop)
@@ -329,7 +321,7 @@ class Worker:
     @property
     def is_drained(self) -> bool:
         """True when no more connections will come and all there were are closed: time to exit."""
-        return self._ended and self.open_connections == 0
+        return self.is_ended and self.open_connections == 0
 
     @property
     def open_connections(self) -> int:
@@ -338,7 +330,7 @@ class Worker:
     @property
     def address(self) -> Address:
         """Where it listens without a master, with the real port; None under one."""
-        return None if self._control else self._source.getsockname()
+        return None if self.identity else self._source.getsockname()
 
     def set_load(self, load: int) -> None:
         """Publishes the program's own measure of its load."""
@@ -350,16 +342,11 @@ class Worker:
 
     def close(self) -> None:
         """Accepts no more; what has not been taken is closed."""
-        self._ended = True
+        self.is_ended = True
         while self._buffered:
             self._buffered.popleft().socket.close()
         self._source.close()
-        self._control_ended = True
-        if self._control is not None:
-            self._control.close()
-
-    def __enter__(self) -> Worker:
-        return self
+        self._close_control()
 
     def __exit__(self, *error: object) -> None:
         self.close()
@@ -381,9 +368,9 @@ class Worker:
 
         None: none now, or, once `is_ended`, none any more.
         """
-        if not self._buffered and not self._ended and time.monotonic() >= self._paused_until:
+        if not self._buffered and not self.is_ended and time.monotonic() >= self._paused_until:
             try:
-                self._receive() if self._control is not None else self._accept()
+                self._receive() if self.identity else self._accept()
             except BlockingIOError:
                 pass
             except OSError as error:
@@ -396,11 +383,6 @@ class Worker:
         self._page.count_accepted()
         connection.socket._on_end = self._page.count_closed
         return connection
-
-    @property
-    def is_ended(self) -> bool:
-        """True when no more connections will come."""
-        return self._ended
 
     # How it is done.
 
@@ -435,16 +417,16 @@ class Worker:
         for fd in watched:
             loop.add_reader(fd, on_readable, fd)
         try:
-            self._on_readable(await wake)
+            readable = await wake
         finally:
             for fd in watched:
                 loop.remove_reader(fd)
+        self._on_readable(readable)
 
     def _watched(self) -> list[int]:
         # Numbers: what asyncio does for a socket begins with printing it, and asks for its names.
         # If both are readable, the first is told: the master's messages are few.
-        watched = [self._source] if self._control_ended else [self._control, self._source]
-        return [one.fileno() for one in watched]
+        return [one.fileno() for one in (self._control, self._source) if one]
 
     def _on_readable(self, fd: int) -> None:
         if fd != self._source.fileno():
@@ -461,8 +443,13 @@ class Worker:
             with contextlib.suppress(OSError):
                 self._control.send(json.dumps(message).encode())
 
+    def _close_control(self) -> None:
+        if self._control is not None:
+            self._control.close()
+        self._control = None
+
     def _read_control(self) -> None:
-        while not self._control_ended:
+        while self._control is not None:
             try:
                 packet = self._control.recv(_MAX_MESSAGE)
             except BlockingIOError:
@@ -470,7 +457,7 @@ class Worker:
             except OSError:
                 packet = b""
             if not packet:
-                self._control_ended = True  # that the master is gone shows on the hand-off socket
+                self._close_control()  # that the master is gone shows on the hand-off socket
                 return
             timeout = _drain_timeout(packet)
             if timeout is not None:
@@ -488,7 +475,7 @@ class Worker:
         self._reserve.note(fds)
         if not packet and not fds:
             self._read_control()  # the drain message may be there and not read yet
-            self._ended = self.is_draining = True
+            self.is_ended = self.is_draining = True
             return
         header = _decode_header(packet)
         cut = bool(flags & socket.MSG_CTRUNC)  # then the kernel kept the first that fitted
@@ -496,6 +483,9 @@ class Worker:
             for fd in fds:
                 os.close(fd)
             raise UsherError("the master sent what is no hand-off packet")
+        for _ in range(header[0] - len(fds)):  # else the master waits for what is lost
+            self._page.count_accepted()
+            self._page.count_closed()
         for number, fd in enumerate(fds):
             offset = _HEADER.size + number * header[1]
             id, accepted_at, listener, flags, _, peer, local = _RECORD.unpack_from(packet, offset)
@@ -510,29 +500,23 @@ class Worker:
         while True:
             try:
                 plain, peer = self._source.accept()
+                break
             except OSError as error:
-                if error.errno in _ACCEPT_NOISE:
-                    continue
-                raise
-            plain.setblocking(False)
-            one = Socket(plain.family, plain.type | socket.SOCK_NONBLOCK, plain.proto,
-                         plain.detach())
-            self._buffered.append(
-                Connection(socket=one, worker=self, peer=peer, id=self._page.accepted + 1, listener=0,
-                           accepted_at=time.monotonic_ns()))
-            return
+                if error.errno not in _ACCEPT_NOISE:
+                    raise
+        one = Socket(fileno=plain.detach())
+        one.setblocking(False)
+        self._buffered.append(
+            Connection(socket=one, worker=self, peer=peer, id=self._page.accepted + 1, listener=0,
+                       accepted_at=time.monotonic_ns()))
 
 
-def accept(fallback: str = "127.0.0.1:8000", **options: Any) -> AsyncIterator[Connection]:
+async def accept(fallback: str = "127.0.0.1:8000", **options: Any) -> AsyncIterator[Connection]:
     """Says ready and yields connections until this worker drains; `options` as for Worker.
 
     `connection.worker` is the worker, with its identity and whether it drains.
     """
-    return _accept(Worker(fallback, **options))
-
-
-async def _accept(worker: Worker) -> AsyncIterator[Connection]:
-    with worker:
+    with Worker(fallback, **options) as worker:
         worker.ready()
         async for connection in worker:
             yield connection
@@ -542,7 +526,7 @@ ClientConnected = Callable[[asyncio.StreamReader, asyncio.StreamWriter],
                            Optional[Awaitable[None]]]
 
 
-class Server:
+class Server(contextlib.AbstractAsyncContextManager["Server"]):
     """What start_server() returns; used like asyncio.Server.
 
     A callback asks `server.worker.is_draining` whether to answer with `Connection: close`.
@@ -571,9 +555,6 @@ class Server:
             await asyncio.wait(set(self._clients))
         if not self._accepting.cancelled():
             self._accepting.result()
-
-    async def __aenter__(self) -> Server:
-        return self
 
     async def __aexit__(self, *error: object) -> None:
         self.close()
@@ -663,12 +644,10 @@ def _drain_timeout(packet: bytes) -> Optional[float]:
     """The seconds that a drain message gives; None for every other message, which is ignored."""
     try:
         message = json.loads(packet)
-    except (ValueError, RecursionError):
+        timeout = message["timeout_ms"] if message["type"] == "drain" else None
+        return timeout / 1000 if isinstance(timeout, int) else None
+    except (ValueError, RecursionError, TypeError, LookupError, OverflowError):
         return None
-    if not isinstance(message, dict) or message.get("type") != "drain":
-        return None
-    timeout = message.get("timeout_ms")
-    return timeout / 1000 if isinstance(timeout, int) else None
 
 
 def _adopt(extra: list[tuple[int, int, bytes]]) -> array.array[int]:
@@ -711,16 +690,13 @@ def _make_socket(fd: int, peer: bytes, local: bytes) -> Socket:
 
 def _listen(fallback: str, reuse_port: bool, backlog: int) -> socket.socket:
     family, address = _parse_fallback(fallback)
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse_port:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listener.bind(address)
-        listener.listen(backlog)
-    except OSError as error:
-        listener.close()
-        raise UsherError(f"{fallback}: {error.strerror}") from None
+        listener = socket.create_server(address, family=family, backlog=backlog,
+                                        reuse_port=reuse_port, dualstack_ipv6=both)
+    except OSError as error:  # without a number: of a path that is too long
+        reason = os.strerror(error.errno or errno.ENAMETOOLONG)
+        raise UsherError(f"{fallback}: {reason}") from None
     listener.setblocking(False)
     return listener
 

@@ -40,11 +40,6 @@ std::shared_ptr<usher_worker> open_worker(const Options& options)
     throw std::runtime_error{reason};
 }
 
-Endpoint to_endpoint(const sockaddr_storage& address, socklen_t size)
-{
-    return {&address, size};
-}
-
 /// The family says which protocol: TCP, or that of a Unix stream.  Where the record does not know,
 /// the socket does.
 asio::generic::stream_protocol protocol_of(int fd, const usher_connection& record)
@@ -132,13 +127,13 @@ boost::system::error_code Inlet::take(Connection& connection)
     std::ignore = fd.release();
 
     connection.socket = std::move(socket);
-    connection.peer = to_endpoint(record.peer, record.peer_size);
+    connection.peer = Endpoint{&record.peer, record.peer_size};
     connection.id = record.id;
     connection.listener = record.listener;
     connection.accepted_at =
         std::chrono::steady_clock::time_point{std::chrono::nanoseconds{record.accepted_at}};
     if (record.local_size != 0)
-        connection.known_local = to_endpoint(record.local, record.local_size);
+        connection.known_local = Endpoint{&record.local, record.local_size};
     return {};
 }
 
@@ -150,7 +145,7 @@ Endpoint Inlet::listening_on()
     socklen_t size = sizeof address;
     if (::getsockname(source_.native_handle(), reinterpret_cast<sockaddr*>(&address), &size) < 0)
         throw std::system_error{errno, std::system_category()};
-    return to_endpoint(address, size);
+    return {&address, size};
 }
 
 void Inlet::close() noexcept

@@ -17,17 +17,10 @@ namespace usher {
 
 namespace fs = std::filesystem;
 
-AcceptWatch::AcceptWatch(const std::vector<int>& sockets) : inodes_{proc::inodes_of(sockets)} {}
-
-bool AcceptWatch::sees(pid_t process) const
-{
-    return std::ranges::any_of(proc::family_of(process), [this](pid_t member) {
-        return has_registered(member) || is_in_accept(member);
-    });
-}
+namespace {
 
 /// An epoll's fdinfo has a line for each registration: `tfd: 5 events: ... ino:1c8b sdev:8`.
-bool AcceptWatch::has_registered(pid_t process) const
+bool has_registered(const std::set<ino_t>& sockets, pid_t process)
 {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator{proc::entry(process, "fd"), error}) {
@@ -37,7 +30,7 @@ bool AcceptWatch::has_registered(pid_t process) const
         for (std::string word; info >> word;) {
             constexpr std::string_view key = "ino:";
             if (word.starts_with(key) &&
-                inodes_.contains(std::stoul("0" + word.substr(key.size()), nullptr, 16)))
+                sockets.contains(std::stoul("0" + word.substr(key.size()), nullptr, 16)))
                 return true;
         }
     }
@@ -45,7 +38,7 @@ bool AcceptWatch::has_registered(pid_t process) const
 }
 
 /// A blocked thread's `syscall` begins with the number of the call and its first argument.
-bool AcceptWatch::is_in_accept(pid_t process) const
+bool is_in_accept(const std::set<ino_t>& sockets, pid_t process)
 {
     std::error_code error;
     for (const auto& task : fs::directory_iterator{proc::entry(process, "task"), error}) {
@@ -61,10 +54,19 @@ bool AcceptWatch::is_in_accept(pid_t process) const
         struct stat status {};
         if (is_accept &&
             ::stat((proc::entry(process, "fd") / std::to_string(fd)).c_str(), &status) == 0 &&
-            inodes_.contains(status.st_ino))
+            sockets.contains(status.st_ino))
             return true;
     }
     return false;
+}
+
+} // namespace
+
+bool waits_on(const std::set<ino_t>& sockets, pid_t process)
+{
+    return std::ranges::any_of(proc::family_of(process), [&](pid_t member) {
+        return has_registered(sockets, member) || is_in_accept(sockets, member);
+    });
 }
 
 } // namespace usher

@@ -2,10 +2,11 @@
 #include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
 
 #include "balancer/dialect/listen_fds/listen_fds_link.hpp"
-#include "common/sys/socket/backlog.hpp"
+#include "common/sys/socket/accept.hpp"
+#include "common/sys/socket/bound_socket.hpp"
 #include "common/text/listen_address.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <ranges>
@@ -23,9 +24,7 @@ namespace {
 
 bool listens(int socket)
 {
-    int result = 0;
-    socklen_t size = sizeof result;
-    return ::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &result, &size) == 0 && result != 0;
+    return sys::socket_option(socket, SO_ACCEPTCONN) > 0;
 }
 
 void make_blocking(int socket) noexcept
@@ -70,7 +69,9 @@ ListenerChange ListenFdsIntake::prepare(const PoolConfig& next, SocketSource& so
     }
     const auto use = next.share ? SocketUse::listen : SocketUse::share;
     for (const auto& config : next.listen)
-        change.open(config, next.backlog, sockets, use);
+        change.added.push_back({.config = config});
+    for (auto& entry : change.added)
+        change.open(entry, next.backlog, sockets, use);
     return change;
 }
 
@@ -246,12 +247,6 @@ void ListenFdsIntake::close(std::function<void()> on_closed)
     closed_ = true;
     for (auto& seat : seats_)
         seat.abandoned.reset();
-    for (auto& place : places_) {
-        place.socket.file = {}; // while it still listens nobody can take it for one left behind
-        place.socket.fd.reset();
-        if (place.group)
-            place.group->close();
-    }
     places_.clear();
     if (on_closed)
         on_closed();
@@ -259,13 +254,10 @@ void ListenFdsIntake::close(std::function<void()> on_closed)
 
 std::string ListenFdsIntake::socket_names() const
 {
-    std::string result;
-    for (const auto& place : places_) {
-        if (&place != &places_.front())
-            result += ':';
-        result += place.config.name.empty() ? "unknown" : place.config.name;
-    }
-    return result;
+    const auto names = places_ | std::views::transform([](const Place& place) {
+                           return place.config.name.empty() ? "unknown" : place.config.name;
+                       });
+    return fmt::format("{}", fmt::join(names, ":"));
 }
 
 std::vector<sys::SocketAddress> ListenFdsIntake::addresses() const

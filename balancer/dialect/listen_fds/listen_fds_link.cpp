@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/listen_fds/listen_fds_link.hpp"
 
+#include "balancer/dialect/listen_fds/accept_watch.hpp"
+#include "balancer/dialect/proc.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
@@ -28,7 +31,7 @@ ListenFdsLink::ListenFdsLink(const asio::any_io_executor& executor,
     : config_{std::move(config)},
       intake_{intake},
       seat_{seat},
-      accept_watch_{seat.sockets},
+      inodes_{proc::inodes_of(seat.sockets)},
       open_connections_{intake.addresses(), seat.sockets},
       timer_{executor}
 {
@@ -64,7 +67,7 @@ void ListenFdsLink::look_for_accept(Clock::time_point started)
 {
     const auto start = Clock::now();
     const auto latest = started + config_->start_delay.value_or(default_start_delay);
-    if (start >= latest || accept_watch_.sees(process_)) {
+    if (start >= latest || waits_on(inodes_, process_)) {
         stop_looking();
         return observer_->on_ready();
     }
@@ -112,11 +115,6 @@ void ListenFdsLink::stop_looking() noexcept
 {
     schedule_.reset();
     timer_.cancel();
-}
-
-void ListenFdsLink::cut_off()
-{
-    stop_looking();
 }
 
 void ListenFdsLink::finish()

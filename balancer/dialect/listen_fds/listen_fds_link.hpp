@@ -3,7 +3,6 @@
 
 #include "balancer/config/config.hpp"
 #include "balancer/dialect/drain_watch.hpp"
-#include "balancer/dialect/listen_fds/accept_watch.hpp"
 #include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
 #include "balancer/dialect/open_connections.hpp"
 #include "balancer/dialect/worker_link.hpp"
@@ -15,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 
 namespace usher {
 
@@ -38,7 +38,7 @@ public:
     /// nothing left.
     [[nodiscard]] bool drain(std::chrono::milliseconds timeout) override;
 
-    void cut_off() override;
+    void cut_off() override { stop_looking(); }
     void finish() override;
     [[nodiscard]] boost::asio::awaitable<std::optional<std::uint64_t>>
     count_open(boost::asio::steady_timer& deadline) const override;
@@ -53,7 +53,7 @@ private:
     std::shared_ptr<const PoolConfig> config_;
     ListenFdsIntake& intake_;
     ListenFdsIntake::Seat& seat_;
-    AcceptWatch accept_watch_;
+    std::set<ino_t> inodes_; ///< of its sockets
     OpenConnections open_connections_;
     std::optional<DrainWatch> schedule_; ///< while we look into /proc
     boost::asio::steady_timer timer_;

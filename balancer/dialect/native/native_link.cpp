@@ -84,7 +84,7 @@ void NativeLink::detach() noexcept
 bool NativeLink::drain(std::chrono::milliseconds timeout)
 {
     stop_watching();
-    control_->send(wire::encode(wire::Drain{.timeout = timeout}));
+    control_->send(wire::encode_drain(timeout));
     handoff_->shut_down();
     return false;
 }
@@ -140,11 +140,10 @@ void NativeLink::on_message(const wire::ControlMessage& message)
         return observer_->on_fault("sent a malformed control message: " + bad->reason);
 
     // A newer worker may say more than this master knows.
-    const auto* const unknown = std::get_if<wire::UnknownMessage>(&message);
     if (!std::exchange(told_unknown_, true))
-        observer_->on_note(fmt::format(
-            "message of unknown type \"{}\" ignored, and all others that are unknown",
-            unknown != nullptr ? on_one_line(unknown->type) : "a message only masters send"));
+        observer_->on_note(
+            fmt::format("message of unknown type \"{}\" ignored, and all others that are unknown",
+                        on_one_line(std::get<wire::UnknownMessage>(message).type)));
 }
 
 void NativeLink::on_hello(const wire::Hello& hello)
@@ -157,10 +156,7 @@ void NativeLink::on_hello(const wire::Hello& hello)
         return observer_->on_fault("said hello twice");
 
     handoff_->set_max_batch(hello.max_batch);
-    control_->send(wire::encode(wire::Welcome{.protocol = wire::env::protocol_version,
-                                              .worker_id = identity_.id,
-                                              .slot = identity_.slot,
-                                              .generation = identity_.generation}));
+    control_->send(wire::encode_welcome(identity_.id, identity_.slot, identity_.generation));
     observer_->on_online();
 }
 

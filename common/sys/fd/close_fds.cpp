@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "common/sys/fd/close_fds.hpp"
 
-#include <cassert>
-#include <cerrno>
+#include "common/sys/fd/unique_fd.hpp"
+
 #include <cstddef>
 
 #include <unistd.h>
 
 namespace usher::sys {
-
-namespace {
-
-void close_one(int fd) noexcept
-{
-    [[maybe_unused]] const int rc = ::close(fd);
-    assert(rc == 0 || errno != EBADF);
-}
-
-} // namespace
 
 void close_fds(std::span<const int> fds) noexcept
 {
@@ -31,7 +21,7 @@ void close_fds(std::span<const int> fds) noexcept
                                                           static_cast<unsigned>(fds[last]), 0) == 0;
         if (!closed)
             for (std::size_t i = first; i <= last; ++i)
-                close_one(fds[i]);
+                UniqueFd{fds[i]}.reset();
 
         first = last + 1;
     }

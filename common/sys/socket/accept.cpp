@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <array>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 namespace usher::sys {
 
 std::error_code accept_connection(int listener, UniqueFd& connection, SocketAddress& peer) noexcept
@@ -36,6 +39,16 @@ bool is_out_of_resources(std::error_code error) noexcept
     return error == std::errc::too_many_files_open ||
            error == std::errc::too_many_files_open_in_system ||
            error == std::errc::no_buffer_space || error == std::errc::not_enough_memory;
+}
+
+std::optional<std::size_t> waiting_in_backlog(int socket) noexcept
+{
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    // Of a socket that listens this is its backlog's length (tcp_get_info() in the kernel).
+    if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+        return std::nullopt;
+    return info.tcpi_unacked;
 }
 
 } // namespace usher::sys

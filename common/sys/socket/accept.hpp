@@ -4,6 +4,8 @@
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/sys/socket/socket_address.hpp"
 
+#include <cstddef>
+#include <optional>
 #include <system_error>
 
 namespace usher::sys {
@@ -21,5 +23,9 @@ namespace usher::sys {
 
 /// True if `error` says that descriptors or memory have run out: pause, then try again.
 [[nodiscard]] bool is_out_of_resources(std::error_code error) noexcept;
+
+/// How many connections wait for somebody to accept them from a TCP socket that listens; nothing if
+/// the kernel does not tell, as of a Unix socket.
+[[nodiscard]] std::optional<std::size_t> waiting_in_backlog(int socket) noexcept;
 
 } // namespace usher::sys

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <netinet/in.h>
+#include <sys/stat.h>
 
 namespace usher::sys {
 
@@ -22,6 +23,7 @@ bool set_option(int fd, int level, int option, bool value) noexcept
 std::error_code open_bound_socket(const SocketAddress& address, const BindOptions& options,
                                   UniqueFd& socket)
 {
+    const auto saved = options.mode ? ::umask(~*options.mode & 0777U) : mode_t{0};
     UniqueFd fd{::socket(address.family(), options.type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     const bool ok =
         fd && (!options.reuse_address || set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, true)) &&
@@ -30,10 +32,19 @@ std::error_code open_bound_socket(const SocketAddress& address, const BindOption
          set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, options.v6only)) &&
         ::bind(fd.get(), address.data(), address.size()) == 0 &&
         (!options.backlog || ::listen(fd.get(), static_cast<int>(*options.backlog)) == 0);
-    if (!ok)
-        return last_error();
-    socket = std::move(fd);
-    return {};
+    const auto error = ok ? std::error_code{} : last_error();
+    if (options.mode)
+        ::umask(saved);
+    if (ok)
+        socket = std::move(fd);
+    return error;
+}
+
+int socket_option(int socket, int option) noexcept
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+    return ::getsockopt(socket, SOL_SOCKET, option, &value, &size) < 0 ? -1 : value;
 }
 
 std::error_code read_bound_address(int socket, SocketAddress& address) noexcept

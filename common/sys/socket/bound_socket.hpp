@@ -16,13 +16,17 @@ struct BindOptions {
     int type = SOCK_STREAM;
     bool reuse_address = false;
     bool reuse_port = false;
-    bool v6only = false;             ///< of IPv6
-    std::optional<unsigned> backlog; ///< none: it does not listen
+    bool v6only = false;               ///< of IPv6
+    std::optional<unsigned> backlog{}; ///< none: it does not listen
+    std::optional<unsigned> mode{};    ///< of the file of a Unix socket; none: the umask decides
 };
 
 /// Opens a socket bound to `address`, non-blocking.  Nothing stays open after an error.
 [[nodiscard]] std::error_code open_bound_socket(const SocketAddress& address,
                                                 const BindOptions& options, UniqueFd& socket);
+
+/// A number that the kernel knows of `socket`, at SOL_SOCKET; -1 if it is none.
+[[nodiscard]] int socket_option(int socket, int option) noexcept;
 
 /// Where `socket` is bound.
 [[nodiscard]] std::error_code read_bound_address(int socket, SocketAddress& address) noexcept;

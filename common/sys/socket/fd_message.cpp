@@ -3,9 +3,11 @@
 
 #include "common/sys/syscall.hpp"
 
+#include <array>
 #include <cassert>
 #include <cstring>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -63,9 +65,7 @@ void adopt(msghdr& header, FdMessage& message) noexcept
         if (c->cmsg_type != SCM_RIGHTS && c->cmsg_type != SCM_PIDFD)
             continue;
         const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (std::size_t i = 0; i < count; ++i) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+        for (const int fd : std::span{reinterpret_cast<const int*>(CMSG_DATA(c)), count}) {
             UniqueFd own{fd};
             if (c->cmsg_type == SCM_RIGHTS)
                 message.fds.push_back(std::move(own));
@@ -148,6 +148,19 @@ std::error_code peek_message(int socket, std::span<std::byte> buffer, std::size_
         return last_error();
     size = static_cast<std::size_t>(received);
     return {};
+}
+
+bool has_fd_headroom(int fd, std::size_t count) noexcept
+{
+    assert(count <= max_fds_per_message);
+
+    std::array<UniqueFd, max_fds_per_message> probes;
+    for (std::size_t i = 0; i < count; ++i) {
+        probes[i].reset(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+        if (!probes[i])
+            return false;
+    }
+    return true;
 }
 
 } // namespace usher::sys

@@ -2,7 +2,7 @@
 #include "balancer/listen/reuseport_group.hpp"
 
 #include "balancer/listen/listening_socket.hpp"
-#include "common/sys/socket/backlog.hpp"
+#include "common/sys/socket/accept.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/sockets.hpp"
 

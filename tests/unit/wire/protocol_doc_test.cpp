@@ -126,9 +126,9 @@ TEST_CASE("every dump is what the encoder makes of the same values")
     ipv6.bytes[15] = 1;
     const std::vector<std::string> encoded{
         dump_text(encode(Hello{.protocol = 1, .max_batch = 64})),
-        dump_text(encode(Welcome{.protocol = 1, .worker_id = 1, .slot = 1, .generation = 1})),
+        dump_text(encode_welcome(1, 1, 1)),
         dump_text(encode(Ready{})),
-        dump_text(encode(Drain{.timeout = std::chrono::seconds{30}})),
+        dump_text(encode_drain(std::chrono::seconds{30})),
         dump_packet({.id = 1, .accepted_at = 14'101'105'743'387, .peer = ipv4}),
         dump_packet({.id = 2, .accepted_at = 14'101'136'098'367, .listener = 1, .peer = ipv6}),
     };

@@ -10,7 +10,7 @@
 #include <variant>
 
 extern "C" {
-#include "worker/c/drain_message.h"
+#include "worker/c/control.h"
 }
 
 namespace usher::drain_message_test {
@@ -33,9 +33,9 @@ TEST_SUITE_BEGIN("drain_message");
 TEST_CASE("what the master encodes is understood")
 {
     for (const auto timeout : {0ms, 1ms, 30'000ms, std::chrono::milliseconds{24h}})
-        CHECK(drain_timeout(wire::encode(wire::Drain{.timeout = timeout})) ==
+        CHECK(drain_timeout(wire::encode_drain(timeout)) ==
               static_cast<std::uint64_t>(timeout.count()));
-    CHECK_FALSE(drain_timeout(wire::encode(wire::Welcome{.protocol = 1, .slot = 1})));
+    CHECK_FALSE(drain_timeout(wire::encode_welcome(1, 1, 1)));
 }
 
 TEST_CASE("blanks, order and members that are not known make no difference")

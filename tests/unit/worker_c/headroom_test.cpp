@@ -9,7 +9,6 @@
 
 extern "C" {
 #include "worker/c/handoff.h"
-#include "worker/c/headroom.h"
 }
 
 namespace usher::headroom_test {

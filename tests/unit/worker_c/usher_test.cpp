@@ -251,13 +251,26 @@ TEST_CASE_FIXTURE(Fixture, "a packet whose descriptors do not fit waits, and is 
     CHECK(read_text(fds[3].get()) == "alive");
 }
 
+TEST_CASE_FIXTURE(Fixture, "what others have left no room for is lost, and counted as done")
+{
+    hand_off(1);
+    const auto first = accept(); // sees that the last numbers are free, and asks no more
+    hand_off(3);
+    const ScopedFdLimit limit{1};
+    const auto second = accept();
+    CHECK(master.page().accepted == 4);
+    CHECK(master.page().closed == 2);
+    CHECK(refusal() == EAGAIN);
+    CHECK(usher_open_connections(worker) == 2);
+}
+
 TEST_CASE_FIXTURE(Fixture, "drain has a deadline, and ends when all are done")
 {
     CHECK(usher_draining(worker) == 0);
     CHECK(usher_drain_deadline(worker) == 0);
     hand_off(2);
     master.say("not JSON");
-    master.say(wire::encode(wire::Drain{.timeout = std::chrono::seconds{30}}));
+    master.say(wire::encode_drain(std::chrono::seconds{30}));
     master.shut_down();
 
     const auto first = accept();

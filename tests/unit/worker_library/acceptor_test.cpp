@@ -292,11 +292,11 @@ TEST_CASE_FIXTURE(Fixture, "a master that dies is an end of file")
 TEST_CASE_FIXTURE(Fixture, "a master that says drain is believed before the end of file comes")
 {
     master.say("what is this?");
-    master.say(wire::encode(wire::Welcome{.protocol = 1, .worker_id = 7, .slot = 2}));
+    master.say(wire::encode_welcome(7, 2, 1));
     run_ready(io);
     CHECK_FALSE(acceptor->is_draining());
 
-    master.say(wire::encode(wire::Drain{.timeout = 30s}));
+    master.say(wire::encode_drain(30s));
     CHECK(run_until(io, [&] { return acceptor->is_draining(); }));
 }
 

@@ -150,6 +150,26 @@ class WorkerTest(unittest.TestCase):
             for connection in held:
                 connection.close()
 
+    def test_what_others_have_left_no_room_for_is_lost_and_counted_as_closed(self):
+        master = Master()
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (400, limit[1]))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limit)
+        with master.open() as worker, contextlib.ExitStack() as files:
+            self.clients = master.hand_over(record(0, 0, b""))
+            held = [worker.accept(1)]  # sees that the last numbers are free, and asks no more
+            self.clients += master.hand_over(*[record(0, 0, b"")] * 3)
+            with contextlib.suppress(OSError):
+                while True:
+                    files.callback(os.close, os.dup(0))
+            os.close(held.pop().socket.detach())
+            held.append(worker.accept(1))
+            self.assertEqual((master.page[8], master.page[9]), (4, 3))
+            with self.assertRaises(TimeoutError):
+                worker.accept(0.1)
+            held.pop().close()
+            self.assertEqual(worker.open_connections, 0)
+
     def test_what_is_no_packet_is_refused(self):
         good = record(0, 0, b"")
         for bad in (b"?", packet(good, version=2), packet(good)[:-1], packet(good[:-1]), packet(good)):
@@ -166,6 +186,19 @@ class WorkerTest(unittest.TestCase):
             with self.assertRaises(TimeoutError):
                 worker.accept(timeout=0.01)
             self.assertGreater(master.page[11], first)
+
+    def test_messages_that_are_not_known_are_passed_over(self):
+        master = Master()
+        with master.open() as worker:
+            for message in (b"null", b"[]", b"\xff", b"{}", b'{"type":"news"}', b'{"type":"drain"}',
+                            b'{"type":"drain","timeout_ms":"1"}', b"[" * 60_000,
+                            b'{"type":"drain","timeout_ms":1' + b"0" * 400 + b"}"):
+                master.control.send(message)
+                worker.heartbeat()
+            self.assertFalse(worker.is_draining)
+            master.control.send(b'{"type":"drain","timeout_ms":1000}')
+            worker.heartbeat()
+            self.assertTrue(worker.is_draining)
 
     def test_a_damaged_environment_is_refused_with_the_variables_name(self):
         for changed, reason in (({"USHER_PROTOCOL": "2"}, "the master speaks protocol 2"),

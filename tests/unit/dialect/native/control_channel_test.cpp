@@ -139,7 +139,7 @@ TEST_CASE_FIXTURE(Fixture, "the death of the worker ends the reading and is no m
 
 TEST_CASE_FIXTURE(Fixture, "what is sent arrives as one packet")
 {
-    const auto packet = wire::encode(wire::Drain{.timeout = std::chrono::seconds{30}});
+    const auto packet = wire::encode_drain(std::chrono::seconds{30});
     channel->send(packet);
 
     std::array<std::byte, 128> buffer{};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "common/sys/process/cpu_count.hpp"
+#include "common/sys/process/cpus.hpp"
 
 #include "tests/support/temp_dir.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "common/sys/socket/backlog.hpp"
+#include "common/sys/socket/accept.hpp"
 
 #include "tests/support/sockets.hpp"
 #include "tests/support/temp_dir.hpp"

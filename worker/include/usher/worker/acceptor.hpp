@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 namespace usher::worker {
 
@@ -31,14 +32,24 @@ class Acceptor {
 public:
     /// Throws std::system_error if it cannot listen, std::runtime_error if the master's environment
     /// is damaged or speaks another protocol.
-    explicit Acceptor(boost::asio::io_context& io, const Options& options = {});
-
+    explicit Acceptor(boost::asio::io_context& io, const Options& options = {})
+        : io_{&io}, inlet_{detail::Inlet::open(io, options)}
+    {
+    }
     Acceptor(Acceptor&&) noexcept = default;
-    Acceptor& operator=(Acceptor&&) noexcept;
-    ~Acceptor();
+    Acceptor& operator=(Acceptor&& other) noexcept
+    {
+        if (this != &other) {
+            close();
+            io_ = other.io_;
+            inlet_ = std::move(other.inlet_);
+        }
+        return *this;
+    }
+    ~Acceptor() { close(); }
 
     /// Tells the master that connections may come.  Call it when everything is set up.
-    void ready();
+    void ready() { usher_ready(inlet_->worker()); }
 
     /// Accepts one connection: completes with void(boost::system::error_code, Connection).
     ///
@@ -49,21 +60,24 @@ public:
     auto async_accept(Token&& token)
     {
         return boost::asio::async_compose<Token, void(boost::system::error_code, Connection)>(
-            detail::AcceptOperation{*io_, inlet_}, token, *io_);
+            detail::AcceptOperation{.io = *io_, .inlet = inlet_}, token, *io_);
     }
 
     /// True once the master has said that no more connections will come: answer with
     /// `Connection: close`.
-    [[nodiscard]] bool is_draining() const noexcept { return inlet_->is_draining(); }
+    [[nodiscard]] bool is_draining() const noexcept
+    {
+        return usher_draining(inlet_->worker()) != 0;
+    }
 
     /// Connections accepted and not yet closed.
     [[nodiscard]] std::uint64_t open_connections() const noexcept
     {
-        return inlet_->open_connections();
+        return usher_open_connections(inlet_->worker());
     }
 
     /// Publishes the application's own measure of its load.
-    void set_load(std::uint64_t load) noexcept { inlet_->set_load(load); }
+    void set_load(std::uint64_t load) noexcept { usher_set_load(inlet_->worker(), load); }
 
     /// Null without a master.
     [[nodiscard]] const Identity* identity() const noexcept { return inlet_->identity(); }
@@ -73,7 +87,11 @@ public:
 
     /// Accepts no more: a waiting async_accept() completes with operation_aborted, what the
     /// application has not taken is closed.
-    void close() noexcept;
+    void close() noexcept
+    {
+        if (inlet_)
+            inlet_->close();
+    }
 
     [[nodiscard]] boost::asio::io_context& context() const noexcept { return *io_; }
 

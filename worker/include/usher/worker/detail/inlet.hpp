@@ -11,7 +11,6 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/system/error_code.hpp>
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -42,19 +41,15 @@ public:
 
     [[nodiscard]] boost::asio::posix::stream_descriptor& descriptor() noexcept { return source_; }
 
+    /// For what can be asked of it at any time.
+    [[nodiscard]] usher_worker* worker() const noexcept { return worker_.get(); }
+
     /// The rest is as in Acceptor.
-    void ready() { usher_ready(worker_.get()); }
-    [[nodiscard]] bool is_draining() const noexcept { return usher_draining(worker_.get()) != 0; }
-    [[nodiscard]] std::uint64_t open_connections() const noexcept
-    {
-        return usher_open_connections(worker_.get());
-    }
     [[nodiscard]] const Identity* identity() const noexcept
     {
         return identity_ ? &*identity_ : nullptr;
     }
     [[nodiscard]] Endpoint listening_on();
-    void set_load(std::uint64_t load) noexcept { usher_set_load(worker_.get(), load); }
     void close() noexcept;
 
 private:

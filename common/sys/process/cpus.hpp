@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
+#include <vector>
 
 namespace usher::sys {
 
@@ -12,5 +14,11 @@ namespace usher::sys {
 /// The CPU quota of the cgroup v2 `folder` and its parents, rounded up to whole CPUs; 0 if there is
 /// none.
 [[nodiscard]] unsigned cgroup_cpus(std::filesystem::path folder);
+
+/// The numbers of the CPUs this process may run on, in order; none if the kernel does not tell.
+[[nodiscard]] std::vector<unsigned> own_cpus();
+
+/// A mask for sched_setaffinity(2), as long as it must be; empty if there are no CPUs.
+[[nodiscard]] std::vector<unsigned long> make_cpu_mask(std::span<const unsigned> cpus);
 
 } // namespace usher::sys

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "common/sys/fd/fd_headroom.hpp"
 
 #include "common/sys/socket/fd_message.hpp"
 #include "tests/support/fds.hpp"

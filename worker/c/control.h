@@ -5,6 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/// Control messages to the master.  -1 and errno if one could not be sent.
+int uw_say_hello(int control, unsigned max_batch);
+int uw_say_ready(int control);
+int uw_say_bye(int control, const char* reason);
+
 /// Reads a control message of the master.  True if it is `drain`, with its time-out; false for
 /// every other message, and for what is no message at all.
 ///
