@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// What workers of another user say to a master that is root, and how much of it.
+#include "tests/hostile/neighbourhood.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+namespace usher::hostile_messages_test {
+
+using namespace usher::test;
+using namespace std::chrono_literals;
+
+TEST_SUITE_BEGIN("hostile_messages");
+
+TEST_CASE("a worker whose control messages are long and full of objects costs nobody time")
+{
+    if (!Neighbourhood::is_possible())
+        return;
+    Neighbourhood here;
+    here.workers_do("say-objects");
+    auto& usher = here.start();
+    here.wait_for("says objects");
+    here.check_innocent();
+    usher.wait_for("retired, because it sent a malformed control message: longer than 4 KiB");
+}
+
+TEST_CASE("a worker that says more than it has to say is at fault")
+{
+    if (!Neighbourhood::is_possible())
+        return;
+    Neighbourhood here;
+    here.workers_do("say-much");
+    auto& usher = here.start();
+    here.wait_for("says much");
+    usher.wait_for("retired, because it sent more than 1000 control messages in 10 s");
+    here.check_innocent();
+}
+
+TEST_SUITE_END();
+
+} // namespace usher::hostile_messages_test
