@@ -23,9 +23,10 @@ namespace usher {
 /// Lives as a shared pointer: reading that is under way keeps it until finish().
 class OutputReader final : public std::enable_shared_from_this<OutputReader> {
 public:
-    /// Makes the pipes.  `prefix` goes before each line.  Throws std::system_error.
+    /// Makes the pipes.  `prefix` goes before each line; if they are to be `clean`, lines steer no
+    /// terminal.  Throws std::system_error.
     OutputReader(const boost::asio::any_io_executor& executor, std::shared_ptr<OutputSink> sink,
-                 std::string prefix);
+                 std::string prefix, bool clean = false);
 
     /// The worker's ends, until start().
     [[nodiscard]] int worker_output() const noexcept { return output_.worker_end.get(); }
@@ -61,6 +62,7 @@ private:
 
     std::shared_ptr<OutputSink> sink_;
     std::string prefix_;
+    bool clean_;
     Stream output_;
     Stream errors_;
     std::deque<std::string> last_errors_;

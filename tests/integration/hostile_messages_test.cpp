@@ -37,6 +37,24 @@ TEST_CASE("a worker that says more than it has to say is at fault")
     here.check_innocent();
 }
 
+TEST_CASE("what workers say is one line, and steers no terminal")
+{
+    if (!Neighbourhood::is_possible())
+        return;
+    Neighbourhood here;
+    here.workers_do("say-escapes");
+    auto& usher = here.start();
+    usher.wait_for("says it leaves: begin");
+    usher.wait_for("output begin");
+    for (const std::string& all :
+         {usher.log(), usher.command({"events"}).output, usher.command({"status"}).output,
+          usher.command({"events", "--json"}).output, usher.command({"status", "--json"}).output})
+        for (const char* const bad : {"\x1b", "\r", "\u009b", "\x9b", "\u202e", "\u2028", "\x7f"}) {
+            CAPTURE(bad);
+            CHECK(all.find(bad) == std::string::npos);
+        }
+}
+
 TEST_SUITE_END();
 
 } // namespace usher::hostile_messages_test
