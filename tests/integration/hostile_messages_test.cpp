@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <csignal>
 #include <string>
 
 namespace usher::hostile_messages_test {
@@ -53,6 +54,21 @@ TEST_CASE("what workers say is one line, and steers no terminal")
             CAPTURE(bad);
             CHECK(all.find(bad) == std::string::npos);
         }
+}
+
+TEST_CASE("whatever workers say, the log has few lines of it, and how many there were more")
+{
+    if (!Neighbourhood::is_possible())
+        return;
+    Neighbourhood here;
+    here.workers_do("say-bye-often");
+    auto& usher = here.start();
+    here.wait_for("said bye");
+    here.check_innocent(1s);
+    CHECK(usher.count("says it leaves: again") <= 200); // it may not have been at once
+    CHECK(usher.command({"events"}).output.find("says it leaves: again") != std::string::npos);
+    usher.signal(SIGTERM);
+    usher.wait_for(" more lines of kind note were left out");
 }
 
 TEST_SUITE_END();
