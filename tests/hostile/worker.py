@@ -115,7 +115,9 @@ def say_bye_often():
 
 def node_channel():
     """The end of a Node worker."""
-    return socket.socket(fileno=int(os.environ["NODE_CHANNEL_FD"]))
+    channel = socket.socket(fileno=int(os.environ["NODE_CHANNEL_FD"]))
+    channel.setblocking(True)
+    return channel
 
 
 def ask_node(members):

@@ -12,6 +12,16 @@ namespace usher::hostile_messages_test {
 using namespace usher::test;
 using namespace std::chrono_literals;
 
+namespace {
+
+void be_node(Neighbourhood& here)
+{
+    here.pool["dialect"] = "node";
+    here.pool.erase("listen"); // its workers say where
+}
+
+} // namespace
+
 TEST_SUITE_BEGIN("hostile_messages");
 
 TEST_CASE("a worker whose control messages are long and full of objects costs nobody time")
@@ -36,6 +46,32 @@ TEST_CASE("a worker that says more than it has to say is at fault")
     here.wait_for("says much");
     usher.wait_for("retired, because it sent more than 1000 control messages in 10 s");
     here.check_innocent();
+}
+
+TEST_CASE("Node's own messages are short")
+{
+    if (!Neighbourhood::is_possible())
+        return;
+    Neighbourhood here;
+    be_node(here);
+    here.workers_do("say-long-internal");
+    auto& usher = here.start();
+    here.wait_for("says long internal");
+    usher.wait_for("a message of Node's own is longer than 256 KiB");
+    here.check_innocent();
+}
+
+TEST_CASE("the data of Node's servers are small")
+{
+    if (!Neighbourhood::is_possible())
+        return;
+    Neighbourhood here;
+    be_node(here);
+    here.workers_do("ask-with-much-data");
+    auto& usher = here.start();
+    here.wait_for("errno -22"); // EINVAL
+    usher.wait_for("\"data\" is longer than 64 KiB");
+    here.check_innocent(1s);
 }
 
 TEST_CASE("what workers say is one line, and steers no terminal")
