@@ -7,6 +7,9 @@
 #include <csignal>
 #include <string>
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 namespace usher::hostile_messages_test {
 
 using namespace usher::test;
@@ -105,6 +108,28 @@ TEST_CASE("whatever workers say, the log has few lines of it, and how many there
     CHECK(usher.command({"events"}).output.find("says it leaves: again") != std::string::npos);
     usher.signal(SIGTERM);
     usher.wait_for(" more lines of kind note were left out");
+}
+
+TEST_CASE("a worker of another user gets no socket that usher was started with")
+{
+    if (!Neighbourhood::is_possible())
+        return;
+    for (const bool is_allowed : {false, true}) {
+        CAPTURE(is_allowed);
+        Neighbourhood here;
+        be_node(here);
+        if (is_allowed)
+            here.pool["node"]["allow_inherited"] = true;
+        here.workers_do("ask-for-inherited", {"40"});
+        auto& usher = here.start([] {
+            const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+            ::dup2(fd, 40);
+        });
+        here.wait_for(is_allowed ? "errno 0" : "errno -13"); // EACCES
+        if (!is_allowed)
+            usher.wait_for("may not listen on descriptor 40");
+        here.check_innocent(1s);
+    }
 }
 
 TEST_SUITE_END();
