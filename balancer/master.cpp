@@ -46,7 +46,11 @@ void require_pidfd()
 } // namespace
 
 Master::Master(const RunCommand& command, LineWriter& standard_error)
-    : log_{bus_, [](const Event& event) { log::write(event.level, event.message); }},
+    : log_{bus_,
+           [this](const Event& event) {
+               for (const auto& line : log_limit_.lines_of(event, LogLimit::Clock::now()))
+                   log::write(line.level, line.text);
+           }},
       signals_{io_},
       outputs_{io_.get_executor(), standard_error, bus_},
       pools_{io_.get_executor(), bus_, outputs_, [this] { on_all_ended(); }},

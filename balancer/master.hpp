@@ -6,6 +6,7 @@
 #include "balancer/command/options.hpp"
 #include "balancer/config/config.hpp"
 #include "balancer/events/event_source.hpp"
+#include "balancer/events/log_limit.hpp"
 #include "balancer/output/outputs.hpp"
 #include "balancer/pool/pool_set.hpp"
 #include "balancer/pool/reloader.hpp"
@@ -60,6 +61,7 @@ private:
     boost::asio::io_context io_{1};
     EventBus bus_;
     EventSource events_{bus_};
+    LogLimit log_limit_;
     EventBus::Subscription log_;
     boost::asio::signal_set signals_;
     Outputs outputs_;

@@ -4,6 +4,7 @@
 #include "balancer/config/json/json_text.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "balancer/events/time_text.hpp"
+#include "common/wire/json_depth.hpp"
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -19,36 +20,38 @@ using Json = nlohmann::ordered_json;
 
 std::string dump(const Json& json)
 {
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
 /// Nothing if `line` is no JSON object; nesting is bounded because the sender is not trusted.
-std::optional<Json> parse_object(std::string_view line)
+///
+/// What keeps the order of members looks through all of them for each, so requests are read
+/// without.
+template <typename AnyJson>
+std::optional<AnyJson> parse_object(std::string_view line)
 {
-    constexpr int deepest = 8;
-    bool too_deep = false;
-    const auto watch = [&](int depth, Json::parse_event_t, const Json&) {
-        too_deep = too_deep || depth > deepest;
-        return !too_deep;
-    };
-    auto json = Json::parse(line, watch, false);
-    return too_deep || !json.is_object() ? std::nullopt : std::optional{std::move(json)};
+    constexpr std::size_t deepest = 8;
+    if (wire::json_depth(line) > deepest)
+        return std::nullopt;
+    auto json = AnyJson::parse(line, nullptr, false);
+    return json.is_object() ? std::optional{std::move(json)} : std::nullopt;
 }
 
-std::string text_of(const Json& json, const char* key)
+std::string text_of(const auto& json, const char* key)
 {
     const auto found = json.find(key);
-    return found != json.end() && found->is_string() ? found->get<std::string>() : std::string{};
+    return found != json.end() && found->is_string() ? found->template get<std::string>()
+                                                     : std::string{};
 }
 
-bool flag_of(const Json& json, const char* key)
+bool flag_of(const auto& json, const char* key)
 {
     const auto found = json.find(key);
-    return found != json.end() && found->is_boolean() && found->get<bool>();
+    return found != json.end() && found->is_boolean() && found->template get<bool>();
 }
 
 /// The number of a slot.
-unsigned slot_of(const Json& json, Range range)
+unsigned slot_of(const nlohmann::json& json, Range range)
 {
     const auto slot = json.find("slot");
     if (slot == json.end() || !slot->is_number_unsigned() || !range.contains(*slot))
@@ -61,7 +64,7 @@ unsigned slot_of(const Json& json, Range range)
 
 Request decode_request(std::string_view line)
 {
-    const auto json = parse_object(line);
+    const auto json = parse_object<nlohmann::json>(line);
     if (!json)
         throw std::runtime_error{"a request is one JSON object on one line"};
     const auto name = text_of(*json, "command");
@@ -144,13 +147,14 @@ Line decode_line(std::string_view line)
                                           {Line::Kind::status, "status"},
                                           {Line::Kind::dropped, "dropped"},
                                           {Line::Kind::result, "result"}}};
-    const auto json = parse_object(line);
+    const auto json = parse_object<Json>(line);
     if (!json)
         return {};
     const auto kind = value_of(kinds, text_of(*json, "type")).value_or(Line::Kind::unknown);
     return {.kind = kind,
-            .text = kind == Line::Kind::status ? json->value("status", Json::object()).dump()
-                                               : text_of(*json, "message"),
+            .text = kind == Line::Kind::status
+                        ? json->value("status", Json::object()).dump(-1, ' ', true)
+                        : text_of(*json, "message"),
             .time = text_of(*json, "time"),
             .outcome =
                 value_of(outcome_names, text_of(*json, "outcome")).value_or(Outcome::Kind::failed)};

@@ -121,7 +121,7 @@ std::string describe(const std::vector<std::shared_ptr<Pool>>& pools, const Even
         const auto kind = static_cast<EventKind>(i);
         json["events"][std::string{name_of(kind)}] = events.count(kind);
     }
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return json.dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
 } // namespace usher

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/status_text.hpp"
 
+#include "common/text/one_line.hpp"
+
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
@@ -25,6 +27,12 @@ std::string uptime_text(std::uint64_t milliseconds)
     return fmt::format("{}d{:02}h", seconds / 86'400, seconds % 86'400 / 3600);
 }
 
+/// Whatever is in it, it is a part of one line.
+std::string clean(const std::string& text)
+{
+    return on_one_line(text, text.size());
+}
+
 /// The member as people read it; `-`: there is none.
 std::string text(const Json& json, const char* key)
 {
@@ -33,7 +41,7 @@ std::string text(const Json& json, const char* key)
         return "-";
     if (member->is_null())
         return "unknown";
-    return member->is_string() ? member->get<std::string>() : member->dump();
+    return clean(member->is_string() ? member->get<std::string>() : member->dump());
 }
 
 std::string reload_text(const Json& reload)
@@ -88,7 +96,7 @@ std::string pool_text(const Json& pool)
                               text(pool, "reclaimed"));
     result += "\nlistening on";
     for (const auto& address : pool.at("listening"))
-        result += " " + address.get<std::string>();
+        result += " " + clean(address.get<std::string>());
     result += loss_text(pool.at("lost_lines"), "on their way to the file");
     result += row("slot", "gen", "state", "pid", "uptime", "handed", "queued", "open", "starts");
     for (const auto* const group : {"workers", "leaving"})

@@ -6,19 +6,32 @@
 #include "balancer/admin/status_text.hpp"
 #include "balancer/config/units/duration.hpp"
 #include "common/sys/process/trusted_user.hpp"
+#include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <string_view>
 #include <system_error>
 
 namespace usher {
 
 namespace {
 
-void print(std::FILE* where, const std::string& line)
+std::string clean(std::string_view line)
 {
-    std::fprintf(where, "%s\n", line.c_str());
+    return on_one_line(line, line.size());
+}
+
+/// One line or several, whatever the master says: a terminal may be there.
+void print(std::FILE* where, std::string_view lines)
+{
+    while (!lines.empty()) {
+        const auto line = lines.substr(0, lines.find('\n'));
+        std::fprintf(where, "%s\n", clean(line).c_str());
+        lines.remove_prefix(std::min(line.size() + 1, lines.size()));
+    }
     std::fflush(where); // `usher events` is read as it comes, also through a pipe
 }
 
@@ -93,7 +106,7 @@ private:
             print(stdout, is_status ? line.text : text);
         else
             print(stdout, is_status ? status_text(line.text)
-                                    : (has_time ? line.time + " " : "") + line.text);
+                                    : (has_time ? line.time + " " : "") + clean(line.text));
     }
 
     /// The master hung up without a result.

@@ -32,6 +32,9 @@ struct NodeConfig {
     Ready ready = Ready::listening;
     Serialization serialization = Serialization::json;
 
+    /// Workers of another user than usher's may have sockets that usher was started with.
+    bool allow_inherited = false;
+
     friend bool operator==(const NodeConfig&, const NodeConfig&) = default;
 };
 

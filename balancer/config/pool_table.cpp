@@ -190,6 +190,7 @@ const Keys<NodeConfig>& node_table()
         {"ready", &C::ready,
          choice<C::Ready>({{C::Ready::listening, "listening"}, {C::Ready::online, "online"}})},
         {"serialization", &C::serialization, choice(node_serialization_names)},
+        {"allow_inherited", &C::allow_inherited, boolean(), Effect::listeners},
     };
     return keys;
 }

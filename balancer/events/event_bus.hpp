@@ -3,6 +3,7 @@
 
 #include "balancer/events/event.hpp"
 #include "balancer/events/recent_events.hpp"
+#include "common/text/one_line.hpp"
 
 #include <array>
 #include <chrono>
@@ -38,6 +39,8 @@ public:
     void publish(Event event)
     {
         event.time = std::chrono::system_clock::now();
+        // Whoever's words are in it: they make no line of their own, and steer no terminal.
+        event.message = on_one_line(event.message, event.message.size());
         recent_.add(event);
         ++counts_[static_cast<std::size_t>(event.kind)];
         for (const auto& handler : handlers_)

@@ -9,8 +9,8 @@
 
 namespace usher {
 
-/// The last events of many in a bounded memory.  What workers and their programs say is kept apart:
-/// however much that is, it pushes out nothing that happened.
+/// The last events of many in a bounded memory.  What workers and their programs say and ask for is
+/// kept apart: however much that is, it pushes out nothing that happened.
 class RecentEvents {
 public:
     /// Of each of the two.
@@ -43,7 +43,8 @@ private:
     [[nodiscard]] static bool is_said(const Event& event) noexcept
     {
         return event.kind == EventKind::message || event.kind == EventKind::output ||
-               (event.kind == EventKind::note && event.worker != 0);
+               ((event.kind == EventKind::note || event.kind == EventKind::listening) &&
+                event.worker != 0);
     }
 
     std::list<Event> events_;

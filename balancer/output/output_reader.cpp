@@ -5,6 +5,7 @@
 #include "common/async/spawn.hpp"
 #include "common/sys/fd/pipe.hpp"
 #include "common/sys/syscall.hpp"
+#include "common/text/one_line.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
@@ -38,10 +39,11 @@ OutputReader::Stream OutputReader::make_stream(const asio::any_io_executor& exec
 }
 
 OutputReader::OutputReader(const asio::any_io_executor& executor, std::shared_ptr<LineSink> sink,
-                           std::string prefix, LineSink::OnFull on_full)
+                           std::string prefix, LineSink::OnFull on_full, bool clean)
     : sink_{std::move(sink)},
       prefix_{std::move(prefix)},
       on_full_{on_full},
+      clean_{clean},
       output_{make_stream(executor)},
       errors_{make_stream(executor)}
 {
@@ -79,7 +81,12 @@ void OutputReader::bring(const Stream& stream, Read read)
                 last_errors_.pop_front();
             last_errors_.emplace_back(line.substr(0, longest_last_error));
         }
-        batch.append(prefix_).append(line).append(cut ? cut_mark : "").append(1, '\n');
+        batch.append(prefix_);
+        if (clean_)
+            batch += on_one_line(line, line.size());
+        else
+            batch += line;
+        batch.append(cut ? cut_mark : "").append(1, '\n');
     };
     read(on_line);
     if (!batch.empty())

@@ -24,9 +24,10 @@ namespace usher {
 /// Lives as a shared pointer: reading that is under way keeps it until finish().
 class OutputReader final : public std::enable_shared_from_this<OutputReader> {
 public:
-    /// Makes the pipes.  `prefix` goes before each line.  Throws std::system_error.
+    /// Makes the pipes.  `prefix` goes before each line; if they are to be `clean`, lines steer no
+    /// terminal.  Throws std::system_error.
     OutputReader(const boost::asio::any_io_executor& executor, std::shared_ptr<LineSink> sink,
-                 std::string prefix, LineSink::OnFull on_full);
+                 std::string prefix, LineSink::OnFull on_full, bool clean = false);
 
     /// The worker's ends, until start().
     [[nodiscard]] int worker_output() const noexcept { return output_.worker_end.get(); }
@@ -63,6 +64,7 @@ private:
     std::shared_ptr<LineSink> sink_;
     std::string prefix_;
     LineSink::OnFull on_full_;
+    bool clean_;
     Stream output_;
     Stream errors_;
     std::deque<std::string> last_errors_;

@@ -38,12 +38,14 @@ Outputs::Outputs(const asio::any_io_executor& executor, LineWriter& standard_err
     standard_error.observe(errors_sink_.get());
 }
 
-std::shared_ptr<OutputReader> Outputs::connect(const OutputConfig& config, const std::string& name)
+std::shared_ptr<OutputReader> Outputs::connect(const OutputConfig& config, const std::string& name,
+                                               bool stranger)
 {
     if (config.kind == OutputConfig::Kind::inherit)
         return nullptr;
-    return std::make_shared<OutputReader>(executor_, sink_of(config),
-                                          config.prefix ? "[" + name + "] " : "", config.on_full);
+    return std::make_shared<OutputReader>(
+        executor_, sink_of(config), config.prefix ? "[" + name + "] " : "", config.on_full,
+        stranger && config.kind == OutputConfig::Kind::standard_error);
 }
 
 std::shared_ptr<LineSink> Outputs::sink_of(const OutputConfig& config)

@@ -27,9 +27,10 @@ public:
     ~Outputs() { standard_error_.observe(nullptr); }
 
     /// Pipes for a worker, whose lines go where `config` says with `name` before them; null if it
-    /// is to inherit ours.  Throws std::system_error, e.g. if the file cannot be opened.
+    /// is to inherit ours.  What a `stranger` writes to our standard error, among lines of others,
+    /// steers no terminal.  Throws std::system_error, e.g. if the file cannot be opened.
     [[nodiscard]] std::shared_ptr<OutputReader> connect(const OutputConfig& config,
-                                                        const std::string& name);
+                                                        const std::string& name, bool stranger);
 
     /// How many lines of workers were lost on their way to our standard error, and to `file`.
     [[nodiscard]] std::uint64_t lost_lines() const noexcept { return errors_sink_->lost_lines(); }

@@ -57,8 +57,8 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
       notify_{resolve(config_->dialect) == Dialect::native
                   ? nullptr
                   : std::make_shared<NotifyInbox>(executor)},
-      output_{
-          outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot))},
+      output_{outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot),
+                              config_->run_as.ids.user.value_or(::geteuid()) != ::geteuid())},
       events_{events},
       lifecycle_{*config_, Clock::now()},
       recycle_policy_{config_->recycle, dice},

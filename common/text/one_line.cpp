@@ -12,21 +12,42 @@ constexpr unsigned char_at(std::string_view text, std::size_t i)
     return static_cast<unsigned char>(text[i]);
 }
 
-/// The control character that `text` begins with, and how many bytes it has.
-struct Control {
+/// The character that `text` begins with, and how many bytes it has.
+struct Character {
     unsigned code = 0;
-    std::size_t size = 0; ///< 0: it begins with another
+    std::size_t size = 1;
+    bool is_control = false; ///< or changes how what follows is shown, or is no UTF-8
 };
 
-constexpr Control control_of(std::string_view text)
+constexpr bool is_control(unsigned code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) ||       // e.g. U+009B, as good as ESC [
+           code == 0x2028 || code == 0x2029 ||                   // ends of lines and paragraphs
+           code == 0x061c || code == 0x200e || code == 0x200f || // these turn the direction
+           (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+constexpr Character character_of(std::string_view text)
 {
     const auto first = char_at(text, 0);
-    if (first < 0x20 || first == 0x7f)
-        return {.code = first, .size = 1};
-    // U+0080 to U+009F, e.g. the one that begins a command to a terminal as ESC [ does.
-    if (first == 0xc2 && text.size() > 1 && (char_at(text, 1) & 0xe0U) == 0x80U)
-        return {.code = char_at(text, 1), .size = 2};
-    return {};
+    if (first < 0x80)
+        return {.code = first, .is_control = is_control(first)};
+    const Character invalid{.code = first, .is_control = true};
+    const std::size_t size = first < 0xc2 || first > 0xf4 ? 0
+                             : first < 0xe0               ? 2
+                             : first < 0xf0               ? 3
+                                                          : 4;
+    if (size == 0 || text.size() < size)
+        return invalid;
+    unsigned code = first & (0xffU >> (size + 1));
+    for (std::size_t i = 1; i < size; ++i) {
+        if ((char_at(text, i) & 0xc0U) != 0x80U)
+            return invalid;
+        code = code << 6 | (char_at(text, i) & 0x3fU);
+    }
+    if ((size == 3 && code < 0x800) || (size == 4 && code < 0x10000)) // written too long
+        return invalid;
+    return {.code = code, .size = size, .is_control = is_control(code)};
 }
 
 template <typename Replace>
@@ -35,12 +56,12 @@ std::string without_controls(std::string_view text, Replace&& replace)
     std::string line;
     line.reserve(text.size());
     while (!text.empty()) {
-        const auto control = control_of(text);
-        if (control.size > 0)
-            line += replace(control.code);
+        const auto character = character_of(text);
+        if (character.is_control)
+            line += replace(character.code);
         else
-            line += text.front();
-        text.remove_prefix(control.size > 0 ? control.size : 1);
+            line += text.substr(0, character.size);
+        text.remove_prefix(character.size);
     }
     return line;
 }

@@ -7,12 +7,13 @@
 
 namespace usher {
 
-/// Words of others made fit for one line of the log: a blank for each control character, those of
-/// UTF-8 included, so that nothing in it can look like another line or steer a terminal.  Cut short
-/// behind `longest` bytes, never inside a character of UTF-8.
+/// Words of others made fit for one line of the log: a blank for each character that ends a line,
+/// steers a terminal or turns the direction of what follows, and for each byte that is no UTF-8, so
+/// that nothing in it can look like something else.  Cut short behind `longest` bytes, never inside
+/// a character of UTF-8.
 [[nodiscard]] std::string on_one_line(std::string_view text, std::size_t longest = 200);
 
-/// The same with control characters, quotes and backslashes escaped as in JSON.
+/// The same with those characters, quotes and backslashes escaped as in JSON.
 [[nodiscard]] std::string printable(std::string_view text, std::size_t longest = 80);
 
 /// `printable(text)` in double quotes.

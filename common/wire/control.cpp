@@ -3,6 +3,7 @@
 
 #include "common/wire/environment.hpp"
 #include "common/wire/handoff.hpp"
+#include "common/wire/json_depth.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -20,8 +21,8 @@ struct Malformed : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// How deep JSON may nest: the parser recurses in its destructor, the sender is not trusted.
-constexpr int max_depth = 32;
+/// How deep JSON may nest: the sender is not trusted.
+constexpr std::size_t max_depth = 32;
 
 std::uint64_t integer(const json& object, const char* key, std::uint64_t lowest,
                       std::uint64_t highest)
@@ -68,13 +69,10 @@ ControlMessage decode_object(const json& object)
 
 json parse(std::string_view packet)
 {
-    const auto limit_depth = [](int depth, json::parse_event_t, const json&) {
-        if (depth > max_depth)
-            throw Malformed{"nested too deeply"};
-        return true;
-    };
+    if (json_depth(packet) > max_depth)
+        throw Malformed{"nested too deeply"};
     try {
-        return json::parse(packet, limit_depth);
+        return json::parse(packet);
     } catch (const json::parse_error& e) {
         throw Malformed{"not JSON at byte " + std::to_string(e.byte)};
     } catch (const json::out_of_range&) { // 1e999

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <variant>
 
-/// The control messages: one JSON object a packet, `{"type": ...}`, at most 64 KiB, both ways
+/// The control messages: one JSON object a packet, `{"type": ...}`, at most 4 KiB, both ways
 /// on a SOCK_SEQPACKET socket.
 ///
 ///     worker → master   {"type":"hello","protocol":1,"max_batch":64,"pid":4711}   first of all
@@ -21,7 +21,7 @@
 /// A type that is not known is ignored and counted, so that either side may be newer.
 namespace usher::wire {
 
-inline constexpr std::size_t max_control_message = 64UL * 1024;
+inline constexpr std::size_t max_control_message = 4UL * 1024;
 
 struct Hello {
     int protocol = 0;

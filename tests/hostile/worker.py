@@ -68,5 +68,83 @@ def linger_on_peeked():
     os._exit(1)
 
 
+def control():
+    """The socket of a worker that has said hello and is ready."""
+    worker = usher.Worker()
+    worker.ready()
+    worker._control.setblocking(True)
+    return worker._control
+
+
+@mode
+def say_objects():
+    """Each costs the square of its size in a parser that walks an array for every object in it."""
+    master = control()
+    say("says objects")
+    while True:
+        master.send(b'{"type":"news","x":[' + b"{}," * 21000 + b"{}]}")
+
+
+@mode
+def say_much():
+    master = control()
+    say("says much")
+    while True:
+        master.send(b'{"type":"news"}')
+
+
+@mode
+def say_escapes():
+    """On every way there is."""
+    bad = "begin\x1b[31m\rusher[1] info: forged\x9b\u202e\u2028\x7f"
+    print(f"output {bad}", flush=True)
+    worker = usher.Worker()
+    worker.ready()
+    worker.bye(bad)
+    stay()
+
+
+@mode
+def say_bye_often():
+    master = control()
+    for _ in range(900):
+        master.send(b'{"type":"bye","reason":"again"}')
+    say("said bye")
+    stay()
+
+
+def node_channel():
+    """The end of a Node worker."""
+    channel = socket.socket(fileno=int(os.environ["NODE_CHANNEL_FD"]))
+    channel.setblocking(True)
+    return channel
+
+
+def ask_node(members):
+    """Asks for a server, and says the answer's error."""
+    channel = node_channel()
+    channel.sendall(b'{"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,' + members + b"}\n")
+    answer = channel.recv(1 << 16)
+    say("errno " + answer.split(b'"errno":')[1].split(b",")[0].decode())
+    stay()
+
+
+@mode
+def say_long_internal():
+    say("says long internal")
+    node_channel().sendall(b'{"cmd":"NODE_FOO","x":[' + b"{}," * 5_000_000 + b"{}]}\n")
+    stay()
+
+
+@mode
+def ask_with_much_data():
+    ask_node(b'"port":0,"data":"' + b"x" * 100_000 + b'"')
+
+
+@mode
+def ask_for_inherited(number):
+    ask_node(b'"port":-1,"fd":' + number.encode())
+
+
 if __name__ == "__main__":
     hostile.main()

@@ -49,7 +49,7 @@ TEST_CASE("a worker that breaks the protocol is retired with the reason, and nob
         {"hello-twice", "said hello twice"},
         {"ready-first", "said ready before hello"},
         {"batch-of-none", "sent a malformed control message: \"max_batch\" is not"},
-        {"too-long", "sent a malformed control message: longer than 64 KiB"},
+        {"too-long", "sent a malformed control message: longer than 4 KiB"},
         {"descriptors", "sent a malformed control message: descriptors do not belong here"},
         {"scribble-head", "overwrote the head of its scoreboard"},
         {"scribble-accepted", "counts more connections on its scoreboard than it was given"},

@@ -338,7 +338,7 @@ class Worker(contextlib.AbstractContextManager["Worker"]):
 
     def bye(self, reason: str) -> None:
         """Tells the master, for its log, why this program is about to exit by itself."""
-        self._say({"type": "bye", "reason": reason})
+        self._say({"type": "bye", "reason": reason[:200]})  # as much as is shown
 
     def close(self) -> None:
         """Accepts no more; what has not been taken is closed."""

@@ -34,7 +34,7 @@ bool ControlChannel::read_one()
     if (message.is_cut || !message.fds.empty() || message.fds_dropped) {
         sys::discard_fds(message.fds);
         handler_(wire::MalformedMessage{
-            .reason = message.is_cut ? "longer than 64 KiB" : "descriptors do not belong here"});
+            .reason = message.is_cut ? "longer than 4 KiB" : "descriptors do not belong here"});
         return true;
     }
     if (error || message.size == 0)

@@ -128,6 +128,11 @@ void NativeLink::finish()
 
 void NativeLink::on_message(const wire::ControlMessage& message)
 {
+    if (!messages_.take(FloodLimit::Clock::now())) {
+        control_->close(); // nothing it says counts any more
+        return observer_->on_fault(fmt::format("sent more than {} control messages in {} s",
+                                               most_messages, FloodLimit::interval.count()));
+    }
     if (const auto* const hello = std::get_if<wire::Hello>(&message))
         return on_hello(*hello);
     if (std::holds_alternative<wire::Ready>(message))

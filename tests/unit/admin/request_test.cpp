@@ -53,6 +53,24 @@ TEST_CASE("what cannot be meant goes no further than the control socket")
     CHECK(decode_request(R"({"command":"send","slot":0,"message":"[\n1 ]"})").message == "[1]");
 }
 
+TEST_CASE("a request costs its bytes, whatever is in it")
+{
+    using enum Request::Command;
+    std::string objects = "{}";
+    std::string members;
+    for (int i = 0; i < 200'000; ++i) {
+        objects += ",{}";
+        members += "\"" + std::to_string(i) + "\":0,";
+    }
+    // Minutes, if an array or an object is walked for each part of it.
+    CHECK(decode_request(R"({"x":[)" + objects + R"(],"command":"stop"})") ==
+          Request{.command = stop});
+    CHECK(decode_request("{" + members + R"("command":"stop"})") == Request{.command = stop});
+    const std::string deep(1'000'000, '[');
+    CHECK_THROWS_AS(static_cast<void>(decode_request(R"({"command":"stop","x":)" + deep)),
+                    std::runtime_error);
+}
+
 TEST_CASE("a line of a master says what it is")
 {
     const Event event{

@@ -29,7 +29,8 @@ TEST_CASE("the defaults are written out")
         "policy": "auto",
         "window": 1,
         "ready": "listening",
-        "serialization": "json"
+        "serialization": "json",
+        "allow_inherited": false
       },
       "share": false,
       "workers": "auto",

@@ -46,17 +46,23 @@ node::Message decode_advanced(std::string_view payload)
 
     // Programs may send much, and none of it concerns us.  Node's own begins with the command.
     std::string json;
-    auto result = node::v8::to_json(*value, json, node::UserMessage::most_shown);
+    const bool is_long = payload.size() > node::longest_internal;
+    auto result = node::v8::to_json(value->substr(0, node::longest_internal), json,
+                                    node::UserMessage::most_shown);
     const bool is_handle = json.starts_with(R"({"cmd":"NODE_HANDLE")");
     const bool is_plain = !is_handle && json.starts_with(R"({"cmd":"NODE_)") &&
                           !json.starts_with(R"({"cmd":"NODE_")");
+    if (is_plain && is_long)
+        return node::too_long_internal();
     if (is_plain && result == Result::too_long) {
         json.clear();
-        result = node::v8::to_json(*value, json, NodeFrames::longest);
+        result = node::v8::to_json(*value, json, node::longest_internal);
+        if (result == Result::too_long)
+            return node::too_long_internal();
     }
     if (result == Result::done)
         return node::decode(json);
-    if (is_plain || result == Result::malformed)
+    if (is_plain || (result == Result::malformed && !is_long))
         return node::Malformed{"it is not what V8 writes"};
     node::UserMessage shown{result == Result::not_plain ? node::size_note(payload.size())
                                                         : node::cut_short(json, payload.size())};

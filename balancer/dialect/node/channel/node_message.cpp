@@ -157,6 +157,11 @@ void fill(ServerRequest& request, const Json& json)
     request.readable_all = flag(json, "readableAll");
     request.writable_all = flag(json, "writableAll");
     request.data = text_of(member(json, "data"));
+    if (request.data.size() > ServerRequest::longest_data) {
+        request.data.clear();
+        throw Refused{
+            fmt::format("\"data\" is longer than {} KiB", ServerRequest::longest_data / 1024)};
+    }
     const auto flags = number(json, "flags", 0, most, 0);
     request.v6only = (flags & v6only_flag) != 0;
     request.reuse_address = (flags & reuse_address_flag) != 0;
@@ -217,6 +222,9 @@ node::Message decode_internal(const Json& json, const std::string& command)
         return node::Handle{user_message(text_of(inner))};
     }
     const auto key = text_of(member(json, "key"));
+    constexpr std::size_t longest_key = 1024; // it goes into the answer
+    if (key.size() > longest_key)
+        throw Refused{fmt::format("\"key\" is longer than {} bytes", longest_key)};
     if (command == "NODE_SOCKET_NOTIFY_CLOSE")
         return node::SocketQuestion{
             fmt::format(R"({{"cmd":"NODE_SOCKET_ALL_CLOSED","key":{}}})", key)};
@@ -331,10 +339,22 @@ std::string ServerRequest::identity() const
 
 namespace node {
 
+Malformed too_long_internal()
+{
+    return {fmt::format("a message of Node's own is longer than {} KiB", longest_internal / 1024)};
+}
+
 Message decode(std::string_view text)
 {
     if (auto common = decode_common(text, json_forms))
         return *common;
+    if (text.size() > longest_internal) {
+        if (text.starts_with(R"({"cmd":"NODE_HANDLE",)"))
+            return Handle{{size_note(text.size())}};
+        if (text.starts_with(R"({"cmd":"NODE_)") && !text.starts_with(R"({"cmd":"NODE_")"))
+            return too_long_internal();
+        return user_message(text);
+    }
     auto message = decode_valid(text);
     if (std::holds_alternative<Malformed>(message) && text.find("\\u") != std::string_view::npos)
         message = decode_valid(replace_lone_surrogates(text));

@@ -40,6 +40,9 @@ struct ServerRequest {
     bool reuse_address = false; ///< of a UDP socket
     bool readable_all = false;  ///< of a Unix socket's file
     bool writable_all = false;
+
+    /// Every server's are kept, and go to every worker that has it.
+    static constexpr std::size_t longest_data = 64UL * 1024;
     std::string data = "null"; ///< JSON, e.g. the TLS ticket keys
 
     [[nodiscard]] bool is_datagram() const noexcept { return kind != Kind::stream; }
@@ -96,8 +99,18 @@ using Message = std::variant<Online, QueryServer, Listening, ConnectionReply, Cl
                              ExitedAfterDisconnect, HandleReply, Handle, SocketQuestion,
                              UserMessage, Ignored, Malformed>;
 
+/// No message of Node's own is longer, but for those that carry one of the program's: all of it is
+/// built to be read, which takes many times its size.
+inline constexpr std::size_t longest_internal = 256UL * 1024;
+
 /// Reads one message.  Never throws for what is in it: that is Malformed.
+///
+/// A longer one than `longest_internal` is Node's own if it begins with the command, as Node writes
+/// it, else the program's, of which no more than the beginning is read.
 [[nodiscard]] Message decode(std::string_view text);
+
+/// What stands for one of Node's own that is longer.
+[[nodiscard]] Malformed too_long_internal();
 
 /// What the two messages that come with every connection look like, exactly as Node writes them.
 struct CommonForms {

@@ -27,6 +27,7 @@ bool same_path(const std::filesystem::path& asked, const std::string& place)
 } // namespace
 
 NodeAllowList::NodeAllowList(const PoolConfig& config, const HostAddresses& names)
+    : allow_inherited_{config.node.allow_inherited}
 {
     if (config.run_as.ids.is_other_user())
         other_user_ = config.run_as.user;
@@ -50,10 +51,15 @@ NodeAllowList::NodeAllowList(const PoolConfig& config, const HostAddresses& name
 
 std::string NodeAllowList::refusal(const ServerRequest& request) const
 {
+    if (request.fd >= 0 && allow_inherited_)
+        return {};
     if (!places_.empty())
         return is_listed(request) ? "" : "\"listen\" does not say so";
-    if (other_user_.empty() || request.fd >= 0)
+    if (other_user_.empty())
         return {};
+    if (request.fd >= 0)
+        return fmt::format("it runs as user {}; let \"allow_inherited\" of \"node\" say so",
+                           quote(other_user_));
     const bool is_low_port = request.port > 0 && request.port < first_free_port;
     if (!request.is_path && !is_low_port)
         return {};

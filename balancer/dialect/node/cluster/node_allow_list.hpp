@@ -13,7 +13,8 @@ namespace usher {
 
 /// Where the servers of a pool's Node workers may listen: where `listen` says, or if it says
 /// nothing everywhere.  Workers of another user than usher's get no more out of that than they
-/// could do themselves: no files and no low ports.
+/// could do themselves: no files, no low ports, and no socket that usher was started with, unless
+/// the configuration allows that.
 class NodeAllowList {
 public:
     NodeAllowList() = default; ///< no limit
@@ -36,7 +37,8 @@ private:
     [[nodiscard]] bool is_listed(const ServerRequest& request) const;
 
     std::vector<Place> places_; ///< none: no limit
-    std::string other_user_;    ///< whom the workers run as, if that is not who usher is
+    bool allow_inherited_ = false;
+    std::string other_user_; ///< whom the workers run as, if that is not who usher is
 };
 
 /// How the log calls what `request` asks for: `127.0.0.1:8000`, `unix:/path`, `port 8000`.

@@ -118,7 +118,14 @@ int NodeCluster::socket_for(Server& server, unsigned slot)
     return socket.get();
 }
 
-NodeCluster::Server& NodeCluster::open(const ServerRequest& request)
+/// What a worker can cause at will is its own, so that it displaces and silences nobody else's.
+EventSource NodeCluster::events_of(const NodeWorker& worker) const
+{
+    return EventSource{events_.bus(),
+                       {.pool = config_.name, .slot = worker.slot(), .worker = worker.id()}};
+}
+
+NodeCluster::Server& NodeCluster::open(const NodeWorker& worker, const ServerRequest& request)
 {
     const auto policy = policy_for(request);
     const auto use = policy == NodeConfig::Policy::reuseport ? SocketUse::share : SocketUse::listen;
@@ -140,18 +147,19 @@ NodeCluster::Server& NodeCluster::open(const ServerRequest& request)
         server.shared.emplace(policy == NodeConfig::Policy::none ? 0 : nobody,
                               std::move(socket.fd));
     }
-    events_.publish(
+    events_of(worker).publish(
         EventKind::listening, log::Level::info,
         fmt::format("listening on {}{}", server.name, request.is_datagram() ? " (UDP)" : ""));
+    server.request.data.clear(); // they are the server's own
     servers_.push_back(std::move(server));
     return servers_.back();
 }
 
 /// The server that a worker asks for, which is opened if it is none yet.
-NodeCluster::Server& NodeCluster::server_for(const ServerRequest& request)
+NodeCluster::Server& NodeCluster::server_for(const NodeWorker& worker, const ServerRequest& request)
 {
-    const auto deny = [this](int error, const std::string& reason) {
-        events_.publish(EventKind::note, log::Level::warning, reason);
+    const auto deny = [&](int error, const std::string& reason) {
+        events_of(worker).publish(EventKind::note, log::Level::warning, reason);
         throw Denied{error};
     };
     if (!request.fault.empty())
@@ -162,7 +170,7 @@ NodeCluster::Server& NodeCluster::server_for(const ServerRequest& request)
         deny(EACCES, fmt::format("a worker of pool \"{}\" may not listen on {}, because {}",
                                  config_.name, describe(request), refusal));
     if (servers_.size() < most_servers)
-        return open(request);
+        return open(worker, request);
     if (!std::exchange(told_of_limit_, true))
         deny(EMFILE, fmt::format("the workers of pool \"{}\" want more than {} servers, so {} is "
                                  "refused, and so are others without further notice",
@@ -175,7 +183,7 @@ void NodeCluster::serve(NodeWorker& worker, const ServerRequest& request)
 {
     if (stopped_)
         throw Denied{ECANCELED};
-    auto& server = server_for(request);
+    auto& server = server_for(worker, request);
     if (server.members.contains(worker.id()))
         throw Denied{EADDRINUSE}; // as if the program had opened it twice without a cluster
     if (server.data == "null")
@@ -201,8 +209,8 @@ void NodeCluster::query(NodeWorker& worker, const ServerRequest& request)
 {
     int error = EIO;
     const auto tell = [&](const std::string& reason) {
-        events_.publish(EventKind::note, log::Level::error,
-                        fmt::format("{}: cannot listen: {}", describe(request), reason));
+        events_of(worker).publish(EventKind::note, log::Level::error,
+                                  fmt::format("{}: cannot listen: {}", describe(request), reason));
     };
     try {
         return serve(worker, request);

@@ -101,8 +101,9 @@ private:
 
     [[nodiscard]] NodeConfig::Policy policy_for(const ServerRequest& request) const noexcept;
     [[nodiscard]] Server* find(const ServerRequest& request) noexcept;
-    [[nodiscard]] Server& open(const ServerRequest& request);
-    [[nodiscard]] Server& server_for(const ServerRequest& request);
+    [[nodiscard]] EventSource events_of(const NodeWorker& worker) const;
+    [[nodiscard]] Server& open(const NodeWorker& worker, const ServerRequest& request);
+    [[nodiscard]] Server& server_for(const NodeWorker& worker, const ServerRequest& request);
     [[nodiscard]] int socket_for(Server& server, unsigned slot);
     void serve(NodeWorker& worker, const ServerRequest& request);
     void watch(Server& server, std::chrono::milliseconds time, std::weak_ptr<NodeWorker> last = {});

@@ -27,9 +27,24 @@ TEST_CASE("words of others are one line, in which a blank stands for each contro
 {
     CHECK(on_one_line("plain, \"quoted\" köln") == "plain, \"quoted\" köln");
     CHECK(on_one_line("a\nb\tc\x1b[1m\x7f\u0085\u009b") == "a b c [1m   ");
-    CHECK(on_one_line("\xc2") == "\xc2");
+    CHECK(on_one_line("a\u2028b\u2029c") == "a b c");
+    CHECK(on_one_line("\u061c\u200e\u200f\u202a\u202e\u2066\u2069|") == "       |");
+    CHECK(on_one_line("\u00a0\u200b\u2027\u202f\u2065\u206a\U0001f600") ==
+          "\u00a0\u200b\u2027\u202f\u2065\u206a\U0001f600");
     CHECK(on_one_line("") == "");
     CHECK(on_one_line("abcdeöfg", 6) == "abcde...");
+}
+
+TEST_CASE("what is no UTF-8 is as bad: a terminal may take it for Latin-1")
+{
+    CHECK(on_one_line("a\x9b"
+                      "1m\xff\x80") == "a 1m  ");
+    CHECK(on_one_line("\xc2") == " ");
+    CHECK(on_one_line("\xe2\x80") == "  ");
+    CHECK(on_one_line("\xe2\x28\xa1") == " ( ");
+    CHECK(on_one_line("\xe0\x82\x9b") == "   "); // U+009B, written too long
+    CHECK(on_one_line("\xc1\x9b") == "  ");
+    CHECK(printable("\x9b\u202e") == "\\u009b\\u202e");
 }
 
 TEST_CASE("long text is cut, but never inside a character")

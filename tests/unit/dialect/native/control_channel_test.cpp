@@ -90,7 +90,7 @@ TEST_CASE_FIXTURE(Fixture, "garbage is a malformed message, and what follows is 
     CHECK(heard[1] == wire::ControlMessage{wire::Ready{}});
 }
 
-TEST_CASE_FIXTURE(Fixture, "a packet of 64 KiB is read, a longer one is malformed")
+TEST_CASE_FIXTURE(Fixture, "a packet of 4 KiB is read, a longer one is malformed")
 {
     const auto padded = [](std::size_t size) {
         const std::string text = R"({"type":"ready"})";
@@ -101,7 +101,7 @@ TEST_CASE_FIXTURE(Fixture, "a packet of 64 KiB is read, a longer one is malforme
 
     REQUIRE(run_until_heard(2));
     CHECK(heard[0] == wire::ControlMessage{wire::Ready{}});
-    CHECK(heard[1] == malformed("longer than 64 KiB"));
+    CHECK(heard[1] == malformed("longer than 4 KiB"));
 }
 
 TEST_CASE_FIXTURE(Fixture, "descriptors are closed, and the message with them is malformed")

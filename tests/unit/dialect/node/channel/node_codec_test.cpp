@@ -150,9 +150,22 @@ TEST_CASE("a long message of Node's own is read whole, and one with a descriptor
         R"("address":"/)" +
         path + "\"}"));
     CHECK(query.request.address == "/" + path);
+    CHECK(as<Malformed>(v8_of_json(R"({"cmd":"NODE_CLUSTER","act":"queryServer","address":")" +
+                                   std::string(longest_internal, 'x') + "\"}"))
+              .reason == too_long_internal().reason);
     const auto handle = as<Handle>(
         v8_of_json(R"({"cmd":"NODE_HANDLE","type":"net.Socket","msg":")" + path + "\"}"));
     CHECK(handle.message.text.ends_with(" bytes)"));
+}
+
+TEST_CASE("of a long message no more than the beginning is read")
+{
+    // Members that are not there in JSON: nothing of it would fill up what is shown.
+    std::string payload = "\xff\x0fo";
+    for (int i = 0; i < 1'000'000; ++i)
+        payload += "\"\1a_"s;
+    const auto shown = as<UserMessage>(payload + "no end").text;
+    CHECK(shown == size_note(payload.size() + 6));
 }
 
 TEST_CASE("what cannot be read is malformed")

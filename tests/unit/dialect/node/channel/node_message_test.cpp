@@ -162,6 +162,40 @@ TEST_CASE("a server's data is kept as it came")
           R"({"ticketKeys":"00ff"})");
 }
 
+TEST_CASE("a server's data are at most 64 KiB, or the request cannot be answered")
+{
+    const auto with = [](std::size_t size) {
+        return request_of(R"("port":1,"seq":7,"data":")" + std::string(size - 2, 'x') + '"');
+    };
+    CHECK(with(ServerRequest::longest_data).fault == "");
+    CHECK(with(ServerRequest::longest_data).data.size() == ServerRequest::longest_data);
+    CHECK(with(ServerRequest::longest_data + 1).fault == "\"data\" is longer than 64 KiB");
+    CHECK(with(ServerRequest::longest_data + 1).data.empty());
+}
+
+TEST_CASE("Node's own messages are at most 256 KiB, but for what carries the program's")
+{
+    const auto sized = [](const std::string& begin, std::size_t size) {
+        return begin + R"(,"x":")" + std::string(size - begin.size() - 8, 'x') + "\"}";
+    };
+    const std::string online = R"({"cmd":"NODE_CLUSTER","act":"online")";
+    REQUIRE(sized(online, longest_internal).size() == longest_internal);
+    CHECK(is<Online>(sized(online, longest_internal)));
+    CHECK(as<Malformed>(sized(online, longest_internal + 1)).reason ==
+          "a message of Node's own is longer than 256 KiB");
+    CHECK(is<Malformed>(sized(R"({"cmd":"NODE_FOO")", longest_internal + 1)));
+    CHECK(as<Handle>(sized(R"({"cmd":"NODE_HANDLE","type":"net.Socket")", longest_internal + 1))
+              .message.text == "(a message of 262145 bytes)");
+    CHECK(is<UserMessage>(sized(R"({"cmd":"NODE_")", longest_internal + 1)));
+    CHECK(is<UserMessage>(sized(R"({"cmd":"x")", longest_internal + 1)));
+}
+
+TEST_CASE("a long message of the program's is not parsed")
+{
+    const auto text = "[" + std::string(16'000'000, '[');
+    CHECK(usher::test::allocations_of([&] { CHECK(is<UserMessage>(text)); }) < 20);
+}
+
 TEST_CASE("requests are the same if they ask for the same socket")
 {
     const auto identity = [](const std::string& members) {
@@ -220,6 +254,12 @@ TEST_CASE("questions about sockets that its program has sent have one answer")
           R"({"cmd":"NODE_SOCKET_COUNT","key":7,"count":0})");
 }
 
+TEST_CASE("a question that would have a long answer is none")
+{
+    CHECK(is<Malformed>(R"({"cmd":"NODE_SOCKET_GET_COUNT","key":")" + std::string(1024, 'x') +
+                        "\"}"));
+}
+
 TEST_CASE("of several commands the last one counts, and only those of the message itself")
 {
     CHECK(is<HandleReply>(R"({"cmd":"x","cmd":"NODE_HANDLE_NACK"})"));
@@ -248,7 +288,7 @@ TEST_CASE("a program's message costs its bytes: none of its objects is built, no
 
 TEST_CASE("nesting without end does not use up the stack")
 {
-    const std::string deep(1'000'000, '[');
+    const std::string deep(100'000, '[');
     CHECK(is<Malformed>(R"({"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"data":)" + deep));
     const auto whole = deep + std::string(deep.size(), ']');
     CHECK(is<UserMessage>(R"({"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"data":)" + whole +

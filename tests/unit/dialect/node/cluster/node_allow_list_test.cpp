@@ -91,6 +91,23 @@ TEST_CASE("workers of usher's own user may listen everywhere, unless listen says
     const auto pool = pool_of(::geteuid());
     CHECK(allows(pool, for_path("/run/a/s")));
     CHECK(allows(pool, {.port = 80}));
+    CHECK(allows(pool, {.port = -1, .fd = 3}));
+}
+
+TEST_CASE("sockets that usher was started with are for its own user, unless the key says otherwise")
+{
+    const ServerRequest inherited{.port = -1, .fd = 3};
+    auto pool = pool_of(::geteuid() + 1);
+    CHECK(NodeAllowList{pool}.refusal(inherited) ==
+          "it runs as user \"somebody\"; let \"allow_inherited\" of \"node\" say so");
+    pool.node.allow_inherited = true;
+    CHECK(allows(pool, inherited));
+    CHECK_FALSE(allows(pool, {.port = 80}));
+
+    auto listed = pool_listening("80");
+    CHECK_FALSE(allows(listed, inherited));
+    listed.node.allow_inherited = true;
+    CHECK(allows(listed, inherited));
 }
 
 TEST_CASE("workers of another user get no files and low ports, unless listen says so")
@@ -103,7 +120,6 @@ TEST_CASE("workers of another user get no files and low ports, unless listen say
             CHECK(allows(pool, {.kind = kind, .port = port}));
     }
     CHECK_FALSE(allows(pool, for_path("/run/a/s")));
-    CHECK(allows(pool, {.port = -1, .fd = 3}));
     CHECK(NodeAllowList{pool}.refusal({.port = 80}).starts_with("it runs as user \"somebody\""));
 
     pool.listen = {{.address = "80"}, {.address = "unix:/run/a/s"}};

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/events/log_limit.hpp"
+
+#include <fmt/core.h>
+
+namespace usher {
+
+void LogLimit::report(std::vector<Line>& lines)
+{
+    for (const auto& [key, count] : counts_) {
+        const auto& [pool, slot, worker, kind] = key;
+        if (count.all > most)
+            lines.push_back(
+                {count.level, fmt::format("pool \"{}\", worker {}: {} more lines of "
+                                          "kind {} were left out",
+                                          pool, slot, count.all - most, name_of(kind))});
+    }
+    counts_.clear();
+}
+
+std::vector<LogLimit::Line> LogLimit::lines_of(const Event& event, Clock::time_point now)
+{
+    std::vector<Line> lines;
+    if (now >= end_ || event.kind == EventKind::stopped) {
+        report(lines);
+        end_ = now + interval;
+    }
+    if (event.worker != 0) {
+        auto& count = counts_[{event.pool, event.slot, event.worker, event.kind}];
+        count.level = event.level;
+        if (++count.all > most)
+            return lines;
+    }
+    lines.push_back({event.level, event.message});
+    return lines;
+}
+
+} // namespace usher

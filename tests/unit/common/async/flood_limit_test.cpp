@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#include "common/async/flood_limit.hpp"
+
+#include <doctest/doctest.h>
+
+namespace usher::flood_limit_test {
+
+using namespace std::chrono_literals;
+
+TEST_SUITE_BEGIN("flood_limit");
+
+TEST_CASE("so many are taken in 10 s, and as many again in the next")
+{
+    constexpr FloodLimit::Clock::time_point start{1h};
+    FloodLimit limit{2};
+    CHECK(limit.take(start));
+    CHECK(limit.take(start + 1s));
+    CHECK_FALSE(limit.take(start + 2s));
+    CHECK_FALSE(limit.take(start + 9'999ms));
+    CHECK(limit.take(start + 10s));
+    CHECK(limit.take(start + 19s));
+    CHECK_FALSE(limit.take(start + 19s));
+    CHECK(limit.take(start + 1h));
+}
+
+TEST_SUITE_END();
+
+} // namespace usher::flood_limit_test
