@@ -31,6 +31,9 @@ namespace usher {
 
 namespace {
 
+/// For the end after an error, in which nothing is certain any more.
+constexpr std::chrono::seconds longest_end{5};
+
 /// Workers are watched through pidfds; better one sentence now than a riddle at every start.
 void require_pidfd()
 {
@@ -89,7 +92,12 @@ int Master::run()
     orphans_.start();
     spawn(io_, handle_signals());
 
-    io_.run();
+    try {
+        io_.run();
+    } catch (const std::exception& e) {
+        end_after(e);
+        return 1;
+    }
 
     if (!stopping_) {
         events_.publish(EventKind::stopped, log::Level::error,
@@ -98,6 +106,21 @@ int Master::run()
     }
     events_.publish(EventKind::stopped, log::Level::info, "stopped");
     return 0;
+}
+
+/// What nobody has caught: most likely the kernel has no more to give.  The workers get their end.
+void Master::end_after(const std::exception& error) noexcept
+{
+    is_broken_ = true;
+    try {
+        events_.publish(EventKind::note, log::Level::error,
+                        std::string{"cannot go on: "} + error.what());
+        stop(true);
+        io_.run_for(longest_end);
+        events_.publish(EventKind::stopped, log::Level::error, "stopped after an error");
+    } catch (const std::exception&) { // NOLINT(bugprone-empty-catch)
+        // The process ends anyway, and the workers see that.
+    }
 }
 
 std::vector<PoolSet::Handle> Master::open_pools()

@@ -36,7 +36,12 @@ public:
     /// Throws what Intake::prepare() throws, before any worker is started.
     [[nodiscard]] int run();
 
+    /// True if run() has left things on the event loop that must not be destroyed: the process is
+    /// to end by _exit(2).
+    [[nodiscard]] bool is_broken() const noexcept { return is_broken_; }
+
 private:
+    void end_after(const std::exception& error) noexcept;
     boost::asio::awaitable<Outcome> carry_out(Request request) override;
     std::string status() const override;
     EventBus& events() override { return bus_; }
@@ -73,6 +78,7 @@ private:
     boost::asio::steady_timer lame_duck_timer_;
     Config config_;
     bool stopping_ = false;
+    bool is_broken_ = false;
 };
 
 } // namespace usher

@@ -140,9 +140,16 @@ void ControlServer::welcome(sys::UniqueFd connection)
         return refuse(
             connection.get(),
             fmt::format("{} clients speak to this usher already; try again later", most_sessions));
-    auto session = std::make_shared<ControlSession>(executor_, std::move(connection), operations_);
-    sessions_.push_back(session);
-    session->start();
+    try {
+        auto session =
+            std::make_shared<ControlSession>(executor_, std::move(connection), operations_);
+        sessions_.push_back(session);
+        session->start();
+    } catch (const std::system_error& error) { // the client sees its end
+        EventSource{operations_.events()}.publish(
+            EventKind::note, log::Level::warning,
+            std::string{"a client of the control socket cannot be served: "} + error.what());
+    }
 }
 
 void ControlServer::close()

@@ -37,9 +37,12 @@ int execute(const usher::RunCommand& command)
     ::mallopt(M_ARENA_MAX, 1);
     usher::LineWriter standard_error{std::make_shared<usher::SharedDescriptor>(STDERR_FILENO)};
     usher::log::start("usher", command.config.log_level, standard_error);
-    const int code = usher::Master{command, standard_error}.run();
-    if (usher::HelperThreads::any_left()) // one that is stuck: nothing may be destroyed under it
+    usher::Master master{command, standard_error};
+    const int code = master.run();
+    if (master.is_broken() || usher::HelperThreads::any_left()) { // stuck: destroy nothing under it
+        standard_error.finish(usher::LineWriter::Clock::now());
         ::_exit(code);
+    }
     return code;
 }
 

@@ -190,8 +190,14 @@ asio::awaitable<Outcome> Reloader::run()
         plan && !pools_.is_stopping() && plan->changes.size() + plan->removed.size() > 1;
     if (pools_.is_stopping())
         result = Outcome::failure("usher is stopping");
-    else if (plan)
-        result = co_await apply(std::move(*plan));
+    else if (plan) {
+        try {
+            result = co_await apply(std::move(*plan));
+        } catch (const std::exception& e) { // the kernel has no more to give
+            result = Outcome::failure(std::string{"broken off: "} + e.what());
+            result.is_partly_done = true;
+        }
+    }
 
     if (result.is_done())
         events_.publish(EventKind::reload_done, log::Level::info, "reload done");

@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/systemd/libsystemd.hpp"
 
+#include "common/sys/fd/unique_fd.hpp"
+
 #include <systemd/sd-daemon.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <stdexcept>
+#include <string_view>
+
+#include <sys/socket.h>
+#include <sys/un.h>
 
 namespace usher::systemd {
 
@@ -30,8 +39,20 @@ bool is_built_in() noexcept
 
 std::error_code notify(const std::string& state) noexcept
 {
-    const int rc = ::sd_notify(0, state.c_str());
-    return rc < 0 ? std::error_code{-rc, std::system_category()} : std::error_code{};
+    const std::string_view name = std::getenv("NOTIFY_SOCKET");
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    if (name.size() >= sizeof address.sun_path || (name.front() != '/' && name.front() != '@'))
+        return std::make_error_code(std::errc::address_family_not_supported);
+    std::ranges::copy(name, address.sun_path);
+    if (name.front() == '@')
+        address.sun_path[0] = '\0';
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+
+    const sys::UniqueFd socket{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    if (!socket || ::sendto(socket.get(), state.data(), state.size(), MSG_NOSIGNAL,
+                            reinterpret_cast<const sockaddr*>(&address), size) < 0)
+        return {errno, std::system_category()};
+    return {};
 }
 
 std::optional<std::chrono::microseconds> watchdog_timeout() noexcept

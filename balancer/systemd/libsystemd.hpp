@@ -22,7 +22,8 @@ struct PassedDescriptor {
 /// False in a build without libsystemd.
 [[nodiscard]] bool is_built_in() noexcept;
 
-/// sd_notify(3): tells the service manager `state`.
+/// Tells the service manager `state`, as sd_notify(3) does, which waits where nobody reads.
+/// Would-block: there is no room for it now.  NOTIFY_SOCKET is set.
 [[nodiscard]] std::error_code notify(const std::string& state) noexcept;
 
 /// sd_watchdog_enabled(3): within what time it wants to hear from this process, again and again.

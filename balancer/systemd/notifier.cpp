@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <tuple>
 
 namespace asio = boost::asio;
 
@@ -24,7 +25,7 @@ bool is_wanted() noexcept
 } // namespace
 
 Notifier::Notifier(const asio::any_io_executor& executor, const PoolSet& pools, EventBus& events)
-    : executor_{executor}, pools_{pools}, events_{events}, watchdog_{executor}
+    : executor_{executor}, pools_{pools}, events_{events}, watchdog_{executor}, retry_{executor}
 {
 }
 
@@ -46,6 +47,7 @@ void Notifier::close()
 {
     watchdog_interval_ = {};
     watchdog_.cancel();
+    retry_.cancel();
 }
 
 void Notifier::on_event(const Event& event)
@@ -85,7 +87,8 @@ void Notifier::await_watchdog()
     watchdog_.async_wait([this](const boost::system::error_code& cancelled) {
         if (cancelled || watchdog_interval_ == watchdog_interval_.zero())
             return;
-        tell("WATCHDOG=1");
+        if (unsent_.empty()) // or the next one is soon enough
+            std::ignore = notify("WATCHDOG=1");
         await_watchdog();
     });
 }
@@ -94,7 +97,28 @@ void Notifier::tell(const std::string& state)
 {
     if (state.empty())
         return;
-    const auto error = notify(state);
+    if (unsent_.size() == most_unsent)
+        unsent_.pop_front();
+    unsent_.push_back(state);
+    if (unsent_.size() == 1)
+        send();
+}
+
+/// A service manager that does not read now, because it is busy, must not keep us.
+void Notifier::send()
+{
+    std::error_code error;
+    for (; !unsent_.empty(); unsent_.pop_front()) {
+        error = notify(unsent_.front());
+        if (error == std::errc::operation_would_block) {
+            retry_.expires_after(std::chrono::seconds{1});
+            retry_.async_wait([this](const boost::system::error_code& cancelled) {
+                if (!cancelled)
+                    send();
+            });
+            return;
+        }
+    }
     if (!error || std::exchange(failed_, true))
         return;
     // Not from here: this may be an event's handler.

@@ -8,6 +8,9 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <chrono>
+#include <cstddef>
+#include <deque>
 #include <optional>
 #include <string>
 
@@ -32,6 +35,7 @@ private:
     void look_again();
     void await_watchdog();
     void tell(const std::string& state);
+    void send();
     [[nodiscard]] ServiceState::Facts facts() const;
 
     boost::asio::any_io_executor executor_;
@@ -41,9 +45,12 @@ private:
     ServiceState state_;
     bool will_look_ = false;
     bool failed_ = false;
+    static constexpr std::size_t most_unsent = 64;
+    std::deque<std::string> unsent_; ///< what the service manager has no room for
 
     boost::asio::steady_timer watchdog_;
     std::chrono::microseconds watchdog_interval_{0}; ///< 0: nobody waits for it
+    boost::asio::steady_timer retry_;
 };
 
 } // namespace usher::systemd

@@ -101,4 +101,13 @@ bool close_elsewhere(std::vector<sys::UniqueFd>& fds) noexcept
     return all;
 }
 
+void close_socket(boost::asio::posix::stream_descriptor& socket, bool is_distrusted) noexcept
+{
+    boost::system::error_code ignored;
+    if (is_distrusted && socket.is_open())
+        close_elsewhere(sys::UniqueFd{socket.release()});
+    else
+        socket.close(ignored);
+}
+
 } // namespace usher

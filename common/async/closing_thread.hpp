@@ -3,6 +3,8 @@
 
 #include "common/sys/fd/unique_fd.hpp"
 
+#include <boost/asio/posix/stream_descriptor.hpp>
+
 #include <vector>
 
 namespace usher {
@@ -19,5 +21,9 @@ bool close_elsewhere(sys::UniqueFd fd) noexcept;
 
 /// The same for all of `fds`, which is empty then.
 bool close_elsewhere(std::vector<sys::UniqueFd>& fds) noexcept;
+
+/// Closes one of Asio's sockets, and with it what waits there unread; elsewhere if another user can
+/// have sent that.
+void close_socket(boost::asio::posix::stream_descriptor& socket, bool is_distrusted) noexcept;
 
 } // namespace usher

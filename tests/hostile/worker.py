@@ -146,5 +146,31 @@ def ask_for_inherited(number):
     ask_node(b'"port":-1,"fd":' + number.encode())
 
 
+def send_slow_file(socket_of_master):
+    """A descriptor whose close waits, with a message."""
+    try:
+        slow = hostile.SlowFile()
+    except OSError as error:
+        say(f"left out, there is no FUSE here: {error}")
+        say("sent")
+        stay()
+    try:
+        socket.send_fds(socket_of_master, [b"{}\n"], [slow.fd])
+    except PermissionError:
+        pass  # the other end takes none
+    say("sent")
+    stay()
+
+
+@mode
+def slow_file_to_control():
+    send_slow_file(control())
+
+
+@mode
+def slow_file_to_channel():
+    send_slow_file(node_channel())
+
+
 if __name__ == "__main__":
     hostile.main()

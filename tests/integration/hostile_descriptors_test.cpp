@@ -42,6 +42,25 @@ TEST_CASE("a stranger's descriptors, whose close would wait, do not stop the mas
     here.check_innocent(2s);
 }
 
+TEST_CASE("a worker's descriptor, whose close would wait, does not stop the master")
+{
+    if (!Neighbourhood::is_possible())
+        return;
+    Neighbourhood here;
+    SUBCASE("to the control socket")
+    {
+        here.workers_do("slow-file-to-control");
+    }
+    SUBCASE("to the channel of a Node worker")
+    {
+        here.pool["dialect"] = "node";
+        here.workers_do("slow-file-to-channel");
+    }
+    here.start();
+    here.wait_for("sent");
+    here.check_innocent(2s);
+}
+
 TEST_CASE("a worker cannot open the terminal that its master was started in")
 {
     if (!Neighbourhood::is_possible())

@@ -154,6 +154,22 @@ TEST_CASE("READY comes with the last worker, STOPPING with the stop, and a statu
     CHECK_FALSE(socket.has_next());
 }
 
+TEST_CASE("a service manager that does not read keeps nobody waiting")
+{
+    if (!has_systemd())
+        return;
+    NotifySocket socket;
+    UsherProcess usher{run_demo(1), [as_before = notifying(socket)] {
+                           as_before();
+                           ::setenv("WATCHDOG_USEC", "2000", 1); // 1000 messages a second
+                       }};
+    usher.wait_until_ready(1);
+    const auto end = std::chrono::steady_clock::now() + 1s;
+    while (std::chrono::steady_clock::now() < end)
+        CHECK(get(usher.port(), "/").ok());
+    CHECK(usher.stop() == success);
+}
+
 TEST_CASE("workers that may be unavailable are not waited for")
 {
     if (!has_systemd())

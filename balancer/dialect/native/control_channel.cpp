@@ -2,6 +2,7 @@
 #include "balancer/dialect/native/control_channel.hpp"
 
 #include "common/async/adopt_fd.hpp"
+#include "common/async/closing_thread.hpp"
 #include "common/async/keep_reading.hpp"
 #include "common/sys/socket/fd_message.hpp"
 
@@ -13,8 +14,10 @@ namespace asio = boost::asio;
 
 namespace usher {
 
-ControlChannel::ControlChannel(const asio::any_io_executor& executor, sys::UniqueFd socket)
+ControlChannel::ControlChannel(const asio::any_io_executor& executor, sys::UniqueFd socket,
+                               bool is_distrusted)
     : socket_{adopt_fd<asio::posix::stream_descriptor>(executor, std::move(socket))},
+      is_distrusted_{is_distrusted},
       buffer_{std::make_unique<std::array<std::byte, wire::max_control_message>>()}
 {
 }
@@ -32,7 +35,10 @@ bool ControlChannel::read_one()
     if (error == std::errc::operation_would_block)
         return true;
     if (message.is_cut || !message.fds.empty() || message.fds_dropped) {
-        sys::discard_fds(message.fds);
+        if (is_distrusted_)
+            close_elsewhere(message.fds);
+        else
+            sys::discard_fds(message.fds);
         handler_(wire::MalformedMessage{
             .reason = message.is_cut ? "longer than 4 KiB" : "descriptors do not belong here"});
         return true;
@@ -54,8 +60,7 @@ void ControlChannel::send(const std::string& packet) noexcept
 
 void ControlChannel::close() noexcept
 {
-    boost::system::error_code ignored;
-    socket_.close(ignored);
+    close_socket(socket_, is_distrusted_);
 }
 
 } // namespace usher

@@ -23,7 +23,9 @@ public:
     /// Hears each message; MalformedMessage stands for whatever is none.
     using Handler = std::function<void(const wire::ControlMessage&)>;
 
-    ControlChannel(const boost::asio::any_io_executor& executor, sys::UniqueFd socket);
+    /// `is_distrusted`: the worker is another user's; see close_elsewhere().
+    ControlChannel(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
+                   bool is_distrusted = false);
 
     /// Reads until close() or the worker's end is gone, which is no message: the process's end
     /// tells.
@@ -38,6 +40,7 @@ private:
     [[nodiscard]] bool read_one();
 
     boost::asio::posix::stream_descriptor socket_;
+    bool is_distrusted_;
     Handler handler_;
     std::unique_ptr<std::array<std::byte, wire::max_control_message>> buffer_;
 };

@@ -23,7 +23,8 @@ NativeLink::NativeLink(const asio::any_io_executor& executor, WorkerIdentity ide
       handoff_{std::move(handoff)}
 {
     auto pair = sys::make_channel_pair();
-    control_ = std::make_shared<ControlChannel>(executor, std::move(pair.parent));
+    control_ = std::make_shared<ControlChannel>(executor, std::move(pair.parent),
+                                                dispatcher.is_distrusted());
     worker_control_ = std::move(pair.child);
 }
 
@@ -60,7 +61,10 @@ void NativeLink::start(pid_t process, Observer& observer)
 void NativeLink::watch(int socket)
 {
     auto& watched = watched_.emplace_back(executor_);
-    watched.assign(socket);
+    boost::system::error_code error;
+    watched.assign(socket, error);
+    if (error)
+        return observer_->on_fault("cannot be watched: " + error.message());
     // EPOLLHUP ends a wait for errors.  The master's end is shut for reading from its birth, so the
     // other half makes it one (unix_dgram_poll() in the kernel).
     watched.async_wait(

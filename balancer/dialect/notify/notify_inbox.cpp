@@ -77,8 +77,7 @@ bool NotifyInbox::read_one()
 
 void NotifyInbox::close() noexcept
 {
-    if (socket_.is_open()) // which closes what waits there as well
-        close_elsewhere(sys::UniqueFd{socket_.release()});
+    close_socket(socket_, true); // which closes what waits there as well
 }
 
 } // namespace usher

@@ -26,6 +26,9 @@ public:
 
     /// Throws std::system_error.
     explicit NotifyInbox(const boost::asio::any_io_executor& executor);
+    NotifyInbox(const NotifyInbox&) = delete;
+    NotifyInbox& operator=(const NotifyInbox&) = delete;
+    ~NotifyInbox() { close(); }
 
     /// What NOTIFY_SOCKET is to say: `@name`.
     [[nodiscard]] const std::string& address() const noexcept { return address_; }

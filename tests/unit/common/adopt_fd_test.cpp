@@ -52,7 +52,7 @@ TEST_CASE_FIXTURE(test::NoFdLeak, "a descriptor that Asio cannot watch is closed
     auto first = adopt_fd<asio::posix::stream_descriptor>(io, std::move(pipe.reader));
     CHECK_THROWS_AS(std::ignore =
                         adopt_fd<asio::posix::stream_descriptor>(io, sys::UniqueFd{number}),
-                    boost::system::system_error);
+                    std::system_error);
     CHECK_FALSE(test::is_open(number));
     first.release();
 }

@@ -128,15 +128,14 @@ TEST_CASE_FIXTURE(Fixture, "lines get their prefix, whichever stream they come f
 
 TEST_CASE_FIXTURE(Fixture, "lines stay as they are, unless they are to be clean")
 {
+    std::string expected;
     for (const bool clean : {false, true}) {
-        sink->text.clear();
-        reader = std::make_shared<OutputReader>(io.get_executor(), sink, "",
-                                                LineSink::OnFull::block, clean);
+        reader = std::make_shared<OutputReader>(io.get_executor(), sink, "[p/1] ", on_full, clean);
         output.reset(::fcntl(reader->worker_output(), F_DUPFD_CLOEXEC, 0));
         reader->start();
         write(output, "a\x1b[1m\rb\n");
-        const std::string expected = clean ? "a [1m b\n" : "a\x1b[1m\rb\n";
-        CHECK(run_until(io, [&] { return sink->text == expected; }));
+        expected += clean ? "[p/1] a [1m b\n" : "[p/1] a\x1b[1m\rb\n";
+        CHECK(arrives(expected));
         reader->finish();
     }
     CHECK(run_to_end(io));

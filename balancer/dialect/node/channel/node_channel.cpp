@@ -2,6 +2,7 @@
 #include "balancer/dialect/node/channel/node_channel.hpp"
 
 #include "common/async/adopt_fd.hpp"
+#include "common/async/closing_thread.hpp"
 #include "common/async/keep_reading.hpp"
 #include "common/sys/socket/fd_message.hpp"
 
@@ -30,8 +31,9 @@ constexpr std::chrono::milliseconds retry_interval{10};
 } // namespace
 
 NodeChannel::NodeChannel(const asio::any_io_executor& executor, sys::UniqueFd socket,
-                         NodeFrames frames)
+                         NodeFrames frames, bool is_distrusted)
     : socket_{adopt_fd<asio::posix::stream_descriptor>(executor, std::move(socket))},
+      is_distrusted_{is_distrusted},
       retry_{executor},
       buffer_(read_size),
       frames_{std::move(frames)}
@@ -53,7 +55,10 @@ bool NodeChannel::read_some(std::size_t most)
         return true;
     // Nobody here wants them, but each is to be acknowledged.
     handles_ += chunk_.fds.size();
-    sys::discard_fds(chunk_.fds);
+    if (is_distrusted_)
+        close_elsewhere(chunk_.fds);
+    else
+        sys::discard_fds(chunk_.fds);
     if (error || chunk_.size == 0) {
         if (!error && frames_.is_in_message())
             observer_->on_broken("closed its channel in the middle of a message");
@@ -171,8 +176,7 @@ void NodeChannel::write_more()
 
 void NodeChannel::close() noexcept
 {
-    boost::system::error_code ignored;
-    socket_.close(ignored);
+    close_socket(socket_, is_distrusted_);
     retry_.cancel();
     handles_ = 0;
     unsent_.clear();

@@ -45,8 +45,9 @@ public:
     /// ... and of our own in addition, which must not be lost to those.
     static constexpr std::size_t reserve = 16UL * 1024 * 1024;
 
+    /// `is_distrusted`: the worker is another user's; see close_elsewhere().
     NodeChannel(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
-                NodeFrames frames);
+                NodeFrames frames, bool is_distrusted = false);
 
     void start(Observer& observer);
 
@@ -88,6 +89,7 @@ private:
     [[nodiscard]] bool write(std::string_view bytes, int fd, std::size_t& sent);
 
     boost::asio::posix::stream_descriptor socket_;
+    bool is_distrusted_;
     boost::asio::steady_timer retry_;
     Observer* observer_ = nullptr;
     std::vector<std::byte> buffer_;

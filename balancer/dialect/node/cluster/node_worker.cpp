@@ -26,7 +26,8 @@ NodeWorker::NodeWorker(const asio::any_io_executor& executor, NodeCluster& clust
 {
     auto pair = sys::make_stream_pair();
     channel_ = std::make_shared<NodeChannel>(executor, std::move(pair.parent),
-                                             NodeFrames{codec_.serialization()});
+                                             NodeFrames{codec_.serialization()},
+                                             config_->run_as.ids.is_other_user());
     worker_end_ = std::move(pair.child);
 }
 
