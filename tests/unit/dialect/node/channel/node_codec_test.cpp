@@ -165,7 +165,8 @@ TEST_CASE("of a long message no more than the beginning is read")
     for (int i = 0; i < 1'000'000; ++i)
         payload += "\"\1a_"s;
     const auto shown = as<UserMessage>(payload + "no end").text;
-    CHECK(shown == size_note(payload.size() + 6));
+    CHECK(shown.ends_with(size_note(payload.size() + 6)));
+    CHECK(shown.size() < 100);
 }
 
 TEST_CASE("what cannot be read is malformed")
