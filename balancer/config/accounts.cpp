@@ -111,14 +111,15 @@ AccountError not_allowed(const std::string& key, const std::string& name,
                              quote(name), ::geteuid(), capability)};
 }
 
-/// `ids` without what this process is already.  Throws AccountError if it may not become the rest.
-AccountIds permitted(const RunAsConfig& run_as, AccountIds ids)
+/// Leaves out of `ids` what this process is already.  Throws AccountError if it may not become the
+/// rest.
+void require_permission(const RunAsConfig& run_as, AccountIds& ids)
 {
     const bool is_own_user = !ids.is_other_user();
     if (!is_own_user && !sys::has_capability(CAP_SETUID))
         throw not_allowed("/user", run_as.user, "CAP_SETUID");
     if (sys::has_capability(CAP_SETGID))
-        return ids;
+        return;
 
     if (ids.group && *ids.group != ::getegid())
         throw run_as.group.empty() ? not_allowed("/user", run_as.user, "CAP_SETGID")
@@ -132,7 +133,6 @@ AccountIds permitted(const RunAsConfig& run_as, AccountIds ids)
                            "needs other groups than usher has, and only root can change those; "
                            "start usher as root or remove it"};
     ids.groups.reset();
-    return ids;
 }
 
 } // namespace
@@ -144,7 +144,7 @@ void resolve_accounts(Config& config, std::string_view origin, bool to_run)
         try {
             run_as.ids = look_up(run_as);
             if (to_run)
-                run_as.ids = permitted(run_as, std::move(run_as.ids));
+                require_permission(run_as, run_as.ids);
         } catch (const AccountError& error) {
             throw ConfigError{origin, fmt::format("/pools/{}{}", i, error.key), error.problem};
         }

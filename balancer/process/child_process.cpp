@@ -65,8 +65,9 @@ asio::awaitable<std::string> find_file(const ChildProcess::Command& command,
                                        asio::steady_timer& deadline)
 {
     // As long as one hangs that was given up, the next start must not leave another thread behind.
-    static std::map<std::string, std::weak_ptr<const Look>> given_up;
-    if (!given_up[command.program].expired())
+    static std::map<std::pair<std::string, std::string>, std::weak_ptr<const Look>> given_up;
+    const std::pair key{command.program, command.cwd};
+    if (const auto hangs = given_up.find(key); hangs != given_up.end() && !hangs->second.expired())
         throw no_answer(command.program);
 
     const auto look = std::make_shared<const Look>(
@@ -78,10 +79,11 @@ asio::awaitable<std::string> find_file(const ChildProcess::Command& command,
         return file;
     };
     auto file = co_await on_helper_thread(std::move(find), deadline);
-    if (!file) {
-        given_up[command.program] = look;
+    const bool is_called_off = deadline.expiry() == asio::steady_timer::time_point::min();
+    if (!file && !is_called_off)
+        given_up[key] = look;
+    if (!file || is_called_off) // then what it was to be given may be gone already
         throw no_answer(command.program);
-    }
     co_return *file;
 }
 

@@ -59,7 +59,8 @@ public:
     /// descriptor, no blocked or ignored signal.  Returns when the program is being executed.
     ///
     /// Disks may hang: when `deadline` expires or is cancelled, nothing is left of the attempt.
-    /// Throws std::runtime_error, then and when the program cannot be executed: it names the
+    /// One that was called off, so that `deadline` expires at time_point::min(), says nothing of
+    /// disks. Throws std::runtime_error, then and when the program cannot be executed: it names the
     /// program, the step and the reason.
     [[nodiscard]] static boost::asio::awaitable<std::unique_ptr<ChildProcess>>
     start(Command command, boost::asio::steady_timer& deadline);

@@ -299,7 +299,9 @@ TEST_CASE("a pool has 256 servers at most, and the log says so once")
 {
     auto site = NodeSite::of_fakes(1, "many-servers");
     site.usher.wait_for_count("refused with Too many open files", 44);
-    CHECK(site.usher.count("listening on") == 256);
+    CHECK(site.usher.count("listening on") == 100); // the log says no more of one kind at a time
+    const auto status = json::parse(site.usher.command({"status", "--json"}).output);
+    CHECK(status.at("events").at("listening") == 256);
     CHECK(site.usher.count("want more than 256 servers") == 1);
     CHECK(get(site.usher.port(), "/").ok());
     CHECK(site.usher.stop() == usher::sys::ExitStatus{});

@@ -180,7 +180,7 @@ TEST_CASE("large messages go both ways, in order")
         for (int number = 0; number < count; ++number) {
             const auto text = std::to_string(number);
             got = log.find("got number " + text + ", " + digits, got);
-            sent = log.find("message {\"number\":" + text + ",\"text\":\"xxx", sent);
+            sent = log.find("message {\"number\":" + text + ",\"text\"", sent);
             REQUIRE(got != std::string::npos);
             REQUIRE(sent != std::string::npos);
         }

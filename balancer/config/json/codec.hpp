@@ -5,7 +5,7 @@
 #include "balancer/config/units/limits.hpp"
 #include "balancer/config/units/names.hpp"
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -77,7 +77,7 @@ template <typename Value>
     return {read, [=, write_word = text().write](const Value& value) {
                 for (const auto& word : words)
                     if (word.value == value)
-                        return write_word(std::string{word.name});
+                        return write_word(std::basic_string(word.name)); // Json may be unknown here
                 return other.write(value);
             }};
 }

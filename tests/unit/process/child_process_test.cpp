@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/process/child_process.hpp"
 
+#include "common/async/helper_thread.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/fds.hpp"
@@ -25,6 +26,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -533,6 +535,21 @@ TEST_CASE_FIXTURE(Fixture, "a child that hangs before its exec is given up at th
                          "/bin/sh: cannot be executed in time: its disk, or that of its working "
                          "directory, does not answer",
                          std::runtime_error);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "a start that is called off starts nothing, and no other is refused for it")
+{
+    std::promise<void> answer;
+    auto command = shell("exit 0");
+    command.check = [told = answer.get_future().share()](const std::string&) { told.wait(); };
+    boost::asio::steady_timer deadline{io, boost::asio::steady_timer::time_point::min()};
+    CHECK_THROWS_AS(static_cast<void>(start(io, command, deadline)), std::runtime_error);
+    CHECK_FALSE(has_children());
+
+    CHECK(run(shell("exit 3")) == ExitStatus{.by_signal = false, .code = 3});
+    answer.set_value();
+    CHECK(eventually([] { return !HelperThreads::any_left(); }));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a child that is given up while somebody traces it holds nobody up")
