@@ -10,44 +10,23 @@
 
 namespace usher {
 
-namespace {
-
-/// Calls `visit` with the name, the effect and the writer of each key of a pool.
-template <typename Visit>
-void for_each_key(Visit visit)
-{
-    for (const auto& key : pool_table()) {
-        if (key.name != "node")
-            visit(key.name, key.effect, key.write);
-        else
-            for (const auto& part : node_table())
-                visit("node/" + part.name, part.effect,
-                      [&](const PoolConfig& pool) { return part.write(pool.node); });
-    }
-}
-
-} // namespace
-
-std::vector<KeyEffect> pool_keys()
-{
-    std::vector<KeyEffect> result;
-    for_each_key([&](const auto& name, Effect effect, const auto&) {
-        result.push_back({name, effect});
-    });
-    return result;
-}
-
 bool keeps_workers(const PoolConfig& now, const PoolConfig& next)
 {
     bool changes = false;
     bool keeps = now.run_as.ids == next.run_as.ids; // names may stand for others than before
-    for_each_key([&](const auto& name, Effect effect, const auto& write) {
-        // People change the number by `usher scale`, too, which is no reason to keep the others.
-        if (name == "workers" || write(now) == write(next))
-            return;
-        changes = true;
-        keeps = keeps && effect != Effect::new_workers;
-    });
+    const auto compare = [&](const auto& keys, const auto& before, const auto& after) {
+        for (const auto& key : keys) {
+            // People change the number by `usher scale`, too, which is no reason to keep the
+            // others.
+            if (key.name == "node" || key.name == "workers" ||
+                key.write(before) == key.write(after))
+                continue;
+            changes = true;
+            keeps = keeps && key.effect != Effect::new_workers;
+        }
+    };
+    compare(pool_table(), now, next);
+    compare(node_table(), now.node, next.node);
     return changes && keeps;
 }
 

@@ -16,14 +16,6 @@ enum class Effect {
     master,          ///< goes by it itself from now on
 };
 
-struct KeyEffect {
-    std::string key; ///< `drain_timeout`; inside `node`: `node/window`
-    Effect effect;
-};
-
-/// All keys of a pool, in the order of `--dump`.
-[[nodiscard]] std::vector<KeyEffect> pool_keys();
-
 /// True if `next` can be brought in without replacing a worker.  If it is no other than `now`, it
 /// cannot: then it is the program's file that has changed.
 [[nodiscard]] bool keeps_workers(const PoolConfig& now, const PoolConfig& next);

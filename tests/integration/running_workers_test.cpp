@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Workers that run go by what a reload changed, where the table of keys says so.
-#include "balancer/config/keys.hpp"
 #include "tests/support/config_file.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
+#include "tests/support/pool_keys.hpp"
 
 #include <doctest/doctest.h>
 
@@ -234,7 +234,7 @@ TEST_SUITE_BEGIN("running_workers");
 TEST_CASE("there is a case for every key that running workers follow, and for no other")
 {
     std::set<std::string> promised;
-    for (const auto& [key, effect] : usher::pool_keys())
+    for (const auto& [key, effect] : pool_keys())
         if (effect == usher::Effect::running_workers)
             promised.insert(key);
     std::set<std::string> tried;

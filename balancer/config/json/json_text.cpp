@@ -191,19 +191,9 @@ std::string message_text(std::string_view text)
     if (checker.is_of_node())
         throw ConfigError{what, "/cmd", "begins with NODE_, which is for Node's own messages"};
 
-    constexpr std::string_view space = " \t\r\n";
-    std::string result;
-    result.reserve(text.size());
-    bool in_string = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (!in_string && space.find(text[i]) != std::string_view::npos)
-            continue;
-        result += text[i];
-        if (text[i] == '"')
-            in_string = !in_string;
-        else if (text[i] == '\\') // only in strings; what it escapes may be a quote
-            result += text[++i];
-    }
+    std::string result{text};
+    std::ranges::replace_if(
+        result, [](char c) { return c == '\n' || c == '\r'; }, ' ');
     return result;
 }
 

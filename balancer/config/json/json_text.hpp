@@ -14,8 +14,8 @@ namespace usher {
 /// Throws ConfigError, which names `file`, line and column.
 [[nodiscard]] nlohmann::json parse_json(std::string_view text, std::string_view file);
 
-/// The text of a message to the programs of workers: `text` on one line, without the white space
-/// between its parts and otherwise as it stands.
+/// The text of a message to the programs of workers: `text` on one line, since JSON has line ends
+/// only between its parts, and otherwise as it stands.
 ///
 /// Throws ConfigError if it is no JSON, or none that every program can be sent: too long, too deep,
 /// a key twice in an object, or what a program's run-time library keeps for itself.

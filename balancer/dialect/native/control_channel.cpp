@@ -35,10 +35,7 @@ bool ControlChannel::read_one()
     if (error == std::errc::operation_would_block)
         return true;
     if (message.is_cut || !message.fds.empty() || message.fds_dropped) {
-        if (is_distrusted_)
-            close_elsewhere(message.fds);
-        else
-            sys::discard_fds(message.fds);
+        close_elsewhere(message.fds);
         handler_(wire::MalformedMessage{
             .reason = message.is_cut ? "longer than 4 KiB" : "descriptors do not belong here"});
         return true;

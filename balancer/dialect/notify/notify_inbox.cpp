@@ -66,9 +66,7 @@ bool NotifyInbox::read_one()
                            message))
         return true;
     const auto user = message.sender.uid;
-    if (user == ::geteuid())
-        sys::discard_fds(message.fds);
-    else if (!close_elsewhere(message.fds))
+    if (!close_elsewhere(message.fds))
         return false; // no more of these
     if (user == 0 || user == ::geteuid() || user == user_)
         handler_(parse_notification({buffer.data(), message.size}));

@@ -129,14 +129,6 @@ std::error_code recv_with_fds(int socket, std::span<std::byte> buffer, FdMessage
     return {};
 }
 
-void discard_fds(std::vector<UniqueFd>& fds) noexcept
-{
-    constexpr linger none{.l_onoff = 0, .l_linger = 0};
-    for (const auto& fd : fds) // not all are sockets
-        ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &none, sizeof none);
-    fds.clear();
-}
-
 std::error_code peek_message(int socket, std::span<std::byte> buffer, std::size_t& size) noexcept
 {
     size = 0;

@@ -54,10 +54,6 @@ struct FdMessage {
 [[nodiscard]] std::error_code recv_with_fds(int socket, std::span<std::byte> buffer,
                                             FdMessage& message);
 
-/// Closes descriptors that nobody wants and that came from somebody else, without waiting: a
-/// socket that lingers (socket(7)) would keep us for as long as its sender likes.
-void discard_fds(std::vector<UniqueFd>& fds) noexcept;
-
 /// Copies the start of the next packet into `buffer` and leaves packet and descriptors where
 /// they are.  `size` is how much of the buffer was filled; 0: see FdMessage.
 [[nodiscard]] std::error_code peek_message(int socket, std::span<std::byte> buffer,

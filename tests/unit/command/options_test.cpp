@@ -307,10 +307,10 @@ TEST_CASE("the commands that speak to a master take their options and no others"
               std::string{"\"--pol\" is no option of usher "} + name + "; did you mean --pool?");
     }
 
-    CHECK(request({"send", "{ }"}) == Request{.command = send, .message = "{}"});
+    CHECK(request({"send", "{ }"}) == Request{.command = send, .message = "{ }"});
     CHECK(request({"send", "-1", "--worker", "3", "--pool", "a"}) ==
           Request{.command = send, .pool = "a", .slot = 3, .message = "-1"});
-    CHECK(request({"send", "[1, 2]", "--worker", "3"}).message == "[1,2]");
+    CHECK(request({"send", "[1, 2]", "--worker", "3"}).message == "[1, 2]");
     CHECK(request({"send", "--worker=3", "--pool=a", "true"}) ==
           Request{.command = send, .pool = "a", .slot = 3, .message = "true"});
     CHECK(usage_error({"send", "hello"}).starts_with("the message: line 1, column 1: is not JSON"));

@@ -2,6 +2,7 @@
 #include "balancer/config/keys.hpp"
 #include "balancer/config/load.hpp"
 #include "balancer/config/units/duration.hpp"
+#include "tests/support/pool_keys.hpp"
 #include "tests/unit/config/config_errors.hpp"
 
 #include <doctest/doctest.h>

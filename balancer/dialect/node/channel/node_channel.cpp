@@ -55,10 +55,7 @@ bool NodeChannel::read_some(std::size_t most)
         return true;
     // Nobody here wants them, but each is to be acknowledged.
     handles_ += chunk_.fds.size();
-    if (is_distrusted_)
-        close_elsewhere(chunk_.fds);
-    else
-        sys::discard_fds(chunk_.fds);
+    close_elsewhere(chunk_.fds);
     if (error || chunk_.size == 0) {
         if (!error && frames_.is_in_message())
             observer_->on_broken("closed its channel in the middle of a message");

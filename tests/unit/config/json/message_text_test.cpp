@@ -28,8 +28,8 @@ TEST_SUITE_BEGIN("message_text");
 TEST_CASE("a message is on one line, and otherwise as it stood")
 {
     CHECK(message_text(" { \"b\" : [ 1.50 , 12345678901234567890 ] ,\r\n\t\"a\" : null }\n") ==
-          R"({"b":[1.50,12345678901234567890],"a":null})");
-    CHECK(message_text(R"( " a \" b \\" )") == R"(" a \" b \\")");
+          " { \"b\" : [ 1.50 , 12345678901234567890 ] ,  \t\"a\" : null } ");
+    CHECK(message_text(R"( " a \" b \\" )") == R"( " a \" b \\" )");
     CHECK(message_text(R"({"a":{"b":1,"a":1},"b":[{"a":1},{"a":1}],"x":{"cmd":"NODE_X"}})") ==
           R"({"a":{"b":1,"a":1},"b":[{"a":1},{"a":1}],"x":{"cmd":"NODE_X"}})");
     CHECK(message_text(std::string(64, '[') + std::string(64, ']')).size() == 128);

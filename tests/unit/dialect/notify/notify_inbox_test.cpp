@@ -2,6 +2,7 @@
 #include "balancer/dialect/notify/notify_inbox.hpp"
 
 #include "common/sys/fd/unique_fd.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/nobody.hpp"
 #include "tests/support/run_until.hpp"
@@ -99,8 +100,10 @@ TEST_CASE_FIXTURE(Fixture, "a socket that comes along and lingers does not keep 
     REQUIRE(send_to(inbox->address(), "READY=1", client.get()));
     REQUIRE(run_until(io, [this] { return !heard.empty(); }));
     socklen_t size = sizeof lasting;
-    REQUIRE(::getsockopt(client.get(), SOL_SOCKET, SO_LINGER, &lasting, &size) == 0);
-    CHECK(lasting.l_onoff == 0);
+    CHECK(eventually([&] {
+        return ::getsockopt(client.get(), SOL_SOCKET, SO_LINGER, &lasting, &size) == 0 &&
+               lasting.l_onoff == 0;
+    }));
     inbox->close();
 }
 
