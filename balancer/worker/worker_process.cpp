@@ -58,7 +58,7 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
                   ? nullptr
                   : std::make_shared<NotifyInbox>(executor)},
       output_{outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot),
-                              config_->run_as.ids.user.value_or(::geteuid()) != ::geteuid())},
+                              config_->run_as.ids.is_other_user())},
       events_{events},
       lifecycle_{*config_, Clock::now()},
       recycle_policy_{config_->recycle, dice},

@@ -13,7 +13,6 @@
 #include <mutex>
 #include <string>
 #include <system_error>
-#include <thread>
 #include <tuple>
 
 #include <fcntl.h>
@@ -32,17 +31,13 @@ public:
     [[nodiscard]] Result write(std::string_view lines) override
     {
         const std::lock_guard lock{mutex_};
-        if (!open)
+        if (!open_)
             return {.error = std::make_error_code(std::errc::operation_would_block)};
         text_ += lines;
         return {.taken = lines.size()};
     }
 
-    void wait() override
-    {
-        while (!open)
-            std::this_thread::sleep_for(std::chrono::milliseconds{1});
-    }
+    void wait() override { open_.wait(false); }
 
     /// What the worker has written.
     [[nodiscard]] std::string text()
@@ -52,9 +47,14 @@ public:
         return begin == std::string::npos ? "" : text_.substr(begin);
     }
 
-    std::atomic<bool> open = true;
+    void set_open(bool open)
+    {
+        open_ = open;
+        open_.notify_all();
+    }
 
 private:
+    std::atomic<bool> open_ = true;
     std::mutex mutex_;
     std::string text_;
 };
@@ -76,7 +76,7 @@ struct Fixture {
     ~Fixture()
     {
         writer.observe(nullptr);
-        collector->open = true;
+        collector->set_open(true);
     }
 
     static void write(const sys::UniqueFd& fd, std::string_view text)
@@ -102,7 +102,7 @@ struct Fixture {
 
     void fill()
     {
-        collector->open = false;
+        collector->set_open(false);
         writer.observe(sink.get());
         while (sink->has_room(on_full))
             sink->write(std::string(99, 'x') + "\n", on_full);
@@ -163,7 +163,7 @@ TEST_CASE_FIXTURE(Fixture, "while there is no room nothing is read; the end read
     CHECK(unread(output) == 2);
     reader->finish();
     CHECK(unread(output) == 0);
-    collector->open = true;
+    collector->set_open(true);
     CHECK(arrives("[p/1] a\n"));
     CHECK(run_to_end(io));
 }
@@ -175,7 +175,7 @@ TEST_CASE_FIXTURE(Fixture, "reading goes on when there is room again")
     write(output, "a\n");
     run_ready(io);
     CHECK(unread(output) == 2);
-    collector->open = true;
+    collector->set_open(true);
     CHECK(arrives("[p/1] a\n"));
     reader->finish();
     CHECK(run_to_end(io));
@@ -190,7 +190,7 @@ TEST_CASE_FIXTURE(Fixture, "what is too much is read all the same if it is to be
     write(output, "a\n");
     CHECK(run_until(io, [&] { return sink->lost_lines() == 1; }));
     CHECK(unread(output) == 0);
-    collector->open = true;
+    collector->set_open(true);
     reader->finish();
     sink->close();
     CHECK(run_to_end(io));
