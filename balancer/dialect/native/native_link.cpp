@@ -132,10 +132,10 @@ void NativeLink::finish()
 
 void NativeLink::on_message(const wire::ControlMessage& message)
 {
-    if (!messages_.take(FloodLimit::Clock::now())) {
+    if (!messages_.take(RateLimit::Clock::now())) {
         control_->close(); // nothing it says counts any more
         return observer_->on_fault(fmt::format("sent more than {} control messages in {} s",
-                                               most_messages, FloodLimit::interval.count()));
+                                               most_messages, RateLimit::interval.count()));
     }
     if (const auto* const hello = std::get_if<wire::Hello>(&message))
         return on_hello(*hello);

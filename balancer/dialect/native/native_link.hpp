@@ -6,7 +6,7 @@
 #include "balancer/dialect/worker_link.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
 #include "balancer/dispatch/handoff_channel.hpp"
-#include "common/async/flood_limit.hpp"
+#include "common/async/rate_limit.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/wire/control.hpp"
 
@@ -82,7 +82,7 @@ private:
     Observer* observer_ = nullptr;
     /// Of any kind: it has little to say, but what it says is read on the master's time.
     static constexpr std::uint64_t most_messages = 1'000;
-    FloodLimit messages_{most_messages};
+    RateLimit messages_{most_messages};
     bool said_hello_ = false;
     bool told_unknown_ = false; ///< that it says what nobody knows
 };

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
-#include "common/async/flood_limit.hpp"
+#include "common/async/rate_limit.hpp"
 
 #include <doctest/doctest.h>
 
-namespace usher::flood_limit_test {
+namespace usher::rate_limit_test {
 
 using namespace std::chrono_literals;
 
-TEST_SUITE_BEGIN("flood_limit");
+TEST_SUITE_BEGIN("rate_limit");
 
 TEST_CASE("so many are taken in 10 s, and as many again in the next")
 {
-    constexpr FloodLimit::Clock::time_point start{1h};
-    FloodLimit limit{2};
+    constexpr RateLimit::Clock::time_point start{1h};
+    RateLimit limit{2};
     CHECK(limit.take(start));
     CHECK(limit.take(start + 1s));
     CHECK_FALSE(limit.take(start + 2s));
@@ -25,4 +25,4 @@ TEST_CASE("so many are taken in 10 s, and as many again in the next")
 
 TEST_SUITE_END();
 
-} // namespace usher::flood_limit_test
+} // namespace usher::rate_limit_test
