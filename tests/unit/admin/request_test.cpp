@@ -50,7 +50,7 @@ TEST_CASE("what cannot be meant goes no further than the control socket")
         CAPTURE(line);
         CHECK_THROWS_AS(static_cast<void>(decode_request(line)), std::runtime_error);
     }
-    CHECK(decode_request(R"({"command":"send","slot":0,"message":"[\n1 ]"})").message == "[1]");
+    CHECK(decode_request(R"({"command":"send","slot":0,"message":"[\n1 ]"})").message == "[ 1 ]");
 }
 
 TEST_CASE("a request costs its bytes, whatever is in it")
