@@ -41,11 +41,13 @@ struct Child {
     unsigned limit = 0; ///< the one that is being set
 };
 
-/// Its own session, and a group in it: Ctrl-C in the terminal reaches the master alone, which then
-/// drains; and the worker cannot open /dev/tty, to type there or to take it over.
-bool lead_session(Child& /*child*/) noexcept
+/// A group of its own: Ctrl-C in the terminal reaches the master alone, which then drains.  Another
+/// user gets a session as well, so that it cannot open /dev/tty, to type there or to take it over.
+/// Who is one of us could do that anyway, and a session has a share of the CPU for itself (sched(7),
+/// autogroups).
+bool lead_group(Child& child) noexcept
 {
-    return ::setsid() >= 0;
+    return child.is_other_user ? ::setsid() >= 0 : ::setpgid(0, 0) == 0;
 }
 
 /// While its descriptor has its number.
@@ -240,7 +242,7 @@ constexpr const char* only_lower = "only root can make it lower";
 /// folder is entered as the new user, so only if that may.  A change of user forgets the end signal
 /// (prctl(2)).
 constexpr std::array<Step, 17> steps{{
-    {lead_session, "setsid", ""},
+    {lead_group, "leaving the group of usher", ""},
     {enter_cgroup, "entering its cgroup", ""},
     {reset_signals, "resetting signals", ""},
     {pass_descriptors, "passing descriptors", ""},
