@@ -60,7 +60,7 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
       notifier_{io_.get_executor(), pools_, bus_},
       orphans_{io_.get_executor()},
       reloader_{io_.get_executor(), command.reload, pools_, bus_,
-                [this](const Config& config) {
+                [this](const ResolvedConfig& config) {
                     log::set_level(config.log_level);
                     config_ = config;
                 }},

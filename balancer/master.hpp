@@ -4,7 +4,7 @@
 #include "balancer/admin/control_server.hpp"
 #include "balancer/admin/operations.hpp"
 #include "balancer/command/options.hpp"
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 #include "balancer/events/event_source.hpp"
 #include "balancer/events/log_limit.hpp"
 #include "balancer/output/outputs.hpp"
@@ -76,7 +76,7 @@ private:
     Reloader reloader_;
     ControlServer control_;
     boost::asio::steady_timer lame_duck_timer_;
-    Config config_;
+    ResolvedConfig config_;
     bool stopping_ = false;
     bool is_broken_ = false;
 };

@@ -123,7 +123,7 @@ std::string apply(const RunFlags& flags, PoolConfig& pool)
     return used;
 }
 
-Config load_and_complete(const RunFlags& flags)
+ResolvedConfig load_and_complete(const RunFlags& flags)
 {
     if (flags.config.empty()) {
         PoolConfig pool;
@@ -132,7 +132,7 @@ Config load_and_complete(const RunFlags& flags)
             refuse("run has no command; write e.g. {}", run_example);
         if (pool.listen.empty() && pool.dialect != Dialect::node) // its workers say where
             refuse("run has no --listen; write e.g. {}", run_example);
-        return {.pools = {pool}};
+        return resolve_accounts({.pools = {pool}}, "", true);
     }
 
     Config config = load_config(flags.config);
@@ -142,16 +142,15 @@ Config load_and_complete(const RunFlags& flags)
         refuse("{}: {} has {} pools, so the flag could mean any; write it in the file", used,
                flags.config, config.pools.size());
     validate(config, flags.config);
-    resolve_accounts(config, flags.config, true);
-    return config;
+    return resolve_accounts(std::move(config), flags.config, true);
 }
 
 /// What `usher check` has to say of a file that is good.
 std::string check_file(const std::string& file, bool dump)
 {
-    Config config = load_config(file);
+    const Config config = load_config(file);
     validate(config, file);
-    resolve_accounts(config, file, false);
+    std::ignore = resolve_accounts(config, file, false);
     return dump ? dump_config(config) + "\n" : file + ": the configuration is good\n";
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "balancer/command/control_client.hpp"
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 
 #include <functional>
 #include <span>
@@ -20,11 +20,11 @@ public:
 
 /// `usher run`, with a configuration that has passed validate().
 struct RunCommand {
-    Config config;
+    ResolvedConfig config;
 
     /// Makes the configuration anew, from the same command line and what its file says by then.
     /// Throws ConfigError, or UsageError if flags and file no longer go together.
-    std::function<Config()> reload;
+    std::function<ResolvedConfig()> reload;
 
     std::string control; ///< path of the control socket; empty: the default one
 };

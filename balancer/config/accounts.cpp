@@ -137,18 +137,21 @@ void require_permission(const RunAsConfig& run_as, AccountIds& ids)
 
 } // namespace
 
-void resolve_accounts(Config& config, std::string_view origin, bool to_run)
+ResolvedConfig resolve_accounts(Config config, std::string_view origin, bool to_run)
 {
-    for (std::size_t i = 0; i < config.pools.size(); ++i) {
-        auto& run_as = config.pools[i].run_as;
+    ResolvedConfig resolved{.log_level = config.log_level, .lame_duck = config.lame_duck};
+    for (auto& pool : config.pools) {
         try {
-            run_as.ids = look_up(run_as);
+            auto account = look_up(pool.run_as);
             if (to_run)
-                require_permission(run_as, run_as.ids);
+                require_permission(pool.run_as, account);
+            resolved.pools.push_back({std::move(pool), std::move(account)});
         } catch (const AccountError& error) {
-            throw ConfigError{origin, fmt::format("/pools/{}{}", i, error.key), error.problem};
+            throw ConfigError{origin, fmt::format("/pools/{}{}", resolved.pools.size(), error.key),
+                              error.problem};
         }
     }
+    return resolved;
 }
 
 } // namespace usher

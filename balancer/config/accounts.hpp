@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 
 #include <string_view>
 
@@ -15,6 +15,6 @@ namespace usher {
 /// it what it is already.
 ///
 /// Throws ConfigError for what is not there or not allowed.  `origin` names the file in errors.
-void resolve_accounts(Config& config, std::string_view origin, bool to_run);
+[[nodiscard]] ResolvedConfig resolve_accounts(Config config, std::string_view origin, bool to_run);
 
 } // namespace usher

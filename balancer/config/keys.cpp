@@ -10,10 +10,10 @@
 
 namespace usher {
 
-bool keeps_workers(const PoolConfig& now, const PoolConfig& next)
+bool keeps_workers(const ResolvedPool& now, const ResolvedPool& next)
 {
     bool changes = false;
-    bool keeps = now.run_as.ids == next.run_as.ids; // names may stand for others than before
+    bool keeps = now.account == next.account; // names may stand for others than before
     const auto compare = [&](const auto& keys, const auto& before, const auto& after) {
         for (const auto& key : keys) {
             // People change the number by `usher scale`, too, which is no reason to keep the

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 
 #include <string>
 #include <vector>
@@ -18,7 +18,7 @@ enum class Effect {
 
 /// True if `next` can be brought in without replacing a worker.  If it is no other than `now`, it
 /// cannot: then it is the program's file that has changed.
-[[nodiscard]] bool keeps_workers(const PoolConfig& now, const PoolConfig& next);
+[[nodiscard]] bool keeps_workers(const ResolvedPool& now, const ResolvedPool& next);
 
 /// Takes over from `next` what a worker that runs can follow; the rest of `running` stays.
 void bring_in(PoolConfig& running, const PoolConfig& next);

@@ -8,9 +8,6 @@
 #include <string>
 #include <vector>
 
-#include <sys/types.h>
-#include <unistd.h>
-
 namespace usher {
 
 /// A soft and a hard limit of setrlimit(2).
@@ -31,19 +28,6 @@ struct AffinityConfig {
     friend bool operator==(const AffinityConfig&, const AffinityConfig&) = default;
 };
 
-/// What `user`, `group` and `groups` stand for; what is not set stays the master's.
-struct AccountIds {
-    std::optional<uid_t> user;
-    std::optional<gid_t> group;
-    std::optional<std::vector<gid_t>> groups;
-    std::map<std::string, std::string> variables; ///< of a login: HOME, USER, LOGNAME, SHELL
-
-    /// True if the workers are another user's than the master.
-    [[nodiscard]] bool is_other_user() const noexcept { return user && *user != ::geteuid(); }
-
-    friend bool operator==(const AccountIds&, const AccountIds&) = default;
-};
-
 /// Whether each worker gets a cgroup of its own, with which all it has started can be killed.
 enum class CgroupMode {
     automatic, ///< where the master's own cgroup was evidently delegated to it
@@ -56,7 +40,6 @@ struct RunAsConfig {
     std::string user;                               ///< a name or a number
     std::string group;                              ///< empty: the user's own
     std::optional<std::vector<std::string>> groups; ///< unset: the user's own
-    AccountIds ids;                                 ///< filled in by resolve_accounts()
 
     std::optional<unsigned> umask;
     std::map<std::string, LimitConfig> rlimits; ///< by their names in resource_names

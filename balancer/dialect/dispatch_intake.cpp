@@ -40,7 +40,7 @@ DispatchIntake::DispatchIntake(const asio::any_io_executor& executor, std::strin
 {
 }
 
-ListenerChange DispatchIntake::prepare(const PoolConfig& next, SocketSource& sockets) const
+ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& sockets) const
 {
     ListenerChange change;
     std::vector<const Open*> free;
@@ -106,7 +106,7 @@ DispatchIntake::Open DispatchIntake::make_open(ListeningSocket socket)
     return open;
 }
 
-void DispatchIntake::commit(const PoolConfig& next, ListenerChange change)
+void DispatchIntake::commit(const ResolvedPool& next, ListenerChange change)
 {
     auto old = std::exchange(open_, {});
     for (std::size_t entry = 0; entry < change.added.size(); ++entry)
@@ -173,10 +173,10 @@ void DispatchIntake::look_for_end()
         std::exchange(on_closed_, nullptr)();
 }
 
-std::shared_ptr<WorkerLink> DispatchIntake::connect(std::shared_ptr<const PoolConfig> config,
+std::shared_ptr<WorkerLink> DispatchIntake::connect(std::shared_ptr<const ResolvedPool> config,
                                                     const WorkerIdentity& identity)
 {
-    if (config->run_as.ids.is_other_user())
+    if (config->account.is_other_user())
         dispatcher_.distrust();
     if (config->dialect == Dialect::preload)
         return std::make_shared<PreloadLink>(executor_, std::move(config), identity, dispatcher_,

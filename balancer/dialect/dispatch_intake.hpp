@@ -28,13 +28,13 @@ public:
     DispatchIntake(const boost::asio::any_io_executor& executor, std::string pool,
                    EventBus& events);
 
-    [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
+    [[nodiscard]] ListenerChange prepare(const ResolvedPool& next,
                                          SocketSource& sockets) const override;
-    void commit(const PoolConfig& next, ListenerChange change) override;
+    void commit(const ResolvedPool& next, ListenerChange change) override;
     void start() override;
     void close(std::function<void()> on_closed) override;
     std::size_t drop_waiting() override { return dispatcher_.stop(); }
-    [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
+    [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const ResolvedPool> config,
                                                       const WorkerIdentity& identity) override;
 
     /// In the order of the listeners' indices.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 #include "balancer/dialect/worker_identity.hpp"
 #include "balancer/dialect/worker_link.hpp"
 #include "balancer/dispatch/dispatch_counters.hpp"
@@ -31,11 +31,11 @@ public:
     ///
     /// Throws AddressInUse, std::system_error, std::runtime_error; also if what `next` wants can
     /// only be had by restarting usher.
-    [[nodiscard]] virtual ListenerChange prepare(const PoolConfig& next,
+    [[nodiscard]] virtual ListenerChange prepare(const ResolvedPool& next,
                                                  SocketSource& sockets) const = 0;
 
     /// Takes over what was prepared, closes what `next` has no longer, and leaves the rest alone.
-    virtual void commit(const PoolConfig& next, ListenerChange change) = 0;
+    virtual void commit(const ResolvedPool& next, ListenerChange change) = 0;
 
     /// Begins to accept, unless its workers do.
     virtual void start() {}
@@ -55,7 +55,7 @@ public:
     ///
     /// Throws std::system_error, std::runtime_error.
     [[nodiscard]] virtual std::shared_ptr<WorkerLink>
-    connect(std::shared_ptr<const PoolConfig> config, const WorkerIdentity& identity) = 0;
+    connect(std::shared_ptr<const ResolvedPool> config, const WorkerIdentity& identity) = 0;
 
     /// True if the programs of its workers can be sent messages.
     [[nodiscard]] virtual bool takes_messages() const noexcept { return false; }

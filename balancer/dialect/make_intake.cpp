@@ -17,7 +17,7 @@ IntakeKind intake_kind(Dialect dialect) noexcept
 }
 
 std::unique_ptr<Intake> make_intake(const asio::any_io_executor& executor, EventBus& events,
-                                    const PoolConfig& config)
+                                    const ResolvedPool& config)
 {
     if (config.dialect == Dialect::node)
         return std::make_unique<NodeCluster>(executor, events, config);

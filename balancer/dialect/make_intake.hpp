@@ -17,6 +17,6 @@ enum class IntakeKind { dispatch, node, listen_fds };
 
 /// The intake for the pool's dialect.
 [[nodiscard]] std::unique_ptr<Intake> make_intake(const boost::asio::any_io_executor& executor,
-                                                  EventBus& events, const PoolConfig& config);
+                                                  EventBus& events, const ResolvedPool& config);
 
 } // namespace usher

@@ -42,7 +42,7 @@ std::vector<sys::SocketAddress> resolve(const std::string& host, std::uint16_t p
 
 } // namespace
 
-HostAddresses::HostAddresses(const Config& config)
+HostAddresses::HostAddresses(const ResolvedConfig& config)
 {
     for (const auto& pool : config.pools)
         for (const auto& listen : pool.listen) {

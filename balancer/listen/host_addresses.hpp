@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 #include "common/sys/socket/socket_address.hpp"
 
 #include <cstdint>
@@ -18,7 +18,7 @@ public:
     HostAddresses() = default;
 
     /// Asks the system's resolver for all names in `listen`, and waits for its answers.
-    explicit HostAddresses(const Config& config);
+    explicit HostAddresses(const ResolvedConfig& config);
 
     /// The addresses of `host`, each once, for listening on `port`; of a name that it does not
     /// know, asks and waits.  Throws std::runtime_error if there are none.

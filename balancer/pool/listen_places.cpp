@@ -15,7 +15,7 @@ ListenPlaces::ListenPlaces(const std::vector<std::shared_ptr<Pool>>& pools)
             places_.push_back({.pool = pool->config().name, .address = address, .is_old = true});
 }
 
-ListenerChange ListenPlaces::prepare(const Pool& pool, const PoolConfig& next,
+ListenerChange ListenPlaces::prepare(const Pool& pool, const ResolvedPool& next,
                                      SocketSource& sockets)
 {
     // Opening finds out by connecting whether somebody listens at a path, which is not for our own.

@@ -21,7 +21,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /// How often workers are looked at: finely enough for their `stall_timeout`.
-std::chrono::milliseconds watch_interval(const PoolConfig& config)
+std::chrono::milliseconds watch_interval(const ResolvedPool& config)
 {
     constexpr std::chrono::milliseconds shortest{50};
     constexpr std::chrono::milliseconds longest{1'000};
@@ -31,14 +31,14 @@ std::chrono::milliseconds watch_interval(const PoolConfig& config)
 }
 
 /// When a worker that could not be replaced is tried again.
-BackOff retry_of(const PoolConfig& config) noexcept
+BackOff retry_of(const ResolvedPool& config) noexcept
 {
     return {config.restart.first_delay, config.restart.longest_delay};
 }
 
 } // namespace
 
-Pool::Pool(const asio::any_io_executor& executor, PoolConfig config, bool labelled,
+Pool::Pool(const asio::any_io_executor& executor, ResolvedPool config, bool labelled,
            EventBus& events, Outputs& outputs, std::uint64_t& last_worker_id)
     : config_{with_worker_count(std::move(config))},
       labelled_{labelled},
@@ -55,14 +55,14 @@ Pool::Pool(const asio::any_io_executor& executor, PoolConfig config, bool labell
 {
 }
 
-std::shared_ptr<const PoolConfig> Pool::with_worker_count(PoolConfig config)
+std::shared_ptr<const ResolvedPool> Pool::with_worker_count(ResolvedPool config)
 {
     if (config.workers == 0)
         config.workers = sys::usable_cpus();
-    return std::make_shared<const PoolConfig>(std::move(config));
+    return std::make_shared<const ResolvedPool>(std::move(config));
 }
 
-ListenerChange Pool::prepare(const PoolConfig& next, SocketSource& sockets) const
+ListenerChange Pool::prepare(const ResolvedPool& next, SocketSource& sockets) const
 {
     if (intake_kind(next.dialect) != intake_kind(config_->dialect))
         throw std::runtime_error{

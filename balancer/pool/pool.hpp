@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 #include "balancer/dialect/intake.hpp"
 #include "balancer/events/event_source.hpp"
 #include "balancer/pool/broadcast.hpp"
@@ -33,14 +33,14 @@ class Pool final : public std::enable_shared_from_this<Pool> {
 public:
     /// `last_worker_id` is shared by all pools of the master.  With `labelled`, the log calls its
     /// workers `worker NAME/1` instead of `worker 1`.
-    Pool(const boost::asio::any_io_executor& executor, PoolConfig config, bool labelled,
+    Pool(const boost::asio::any_io_executor& executor, ResolvedPool config, bool labelled,
          EventBus& events, Outputs& outputs, std::uint64_t& last_worker_id);
 
     /// `config` with `workers: auto` replaced by the number that means here and now.
-    [[nodiscard]] static std::shared_ptr<const PoolConfig> with_worker_count(PoolConfig config);
+    [[nodiscard]] static std::shared_ptr<const ResolvedPool> with_worker_count(ResolvedPool config);
 
     /// Opens what `next` has and the pool has not yet, and changes nothing; see Intake.
-    [[nodiscard]] ListenerChange prepare(const PoolConfig& next, SocketSource& sockets) const;
+    [[nodiscard]] ListenerChange prepare(const ResolvedPool& next, SocketSource& sockets) const;
 
     /// Takes what prepare() has opened for its configuration.
     void open(ListenerChange listeners);
@@ -63,11 +63,11 @@ public:
 
     /// Brings in `next`: by a new generation of workers if their command changed or nothing did,
     /// without replacing anybody otherwise.  `change` are the listeners it needs, open already.
-    [[nodiscard]] boost::asio::awaitable<Outcome> reload(std::shared_ptr<const PoolConfig> next,
+    [[nodiscard]] boost::asio::awaitable<Outcome> reload(std::shared_ptr<const ResolvedPool> next,
                                                          ListenerChange change);
 
     /// What reload() would do with `next`: one sentence.
-    [[nodiscard]] std::string plan(const PoolConfig& next) const;
+    [[nodiscard]] std::string plan(const ResolvedPool& next) const;
 
     /// Replaces the worker in `slot`, or every one if it is 0, by a new one of the same
     /// configuration, the new one ready before the old one drains; failed slots come back.
@@ -95,7 +95,7 @@ public:
     /// True once no worker is left and none will be started.
     [[nodiscard]] bool has_ended() const noexcept { return has_ended_; }
 
-    [[nodiscard]] const PoolConfig& config() const noexcept { return *config_; }
+    [[nodiscard]] const ResolvedPool& config() const noexcept { return *config_; }
     [[nodiscard]] unsigned generation() const noexcept { return generation_; }
     [[nodiscard]] const std::vector<std::shared_ptr<WorkerSlot>>& slots() const noexcept
     {
@@ -121,7 +121,7 @@ private:
     // Called with a plan that has a name: g++ 12 destroys an aggregate twice that is written into a
     // co_await.
     [[nodiscard]] boost::asio::awaitable<Outcome>
-    carry_out(Exchange::Plan plan, std::shared_ptr<const PoolConfig> config, unsigned generation);
+    carry_out(Exchange::Plan plan, std::shared_ptr<const ResolvedPool> config, unsigned generation);
     [[nodiscard]] Outcome outcome_of(const Exchange::Result& result);
     void perform_all();
     void perform(const Exchange::Action& action);
@@ -130,7 +130,7 @@ private:
     void release(const Slot& slot);
     void look_for_end();
     void finish();
-    void adopt(std::shared_ptr<const PoolConfig> config);
+    void adopt(std::shared_ptr<const ResolvedPool> config);
     [[nodiscard]] std::vector<unsigned> places_to_mend() const;
     void end_oldest_generations(unsigned most);
 
@@ -140,14 +140,14 @@ private:
 
     void watch_workers();
 
-    std::shared_ptr<const PoolConfig> config_;
+    std::shared_ptr<const ResolvedPool> config_;
     bool labelled_;
     EventSource events_;
     WorkerSlot::Shared shared_;
 
     Exchange exchange_;
-    std::map<Exchange::Worker, Slot> members_;      ///< those that it knows, or may name again
-    std::shared_ptr<const PoolConfig> next_config_; ///< of those that an operation starts
+    std::map<Exchange::Worker, Slot> members_;        ///< those that it knows, or may name again
+    std::shared_ptr<const ResolvedPool> next_config_; ///< of those that an operation starts
     unsigned next_generation_ = 1;
 
     std::vector<Slot> slots_;   ///< place 1 first: who is routed, or was last

@@ -30,8 +30,9 @@ void Pool::on_change(const WorkerSlot& slot) noexcept
     changed_.notify_all();
 }
 
-asio::awaitable<Outcome>
-Pool::carry_out(Exchange::Plan plan, std::shared_ptr<const PoolConfig> config, unsigned generation)
+asio::awaitable<Outcome> Pool::carry_out(Exchange::Plan plan,
+                                         std::shared_ptr<const ResolvedPool> config,
+                                         unsigned generation)
 {
     next_config_ = std::move(config);
     next_generation_ = generation;
@@ -118,7 +119,7 @@ void Pool::start_slot(const Exchange::Action& action)
 {
     const auto* const like = action.like == 0 ? nullptr : members_.at(action.like).get();
     const auto config =
-        like != nullptr ? std::make_shared<const PoolConfig>(like->config()) : next_config_;
+        like != nullptr ? std::make_shared<const ResolvedPool>(like->config()) : next_config_;
     const WorkerIdentity identity{
         .pool = config->name,
         .slot = action.place,

@@ -108,7 +108,7 @@ asio::awaitable<Outcome> Pool::scale(std::string wanted)
             co_return Outcome::bad_request(fmt::format(
                 "\"{}\" of {} workers is not a number from {} to {}; write e.g. 4, +1 or -1",
                 wanted, before, workers_range.least, workers_range.most));
-        auto next = std::make_shared<PoolConfig>(*config_);
+        auto next = std::make_shared<ResolvedPool>(*config_);
         next->workers = *workers;
         Exchange::Plan plan{.places = *workers};
         auto outcome = co_await carry_out(std::move(plan), next, generation_);
@@ -197,7 +197,7 @@ void Pool::send_message(unsigned slot, const std::shared_ptr<const ProgramMessag
 }
 
 /// `config` is the pool's from now on, also for workers that are not replaced.
-void Pool::adopt(std::shared_ptr<const PoolConfig> config)
+void Pool::adopt(std::shared_ptr<const ResolvedPool> config)
 {
     config_ = std::move(config);
     for (const auto& slot : slots_)
@@ -220,7 +220,7 @@ std::vector<unsigned> Pool::places_to_mend() const
     return numbers;
 }
 
-std::string Pool::plan(const PoolConfig& next) const
+std::string Pool::plan(const ResolvedPool& next) const
 {
     std::string text = fmt::format("pool \"{}\": ", config_->name);
     if (keeps_workers(*config_, next))
@@ -234,7 +234,7 @@ std::string Pool::plan(const PoolConfig& next) const
                                                                     : "all at once");
     if (next.workers != slots_.size())
         text += fmt::format(", {} workers become {}", slots_.size(), next.workers);
-    const auto lists = [](const PoolConfig& config, const ListenConfig& listen) {
+    const auto lists = [](const ResolvedPool& config, const ListenConfig& listen) {
         return std::ranges::any_of(config.listen, [&](const auto& entry) {
             return mean_the_same(entry.address, listen.address);
         });
@@ -248,7 +248,8 @@ std::string Pool::plan(const PoolConfig& next) const
     return text;
 }
 
-asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const PoolConfig> next, ListenerChange change)
+asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const ResolvedPool> next,
+                                      ListenerChange change)
 {
     const auto operation = [this, &next, &change]() -> asio::awaitable<Outcome> {
         const bool keeps = keeps_workers(*config_, *next);

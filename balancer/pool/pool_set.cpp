@@ -19,7 +19,7 @@ PoolSet::PoolSet(asio::any_io_executor executor, EventBus& events, Outputs& outp
 {
 }
 
-PoolSet::Handle PoolSet::make(PoolConfig config, bool labelled)
+PoolSet::Handle PoolSet::make(ResolvedPool config, bool labelled)
 {
     return std::make_shared<Pool>(executor_, std::move(config), labelled, events_, outputs_,
                                   last_worker_id_);

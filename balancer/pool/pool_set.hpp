@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 #include "balancer/events/event_bus.hpp"
 #include "balancer/output/outputs.hpp"
 #include "balancer/pool/ending.hpp"
@@ -30,7 +30,7 @@ public:
 
     /// A pool that does not belong to the set yet.  With `labelled`, the log calls its workers
     /// `worker NAME/1` instead of `worker 1`.
-    [[nodiscard]] Handle make(PoolConfig config, bool labelled);
+    [[nodiscard]] Handle make(ResolvedPool config, bool labelled);
 
     /// Makes `pool` one of the set, in the place of one of the same name that has ended, if there
     /// is one.  Whoever adds it starts it.  False, and nothing happens, if usher is stopping.

@@ -17,7 +17,7 @@ namespace usher {
 
 namespace {
 
-std::string plan_of_new(const PoolConfig& pool)
+std::string plan_of_new(const ResolvedPool& pool)
 {
     auto text = fmt::format("pool \"{}\": is new, {} workers", pool.name, pool.workers);
     for (const auto& listen : pool.listen)
@@ -27,8 +27,9 @@ std::string plan_of_new(const PoolConfig& pool)
 
 } // namespace
 
-Reloader::Reloader(const asio::any_io_executor& executor, std::function<Config()> read,
-                   PoolSet& pools, EventBus& events, std::function<void(const Config&)> adopt)
+Reloader::Reloader(const asio::any_io_executor& executor, std::function<ResolvedConfig()> read,
+                   PoolSet& pools, EventBus& events,
+                   std::function<void(const ResolvedConfig&)> adopt)
     : read_{std::move(read)},
       pools_{pools},
       events_{events},
@@ -61,7 +62,7 @@ asio::awaitable<Outcome> Reloader::reload()
     co_return last_->outcome;
 }
 
-Reloader::Change Reloader::prepare(PoolConfig next, bool labelled, SocketSource& sockets,
+Reloader::Change Reloader::prepare(ResolvedPool next, bool labelled, SocketSource& sockets,
                                    ListenPlaces& places) const
 {
     Change change{.pool = pools_.find(next.name), .labelled = labelled};
@@ -123,7 +124,7 @@ asio::awaitable<Outcome> Reloader::apply(Change change, SocketSource& sockets)
         change.listeners = {};
         try {
             ListenPlaces taken{pools_.all()};
-            change = prepare(PoolConfig{*change.config}, change.labelled, sockets, taken);
+            change = prepare(ResolvedPool{*change.config}, change.labelled, sockets, taken);
         } catch (const std::exception& e) {
             co_return Outcome::failure(e.what());
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 #include "balancer/events/event_source.hpp"
 #include "balancer/pool/listen_places.hpp"
 #include "balancer/pool/outcome.hpp"
@@ -37,8 +37,8 @@ public:
 
     /// `read` is called on a helper thread; `adopt` gets what the new configuration says of the
     /// master itself.
-    Reloader(const boost::asio::any_io_executor& executor, std::function<Config()> read,
-             PoolSet& pools, EventBus& events, std::function<void(const Config&)> adopt);
+    Reloader(const boost::asio::any_io_executor& executor, std::function<ResolvedConfig()> read,
+             PoolSet& pools, EventBus& events, std::function<void(const ResolvedConfig&)> adopt);
 
     /// Returns when a reload that began after this call has ended.
     [[nodiscard]] boost::asio::awaitable<Outcome> reload();
@@ -56,29 +56,29 @@ private:
     /// What becomes of one pool.
     struct Change {
         PoolSet::Handle pool;
-        std::shared_ptr<const PoolConfig> config{}; ///< null: the pool is new
+        std::shared_ptr<const ResolvedPool> config{}; ///< null: the pool is new
         ListenerChange listeners{};
         bool labelled = false;
     };
 
     struct Plan {
-        Config config;
+        ResolvedConfig config;
         SocketSource sockets;
         std::vector<Change> changes{};
         std::vector<PoolSet::Handle> removed{};
     };
 
     [[nodiscard]] boost::asio::awaitable<Plan> prepare();
-    [[nodiscard]] Change prepare(PoolConfig next, bool labelled, SocketSource& sockets,
+    [[nodiscard]] Change prepare(ResolvedPool next, bool labelled, SocketSource& sockets,
                                  ListenPlaces& places) const;
     [[nodiscard]] boost::asio::awaitable<Outcome> apply(Change change, SocketSource& sockets);
     [[nodiscard]] boost::asio::awaitable<Outcome> apply(Plan plan);
     [[nodiscard]] boost::asio::awaitable<Outcome> run();
 
-    std::function<Config()> read_;
+    std::function<ResolvedConfig()> read_;
     PoolSet& pools_;
     EventSource events_;
-    std::function<void(const Config&)> adopt_;
+    std::function<void(const ResolvedConfig&)> adopt_;
     Condition finished_;
     boost::asio::steady_timer reading_; ///< never expires before stop()
     std::uint64_t requested_ = 0;

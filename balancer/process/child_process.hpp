@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/config/account_ids.hpp"
 #include "balancer/config/run_as_config.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/sys/process/cgroup.hpp"
@@ -43,6 +44,7 @@ public:
         int end_signal = 0; ///< it gets this when we die; 0: nothing
 
         RunAsConfig run_as;
+        AccountIds account;                    ///< that it becomes
         std::vector<unsigned long> cpu_mask{}; ///< as sched_setaffinity(2) takes it; empty: ours
 
         std::shared_ptr<sys::Cgroup> cgroup; ///< starts and is killed in it; null: ours

@@ -43,8 +43,8 @@ struct Child {
 
 /// A group of its own: Ctrl-C in the terminal reaches the master alone, which then drains.  Another
 /// user gets a session as well, so that it cannot open /dev/tty, to type there or to take it over.
-/// Who is one of us could do that anyway, and a session has a share of the CPU for itself (sched(7),
-/// autogroups).
+/// Who is one of us could do that anyway, and a session has a share of the CPU for itself
+/// (sched(7), autogroups).
 bool lead_group(Child& child) noexcept
 {
     return child.is_other_user ? ::setsid() >= 0 : ::setpgid(0, 0) == 0;
@@ -155,13 +155,13 @@ bool set_umask(Child& child) noexcept
 
 bool set_groups(Child& child) noexcept
 {
-    const auto& groups = child.run_as.ids.groups;
+    const auto& groups = child.command.account.groups;
     return !groups || ::setgroups(groups->size(), groups->data()) == 0;
 }
 
 bool change_group(Child& child) noexcept
 {
-    const auto& group = child.run_as.ids.group;
+    const auto& group = child.command.account.group;
     return !group || ::setresgid(*group, *group, *group) == 0;
 }
 
@@ -177,7 +177,7 @@ bool leave_keyring(Child& child) noexcept
 
 bool change_user(Child& child) noexcept
 {
-    const auto& user = child.run_as.ids.user;
+    const auto& user = child.command.account.user;
     if (!child.run_as.ambient_capabilities.empty() && ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
         return false;
     return !user || ::setresuid(*user, *user, *user) == 0;
@@ -294,7 +294,7 @@ std::optional<SetupFailure> set_up_child(const ChildProcess::Command& command, p
                 .run_as = command.run_as,
                 .master = master,
                 .kept = kept,
-                .is_other_user = command.run_as.ids.is_other_user()};
+                .is_other_user = command.account.is_other_user()};
     for (unsigned i = 0; i < steps.size(); ++i)
         if (!steps[i].take(child))
             return SetupFailure{.step = i, .limit = child.limit, .error = errno};

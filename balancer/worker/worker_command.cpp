@@ -56,7 +56,7 @@ bool is_private(std::string_view name)
     });
 }
 
-std::map<std::string, std::string> own_environment(const RunAsConfig& run_as)
+std::map<std::string, std::string> own_environment(const ResolvedPool& config)
 {
     std::map<std::string, std::string> result;
     for (const char* const* variable = ::environ; *variable != nullptr; ++variable) {
@@ -70,9 +70,9 @@ std::map<std::string, std::string> own_environment(const RunAsConfig& run_as)
         const bool of_node = name.starts_with("NODE_CHANNEL_") || name == "NODE_UNIQUE_ID";
         if (of_node || std::ranges::find(service_variables, name) != service_variables.end())
             continue;
-        if (run_as.ids.is_other_user() && is_private(name))
+        if (config.account.is_other_user() && is_private(name))
             continue;
-        if (!run_as.clear_env || name == "PATH")
+        if (!config.run_as.clear_env || name == "PATH")
             result.emplace(name, text.substr(equals + 1));
     }
     return result;
@@ -81,7 +81,7 @@ std::map<std::string, std::string> own_environment(const RunAsConfig& run_as)
 /// What a program needs to tell us what it would tell systemd: sd_notify(3), and
 /// sd_watchdog_enabled(3) if the pool listens to that.
 void add_notify(std::map<std::string, std::string>& environment, WorkerLink::Equipment& equipment,
-                const PoolConfig& config, const std::string& socket)
+                const ResolvedPool& config, const std::string& socket)
 {
     environment["NOTIFY_SOCKET"] = socket;
     if (config.ready != Readiness::notify || config.stall_timeout == config.stall_timeout.zero())
@@ -106,13 +106,14 @@ std::vector<unsigned long> cpu_mask(const AffinityConfig& affinity, unsigned slo
 
 } // namespace
 
-ChildProcess::Command make_worker_command(const PoolConfig& config, const WorkerIdentity& identity,
-                                          const WorkerLink& link, const std::string& notify_socket)
+ChildProcess::Command make_worker_command(const ResolvedPool& config,
+                                          const WorkerIdentity& identity, const WorkerLink& link,
+                                          const std::string& notify_socket)
 {
     namespace env = wire::env;
     const auto& run_as = config.run_as;
-    auto environment = own_environment(run_as);
-    for (const auto* added : {&run_as.ids.variables, &config.env})
+    auto environment = own_environment(config);
+    for (const auto* added : {&config.account.variables, &config.env})
         for (const auto& [name, value] : *added)
             environment[name] = value;
     environment[env::worker_id] = std::to_string(identity.id);
@@ -125,7 +126,7 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
         add_notify(environment, equipment, config, notify_socket);
     for (const auto& name : equipment.pid_variables) // the process's own, whatever `env` says
         environment.erase(name);
-    const bool no_new_privs = run_as.no_new_privs.value_or(run_as.ids.is_other_user());
+    const bool no_new_privs = run_as.no_new_privs.value_or(config.account.is_other_user());
     ChildProcess::Command command{
         .program = config.command.front(),
         .arguments = {config.command.begin() + 1, config.command.end()},
@@ -135,6 +136,7 @@ ChildProcess::Command make_worker_command(const PoolConfig& config, const Worker
         .descriptors = std::move(equipment.descriptors),
         .end_signal = equipment.outlives_master ? config.stop_signal : 0,
         .run_as = run_as,
+        .account = config.account,
         .cpu_mask = cpu_mask(run_as.cpu_affinity, identity.slot),
     };
     if (config.dialect == Dialect::preload)

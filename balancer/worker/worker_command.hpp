@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 #include "balancer/dialect/worker_identity.hpp"
 #include "balancer/dialect/worker_link.hpp"
 #include "balancer/process/child_process.hpp"
@@ -15,7 +15,7 @@ namespace usher {
 /// `notify_socket` is NOTIFY_SOCKET, sd_notify(3); empty: it has none.
 ///
 /// Throws std::runtime_error if it cannot be given what its dialect wants.
-[[nodiscard]] ChildProcess::Command make_worker_command(const PoolConfig& config,
+[[nodiscard]] ChildProcess::Command make_worker_command(const ResolvedPool& config,
                                                         const WorkerIdentity& identity,
                                                         const WorkerLink& link,
                                                         const std::string& notify_socket = {});

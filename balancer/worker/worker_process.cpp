@@ -46,7 +46,7 @@ constexpr std::chrono::milliseconds count_patience{5'000};
 } // namespace
 
 WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
-                             std::shared_ptr<PoolConfig> config, WorkerIdentity identity,
+                             std::shared_ptr<ResolvedPool> config, WorkerIdentity identity,
                              std::shared_ptr<WorkerLink> link, EventBus& events, Outputs& outputs,
                              OnChange on_change, double dice)
     : identity_{std::move(identity)},
@@ -58,7 +58,7 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
                   ? nullptr
                   : std::make_shared<NotifyInbox>(executor)},
       output_{outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot),
-                              config_->run_as.ids.is_other_user())},
+                              config_->account.is_other_user())},
       events_{events},
       lifecycle_{*config_, Clock::now()},
       recycle_policy_{config_->recycle, dice},
@@ -99,7 +99,7 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
     WorkerLink::Observer& observer = *this;
     link_->start(pid(), observer);
     if (notify_)
-        notify_->start(config_->run_as.ids.user.value_or(::geteuid()),
+        notify_->start(config_->account.user.value_or(::geteuid()),
                        [this](const Notification& notification) { on_notification(notification); });
     child_->async_wait([self] {
         self->has_shown_its_end_ = true;
@@ -188,7 +188,7 @@ void WorkerProcess::look(Clock::time_point now, bool suspended)
     sample_memory(now);
 }
 
-void WorkerProcess::follow(const PoolConfig& next)
+void WorkerProcess::follow(const ResolvedPool& next)
 {
     bring_in(*config_, next);
     apply_limits();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 #include "balancer/dialect/notify/notify_inbox.hpp"
 #include "balancer/dialect/worker_identity.hpp"
 #include "balancer/dialect/worker_link.hpp"
@@ -46,9 +46,10 @@ public:
     /// `config` is this worker's alone, and its link's.  `dice` from -1 to 1 is RecyclePolicy's.
     ///
     /// Throws std::system_error if the master has no descriptors or memory left.
-    WorkerProcess(const boost::asio::any_io_executor& executor, std::shared_ptr<PoolConfig> config,
-                  WorkerIdentity identity, std::shared_ptr<WorkerLink> link, EventBus& events,
-                  Outputs& outputs, OnChange on_change, double dice);
+    WorkerProcess(const boost::asio::any_io_executor& executor,
+                  std::shared_ptr<ResolvedPool> config, WorkerIdentity identity,
+                  std::shared_ptr<WorkerLink> link, EventBus& events, Outputs& outputs,
+                  OnChange on_change, double dice);
 
     /// Starts the process; see ChildProcess.  Comes before all that follows.
     ///
@@ -75,7 +76,7 @@ public:
     void look(Clock::time_point now, bool suspended);
 
     /// Follows what is new since it was started, as far as one that runs can; see bring_in().
-    void follow(const PoolConfig& next);
+    void follow(const ResolvedPool& next);
 
     /// Why it has served long enough: one clause; empty if it has not, or is not ready.
     [[nodiscard]] std::string look_for_recycling(Clock::time_point now) const;
@@ -133,7 +134,7 @@ private:
 
     WorkerIdentity identity_;
     OnChange on_change_;
-    std::shared_ptr<PoolConfig> config_;
+    std::shared_ptr<ResolvedPool> config_;
     const std::chrono::milliseconds first_stall_timeout_; ///< by which its watchdog goes
     std::shared_ptr<WorkerLink> link_;
     std::shared_ptr<NotifyInbox> notify_;  ///< null: its dialect has a way of its own

@@ -16,7 +16,7 @@ namespace usher {
 
 using Clock = WorkerProcess::Clock;
 
-WorkerSlot::WorkerSlot(Shared& shared, std::shared_ptr<const PoolConfig> config,
+WorkerSlot::WorkerSlot(Shared& shared, std::shared_ptr<const ResolvedPool> config,
                        std::uint64_t member, WorkerIdentity identity)
     : shared_{shared},
       config_{std::move(config)},
@@ -55,7 +55,7 @@ asio::awaitable<void> WorkerSlot::run_worker()
             shared_.on_change(*this);
         };
         identity_.id = ++shared_.last_worker_id;
-        const auto config = std::make_shared<PoolConfig>(*config_);
+        const auto config = std::make_shared<ResolvedPool>(*config_);
         auto worker = std::make_shared<WorkerProcess>(
             shared_.executor, config, identity_, shared_.intake->connect(config, identity_),
             shared_.events, shared_.outputs, on_change, roll_dice());
@@ -135,7 +135,7 @@ void WorkerSlot::unroute() noexcept
         worker_->detach();
 }
 
-void WorkerSlot::set_config(std::shared_ptr<const PoolConfig> config)
+void WorkerSlot::set_config(std::shared_ptr<const ResolvedPool> config)
 {
     config_ = std::move(config);
     if (worker_)

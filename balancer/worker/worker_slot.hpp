@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 #include "balancer/dialect/intake.hpp"
 #include "balancer/events/event_source.hpp"
 #include "balancer/worker/restart_policy.hpp"
@@ -47,7 +47,7 @@ public:
 
     /// `identity` is that of its workers, but for the id.  Its number `member` is never used twice;
     /// see Exchange.
-    WorkerSlot(Shared& shared, std::shared_ptr<const PoolConfig> config, std::uint64_t member,
+    WorkerSlot(Shared& shared, std::shared_ptr<const ResolvedPool> config, std::uint64_t member,
                WorkerIdentity identity);
 
     [[nodiscard]] boost::asio::awaitable<void> run();
@@ -63,7 +63,7 @@ public:
     void unroute() noexcept;
 
     /// From the next start on; the worker there is follows at once as far as it can.
-    void set_config(std::shared_ptr<const PoolConfig> config);
+    void set_config(std::shared_ptr<const ResolvedPool> config);
 
     /// As unroute(); also drains the worker and starts no other.  A second call does nothing.
     void stop();
@@ -78,7 +78,7 @@ public:
 
     /// Of the last worker that it has started, if any.
     [[nodiscard]] const WorkerIdentity& identity() const noexcept { return identity_; }
-    [[nodiscard]] const PoolConfig& config() const noexcept { return *config_; }
+    [[nodiscard]] const ResolvedPool& config() const noexcept { return *config_; }
     [[nodiscard]] bool is_ready() const noexcept;
 
     /// True once a worker of it has been ready.
@@ -111,7 +111,7 @@ private:
     [[nodiscard]] double roll_dice() { return std::uniform_real_distribution{-1.0, 1.0}(dice_); }
 
     Shared& shared_;
-    std::shared_ptr<const PoolConfig> config_;
+    std::shared_ptr<const ResolvedPool> config_;
     std::uint64_t member_;
     WorkerIdentity identity_;
     EventSource events_;

@@ -36,9 +36,9 @@ std::vector<char*> pointers_to(std::vector<std::string>& words)
     return result;
 }
 
-PoolConfig config_of_pool(std::chrono::milliseconds drain_timeout)
+ResolvedPool config_of_pool(std::chrono::milliseconds drain_timeout)
 {
-    PoolConfig config;
+    ResolvedPool config;
     config.dialect = Dialect::preload;
     config.drain_timeout = drain_timeout;
     return config;

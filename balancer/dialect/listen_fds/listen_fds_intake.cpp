@@ -50,13 +50,13 @@ std::size_t ListenFdsIntake::Seat::waiting() const noexcept
     return result;
 }
 
-ListenFdsIntake::ListenFdsIntake(asio::any_io_executor executor, const PoolConfig& config,
+ListenFdsIntake::ListenFdsIntake(asio::any_io_executor executor, const ResolvedPool& config,
                                  EventBus& events)
     : executor_{std::move(executor)}, config_{config}, events_{events, {.pool = config.name}}
 {
 }
 
-ListenerChange ListenFdsIntake::prepare(const PoolConfig& next, SocketSource& sockets) const
+ListenerChange ListenFdsIntake::prepare(const ResolvedPool& next, SocketSource& sockets) const
 {
     ListenerChange change;
     if (!places_.empty()) {
@@ -75,7 +75,7 @@ ListenerChange ListenFdsIntake::prepare(const PoolConfig& next, SocketSource& so
     return change;
 }
 
-void ListenFdsIntake::commit(const PoolConfig& next, ListenerChange change)
+void ListenFdsIntake::commit(const ResolvedPool& next, ListenerChange change)
 {
     config_ = next;
     for (auto& place : places_) {
@@ -151,7 +151,7 @@ void ListenFdsIntake::remove(Seat& seat) noexcept
     seats_.remove_if([&seat](const Seat& other) { return &other == &seat; });
 }
 
-std::shared_ptr<WorkerLink> ListenFdsIntake::connect(std::shared_ptr<const PoolConfig> config,
+std::shared_ptr<WorkerLink> ListenFdsIntake::connect(std::shared_ptr<const ResolvedPool> config,
                                                      const WorkerIdentity&)
 {
     if (closed_)

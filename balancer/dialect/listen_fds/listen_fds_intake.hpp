@@ -38,14 +38,14 @@ public:
     /// As many as a child can be given.
     static constexpr std::size_t most_sockets = 64;
 
-    ListenFdsIntake(boost::asio::any_io_executor executor, const PoolConfig& config,
+    ListenFdsIntake(boost::asio::any_io_executor executor, const ResolvedPool& config,
                     EventBus& events);
 
-    [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
+    [[nodiscard]] ListenerChange prepare(const ResolvedPool& next,
                                          SocketSource& sockets) const override;
-    void commit(const PoolConfig& next, ListenerChange change) override;
+    void commit(const ResolvedPool& next, ListenerChange change) override;
     void close(std::function<void()> on_closed) override;
-    [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
+    [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const ResolvedPool> config,
                                                       const WorkerIdentity& identity) override;
 
     /// New connections come to `seat` or not.
@@ -78,7 +78,7 @@ private:
     void steer() noexcept;
 
     boost::asio::any_io_executor executor_;
-    PoolConfig config_; ///< as `places_` are
+    ResolvedPool config_; ///< as `places_` are
     EventSource events_;
     std::vector<Place> places_;
     std::list<Seat> seats_;

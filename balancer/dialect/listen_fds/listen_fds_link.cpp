@@ -26,7 +26,7 @@ constexpr std::chrono::milliseconds handshake_time{500};
 } // namespace
 
 ListenFdsLink::ListenFdsLink(const asio::any_io_executor& executor,
-                             std::shared_ptr<const PoolConfig> config, ListenFdsIntake& intake,
+                             std::shared_ptr<const ResolvedPool> config, ListenFdsIntake& intake,
                              ListenFdsIntake::Seat& seat)
     : config_{std::move(config)},
       intake_{intake},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 #include "balancer/dialect/drain_watch.hpp"
 #include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
 #include "balancer/dialect/open_connections.hpp"
@@ -22,7 +22,7 @@ namespace usher {
 class ListenFdsLink final : public WorkerLink, public std::enable_shared_from_this<ListenFdsLink> {
 public:
     ListenFdsLink(const boost::asio::any_io_executor& executor,
-                  std::shared_ptr<const PoolConfig> config, ListenFdsIntake& intake,
+                  std::shared_ptr<const ResolvedPool> config, ListenFdsIntake& intake,
                   ListenFdsIntake::Seat& seat);
     ~ListenFdsLink() override;
     ListenFdsLink(const ListenFdsLink&) = delete;
@@ -50,7 +50,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> watch_for_idle();
     void stop_looking() noexcept;
 
-    std::shared_ptr<const PoolConfig> config_;
+    std::shared_ptr<const ResolvedPool> config_;
     ListenFdsIntake& intake_;
     ListenFdsIntake::Seat& seat_;
     std::set<ino_t> inodes_; ///< of its sockets

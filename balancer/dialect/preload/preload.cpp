@@ -86,7 +86,7 @@ std::vector<std::uint8_t> assign_queues(const std::vector<sys::SocketAddress>& l
     return queues;
 }
 
-void add_preload(std::map<std::string, std::string>& environment, const PoolConfig& config,
+void add_preload(std::map<std::string, std::string>& environment, const ResolvedPool& config,
                  const std::vector<sys::SocketAddress>& listeners,
                  const std::vector<int>& descriptors, int first_number)
 {

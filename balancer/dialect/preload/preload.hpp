@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 #include "common/sys/socket/socket_address.hpp"
 
 #include <cstdint>
@@ -26,7 +26,7 @@ assign_queues(const std::vector<sys::SocketAddress>& listeners);
 /// the control socket and the scoreboard, which get numbers from `first_number` on.
 ///
 /// Throws std::runtime_error if there is none, or if it cannot be loaded into the pool's program.
-void add_preload(std::map<std::string, std::string>& environment, const PoolConfig& config,
+void add_preload(std::map<std::string, std::string>& environment, const ResolvedPool& config,
                  const std::vector<sys::SocketAddress>& listeners,
                  const std::vector<int>& descriptors, int first_number);
 

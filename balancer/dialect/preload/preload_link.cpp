@@ -15,7 +15,7 @@ namespace asio = boost::asio;
 namespace usher {
 
 PreloadLink::PreloadLink(const asio::any_io_executor& executor,
-                         std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
+                         std::shared_ptr<const ResolvedPool> config, WorkerIdentity identity,
                          Dispatcher& dispatcher, std::vector<sys::SocketAddress> listeners)
     : NativeLink{executor, std::move(identity), dispatcher,
                  std::make_unique<HandoffChannel>(config->max_queue, assign_queues(listeners))},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 #include "balancer/dialect/drain_watch.hpp"
 #include "balancer/dialect/native/native_link.hpp"
 #include "balancer/dialect/open_connections.hpp"
@@ -20,7 +20,7 @@ public:
     /// `listeners` are the pool's, with the real ports.  Throws std::system_error, and
     /// std::runtime_error if there are too many.
     PreloadLink(const boost::asio::any_io_executor& executor,
-                std::shared_ptr<const PoolConfig> config, WorkerIdentity identity,
+                std::shared_ptr<const ResolvedPool> config, WorkerIdentity identity,
                 Dispatcher& dispatcher, std::vector<sys::SocketAddress> listeners);
 
     [[nodiscard]] Equipment equip(std::map<std::string, std::string>& environment,
@@ -43,7 +43,7 @@ private:
     void on_shut_down() override;
     [[nodiscard]] boost::asio::awaitable<void> watch();
 
-    std::shared_ptr<const PoolConfig> config_;
+    std::shared_ptr<const ResolvedPool> config_;
     std::vector<sys::SocketAddress> listeners_;
     OpenConnections open_connections_;
     std::optional<DrainWatch> drain_watch_; ///< while it drains

@@ -19,10 +19,13 @@ namespace {
 
 using Arguments = std::vector<const char*>;
 
-/// The configuration `usher run` makes of `arguments`.
+/// The configuration `usher run` makes of `arguments`, without what accounts stand for.
 Config run_config(const Arguments& arguments)
 {
-    return std::get<RunCommand>(parse_options(arguments)).config;
+    const auto config = std::get<RunCommand>(parse_options(arguments)).config;
+    return {.pools = {config.pools.begin(), config.pools.end()},
+            .log_level = config.log_level,
+            .lame_duck = config.lame_duck};
 }
 
 std::string printed(const Arguments& arguments)

@@ -22,9 +22,7 @@ Config config_with(RunAsConfig run_as)
 
 AccountIds ids_of(RunAsConfig run_as)
 {
-    auto config = config_with(std::move(run_as));
-    resolve_accounts(config, "f", false);
-    return config.pools.front().run_as.ids;
+    return resolve_accounts(config_with(std::move(run_as)), "f", false).pools.front().account;
 }
 
 /// Nothing for ourselves, who have a login already.
@@ -38,9 +36,8 @@ std::map<std::string, std::string> login_of(const std::string& name)
 
 std::string error_of(RunAsConfig run_as)
 {
-    auto config = config_with(std::move(run_as));
     try {
-        resolve_accounts(config, "f", false);
+        std::ignore = resolve_accounts(config_with(std::move(run_as)), "f", false);
         return "no error";
     } catch (const ConfigError& error) {
         return error.what();

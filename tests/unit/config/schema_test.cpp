@@ -292,7 +292,7 @@ TEST_CASE("every key of a pool is one of the table, and what is brought in is wh
 TEST_CASE("only what needs no new workers keeps them, and a file that says nothing new does not")
 {
     const auto keeps = [](const std::string& members) {
-        return keeps_workers(PoolConfig{}, pool_of(members));
+        return keeps_workers(ResolvedPool{}, ResolvedPool{pool_of(members), {}});
     };
     CHECK_FALSE(keeps(""));
     CHECK_FALSE(keeps(R"("workers": 5)"));

@@ -40,7 +40,7 @@ private:
 };
 
 struct Fixture {
-    PoolConfig config{.command = {"app", "--port", "0"}};
+    ResolvedPool config{{.command = {"app", "--port", "0"}}, {}};
     WorkerIdentity identity{.pool = "api", .slot = 2, .id = 7, .generation = 3, .label = ""};
     boost::asio::io_context io;
     EventBus events;
@@ -48,7 +48,7 @@ struct Fixture {
     ChildProcess::Command command()
     {
         const auto intake = make_intake(io.get_executor(), events, config);
-        const auto link = intake->connect(std::make_shared<PoolConfig>(config), identity);
+        const auto link = intake->connect(std::make_shared<ResolvedPool>(config), identity);
         return make_worker_command(config, identity, *link);
     }
 
@@ -133,7 +133,7 @@ TEST_CASE_FIXTURE(Fixture,
     config.ready = Readiness::notify;
     config.env = {{"LISTEN_PID", "7"}, {"LISTEN_FDS", "9"}, {"NOTIFY_SOCKET", "/x"}};
     const auto intake = make_intake(io.get_executor(), events, config);
-    const auto link = intake->connect(std::make_shared<PoolConfig>(config), identity);
+    const auto link = intake->connect(std::make_shared<ResolvedPool>(config), identity);
     const auto made = make_worker_command(config, identity, *link, "@y");
     const auto count = [&](std::string_view begin) {
         return std::ranges::count_if(made.environment, [&](const std::string& variable) {
@@ -190,7 +190,7 @@ TEST_CASE_FIXTURE(Fixture, "a preload worker gets the shim and its queues, and n
     const auto intake = make_intake(io.get_executor(), events, config);
     SocketSource sockets;
     intake->commit(config, intake->prepare(config, sockets));
-    const auto link = intake->connect(std::make_shared<PoolConfig>(config), identity);
+    const auto link = intake->connect(std::make_shared<ResolvedPool>(config), identity);
     const auto made = make_worker_command(config, identity, *link);
     CHECK(made.descriptors.size() == 4); // a queue for each port
     const auto has_name = [&](std::string_view name) {

@@ -26,10 +26,10 @@ bool same_path(const std::filesystem::path& asked, const std::string& place)
 
 } // namespace
 
-NodeAllowList::NodeAllowList(const PoolConfig& config, const HostAddresses& names)
+NodeAllowList::NodeAllowList(const ResolvedPool& config, const HostAddresses& names)
     : allow_inherited_{config.node.allow_inherited}
 {
-    if (config.run_as.ids.is_other_user())
+    if (config.account.is_other_user())
         other_user_ = config.run_as.user;
     for (const auto& entry : config.listen) {
         const auto where = parse_listen_address(entry.address);

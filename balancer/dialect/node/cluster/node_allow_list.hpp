@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 #include "balancer/dialect/node/channel/node_message.hpp"
 #include "balancer/listen/host_addresses.hpp"
 
@@ -21,7 +21,7 @@ public:
 
     /// `names` knows the names in `listen`, or looks them up now.  Throws std::runtime_error if one
     /// is nobody's.
-    explicit NodeAllowList(const PoolConfig& config, const HostAddresses& names = {});
+    explicit NodeAllowList(const ResolvedPool& config, const HostAddresses& names = {});
 
     /// Why the worker must not have it, the rest of a sentence after "because"; empty if it may.
     [[nodiscard]] std::string refusal(const ServerRequest& request) const;

@@ -33,7 +33,7 @@ constexpr std::chrono::milliseconds unwanted_after{5'000};
 /// Of a pool.  Each costs a descriptor or more, which one worker must not use up for all.
 constexpr std::size_t most_servers = 256;
 
-NodeConfig::Policy effective_policy(const PoolConfig& config)
+NodeConfig::Policy effective_policy(const ResolvedPool& config)
 {
     if (config.node.policy != NodeConfig::Policy::automatic)
         return config.node.policy;
@@ -51,7 +51,8 @@ struct Denied {
 
 } // namespace
 
-NodeCluster::NodeCluster(asio::any_io_executor executor, EventBus& events, const PoolConfig& config)
+NodeCluster::NodeCluster(asio::any_io_executor executor, EventBus& events,
+                         const ResolvedPool& config)
     : executor_{std::move(executor)},
       events_{events, {.pool = config.name}},
       config_{config},
@@ -59,7 +60,7 @@ NodeCluster::NodeCluster(asio::any_io_executor executor, EventBus& events, const
 {
 }
 
-ListenerChange NodeCluster::prepare(const PoolConfig& next, SocketSource& sockets) const
+ListenerChange NodeCluster::prepare(const ResolvedPool& next, SocketSource& sockets) const
 {
     if (effective_policy(next) != policy_)
         throw std::runtime_error{"the node policy of pool \"" + next.name +
@@ -68,13 +69,13 @@ ListenerChange NodeCluster::prepare(const PoolConfig& next, SocketSource& socket
     return {.added = {}, .names = sockets.hosts};
 }
 
-std::shared_ptr<WorkerLink> NodeCluster::connect(std::shared_ptr<const PoolConfig> config,
+std::shared_ptr<WorkerLink> NodeCluster::connect(std::shared_ptr<const ResolvedPool> config,
                                                  const WorkerIdentity& identity)
 {
     return std::make_shared<NodeWorker>(executor_, *this, std::move(config), identity);
 }
 
-void NodeCluster::commit(const PoolConfig& next, ListenerChange change)
+void NodeCluster::commit(const ResolvedPool& next, ListenerChange change)
 {
     config_ = next;
     allowed_ = NodeAllowList{next, change.names};

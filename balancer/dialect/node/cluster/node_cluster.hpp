@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 #include "balancer/dialect/intake.hpp"
 #include "balancer/dialect/node/channel/node_message.hpp"
 #include "balancer/dialect/node/cluster/node_allow_list.hpp"
@@ -33,19 +33,20 @@ class NodeWorker;
 /// the workers ask for and outlive them.
 class NodeCluster final : public Intake, private Listener::Observer {
 public:
-    NodeCluster(boost::asio::any_io_executor executor, EventBus& events, const PoolConfig& config);
+    NodeCluster(boost::asio::any_io_executor executor, EventBus& events,
+                const ResolvedPool& config);
 
     /// Opens nothing, since the workers say what they need.
-    [[nodiscard]] ListenerChange prepare(const PoolConfig& next,
+    [[nodiscard]] ListenerChange prepare(const ResolvedPool& next,
                                          SocketSource& sockets) const override;
 
     /// Takes over what may change while it runs: the window, the backlog, where servers may listen.
-    void commit(const PoolConfig& next, ListenerChange change) override;
+    void commit(const ResolvedPool& next, ListenerChange change) override;
 
     void close(std::function<void()> on_closed) override;
     std::size_t drop_waiting() override;
     void give_up_slot(unsigned slot) override;
-    [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const PoolConfig> config,
+    [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const ResolvedPool> config,
                                                       const WorkerIdentity& identity) override;
     [[nodiscard]] bool takes_messages() const noexcept override { return true; }
     [[nodiscard]] std::vector<sys::SocketAddress> addresses() const override;
@@ -118,7 +119,7 @@ private:
 
     boost::asio::any_io_executor executor_;
     EventSource events_;
-    PoolConfig config_;
+    ResolvedPool config_;
     NodeConfig::Policy policy_; ///< what is configured means here
     NodeAllowList allowed_;
     Servers servers_;

@@ -17,7 +17,7 @@ namespace usher {
 using Answer = NodeListener::Answer;
 
 NodeWorker::NodeWorker(const asio::any_io_executor& executor, NodeCluster& cluster,
-                       std::shared_ptr<const PoolConfig> config, const WorkerIdentity& identity)
+                       std::shared_ptr<const ResolvedPool> config, const WorkerIdentity& identity)
     : cluster_{cluster},
       config_{std::move(config)},
       id_{identity.id},
@@ -27,7 +27,7 @@ NodeWorker::NodeWorker(const asio::any_io_executor& executor, NodeCluster& clust
     auto pair = sys::make_stream_pair();
     channel_ = std::make_shared<NodeChannel>(executor, std::move(pair.parent),
                                              NodeFrames{codec_.serialization()},
-                                             config_->run_as.ids.is_other_user());
+                                             config_->account.is_other_user());
     worker_end_ = std::move(pair.child);
 }
 

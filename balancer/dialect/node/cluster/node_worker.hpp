@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 #include "balancer/dialect/node/channel/node_channel.hpp"
 #include "balancer/dialect/node/channel/node_codec.hpp"
 #include "balancer/dialect/node/channel/node_message.hpp"
@@ -34,7 +34,7 @@ class NodeWorker final : public WorkerLink,
 public:
     /// Throws std::system_error.
     NodeWorker(const boost::asio::any_io_executor& executor, NodeCluster& cluster,
-               std::shared_ptr<const PoolConfig> config, const WorkerIdentity& identity);
+               std::shared_ptr<const ResolvedPool> config, const WorkerIdentity& identity);
 
     [[nodiscard]] Equipment equip(std::map<std::string, std::string>& environment,
                                   int first_number) const override;
@@ -112,7 +112,7 @@ private:
     void leave(std::string reason);
 
     NodeCluster& cluster_;
-    std::shared_ptr<const PoolConfig> config_;
+    std::shared_ptr<const ResolvedPool> config_;
     std::uint64_t id_;
     unsigned slot_;
     NodeCodec codec_;

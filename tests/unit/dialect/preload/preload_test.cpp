@@ -59,7 +59,8 @@ TEST_CASE("each port and each path has a queue, whatever the family")
 
 TEST_CASE("the shim is told its descriptors by number and inode, and comes before other libraries")
 {
-    PoolConfig config{.stop_signal = 3};
+    ResolvedPool config;
+    config.stop_signal = 3;
     config.drain_timeout = std::chrono::milliseconds{1'500};
     const auto null = open_null();
     const std::vector<int> descriptors(4, null.get()); // two queues, control, scoreboard

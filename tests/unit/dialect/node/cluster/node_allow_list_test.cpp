@@ -35,22 +35,22 @@ ServerRequest for_path(std::string path)
     return {.address = std::move(path), .is_path = true, .port = -1};
 }
 
-PoolConfig pool_listening(const std::string& address)
+ResolvedPool pool_listening(const std::string& address)
 {
-    PoolConfig pool;
+    ResolvedPool pool;
     pool.listen = {{.address = address}};
     return pool;
 }
 
-PoolConfig pool_of(uid_t user)
+ResolvedPool pool_of(uid_t user)
 {
-    PoolConfig pool;
+    ResolvedPool pool;
     pool.run_as.user = "somebody";
-    pool.run_as.ids.user = user;
+    pool.account.user = user;
     return pool;
 }
 
-bool allows(const PoolConfig& pool, const ServerRequest& request)
+bool allows(const ResolvedPool& pool, const ServerRequest& request)
 {
     return NodeAllowList{pool}.refusal(request).empty();
 }
@@ -61,7 +61,7 @@ TEST_SUITE_BEGIN("node_allow_list");
 
 TEST_CASE("names that are known are not looked up: that may take its time")
 {
-    Config config;
+    ResolvedConfig config;
     config.pools = {pool_listening("localhost:80")};
     const HostAddresses names{config};
     CHECK(lookups > 0);

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/account_ids.hpp"
+#include "balancer/config/config.hpp"
+
+#include <chrono>
+#include <vector>
+
+namespace usher {
+
+/// A pool whose accounts were looked up, see resolve_accounts().
+struct ResolvedPool : PoolConfig {
+    AccountIds account;
+
+    friend bool operator==(const ResolvedPool&, const ResolvedPool&) = default;
+};
+
+/// A Config whose accounts were looked up: what a master runs.
+struct ResolvedConfig {
+    std::vector<ResolvedPool> pools;
+    log::Level log_level = log::Level::info;
+    std::chrono::milliseconds lame_duck{0};
+};
+
+} // namespace usher
