@@ -101,7 +101,7 @@ public:
     virtual void finish() = 0;
 
     /// Hands over a connection of the master's own; `fd` stays the caller's.
-    [[nodiscard]] virtual std::error_code send_probe(int /*fd*/) noexcept
+    [[nodiscard]] virtual std::error_code send_probe(int /*fd*/)
     {
         return std::make_error_code(std::errc::operation_not_supported);
     }

@@ -28,6 +28,7 @@
 #include <csignal>
 #include <exception>
 #include <map>
+#include <new>
 #include <stdexcept>
 #include <tuple>
 #include <utility>
@@ -247,8 +248,13 @@ std::optional<sys::ExitStatus> ChildProcess::reap() noexcept
     reaped_ = status.has_value();
     if (reaped_)
         OrphanReaper::on_own_child_reaped(pid_);
-    if (reaped_ && cgroup_ && !cgroup_->remove())
-        spawn(pidfd_.get_executor(), remove_when_empty(std::move(cgroup_)));
+    if (reaped_ && cgroup_ && !cgroup_->remove()) {
+        try {
+            spawn(pidfd_.get_executor(), remove_when_empty(cgroup_));
+        } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch)
+            // Its destructor tries again.
+        }
+    }
     return status;
 }
 

@@ -22,8 +22,8 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <exception>
 #include <optional>
-#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -84,7 +84,7 @@ asio::awaitable<std::string> ask(Socket& socket, const ProbeConfig& question,
                                   error.message());
         socket = adopt_fd<Socket>(socket.get_executor(), std::move(pair.parent),
                                   asio::local::stream_protocol{});
-    } catch (const std::system_error& e) {
+    } catch (const std::exception& e) {
         co_return fmt::format("{} cannot be made: {}", name_of(question), e.what());
     }
     auto outcome = co_await (speak(socket, question) || sleep_for(question.timeout));

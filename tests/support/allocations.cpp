@@ -8,11 +8,14 @@
 namespace {
 
 std::atomic<std::size_t> allocations{0};
+std::atomic<bool> fail{false};
 
 void* counted(void* memory)
 {
-    if (memory == nullptr)
+    if (memory == nullptr || fail.load(std::memory_order_relaxed)) {
+        std::free(memory);
         throw std::bad_alloc{};
+    }
     allocations.fetch_add(1, std::memory_order_relaxed);
     return memory;
 }
@@ -24,6 +27,11 @@ namespace usher::test {
 std::size_t allocation_count() noexcept
 {
     return allocations.load(std::memory_order_relaxed);
+}
+
+void fail_allocations(bool failing) noexcept
+{
+    fail.store(failing, std::memory_order_relaxed);
 }
 
 } // namespace usher::test

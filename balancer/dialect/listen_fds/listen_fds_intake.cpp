@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
 #include <ranges>
 #include <stdexcept>
 #include <utility>
@@ -220,9 +221,9 @@ const ListenFdsIntake::Seat* ListenFdsIntake::heir() const noexcept
     return seats_.empty() ? nullptr : &seats_.front();
 }
 
-/// Connections go where somebody takes them.
+/// Connections go where somebody takes them; without memory, at the next occasion.
 void ListenFdsIntake::steer() noexcept
-{
+try {
     const bool nobody = std::ranges::none_of(seats_, &Seat::active);
     const auto* const only = nobody ? heir() : nullptr;
     for (std::size_t i = 0; i < places_.size(); ++i) {
@@ -240,6 +241,7 @@ void ListenFdsIntake::steer() noexcept
                             "while they drain, because the kernel cannot be told which: {}",
                             places_[i].socket.address.to_string(), error.message()));
     }
+} catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch)
 }
 
 void ListenFdsIntake::close(std::function<void()> on_closed)

@@ -285,7 +285,7 @@ void NodeWorker::on_message(const node::UserMessage& message)
         observer_->on_ready();
 }
 
-std::error_code NodeWorker::send_probe(int fd) noexcept
+std::error_code NodeWorker::send_probe(int fd)
 {
     const auto key = cluster_.probe_key(*this);
     if (key.empty())

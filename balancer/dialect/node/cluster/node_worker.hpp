@@ -47,7 +47,7 @@ public:
     void cut_off() override {}
 
     void finish() override;
-    [[nodiscard]] std::error_code send_probe(int fd) noexcept override;
+    [[nodiscard]] std::error_code send_probe(int fd) override;
     [[nodiscard]] std::string explain_not_ready() const override;
 
     /// Answers a request for a server in JSON, with a socket or -1; see NodeCluster.  False if that

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
+
+#include "tests/support/allocations.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <doctest/doctest.h>
+
+#include <memory>
+
+namespace usher::listen_fds_intake_test {
+
+using namespace usher::test;
+
+TEST_SUITE_BEGIN("listen_fds_intake");
+
+TEST_CASE("without memory connections go where they went before, and nobody dies of it")
+{
+    boost::asio::io_context io;
+    EventBus events;
+    ResolvedPool config;
+    config.dialect = Dialect::listen_fds;
+    config.listen = {{.address = "127.0.0.1:0"}};
+    ListenFdsIntake intake{io.get_executor(), config, events};
+    SocketSource sockets;
+    intake.commit(config, intake.prepare(config, sockets));
+    const auto pool = std::make_shared<const ResolvedPool>(config);
+    const auto one = intake.connect(pool, {});
+    const auto two = intake.connect(pool, {});
+    one->attach();
+    two->attach();
+
+    const auto said = events.recent().size();
+    fail_allocations(true);
+    one->detach();
+    fail_allocations(false);
+    CHECK(events.recent().size() == said);
+    one->attach();
+    one->detach();
+    intake.close({});
+}
+
+TEST_SUITE_END();
+
+} // namespace usher::listen_fds_intake_test
