@@ -135,7 +135,7 @@ std::vector<PoolSet::Handle> Master::open_pools()
     std::vector<PoolSet::Handle> pools;
     for (const auto& config : config_.pools) {
         pools.push_back(pools_.make(config, config_.pools.size() > 1));
-        pools.back()->open(places.prepare(*pools.back(), config, sockets));
+        places.prepare(*pools.back(), config, sockets).commit();
     }
     return pools;
 }

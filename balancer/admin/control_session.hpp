@@ -2,7 +2,6 @@
 #pragma once
 
 #include "balancer/admin/operations.hpp"
-#include "balancer/admin/request.hpp"
 #include "common/async/condition.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 

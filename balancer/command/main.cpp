@@ -14,7 +14,6 @@
 #include <exception>
 #include <memory>
 #include <span>
-#include <string>
 #include <variant>
 
 #include <malloc.h>

@@ -7,7 +7,6 @@
 #include "common/log.hpp"
 
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>

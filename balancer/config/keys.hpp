@@ -4,7 +4,6 @@
 #include "balancer/config/resolved_config.hpp"
 
 #include <string>
-#include <vector>
 
 namespace usher {
 

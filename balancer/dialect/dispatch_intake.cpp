@@ -40,14 +40,14 @@ DispatchIntake::DispatchIntake(const asio::any_io_executor& executor, std::strin
 {
 }
 
-ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& sockets) const
+ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& sockets)
 {
-    ListenerChange change;
+    OpenedSockets opened;
     std::vector<const Open*> free;
     for (const auto& open : open_)
         free.push_back(&open);
     for (const auto& config : next.listen) {
-        change.added.push_back({.config = config});
+        opened.entries.push_back({.config = config});
         const auto found = std::ranges::find_if(free, [&](const Open* open) {
             return mean_the_same(open->config.address, config.address);
         });
@@ -57,7 +57,7 @@ ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& s
         // No further entry: the same address may stand there twice, with port 0.
         std::erase_if(free, [&, entry = (*found)->entry](const Open* open) {
             if (open->entry == entry)
-                change.added.back().sockets.push_back(
+                opened.entries.back().sockets.push_back(
                     {.fd = {}, .address = open->address, .file = {}});
             return open->entry == entry;
         });
@@ -68,10 +68,10 @@ ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& s
     for (const auto* const open : free)
         held.push_back(open->address);
     bool opens = false;
-    for (auto& entry : change.added) {
+    for (auto& entry : opened.entries) {
         if (!entry.sockets.empty())
             continue;
-        change.open(entry, next.backlog, sockets, SocketUse::listen, held);
+        opened.open(entry, next.backlog, sockets, SocketUse::listen, held);
         for (const auto& socket : entry.sockets) {
             opens = opens || socket.fd;
             const auto same = [&](const auto& other) { return is_same(other, socket.address); };
@@ -87,48 +87,54 @@ ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& s
         throw std::runtime_error{"the listeners of pool \"" + pool_ +
                                  "\" cannot change while usher runs, because its dialect is "
                                  "preload; restart usher"};
+
+    ListenerChange change;
+    const auto wanted = std::make_shared<std::vector<Open>>();
+    Listener::Observer& observer = *this;
+    for (std::size_t entry = 0; entry < opened.entries.size(); ++entry)
+        for (auto& socket : opened.entries[entry].sockets) {
+            change.addresses.push_back(socket.address);
+            wanted->push_back({.config = opened.entries[entry].config,
+                               .entry = entry,
+                               .address = socket.address,
+                               .file = std::move(socket.file),
+                               .listener = {}});
+            const auto index = static_cast<std::uint16_t>(wanted->size() - 1);
+            if (socket.fd)
+                wanted->back().listener = std::make_shared<Listener>(
+                    executor_, std::move(socket.fd), index, dispatcher_, observer);
+        }
+    change.commit = [this, wanted, backlog = next.backlog] { commit(*wanted, backlog); };
     return change;
 }
 
-DispatchIntake::Open DispatchIntake::make_open(ListeningSocket socket)
+void DispatchIntake::commit(std::vector<Open>& next, unsigned backlog)
 {
-    Listener::Observer& observer = *this;
-    events_.publish(EventKind::listening, log::Level::info,
-                    "listening on " + socket.address.to_string());
-    Open open{.config = {},
-              .entry = 0,
-              .address = socket.address,
-              .file = std::move(socket.file),
-              .listener = std::make_shared<Listener>(executor_, std::move(socket.fd),
-                                                     std::uint16_t{0}, dispatcher_, observer)};
-    if (started_)
-        open.listener->start();
-    return open;
-}
-
-void DispatchIntake::commit(const ResolvedPool& next, ListenerChange change)
-{
-    auto old = std::exchange(open_, {});
-    for (std::size_t entry = 0; entry < change.added.size(); ++entry)
-        for (auto& socket : change.added[entry].sockets) {
-            const auto same = [&](const auto& other) { return is_same(other, socket.address); };
-            const auto found =
-                socket.fd ? old.end() : std::ranges::find_if(old, same, &Open::address);
-            auto& open =
-                open_.emplace_back(socket.fd ? make_open(std::move(socket)) : std::move(*found));
-            if (found != old.end())
-                old.erase(found);
-            open.config = change.added[entry].config;
-            open.entry = entry;
-            open.listener->set_index(static_cast<std::uint16_t>(open_.size() - 1));
-            open.listener->set_backlog(next.backlog);
-            if (open.config.mode)
-                open.file.set_mode(*open.config.mode);
+    std::swap(open_, next);
+    for (std::size_t i = 0; i < open_.size(); ++i) {
+        auto& open = open_[i];
+        const bool is_new = open.listener != nullptr;
+        if (!is_new) {
+            const auto same = [&](const auto& other) { return is_same(other, open.address); };
+            const auto found = std::ranges::find_if(next, same, &Open::address);
+            open.file = std::move(found->file);
+            open.listener = std::move(found->listener);
+            open.listener->set_index(static_cast<std::uint16_t>(i));
+            next.erase(found);
         }
-    for (const auto& open : old)
+        open.listener->set_backlog(backlog);
+        if (open.config.mode)
+            open.file.set_mode(*open.config.mode);
+        if (is_new)
+            events_.publish(EventKind::listening, log::Level::info,
+                            "listening on " + open.address.to_string());
+        if (is_new && started_)
+            open.listener->start();
+    }
+    for (const auto& open : next)
         events_.publish(EventKind::closed, log::Level::info,
                         "no longer listening on " + open.address.to_string());
-    close(std::move(old));
+    close(std::move(next));
 }
 
 void DispatchIntake::start()

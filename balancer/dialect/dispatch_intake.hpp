@@ -28,9 +28,7 @@ public:
     DispatchIntake(const boost::asio::any_io_executor& executor, std::string pool,
                    EventBus& events);
 
-    [[nodiscard]] ListenerChange prepare(const ResolvedPool& next,
-                                         SocketSource& sockets) const override;
-    void commit(const ResolvedPool& next, ListenerChange change) override;
+    [[nodiscard]] ListenerChange prepare(const ResolvedPool& next, SocketSource& sockets) override;
     void start() override;
     void close(std::function<void()> on_closed) override;
     std::size_t drop_waiting() override { return dispatcher_.stop(); }
@@ -50,7 +48,7 @@ private:
         std::size_t entry;   ///< which that is in the configuration; it may bring several
         sys::SocketAddress address;
         SocketFile file;
-        std::shared_ptr<Listener> listener;
+        std::shared_ptr<Listener> listener; ///< null: of what is open already
     };
 
     void on_accept_failure(const Listener& listener, std::error_code error,
@@ -58,7 +56,7 @@ private:
     void on_closed(const Listener& listener) override;
     void on_reclaimed(std::string_view worker, std::size_t reclaimed,
                       std::size_t closed) noexcept override;
-    [[nodiscard]] Open make_open(ListeningSocket socket);
+    void commit(std::vector<Open>& next, unsigned backlog);
     void close(std::vector<Open> closing);
     void look_for_end();
 

@@ -2,10 +2,11 @@
 #pragma once
 
 #include "balancer/config/resolved_config.hpp"
+#include "balancer/dialect/listener_change.hpp"
 #include "balancer/dialect/worker_identity.hpp"
 #include "balancer/dialect/worker_link.hpp"
 #include "balancer/dispatch/dispatch_counters.hpp"
-#include "balancer/listen/listener_change.hpp"
+#include "balancer/listen/opened_sockets.hpp"
 #include "common/sys/socket/socket_address.hpp"
 
 #include <cstddef>
@@ -32,10 +33,7 @@ public:
     /// Throws AddressInUse, std::system_error, std::runtime_error; also if what `next` wants can
     /// only be had by restarting usher.
     [[nodiscard]] virtual ListenerChange prepare(const ResolvedPool& next,
-                                                 SocketSource& sockets) const = 0;
-
-    /// Takes over what was prepared, closes what `next` has no longer, and leaves the rest alone.
-    virtual void commit(const ResolvedPool& next, ListenerChange change) = 0;
+                                                 SocketSource& sockets) = 0;
 
     /// Begins to accept, unless its workers do.
     virtual void start() {}

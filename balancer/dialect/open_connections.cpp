@@ -4,7 +4,6 @@
 #include "balancer/dialect/proc.hpp"
 #include "common/async/helper_thread.hpp"
 
-#include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <fstream>

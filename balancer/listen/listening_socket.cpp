@@ -4,7 +4,6 @@
 #include "balancer/listen/same_address.hpp"
 #include "balancer/listen/unix_listener.hpp"
 #include "common/sys/socket/bound_socket.hpp"
-#include "common/sys/syscall.hpp"
 #include "common/text/listen_address.hpp"
 
 #include <algorithm>

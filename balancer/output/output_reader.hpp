@@ -13,7 +13,6 @@
 #include <deque>
 #include <memory>
 #include <string>
-#include <string_view>
 
 namespace usher {
 

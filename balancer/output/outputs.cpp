@@ -2,8 +2,6 @@
 #include "balancer/output/outputs.hpp"
 
 #include <stdexcept>
-#include <tuple>
-#include <utility>
 
 namespace asio = boost::asio;
 

@@ -15,8 +15,7 @@ ListenPlaces::ListenPlaces(const std::vector<std::shared_ptr<Pool>>& pools)
             places_.push_back({.pool = pool->config().name, .address = address, .is_old = true});
 }
 
-ListenerChange ListenPlaces::prepare(const Pool& pool, const ResolvedPool& next,
-                                     SocketSource& sockets)
+ListenerChange ListenPlaces::prepare(Pool& pool, const ResolvedPool& next, SocketSource& sockets)
 {
     // Opening finds out by connecting whether somebody listens at a path, which is not for our own.
     for (const auto& listen : next.listen) {
@@ -30,9 +29,8 @@ ListenerChange ListenPlaces::prepare(const Pool& pool, const ResolvedPool& next,
     }
     try {
         auto change = pool.prepare(next, sockets);
-        for (const auto& added : change.added)
-            for (const auto& socket : added.sockets)
-                places_.push_back({.pool = next.name, .address = socket.address, .is_old = false});
+        for (const auto& address : change.addresses)
+            places_.push_back({.pool = next.name, .address = address, .is_old = false});
         return change;
     } catch (const AddressInUse& e) {
         for (const auto& place : places_)

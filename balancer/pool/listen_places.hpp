@@ -17,7 +17,7 @@ public:
     explicit ListenPlaces(const std::vector<std::shared_ptr<Pool>>& pools = {});
 
     /// As Pool::prepare(); what it opens is known from then on.
-    [[nodiscard]] ListenerChange prepare(const Pool& pool, const ResolvedPool& next,
+    [[nodiscard]] ListenerChange prepare(Pool& pool, const ResolvedPool& next,
                                          SocketSource& sockets);
 
 private:

@@ -62,7 +62,7 @@ std::shared_ptr<const ResolvedPool> Pool::with_worker_count(ResolvedPool config)
     return std::make_shared<const ResolvedPool>(std::move(config));
 }
 
-ListenerChange Pool::prepare(const ResolvedPool& next, SocketSource& sockets) const
+ListenerChange Pool::prepare(const ResolvedPool& next, SocketSource& sockets)
 {
     if (intake_kind(next.dialect) != intake_kind(config_->dialect))
         throw std::runtime_error{
@@ -70,11 +70,6 @@ ListenerChange Pool::prepare(const ResolvedPool& next, SocketSource& sockets) co
                         "restart usher",
                         config_->name, name_of(config_->dialect), name_of(next.dialect))};
     return shared_.intake->prepare(next, sockets);
-}
-
-void Pool::open(ListenerChange listeners)
-{
-    shared_.intake->commit(*config_, std::move(listeners));
 }
 
 void Pool::watch(std::function<void()> on_end)

@@ -18,7 +18,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,10 +39,7 @@ public:
     [[nodiscard]] static std::shared_ptr<const ResolvedPool> with_worker_count(ResolvedPool config);
 
     /// Opens what `next` has and the pool has not yet, and changes nothing; see Intake.
-    [[nodiscard]] ListenerChange prepare(const ResolvedPool& next, SocketSource& sockets) const;
-
-    /// Takes what prepare() has opened for its configuration.
-    void open(ListenerChange listeners);
+    [[nodiscard]] ListenerChange prepare(const ResolvedPool& next, SocketSource& sockets);
 
     /// Calls `on_end` once, when no worker is left and none will be started; from the event loop,
     /// so never in the middle of a call.

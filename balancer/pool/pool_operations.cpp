@@ -266,7 +266,7 @@ asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const ResolvedPool> next,
         if (outcome.is_done() && !is_stopping()) {
             generation_ = generation;
             last_generation_ = std::max(last_generation_, generation);
-            shared_.intake->commit(*next, std::move(change));
+            change.commit();
             adopt(std::move(next));
         }
         co_return outcome;

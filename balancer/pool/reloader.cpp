@@ -134,7 +134,7 @@ asio::awaitable<Outcome> Reloader::apply(Change change, SocketSource& sockets)
                                                std::move(change.listeners));
     if (!pools_.add(change.pool))
         co_return Outcome::failure("usher is stopping");
-    change.pool->open(std::move(change.listeners));
+    change.listeners.commit();
     const auto outcome = co_await change.pool->enter_service();
     if (!outcome.is_done())
         pools_.remove(change.pool);

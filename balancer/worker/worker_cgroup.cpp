@@ -7,11 +7,9 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 
 #include <unistd.h>
 

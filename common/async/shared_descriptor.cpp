@@ -5,7 +5,6 @@
 
 #include <fmt/core.h>
 
-#include <climits>
 #include <tuple>
 
 #include <poll.h>

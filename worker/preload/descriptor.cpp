@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "worker/preload/descriptor.hpp"
 
-#include "worker/preload/next.hpp"
-
 #include <sys/stat.h>
 
 namespace usher::preload {

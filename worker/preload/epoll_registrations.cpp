@@ -2,7 +2,6 @@
 #include "worker/preload/epoll_registrations.hpp"
 
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 #include <dirent.h>

@@ -3,9 +3,7 @@
 
 #include "common/wire/environment.hpp"
 
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 
 #include <sys/mman.h>
 

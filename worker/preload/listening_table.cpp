@@ -4,7 +4,6 @@
 #include "worker/preload/descriptor.hpp"
 #include "worker/preload/inheritance.hpp"
 
-#include <algorithm>
 #include <array>
 
 namespace usher::preload {

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <ios>
 #include <string>
 #include <system_error>
 

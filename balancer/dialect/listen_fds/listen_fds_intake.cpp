@@ -57,26 +57,34 @@ ListenFdsIntake::ListenFdsIntake(asio::any_io_executor executor, const ResolvedP
 {
 }
 
-ListenerChange ListenFdsIntake::prepare(const ResolvedPool& next, SocketSource& sockets) const
+ListenerChange ListenFdsIntake::prepare(const ResolvedPool& next, SocketSource& sockets)
 {
-    ListenerChange change;
     if (!places_.empty()) {
         if (next.share != config_.share || !are_the_same(config_.listen, next.listen))
             throw std::runtime_error{
                 fmt::format("the listeners of pool \"{}\" cannot change while usher runs, because "
                             "its dialect is listen-fds; restart usher",
                             next.name)};
-        return change;
+        return {.addresses = addresses(), .commit = [this, next] { change_places(next); }};
     }
     const auto use = next.share ? SocketUse::listen : SocketUse::share;
+    const auto opened = std::make_shared<OpenedSockets>();
     for (const auto& config : next.listen)
-        change.added.push_back({.config = config});
-    for (auto& entry : change.added)
-        change.open(entry, next.backlog, sockets, use);
+        opened->entries.push_back({.config = config});
+    ListenerChange change;
+    for (auto& entry : opened->entries) {
+        opened->open(entry, next.backlog, sockets, use);
+        for (const auto& socket : entry.sockets)
+            change.addresses.push_back(socket.address);
+    }
+    change.commit = [this, next, opened] {
+        config_ = next;
+        add_places(*opened);
+    };
     return change;
 }
 
-void ListenFdsIntake::commit(const ResolvedPool& next, ListenerChange change)
+void ListenFdsIntake::change_places(const ResolvedPool& next)
 {
     config_ = next;
     for (auto& place : places_) {
@@ -88,7 +96,11 @@ void ListenFdsIntake::commit(const ResolvedPool& next, ListenerChange change)
             if (config.mode && mean_the_same(config.address, place.config.address))
                 place.socket.file.set_mode(*config.mode);
     }
-    for (auto& [config, sockets] : change.added) {
+}
+
+void ListenFdsIntake::add_places(OpenedSockets& opened)
+{
+    for (auto& [config, sockets] : opened.entries) {
         for (auto& socket : sockets) {
             events_.publish(EventKind::listening, log::Level::info,
                             "listening on " + socket.address.to_string());
@@ -98,7 +110,7 @@ void ListenFdsIntake::commit(const ResolvedPool& next, ListenerChange change)
                 make_blocking(place.socket.fd.get());
             else
                 place.group.emplace(std::move(place.socket.fd), place.socket.address, config.v6only,
-                                    next.backlog);
+                                    config_.backlog);
         }
     }
 }

@@ -41,9 +41,7 @@ public:
     ListenFdsIntake(boost::asio::any_io_executor executor, const ResolvedPool& config,
                     EventBus& events);
 
-    [[nodiscard]] ListenerChange prepare(const ResolvedPool& next,
-                                         SocketSource& sockets) const override;
-    void commit(const ResolvedPool& next, ListenerChange change) override;
+    [[nodiscard]] ListenerChange prepare(const ResolvedPool& next, SocketSource& sockets) override;
     void close(std::function<void()> on_closed) override;
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const ResolvedPool> config,
                                                       const WorkerIdentity& identity) override;
@@ -70,6 +68,8 @@ private:
     };
 
     [[nodiscard]] Seat& take_seat();
+    void change_places(const ResolvedPool& next);
+    void add_places(OpenedSockets& opened);
     [[nodiscard]] Seat* free_seat() noexcept;
     [[nodiscard]] Seat& add_seat();
     void remove(Seat& seat) noexcept;

@@ -7,7 +7,6 @@
 #include "common/sys/socket/fd_message.hpp"
 
 #include <span>
-#include <string_view>
 #include <utility>
 
 namespace asio = boost::asio;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/preload/preload.hpp"
 
-#include "balancer/config/units/duration.hpp"
 #include "common/scoreboard_page.hpp"
 #include "common/sys/syscall.hpp"
 #include "common/wire/environment.hpp"

@@ -12,7 +12,6 @@
 #include <filesystem>
 #include <sstream>
 #include <string_view>
-#include <vector>
 
 #include <elf.h>
 #include <fcntl.h>

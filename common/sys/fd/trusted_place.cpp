@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <climits>
-#include <utility>
 
 #include <fcntl.h>
 #include <linux/magic.h>

@@ -189,7 +189,7 @@ TEST_CASE_FIXTURE(Fixture, "a preload worker gets the shim and its queues, and n
     config.listen = {{.address = "127.0.0.1:0"}, {.address = "127.0.0.1:0"}};
     const auto intake = make_intake(io.get_executor(), events, config);
     SocketSource sockets;
-    intake->commit(config, intake->prepare(config, sockets));
+    intake->prepare(config, sockets).commit();
     const auto link = intake->connect(std::make_shared<ResolvedPool>(config), identity);
     const auto made = make_worker_command(config, identity, *link);
     CHECK(made.descriptors.size() == 4); // a queue for each port

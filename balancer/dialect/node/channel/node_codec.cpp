@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/node/channel/node_codec.hpp"
 
-#include "balancer/dialect/node/channel/node_frames.hpp"
 #include "balancer/dialect/node/channel/v8_reader.hpp"
 #include "balancer/dialect/node/channel/v8_writer.hpp"
 

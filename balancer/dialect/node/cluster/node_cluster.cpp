@@ -60,28 +60,24 @@ NodeCluster::NodeCluster(asio::any_io_executor executor, EventBus& events,
 {
 }
 
-ListenerChange NodeCluster::prepare(const ResolvedPool& next, SocketSource& sockets) const
+ListenerChange NodeCluster::prepare(const ResolvedPool& next, SocketSource& sockets)
 {
     if (effective_policy(next) != policy_)
         throw std::runtime_error{"the node policy of pool \"" + next.name +
                                  "\" cannot change while usher runs; restart usher"};
-    std::ignore = NodeAllowList{next, sockets.hosts};
-    return {.added = {}, .names = sockets.hosts};
+    return {.addresses = {}, .commit = [this, next, allowed = NodeAllowList{next, sockets.hosts}] {
+                config_ = next;
+                allowed_ = allowed;
+                for (const auto& server : servers_)
+                    if (server.listener)
+                        server.listener->set_window(next.node.window);
+            }};
 }
 
 std::shared_ptr<WorkerLink> NodeCluster::connect(std::shared_ptr<const ResolvedPool> config,
                                                  const WorkerIdentity& identity)
 {
     return std::make_shared<NodeWorker>(executor_, *this, std::move(config), identity);
-}
-
-void NodeCluster::commit(const ResolvedPool& next, ListenerChange change)
-{
-    config_ = next;
-    allowed_ = NodeAllowList{next, change.names};
-    for (const auto& server : servers_)
-        if (server.listener)
-            server.listener->set_window(next.node.window);
 }
 
 NodeConfig::Policy NodeCluster::policy_for(const ServerRequest& request) const noexcept

@@ -37,11 +37,7 @@ public:
                 const ResolvedPool& config);
 
     /// Opens nothing, since the workers say what they need.
-    [[nodiscard]] ListenerChange prepare(const ResolvedPool& next,
-                                         SocketSource& sockets) const override;
-
-    /// Takes over what may change while it runs: the window, the backlog, where servers may listen.
-    void commit(const ResolvedPool& next, ListenerChange change) override;
+    [[nodiscard]] ListenerChange prepare(const ResolvedPool& next, SocketSource& sockets) override;
 
     void close(std::function<void()> on_closed) override;
     std::size_t drop_waiting() override;

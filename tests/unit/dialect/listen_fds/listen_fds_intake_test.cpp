@@ -23,7 +23,7 @@ TEST_CASE("without memory connections go where they went before, and nobody dies
     config.listen = {{.address = "127.0.0.1:0"}};
     ListenFdsIntake intake{io.get_executor(), config, events};
     SocketSource sockets;
-    intake.commit(config, intake.prepare(config, sockets));
+    intake.prepare(config, sockets).commit();
     const auto pool = std::make_shared<const ResolvedPool>(config);
     const auto one = intake.connect(pool, {});
     const auto two = intake.connect(pool, {});

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
-#include "balancer/listen/listener_change.hpp"
+#include "balancer/listen/opened_sockets.hpp"
 
 #include "balancer/listen/same_address.hpp"
 
 namespace usher {
 
-void ListenerChange::open(Added& entry, unsigned backlog, SocketSource& source, SocketUse use,
-                          const std::vector<sys::SocketAddress>& held) const
+void OpenedSockets::open(Entry& entry, unsigned backlog, SocketSource& source, SocketUse use,
+                         const std::vector<sys::SocketAddress>& held) const
 {
     entry.sockets = source.inherited.take(entry.config, backlog);
     try {
         if (entry.sockets.empty())
             entry.sockets = open_listeners(entry.config, backlog, use, source.hosts, held);
     } catch (const AddressInUse& e) {
-        for (const auto& other : added)
+        for (const auto& other : entries)
             for (const auto& socket : other.sockets)
                 if (overlap(socket.address, e.address()))
                     throw AddressInUse{e.address().to_string() + " is where \"" +

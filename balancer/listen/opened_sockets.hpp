@@ -16,19 +16,16 @@ struct SocketSource {
     HostAddresses hosts{};
 };
 
-/// Sockets that a changed configuration asks for, open but not accepted from yet.
-struct ListenerChange {
-    struct Added {
+/// The sockets that the entries of `listen` ask for.
+struct OpenedSockets {
+    struct Entry {
         ListenConfig config;
         std::vector<ListeningSocket> sockets{};
     };
-    std::vector<Added> added;
+    std::vector<Entry> entries;
 
-    /// What names in it stand for, where what they are for is opened later.
-    HostAddresses names{};
-
-    /// Opens what `entry` asks for, one of `added`.
-    void open(Added& entry, unsigned backlog, SocketSource& source, SocketUse use,
+    /// Opens what `entry` asks for, one of `entries`.
+    void open(Entry& entry, unsigned backlog, SocketSource& source, SocketUse use,
               const std::vector<sys::SocketAddress>& held = {}) const;
 };
 

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/sys/socket/socket_address.hpp"
+
+#include <functional>
+#include <vector>
+
+namespace usher {
+
+/// The listeners that a changed configuration asks of an intake, open but not accepted from yet.
+/// All that can fail has been done; what is not taken over closes with this.
+struct ListenerChange {
+    std::vector<sys::SocketAddress> addresses; ///< those that come in, or stay
+
+    /// Takes over what came in, closes what is gone, and leaves the rest alone.  Once at most, and
+    /// while the intake lives.
+    std::function<void()> commit;
+};
+
+} // namespace usher
