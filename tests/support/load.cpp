@@ -13,6 +13,10 @@ namespace {
 
 constexpr std::size_t body_size = 16 * 1024;
 
+/// Between two requests of a client: enough of them come all the same, and other tests want the
+/// processor as well.
+constexpr std::chrono::milliseconds pause{1};
+
 std::string make_body(unsigned client, std::uint64_t number)
 {
     auto body = std::to_string(client) + "-" + std::to_string(number) + "-";
@@ -45,6 +49,7 @@ void Load::run(unsigned client, Mode mode)
 {
     std::optional<HttpClient> connection;
     for (std::uint64_t number = 0; !stopping_; ++number) {
+        std::this_thread::sleep_for(pause);
         try {
             if (mode == Mode::get) {
                 const auto answer = get(port_, "/");
@@ -66,6 +71,7 @@ void Load::run(unsigned client, Mode mode)
             const std::scoped_lock lock{mutex_};
             if (problems_++ == 0)
                 first_problem_ = e.what();
+            changed_.notify_all();
         }
     }
 }
@@ -77,13 +83,14 @@ void Load::count()
     if (served_++ > 0)
         longest_gap_ = std::max(longest_gap_, now - last_answer_);
     last_answer_ = now;
+    changed_.notify_all();
 }
 
 void Load::wait_for(std::uint64_t requests) const
 {
-    const auto goal = served_ + requests;
-    while (served_ < goal && problems_ == 0)
-        std::this_thread::yield();
+    std::unique_lock lock{mutex_};
+    changed_.wait(lock,
+                  [this, goal = served_ + requests] { return served_ >= goal || problems_ > 0; });
 }
 
 void Load::stop()

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -11,7 +12,8 @@
 
 namespace usher::test {
 
-/// Clients that post a nonce and 16 KiB to /echo, or just get /, again and again, until stop().
+/// Clients that post a nonce and 16 KiB to /echo, or just get /, again and again, with a moment
+/// between, until stop().
 ///
 /// A refused, reset, timed out or short answer is a problem, and so is one that is not what was
 /// posted.
@@ -51,6 +53,7 @@ private:
     std::atomic<std::uint64_t> served_{0};
     std::atomic<std::uint64_t> problems_{0};
     mutable std::mutex mutex_;
+    mutable std::condition_variable changed_; ///< served_, problems_
     std::string first_problem_;
     Clock::time_point last_answer_{}; ///< none yet
     Clock::duration longest_gap_{};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "worker/preload/descriptor.hpp"
 
+#include "worker/preload/next.hpp"
+
 #include <sys/stat.h>
 
 namespace usher::preload {

@@ -2,6 +2,7 @@
 #include "worker/preload/epoll_registrations.hpp"
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include <dirent.h>

@@ -3,7 +3,9 @@
 
 #include "common/wire/environment.hpp"
 
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include <sys/mman.h>
 

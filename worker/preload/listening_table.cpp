@@ -4,6 +4,7 @@
 #include "worker/preload/descriptor.hpp"
 #include "worker/preload/inheritance.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace usher::preload {

@@ -6,6 +6,7 @@
 #include "worker/preload/next.hpp"
 #include "worker/preload/quiet.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
