@@ -266,6 +266,21 @@ TEST_CASE_FIXTURE(Scene, "a worker whose memory cannot be read now holds up nobo
     check_held("open.smaps_rollup");
 }
 
+TEST_CASE_FIXTURE(Scene, "a look at what a program waits for holds up that program alone")
+{
+    auto& other = add_pool("python", python_program());
+    other["command"].push_back(source_folder() + "/tests/listen_fds/server.py");
+    other["dialect"] = "listen-fds";
+    write();
+    auto& usher = start(3);
+    hold("open.syscall");
+    REQUIRE(::kill(pid_of("python"), SIGKILL) == 0);
+    wait_until_held("open.syscall");
+    check_load();
+    usher.wait_until_ready(4); // after start_delay
+    release("open.syscall");
+}
+
 TEST_CASE_FIXTURE(Scene, "long tables of connections hold up the worker that drains alone")
 {
     auto& other = add_pool("python", python_program());
