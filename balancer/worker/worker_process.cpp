@@ -57,8 +57,7 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
       notify_{resolve(config_->dialect) == Dialect::native
                   ? nullptr
                   : std::make_shared<NotifyInbox>(executor)},
-      output_{outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot),
-                              config_->run_as.ids.is_other_user())},
+      outputs_{outputs},
       events_{events},
       lifecycle_{*config_, Clock::now()},
       recycle_policy_{config_->recycle, dice},
@@ -69,6 +68,9 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
 
 asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
 {
+    output_ = co_await outputs_.connect(config_->output,
+                                        fmt::format("{}/{}", identity_.pool, identity_.slot),
+                                        config_->run_as.ids.is_other_user(), deadline);
     auto command = make_worker_command(*config_, identity_, *link_,
                                        notify_ ? notify_->address() : std::string{});
     if (output_) {

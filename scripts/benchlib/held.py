@@ -118,6 +118,14 @@ def hold_look(site):
     site.wait_until_held("open.syscall")
 
 
+def hold_log(site):
+    site.hold("open.slow.log")
+    site.second["output"] = {"file": str(site.tools.folder / "slow.log")}
+    site.write()
+    site.reload()
+    site.wait_until_held("open.slow.log")
+
+
 CASES = [
     ("nothing", lambda site: None),
     ("a configuration file that is a FIFO", hold_file),
@@ -127,6 +135,7 @@ CASES = [
     ("a program that is executed", hold_start("execve")),
     ("a worker's memory", hold_memory),
     ("a look at what a worker waits for", hold_look),
+    ("a log file that is opened", hold_log),
 ]
 
 
