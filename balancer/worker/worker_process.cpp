@@ -78,8 +78,10 @@ asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
         command.errors = output_->worker_errors();
     }
     std::string cgroup_trouble;
-    command.cgroup =
-        make_worker_cgroup(config_->run_as.cgroup, sys::own_cgroup(), identity_, cgroup_trouble);
+    // The kernel's list of mounts may be long, so that it is not read where that says nothing.
+    if (config_->run_as.cgroup != CgroupMode::off)
+        command.cgroup = make_worker_cgroup(config_->run_as.cgroup, sys::own_cgroup(), identity_,
+                                            cgroup_trouble);
     child_ = co_await ChildProcess::start(std::move(command), deadline);
     events_ = EventSource{events_.bus(),
                           {.pool = identity_.pool,
