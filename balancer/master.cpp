@@ -285,6 +285,7 @@ Outcome Master::send(const std::string& pool, unsigned slot, std::string message
 Outcome Master::stop(bool fast)
 {
     const bool again = std::exchange(stopping_, true);
+    reloader_.stop();
     if (fast) {
         events_.publish(EventKind::stopping, log::Level::info, "stopping now");
         stop_pools();
@@ -310,7 +311,6 @@ Outcome Master::stop(bool fast)
 void Master::stop_pools()
 {
     lame_duck_timer_.cancel();
-    reloader_.stop();
     events_.publish(EventKind::stopping, log::Level::info,
                     "accepting nothing more, draining the workers (again to stop now)");
     pools_.stop();

@@ -30,6 +30,7 @@ namespace {
 constexpr unsigned owner_only = 0600;
 constexpr unsigned backlog = 128;
 constexpr std::size_t most_sessions = 128; ///< each costs a descriptor
+constexpr std::size_t spare_sessions = 16; ///< besides, for what is soon over
 constexpr std::chrono::milliseconds pause_without_descriptors{100};
 
 /// Says why there is no session, as far as that goes without waiting.
@@ -135,14 +136,20 @@ void ControlServer::welcome(sys::UniqueFd connection)
         return refuse(connection.get(), fmt::format("this usher takes commands only of root and of "
                                                     "user {}",
                                                     ::geteuid()));
-    std::erase_if(sessions_, [](const auto& session) { return session.expired(); });
+    // Who has gone is in nobody's way, though what they asked for may be under way.
+    std::erase_if(sessions_, [](const auto& weak) {
+        const auto session = weak.lock();
+        return !session || session->is_closed();
+    });
+    std::string refusal;
     if (sessions_.size() >= most_sessions)
-        return refuse(
-            connection.get(),
-            fmt::format("{} clients speak to this usher already; try again later", most_sessions));
+        refusal =
+            fmt::format("{} clients speak to this usher already; try again later", most_sessions);
+    if (sessions_.size() >= most_sessions + spare_sessions)
+        return refuse(connection.get(), refusal);
     try {
-        auto session =
-            std::make_shared<ControlSession>(executor_, std::move(connection), operations_);
+        auto session = std::make_shared<ControlSession>(executor_, std::move(connection),
+                                                        operations_, std::move(refusal));
         sessions_.push_back(session);
         session->start();
     } catch (const std::system_error& error) { // the client sees its end

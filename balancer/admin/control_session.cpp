@@ -20,6 +20,8 @@
 #include <utility>
 #include <variant>
 
+#include <poll.h>
+
 namespace asio = boost::asio;
 
 namespace usher {
@@ -36,10 +38,11 @@ constexpr std::size_t most_queued_bytes =
 } // namespace
 
 ControlSession::ControlSession(const asio::any_io_executor& executor, sys::UniqueFd socket,
-                               Operations& operations)
+                               Operations& operations, std::string refusal)
     : socket_{adopt_fd<asio::local::stream_protocol::socket>(executor, std::move(socket),
                                                              asio::local::stream_protocol{})},
       operations_{operations},
+      refusal_{std::move(refusal)},
       changed_{executor}
 {
     socket_.non_blocking(true);
@@ -146,6 +149,10 @@ asio::awaitable<Outcome> ControlSession::answer(std::string_view line)
     } catch (const std::runtime_error& e) {
         co_return Outcome::bad_request(e.what());
     }
+    const bool is_short = request.command == status || request.command == stop ||
+                          (request.command == events && !request.follow);
+    if (!refusal_.empty() && !is_short)
+        co_return Outcome::failure(refusal_);
     if (request.command == status) {
         queue(encode_status(operations_.status()));
         co_return Outcome{};
@@ -163,11 +170,30 @@ asio::awaitable<Outcome> ControlSession::answer(std::string_view line)
         co_await client_end();
         co_return Outcome{};
     }
+    watch_client();
     const bool waits = request.command == stop && request.wait;
     const auto reply = co_await operations_.carry_out(std::move(request));
     while (waits && !closed_)
         co_await changed_.wait();
     co_return reply;
+}
+
+/// Hangs up when the client has gone.  One that has only said all it has to say waits for its
+/// answer: that is end-of-file, and EPOLLHUP shows when both directions are shut.
+void ControlSession::watch_client()
+{
+    if (closed_)
+        return;
+    const auto on_end = [weak = weak_from_this()](const boost::system::error_code& cancelled) {
+        const auto self = weak.lock();
+        if (cancelled || !self || self->closed_)
+            return;
+        // It may be urgent data, which would wake us again and again.
+        pollfd end{.fd = self->socket_.native_handle(), .events = 0, .revents = 0};
+        if (::poll(&end, 1, 0) > 0)
+            self->hang_up();
+    };
+    socket_.async_wait(asio::socket_base::wait_error, on_end);
 }
 
 /// Until the client hangs up or close().

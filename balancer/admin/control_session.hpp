@@ -24,18 +24,23 @@ class ControlSession final : public std::enable_shared_from_this<ControlSession>
 public:
     static constexpr std::chrono::seconds patience{5};
 
+    /// With a `refusal` that is its answer to all but what is soon over, and to `stop`.
     ControlSession(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
-                   Operations& operations);
+                   Operations& operations, std::string refusal);
 
     void start();
 
     /// Sends what can be sent without waiting, and ends.
     void close();
 
+    /// It has no descriptor any more, though what was asked for may be under way.
+    [[nodiscard]] bool is_closed() const noexcept { return closed_; }
+
 private:
     [[nodiscard]] boost::asio::awaitable<void> run();
     [[nodiscard]] boost::asio::awaitable<Outcome> answer(std::string_view line);
     [[nodiscard]] boost::asio::awaitable<void> client_end();
+    void watch_client();
 
     void queue(const std::string& line);
     void send_queued();
@@ -43,6 +48,7 @@ private:
 
     boost::asio::local::stream_protocol::socket socket_;
     Operations& operations_;
+    std::string refusal_;
     Condition changed_;         ///< all was sent, or it is closed
     std::string queue_;         ///< lines, the first perhaps sent in part
     std::uint64_t dropped_ = 0; ///< lines that were not queued, and not yet told

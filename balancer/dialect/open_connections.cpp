@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/open_connections.hpp"
 
-#include "balancer/dialect/proc.hpp"
-#include "common/async/helper_thread.hpp"
-
+#include <algorithm>
 #include <exception>
 #include <filesystem>
 #include <fstream>
@@ -23,22 +21,23 @@ namespace fs = std::filesystem;
 
 using Inodes = std::set<ino_t>;
 
-/// Adds the sockets a process has open; false if we may not look.
-bool add_sockets(pid_t process, Inodes& sockets)
+/// Adds the sockets a process has open; false if we may not look, or there is too much.
+bool add_sockets(proc::Walk& walk, pid_t process, Inodes& sockets)
 {
     constexpr std::string_view prefix = "socket:[";
-    std::error_code error;
-    const fs::directory_iterator entries{proc::entry(process, "fd"), error};
-    if (error)
-        return error == std::errc::no_such_file_or_directory; // it has just ended
-    for (const auto& entry : entries) {
-        const auto target = fs::read_symlink(entry.path(), error).string();
-        if (error == std::errc::permission_denied)
-            return false;
+    bool is_allowed = true;
+    const auto add = [&](const fs::path& descriptor) {
+        std::error_code error;
+        const auto target = fs::read_symlink(descriptor, error).string();
+        is_allowed = error != std::errc::permission_denied;
         if (!error && target.starts_with(prefix))
             sockets.insert(std::stoul(target.substr(prefix.size())));
-    }
-    return true;
+        return is_allowed;
+    };
+    const auto error = walk.visit_all(proc::entry(process, "fd"), add);
+    // It may have just ended.
+    return is_allowed && (!error || error == std::errc::no_such_file_or_directory ||
+                          error == std::errc::no_such_process);
 }
 
 /// How many lines of a table in /proc/net are of one of `sockets`; `inode_in` takes it from a line,
@@ -94,12 +93,13 @@ ino_t OpenConnections::unix_inode(const char* line) const
     return is_ours ? inode : 0;
 }
 
-std::optional<std::size_t> OpenConnections::count(pid_t process) const
+std::optional<std::size_t> OpenConnections::count(pid_t process, proc::Walk walk) const
 {
+    const auto family = walk.family_of(process);
     Inodes sockets;
-    for (const pid_t member : proc::family_of(process))
-        if (!add_sockets(member, sockets))
-            return std::nullopt;
+    if (!family || !std::ranges::all_of(
+                       *family, [&](pid_t member) { return add_sockets(walk, member, sockets); }))
+        return std::nullopt;
     std::erase_if(sockets, [this](ino_t inode) { return given_.contains(inode); });
     if (sockets.empty())
         return 0; // nothing to look up in long tables
@@ -115,15 +115,11 @@ std::optional<std::size_t> OpenConnections::count(pid_t process) const
 }
 
 asio::awaitable<std::optional<std::size_t>>
-OpenConnections::count(pid_t process, asio::steady_timer& deadline) const
+OpenConnections::count(pid_t process, ProcLooks& looks, asio::steady_timer& deadline) const
 {
     auto look = [open = *this, process] { return open.count(process); };
-    try {
-        const auto answer = co_await on_helper_thread(std::move(look), deadline);
-        co_return answer.value_or(std::nullopt);
-    } catch (const std::exception&) { // no thread, or the loop is to end
-        co_return std::nullopt;
-    }
+    const auto answer = co_await looks.look(std::move(look), deadline);
+    co_return answer.value_or(std::nullopt);
 }
 
 } // namespace usher

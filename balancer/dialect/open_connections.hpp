@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/dialect/proc.hpp"
+#include "balancer/dialect/proc_looks.hpp"
 #include "common/sys/socket/socket_address.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -28,14 +30,14 @@ public:
     OpenConnections(const std::vector<sys::SocketAddress>& listeners,
                     const std::vector<int>& given);
 
-    /// What the process and its descendants have open; nothing if the kernel does not let us look.
-    /// Takes long where the machine has many connections.
-    [[nodiscard]] std::optional<std::size_t> count(pid_t process) const;
+    /// What the process and its descendants have open; nothing if the kernel does not let us look,
+    /// or that is more than `walk` looks at.  Takes long where the machine has many connections.
+    [[nodiscard]] std::optional<std::size_t> count(pid_t process, proc::Walk walk = {}) const;
 
-    /// The same on a helper thread; nothing also when `deadline` expires or is cancelled first.
-    /// Never throws.
+    /// The same as one of the `looks` at this worker; nothing also when `deadline` expires or is
+    /// cancelled first.  Never throws.
     [[nodiscard]] boost::asio::awaitable<std::optional<std::size_t>>
-    count(pid_t process, boost::asio::steady_timer& deadline) const;
+    count(pid_t process, ProcLooks& looks, boost::asio::steady_timer& deadline) const;
 
 private:
     [[nodiscard]] ino_t tcp_inode(const char* line) const;

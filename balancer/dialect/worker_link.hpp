@@ -130,7 +130,7 @@ public:
     /// How many connections its program has open, by whatever it takes to find out; nothing if
     /// that cannot be known, or not before `deadline` expires or is cancelled.
     [[nodiscard]] virtual boost::asio::awaitable<std::optional<std::uint64_t>>
-    count_open(boost::asio::steady_timer& /*deadline*/) const
+    count_open(boost::asio::steady_timer& /*deadline*/)
     {
         const auto known = figures();
         co_return known ? known->open : std::nullopt;

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace usher {
 
@@ -38,6 +39,9 @@ public:
     [[nodiscard]] std::error_code reopen();
 
     void set_limits(Limits limits) noexcept;
+
+    /// Gives the descriptor away, whose close may wait for a disk.  Nothing is written afterwards.
+    [[nodiscard]] sys::UniqueFd release() noexcept { return std::move(fd_); }
 
     [[nodiscard]] bool is_regular() const noexcept { return regular_; }
 

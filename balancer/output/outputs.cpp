@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/output/outputs.hpp"
 
+#include "common/async/closing_thread.hpp"
+#include "common/async/helper_thread.hpp"
+#include "common/async/spawn.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <stdexcept>
 
 namespace asio = boost::asio;
@@ -17,10 +25,10 @@ LogFile::Limits limits_of(const OutputConfig& config) noexcept
 } // namespace
 
 /// A disk may be slow, and what nobody reads of a FIFO is not worth waiting for.
-Outputs::File::File(const asio::any_io_executor& executor, const OutputConfig& config,
-                    EventBus& events)
-    : file{std::make_shared<LogFile>(config.file, limits_of(config))},
-      sink{std::make_shared<LineSink>(executor, writer, config.file, events)},
+Outputs::File::File(const asio::any_io_executor& executor, const std::string& path,
+                    std::unique_ptr<LogFile> opened, EventBus& events)
+    : file{std::move(opened)},
+      sink{std::make_shared<LineSink>(executor, writer, path, events)},
       writer{file, std::chrono::seconds{file->is_regular() ? 5 : 1}}
 {
     writer.observe(sink.get());
@@ -36,41 +44,88 @@ Outputs::Outputs(const asio::any_io_executor& executor, LineWriter& standard_err
     standard_error.observe(errors_sink_.get());
 }
 
-std::shared_ptr<OutputReader> Outputs::connect(const OutputConfig& config, const std::string& name,
-                                               bool stranger)
+asio::awaitable<std::shared_ptr<OutputReader>>
+Outputs::connect(OutputConfig config, std::string name, bool stranger, asio::steady_timer& deadline)
 {
     if (config.kind == OutputConfig::Kind::inherit)
-        return nullptr;
-    return std::make_shared<OutputReader>(
-        executor_, sink_of(config), config.prefix ? "[" + name + "] " : "", config.on_full,
+        co_return nullptr;
+    auto sink = co_await sink_of(config, deadline);
+    co_return std::make_shared<OutputReader>(
+        executor_, std::move(sink), config.prefix ? "[" + name + "] " : "", config.on_full,
         stranger && config.kind == OutputConfig::Kind::standard_error);
 }
 
-std::shared_ptr<LineSink> Outputs::sink_of(const OutputConfig& config)
+asio::awaitable<std::shared_ptr<LineSink>> Outputs::sink_of(const OutputConfig& config,
+                                                            asio::steady_timer& deadline)
 {
     if (config.kind == OutputConfig::Kind::standard_error)
-        return errors_sink_;
+        co_return errors_sink_;
     if (closed_)
         throw std::logic_error{"the outputs are closed"};
 
-    // Files of earlier configurations, to which nobody writes any more.
-    std::erase_if(files_, [&](const auto& entry) {
-        const auto& [path, file] = entry;
-        if (path == config.file || file.sink.use_count() > 1 || !file.writer.is_idle())
+    close_unused(config.file);
+    if (!files_.contains(config.file))
+        co_await wait_for_file(config, deadline);
+    auto& [file, sink, writer] = files_.at(config.file);
+    writer.post([file = file, limits = limits_of(config)] {
+        file->set_limits(limits);
+        return std::error_code{};
+    });
+    co_return sink;
+}
+
+/// Closes the files of earlier configurations, to which nobody writes any more.
+void Outputs::close_unused(const std::string& needed)
+{
+    std::erase_if(files_, [&](auto& entry) {
+        auto& [path, file] = entry;
+        if (path == needed || file.sink.use_count() > 1 || !file.writer.is_idle())
             return false;
         file.sink->close();
+        close_elsewhere(file.file->release());
         return true;
     });
+}
 
-    const auto [place, is_new] =
-        files_.try_emplace(config.file, executor_, config, events_); // opens it
-    auto& [file, sink, writer] = place->second;
-    if (!is_new)
-        writer.post([file = file, limits = limits_of(config)] {
-            file->set_limits(limits);
-            return std::error_code{};
-        });
-    return sink;
+/// Returns when `config`'s file is among the open ones.
+asio::awaitable<void> Outputs::wait_for_file(const OutputConfig& config,
+                                             asio::steady_timer& deadline)
+{
+    using namespace asio::experimental::awaitable_operators;
+    const auto [place, is_new] = attempts_.try_emplace(config.file);
+    if (is_new) {
+        place->second = std::make_shared<Attempt>(Attempt{.ended = Condition{executor_}});
+        spawn(executor_, open(config));
+    }
+    const auto attempt = place->second;
+    while (!attempt->failure && !attempt->sink) {
+        if (deadline.expiry() <= asio::steady_timer::clock_type::now() || closed_)
+            throw std::runtime_error{config.file +
+                                     ": cannot be opened in time: its disk does not answer"};
+        co_await (attempt->ended.wait() ||
+                  deadline.async_wait(asio::as_tuple(asio::use_awaitable)));
+    }
+    if (attempt->failure)
+        std::rethrow_exception(attempt->failure);
+}
+
+/// An attempt that hangs has a thread, and that is all: there is no other for the same file.
+asio::awaitable<void> Outputs::open(OutputConfig config)
+{
+    const auto attempt = attempts_.at(config.file);
+    try {
+        auto look = [path = config.file, limits = limits_of(config)] {
+            return std::make_unique<LogFile>(path, limits);
+        };
+        auto file = co_await on_helper_thread(std::move(look));
+        const auto [place, is_new] =
+            files_.try_emplace(config.file, executor_, config.file, std::move(file), events_);
+        attempt->sink = place->second.sink;
+    } catch (const std::exception&) {
+        attempt->failure = std::current_exception();
+    }
+    attempts_.erase(config.file);
+    attempt->ended.notify_all();
 }
 
 std::uint64_t Outputs::lost_lines(const std::string& file) const noexcept

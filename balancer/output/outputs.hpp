@@ -6,10 +6,14 @@
 #include "balancer/output/line_sink.hpp"
 #include "balancer/output/log_file.hpp"
 #include "balancer/output/output_reader.hpp"
+#include "common/async/condition.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <memory>
 #include <string>
@@ -28,9 +32,14 @@ public:
 
     /// Pipes for a worker, whose lines go where `config` says with `name` before them; null if it
     /// is to inherit ours.  What a `stranger` writes to our standard error, among lines of others,
-    /// steers no terminal.  Throws std::system_error, e.g. if the file cannot be opened.
-    [[nodiscard]] std::shared_ptr<OutputReader> connect(const OutputConfig& config,
-                                                        const std::string& name, bool stranger);
+    /// steers no terminal.
+    ///
+    /// Throws std::system_error, e.g. if the file cannot be opened, and std::runtime_error if that
+    /// has not happened when `deadline` expires or is cancelled.  It goes on then: whoever wants
+    /// the file next waits for the same attempt.
+    [[nodiscard]] boost::asio::awaitable<std::shared_ptr<OutputReader>>
+    connect(OutputConfig config, std::string name, bool stranger,
+            boost::asio::steady_timer& deadline);
 
     /// How many lines of workers were lost on their way to our standard error, and to `file`.
     [[nodiscard]] std::uint64_t lost_lines() const noexcept { return errors_sink_->lost_lines(); }
@@ -48,17 +57,30 @@ private:
         std::shared_ptr<LineSink> sink;
         LineWriter writer; ///< ends first, and tells the sink what it gives up
 
-        File(const boost::asio::any_io_executor& executor, const OutputConfig& config,
-             EventBus& events);
+        File(const boost::asio::any_io_executor& executor, const std::string& path,
+             std::unique_ptr<LogFile> opened, EventBus& events);
     };
 
-    [[nodiscard]] std::shared_ptr<LineSink> sink_of(const OutputConfig& config);
+    /// A file that is being opened.
+    struct Attempt {
+        Condition ended;
+        std::shared_ptr<LineSink> sink{}; ///< keeps the file until all know who wait
+        std::exception_ptr failure{};
+    };
+
+    [[nodiscard]] boost::asio::awaitable<std::shared_ptr<LineSink>>
+    sink_of(const OutputConfig& config, boost::asio::steady_timer& deadline);
+    [[nodiscard]] boost::asio::awaitable<void> wait_for_file(const OutputConfig& config,
+                                                             boost::asio::steady_timer& deadline);
+    [[nodiscard]] boost::asio::awaitable<void> open(OutputConfig config);
+    void close_unused(const std::string& needed);
 
     boost::asio::any_io_executor executor_;
     LineWriter& standard_error_;
     EventBus& events_;
-    std::shared_ptr<LineSink> errors_sink_; ///< of standard error
-    std::map<std::string, File> files_;     ///< by path
+    std::shared_ptr<LineSink> errors_sink_;                    ///< of standard error
+    std::map<std::string, File> files_;                        ///< by path
+    std::map<std::string, std::shared_ptr<Attempt>> attempts_; ///< by path
     bool closed_ = false;
 };
 

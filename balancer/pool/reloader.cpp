@@ -17,6 +17,8 @@ namespace usher {
 
 namespace {
 
+constexpr auto stopping_text = "usher is stopping";
+
 std::string plan_of_new(const ResolvedPool& pool)
 {
     auto text = fmt::format("pool \"{}\": is new, {} workers", pool.name, pool.workers);
@@ -75,18 +77,22 @@ Reloader::Change Reloader::prepare(ResolvedPool next, bool labelled, SocketSourc
     return change;
 }
 
-asio::awaitable<Reloader::Plan> Reloader::prepare()
+asio::awaitable<Reloader::Found> Reloader::find()
 {
-    // All that may wait comes first: the file, accounts, and names.
     auto read = [read_config = read_] {
         auto config = read_config();
         HostAddresses hosts{config};
-        return std::pair{std::move(config), std::move(hosts)};
+        return Found{.config = std::move(config), .hosts = std::move(hosts)};
     };
     auto found = co_await on_helper_thread(std::move(read), reading_);
-    if (!found)
-        throw std::runtime_error{"usher is stopping"};
-    Plan plan{.config = std::move(found->first), .sockets = {.hosts = std::move(found->second)}};
+    if (!found || is_stopping())
+        throw std::runtime_error{stopping_text};
+    co_return std::move(*found);
+}
+
+Reloader::Plan Reloader::prepare(Found found) const
+{
+    Plan plan{.config = std::move(found.config), .sockets = {.hosts = std::move(found.hosts)}};
     const auto& pools = plan.config.pools;
     ListenPlaces taken{pools_.all()};
     for (const auto& pool : pools)
@@ -97,13 +103,20 @@ asio::awaitable<Reloader::Plan> Reloader::prepare()
         if (!stays && !pool->is_stopping())
             plan.removed.push_back(pool);
     }
-    co_return plan;
+    return plan;
 }
 
 asio::awaitable<Outcome> Reloader::plan()
 {
     try {
-        const auto plan = co_await prepare();
+        // What a reload under way has opened already would seem to be somebody else's.
+        std::optional<Found> found;
+        while (!found || running_) {
+            while (running_)
+                co_await finished_.wait();
+            found = co_await find();
+        }
+        const auto plan = prepare(std::move(*found));
         std::string text;
         for (const auto& change : plan.changes)
             text +=
@@ -114,12 +127,16 @@ asio::awaitable<Outcome> Reloader::plan()
                                 pool->slots().size());
         co_return Outcome{.message = std::move(text)};
     } catch (const std::exception& e) {
+        if (is_stopping())
+            co_return Outcome::failure(stopping_text);
         co_return Outcome{.kind = Outcome::Kind::bad_config, .message = e.what()};
     }
 }
 
 asio::awaitable<Outcome> Reloader::apply(Change change, SocketSource& sockets)
 {
+    if (is_stopping()) // since the pool before this one
+        co_return Outcome::failure(stopping_text);
     if (change.config && change.pool->has_ended()) { // it gave up while others were reloaded
         change.listeners = {};
         try {
@@ -133,7 +150,7 @@ asio::awaitable<Outcome> Reloader::apply(Change change, SocketSource& sockets)
         co_return co_await change.pool->reload(std::move(change.config),
                                                std::move(change.listeners));
     if (!pools_.add(change.pool))
-        co_return Outcome::failure("usher is stopping");
+        co_return Outcome::failure(stopping_text);
     change.listeners.commit();
     const auto outcome = co_await change.pool->enter_service();
     if (!outcome.is_done())
@@ -165,7 +182,11 @@ asio::awaitable<Outcome> Reloader::apply(Plan plan)
                                                     : "keeps its old generation",
                                       outcome.message);
     }
+    if (is_stopping() && result.is_done() && !plan.removed.empty())
+        result = Outcome::failure(stopping_text); // they go with the rest
     for (const auto& pool : plan.removed) {
+        if (is_stopping())
+            break;
         events_.publish(EventKind::note, log::Level::info,
                         fmt::format("pool \"{}\" is removed", pool->config().name));
         pools_.remove(pool);
@@ -182,16 +203,14 @@ asio::awaitable<Outcome> Reloader::run()
     Outcome result;
     std::optional<Plan> plan;
     try {
-        plan = co_await prepare();
+        plan = prepare(co_await find());
     } catch (const std::exception& e) {
-        result = {.kind = Outcome::Kind::bad_config, .message = e.what()};
+        result = is_stopping() ? Outcome::failure(stopping_text)
+                               : Outcome{.kind = Outcome::Kind::bad_config, .message = e.what()};
     }
     // Where there are several pools, one that fails keeps no other from what is new.
-    const bool several =
-        plan && !pools_.is_stopping() && plan->changes.size() + plan->removed.size() > 1;
-    if (pools_.is_stopping())
-        result = Outcome::failure("usher is stopping");
-    else if (plan) {
+    const bool several = plan && plan->changes.size() + plan->removed.size() > 1;
+    if (plan) {
         try {
             result = co_await apply(std::move(*plan));
         } catch (const std::exception& e) { // the kernel has no more to give

@@ -43,10 +43,12 @@ public:
     /// Returns when a reload that began after this call has ended.
     [[nodiscard]] boost::asio::awaitable<Outcome> reload();
 
-    /// What reload() would do: a line for each pool, or why it would be refused.
+    /// What reload() would do: a line for each pool, or why it would be refused.  As that does, it
+    /// waits for one that is under way.
     [[nodiscard]] boost::asio::awaitable<Outcome> plan();
 
-    /// Waits no longer for what is being read, now or later.
+    /// Usher is to stop: waits no longer for what is being read, now or later, and changes no pool
+    /// but the one that it is at.
     void stop() { reading_.expires_at(boost::asio::steady_timer::time_point::min()); }
 
     [[nodiscard]] bool is_running() const noexcept { return running_; }
@@ -68,7 +70,18 @@ private:
         std::vector<PoolSet::Handle> removed{};
     };
 
-    [[nodiscard]] boost::asio::awaitable<Plan> prepare();
+    /// What the file says, with all that may be waited for.
+    struct Found {
+        ResolvedConfig config;
+        HostAddresses hosts;
+    };
+
+    [[nodiscard]] bool is_stopping() const noexcept
+    {
+        return reading_.expiry() == boost::asio::steady_timer::time_point::min();
+    }
+    [[nodiscard]] boost::asio::awaitable<Found> find();
+    [[nodiscard]] Plan prepare(Found found) const;
     [[nodiscard]] Change prepare(ResolvedPool next, bool labelled, SocketSource& sockets,
                                  ListenPlaces& places) const;
     [[nodiscard]] boost::asio::awaitable<Outcome> apply(Change change, SocketSource& sockets);

@@ -57,8 +57,7 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
       notify_{resolve(config_->dialect) == Dialect::native
                   ? nullptr
                   : std::make_shared<NotifyInbox>(executor)},
-      output_{outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot),
-                              config_->account.is_other_user())},
+      outputs_{outputs},
       events_{events},
       lifecycle_{*config_, Clock::now()},
       recycle_policy_{config_->recycle, dice},
@@ -69,6 +68,9 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
 
 asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
 {
+    output_ = co_await outputs_.connect(config_->output,
+                                        fmt::format("{}/{}", identity_.pool, identity_.slot),
+                                        config_->account.is_other_user(), deadline);
     auto command = make_worker_command(*config_, identity_, *link_,
                                        notify_ ? notify_->address() : std::string{});
     if (output_) {
@@ -76,8 +78,10 @@ asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
         command.errors = output_->worker_errors();
     }
     std::string cgroup_trouble;
-    command.cgroup =
-        make_worker_cgroup(config_->run_as.cgroup, sys::own_cgroup(), identity_, cgroup_trouble);
+    // The kernel's list of mounts may be long, so that it is not read where that says nothing.
+    if (config_->run_as.cgroup != CgroupMode::off)
+        command.cgroup = make_worker_cgroup(config_->run_as.cgroup, sys::own_cgroup(), identity_,
+                                            cgroup_trouble);
     child_ = co_await ChildProcess::start(std::move(command), deadline);
     events_ = EventSource{events_.bus(),
                           {.pool = identity_.pool,

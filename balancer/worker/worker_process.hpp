@@ -137,7 +137,8 @@ private:
     std::shared_ptr<ResolvedPool> config_;
     const std::chrono::milliseconds first_stall_timeout_; ///< by which its watchdog goes
     std::shared_ptr<WorkerLink> link_;
-    std::shared_ptr<NotifyInbox> notify_;  ///< null: its dialect has a way of its own
+    std::shared_ptr<NotifyInbox> notify_; ///< null: its dialect has a way of its own
+    Outputs& outputs_;
     std::shared_ptr<OutputReader> output_; ///< null: it has our descriptors
     std::unique_ptr<ChildProcess> child_;  ///< null before start() has returned
     EventSource events_;

@@ -108,6 +108,24 @@ def hold_memory(site):
     site.wait_until_held("open.smaps_rollup")
 
 
+def hold_look(site):
+    server = pathlib.Path(__file__).parents[2] / "tests/listen_fds/server.py"
+    site.hold("open.syscall")
+    site.second = {"name": "looked-at", "command": [sys.executable, str(server)], "workers": 1,
+                   "dialect": "listen-fds", "listen": ["127.0.0.1:0"]}
+    site.write()
+    site.reload()
+    site.wait_until_held("open.syscall")
+
+
+def hold_log(site):
+    site.hold("open.slow.log")
+    site.second["output"] = {"file": str(site.tools.folder / "slow.log")}
+    site.write()
+    site.reload()
+    site.wait_until_held("open.slow.log")
+
+
 CASES = [
     ("nothing", lambda site: None),
     ("a configuration file that is a FIFO", hold_file),
@@ -116,6 +134,8 @@ CASES = [
     ("a program that is looked for", hold_start("access")),
     ("a program that is executed", hold_start("execve")),
     ("a worker's memory", hold_memory),
+    ("a look at what a worker waits for", hold_look),
+    ("a log file that is opened", hold_log),
 ]
 
 

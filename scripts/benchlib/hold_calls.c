@@ -37,7 +37,7 @@ static void hold(const char* call, const char* subject)
     if (!exists(file))
         return;
     snprintf(held, sizeof held, "%s.held", file);
-    close((int)syscall(SYS_openat, AT_FDCWD, held, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    syscall(SYS_close, syscall(SYS_openat, AT_FDCWD, held, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     while (exists(file))
         usleep(1000);
 }
@@ -82,6 +82,33 @@ int getpwnam_r(const char* name, struct passwd* entry, char* buffer, size_t size
     }
 HOLD_OPEN(open)
 HOLD_OPEN(open64)
+
+#define HOLD_OPENAT(name)                                                                          \
+    int name(int folder, const char* path, int flags, ...)                                         \
+    {                                                                                              \
+        va_list more;                                                                              \
+        va_start(more, flags);                                                                     \
+        const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(more, mode_t) : 0;                     \
+        va_end(more);                                                                              \
+        hold("open", path);                                                                        \
+        return NEXT(name)(folder, path, flags, mode);                                              \
+    }
+HOLD_OPENAT(openat)
+HOLD_OPENAT(openat64)
+
+int close(int fd)
+{
+    char link[32];
+    char path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    const long size = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
+    if (size > 0) {
+        path[size] = '\0';
+        if (path[0] == '/')
+            hold("close", path);
+    }
+    return (int)syscall(SYS_close, fd);
+}
 
 #define HOLD_FOPEN(name)                                                                           \
     FILE* name(const char* path, const char* mode)                                                 \

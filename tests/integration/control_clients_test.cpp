@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Clients of the control socket that are slow, silent, many, or talk nonsense.
+#include "tests/support/config_file.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/fds.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/one_pool.hpp"
 #include "tests/support/process_facts.hpp"
+#include "tests/support/sockets.hpp"
 #include "tests/support/usher_process.hpp"
 
 #include <doctest/doctest.h>
@@ -14,6 +17,7 @@
 #include <string>
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace usher::control_clients_test {
@@ -153,13 +157,63 @@ TEST_CASE_FIXTURE(Fixture, "too many at once are told so, and those that were fi
     }
     for (auto& client : clients)
         CHECK(json::parse(client.read_line()).at("type") == "event");
-    const auto refused = usher.command({"status"});
+    const auto refused = usher.command({"reload"});
     CHECK(refused.code == 1);
     CHECK(refused.output == "usher: 128 clients speak to this usher already; try again later\n");
+    CHECK(usher.command({"status"}).code == 0); // which is soon over
     CHECK(get(port, "/").ok());
     clients.clear();
-    CHECK(eventually([&] { return usher.command({"status"}).code == 0; }));
+    CHECK(eventually([&] { return usher.command({"reload"}).code == 0; }));
     check_well();
+}
+
+TEST_CASE_FIXTURE(Fixture, "a stop gets through, however many are served")
+{
+    std::deque<HttpClient> clients;
+    for (int i = 0; i < 128; ++i) {
+        clients.emplace_back(usher.control_path());
+        clients.back().send(request({{"command", "events"}, {"follow", true}}));
+    }
+    for (auto& client : clients)
+        CHECK(json::parse(client.read_line()).at("type") == "event");
+    CHECK(usher.command({"stop"}).code == 0);
+    CHECK(usher.wait(60s) == usher::sys::ExitStatus{});
+}
+
+TEST_CASE("who has gone while what it asked for is under way costs nothing and is in nobody's way")
+{
+    ConfigFile config;
+    config.pool["reload"] = {{"soak", "1m"}};
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    config.pool["env"] = {{"NEW", "1"}};
+    config.write();
+    usher.signal(SIGHUP);
+    usher.wait_until_ready(4); // all soak
+    const auto descriptors = [&] { return descriptors_of(usher.pid()).size(); };
+    const auto before = descriptors();
+    for (int i = 0; i < 150; ++i) {
+        HttpClient client{usher.control_path()};
+        client.send(request({{"command", "reload"}}));
+    }
+    CHECK(eventually([&] { return descriptors() <= before; }));
+    CHECK(usher.command({"reload", "--timeout", "100ms"}).code == 6); // is not refused
+}
+
+TEST_CASE_FIXTURE(Fixture, "who has said all waits for its answer")
+{
+    auto client = connect_to(sys::SocketAddress::unix_path(usher.control_path()));
+    write_text(client.get(), request({{"command", "restart"}, {"slot", 1}}));
+    REQUIRE(::shutdown(client.get(), SHUT_WR) == 0);
+    std::string text;
+    for (char buffer[4096];;) {
+        const auto size = ::read(client.get(), buffer, sizeof buffer);
+        if (size <= 0)
+            break;
+        text.append(buffer, static_cast<std::size_t>(size));
+    }
+    CHECK(text.find(R"("outcome":"done")") != std::string::npos);
 }
 
 TEST_CASE("a client that does not read misses lines, is told how many, and costs little memory")

@@ -266,6 +266,70 @@ TEST_CASE_FIXTURE(Scene, "a worker whose memory cannot be read now holds up nobo
     check_held("open.smaps_rollup");
 }
 
+TEST_CASE_FIXTURE(Scene, "a look at what a program waits for holds up that program alone")
+{
+    auto& other = add_pool("python", python_program());
+    other["command"].push_back(source_folder() + "/tests/listen_fds/server.py");
+    other["dialect"] = "listen-fds";
+    write();
+    auto& usher = start(3);
+    hold("open.syscall");
+    REQUIRE(::kill(pid_of("python"), SIGKILL) == 0);
+    wait_until_held("open.syscall");
+    check_load();
+    usher.wait_until_ready(4); // after start_delay
+    release("open.syscall");
+}
+
+TEST_CASE_FIXTURE(Scene, "a log file on a disk that does not answer holds up its own pool alone")
+{
+    auto& other = add_pool("other", demo_program());
+    write();
+    auto& usher = start(3);
+    other["output"] = {{"file", in_folder("slow.log")}};
+    write();
+    hold("open.slow.log");
+    usher.signal(SIGHUP);
+    check_held("open.slow.log");
+    usher.wait_for("reload done");
+}
+
+TEST_CASE_FIXTURE(Scene, "a log file that cannot be opened in time fails the start, every time")
+{
+    auto& other = add_pool("other", demo_program());
+    other["output"] = {{"file", in_folder("slow.log")}};
+    write();
+    auto& usher = start(3);
+    other["output"] = {{"file", in_folder("dead.log")}};
+    other["workers"] = 3;
+    other["start_timeout"] = "1s";
+    write();
+    hold("open.dead.log");
+    for (int i = 0; i < 2; ++i) {
+        const auto result = usher.command({"reload", "--timeout", "10s"});
+        CHECK(result.code == 1);
+        CHECK(result.output.find(in_folder("dead.log") + ": cannot be opened in time") !=
+              std::string::npos);
+    }
+    CHECK(std::stoi(status_of(usher.pid(), "Threads")) <= 3); // with the log's: one that opens
+    release("open.dead.log");
+    CHECK(usher.command({"reload", "--timeout", "10s"}).code == 0);
+}
+
+TEST_CASE_FIXTURE(Scene, "a log file whose close waits holds up nobody")
+{
+    auto& other = add_pool("other", demo_program());
+    other["output"] = {{"file", in_folder("old.log")}};
+    write();
+    auto& usher = start(3);
+    other["output"] = {{"file", in_folder("new.log")}};
+    write();
+    REQUIRE(usher.command({"reload"}).code == 0);
+    hold("close.old.log");
+    REQUIRE(::kill(pid_of("other"), SIGKILL) == 0);
+    check_held("close.old.log");
+}
+
 TEST_CASE_FIXTURE(Scene, "long tables of connections hold up the worker that drains alone")
 {
     auto& other = add_pool("python", python_program());

@@ -12,6 +12,8 @@
 #include <csignal>
 #include <filesystem>
 
+#include <sys/stat.h>
+
 namespace usher::reload_test {
 
 using namespace usher::test;
@@ -276,6 +278,70 @@ TEST_CASE("what needs no new workers replaces none: their number, limits, listen
     CHECK(usher.worker_pid(1) == first);
     check_clean(load);
     CHECK(eventually([&] { return children_of(usher.pid()).size() == 2; }));
+}
+
+TEST_CASE("a dry run waits for the reload under way, and blames nobody for what that has opened")
+{
+    ConfigFile config;
+    config.pool["reload"] = {{"soak", "3s"}};
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    config.pool["listen"] = {"127.0.0.1:0", "unix:" + config.in_folder("added.sock")};
+    config.pool["env"] = {{"NEW", "1"}};
+    config.write();
+    usher.signal(SIGHUP);
+    usher.wait_until_ready(3); // it soaks
+    const auto late = usher.command({"reload", "--dry-run", "--timeout", "100ms"});
+    CHECK(late.code == 6);
+    const auto plan = usher.command({"reload", "--dry-run"});
+    CHECK(plan.code == 0);
+    CAPTURE(plan.output);
+    CHECK(plan.output.find("generation 3 replaces generation 2, slot by slot\n") !=
+          std::string::npos);
+    CHECK(usher.count("reload done") == 1);
+}
+
+TEST_CASE("a reload that waits for its file when usher is told to stop changes nothing")
+{
+    ConfigFile config;
+    config.top["lame_duck"] = "5s";
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    std::filesystem::remove(config.path());
+    REQUIRE(::mkfifo(config.path().c_str(), 0600) == 0);
+    usher.signal(SIGHUP);
+    usher.wait_for("reload started");
+    usher.signal(SIGTERM);
+    usher.wait_for("no longer ready");
+    config.pool["env"] = {{"NEW", "1"}};
+    config.write();
+    usher.wait_for("reload failed, nothing has changed: usher is stopping");
+    CHECK(whoami(usher.port()).at("generation") == 1);
+    CHECK(usher.wait(60s) == usher::sys::ExitStatus{});
+    CHECK(usher.count("generation 2") == 0);
+}
+
+TEST_CASE("a reload of several pools begins with none of them when usher has been told to stop")
+{
+    ConfigFile config;
+    config.top["lame_duck"] = "3s";
+    config.pool["name"] = "first";
+    config.pool["reload"] = {{"soak", "1s"}};
+    config.more_pools.push_back(config.pool);
+    config.more_pools.back()["name"] = "second";
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(4);
+    config.pool["env"] = {{"NEW", "1"}};
+    config.more_pools.back()["env"] = {{"NEW", "1"}};
+    config.write();
+    usher.signal(SIGHUP);
+    usher.wait_until_ready(5); // the first one soaks
+    usher.signal(SIGTERM);
+    usher.wait_for("pool \"second\" keeps its old generation: usher is stopping");
+    CHECK(usher.wait(60s) == usher::sys::ExitStatus{});
 }
 
 TEST_CASE("with max_surge 0 there is never a worker above the configured number")

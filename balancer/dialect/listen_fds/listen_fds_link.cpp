@@ -3,6 +3,7 @@
 
 #include "balancer/dialect/listen_fds/accept_watch.hpp"
 #include "balancer/dialect/proc.hpp"
+#include "common/async/spawn.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -58,26 +59,31 @@ void ListenFdsLink::start(pid_t process, Observer& observer)
     observer.on_online();
     if (config_->ready == Readiness::notify)
         return;
-    const auto now = Clock::now();
-    schedule_.emplace(now);
-    look_for_accept(now);
+    awaits_accept_ = true;
+    spawn(timer_.get_executor(), watch_for_accept(), shared_from_this());
 }
 
-void ListenFdsLink::look_for_accept(Clock::time_point started)
+asio::awaitable<void> ListenFdsLink::watch_for_accept()
 {
-    const auto start = Clock::now();
-    const auto latest = started + config_->start_delay.value_or(default_start_delay);
-    if (start >= latest || waits_on(inodes_, process_)) {
-        stop_looking();
-        return observer_->on_ready();
+    const auto latest = Clock::now() + config_->start_delay.value_or(default_start_delay);
+    DrainWatch schedule{Clock::now()};
+    while (awaits_accept_) {
+        const auto start = Clock::now();
+        timer_.expires_at(latest);
+        auto look = [inodes = inodes_, process = process_] { return waits_on(inodes, process); };
+        const bool waits = start < latest && co_await looks_.look(std::move(look), timer_) == true;
+        if (!awaits_accept_)
+            break;
+        const auto end = Clock::now();
+        if (waits || end >= latest) {
+            awaits_accept_ = false;
+            observer_->on_ready();
+            break;
+        }
+        schedule.on_look(start, end);
+        timer_.expires_at(std::min(schedule.next(), latest));
+        co_await timer_.async_wait(asio::as_tuple(asio::deferred));
     }
-    schedule_->on_look(start, Clock::now());
-    timer_.expires_at(std::min(schedule_->next(), latest));
-    timer_.async_wait(
-        [this, started, self = shared_from_this()](const boost::system::error_code& error) {
-            if (!error && schedule_)
-                look_for_accept(started);
-        });
 }
 
 bool ListenFdsLink::drain(std::chrono::milliseconds)
@@ -113,6 +119,7 @@ asio::awaitable<void> ListenFdsLink::watch_for_idle()
 
 void ListenFdsLink::stop_looking() noexcept
 {
+    awaits_accept_ = false;
     schedule_.reset();
     timer_.cancel();
 }
@@ -125,9 +132,9 @@ void ListenFdsLink::finish()
 }
 
 asio::awaitable<std::optional<std::uint64_t>>
-ListenFdsLink::count_open(asio::steady_timer& deadline) const
+ListenFdsLink::count_open(asio::steady_timer& deadline)
 {
-    return open_connections_.count(process_, deadline);
+    return open_connections_.count(process_, looks_, deadline);
 }
 
 } // namespace usher

@@ -41,12 +41,12 @@ public:
     void cut_off() override { stop_looking(); }
     void finish() override;
     [[nodiscard]] boost::asio::awaitable<std::optional<std::uint64_t>>
-    count_open(boost::asio::steady_timer& deadline) const override;
+    count_open(boost::asio::steady_timer& deadline) override;
 
 private:
     using Clock = std::chrono::steady_clock;
 
-    void look_for_accept(Clock::time_point started);
+    [[nodiscard]] boost::asio::awaitable<void> watch_for_accept();
     [[nodiscard]] boost::asio::awaitable<void> watch_for_idle();
     void stop_looking() noexcept;
 
@@ -55,7 +55,9 @@ private:
     ListenFdsIntake::Seat& seat_;
     std::set<ino_t> inodes_; ///< of its sockets
     OpenConnections open_connections_;
-    std::optional<DrainWatch> schedule_; ///< while we look into /proc
+    ProcLooks looks_;
+    bool awaits_accept_ = false;         ///< while we look whether it waits for connections
+    std::optional<DrainWatch> schedule_; ///< while we look whether it has none left
     boost::asio::steady_timer timer_;
     pid_t process_ = 0;
     Observer* observer_ = nullptr;

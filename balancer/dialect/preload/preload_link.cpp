@@ -94,10 +94,9 @@ void PreloadLink::finish()
     NativeLink::finish();
 }
 
-asio::awaitable<std::optional<std::uint64_t>>
-PreloadLink::count_open(asio::steady_timer& deadline) const
+asio::awaitable<std::optional<std::uint64_t>> PreloadLink::count_open(asio::steady_timer& deadline)
 {
-    return open_connections_.count(process(), deadline);
+    return open_connections_.count(process(), looks_, deadline);
 }
 
 std::string PreloadLink::explain_not_ready() const

@@ -33,7 +33,7 @@ public:
     void cut_off() override;
     void finish() override;
     [[nodiscard]] boost::asio::awaitable<std::optional<std::uint64_t>>
-    count_open(boost::asio::steady_timer& deadline) const override;
+    count_open(boost::asio::steady_timer& deadline) override;
     [[nodiscard]] std::string explain_not_ready() const override;
 
 private:
@@ -46,6 +46,7 @@ private:
     std::shared_ptr<const ResolvedPool> config_;
     std::vector<sys::SocketAddress> listeners_;
     OpenConnections open_connections_;
+    ProcLooks looks_;
     std::optional<DrainWatch> drain_watch_; ///< while it drains
     boost::asio::steady_timer timer_;
 };

@@ -9,7 +9,8 @@ namespace usher::sys {
 
 bool has_terminal() noexcept
 {
-    return bool{UniqueFd{::open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC)}};
+    // A serial line would be waited for until somebody answers (tty_ioctl(2), CLOCAL).
+    return bool{UniqueFd{::open("/dev/tty", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)}};
 }
 
 } // namespace usher::sys

@@ -8,6 +8,8 @@
 
 #include <doctest/doctest.h>
 
+#include <csignal>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -83,6 +85,28 @@ TEST_CASE_FIXTURE(Fixture, "what the worker was given does not count")
     const auto connection = accept_from(listener);
     given = {connection.get(), -1};
     CHECK(count() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "what is open of too many descriptors or processes is unknown")
+{
+    const auto client = connect_to(listener.address);
+    const auto connection = accept_from(listener);
+    const OpenConnections open{{listener.address}, {}};
+    const auto count = [&](proc::Walk::Limits limits) {
+        return open.count(::getpid(), proc::Walk{limits});
+    };
+    CHECK(count({.entries = 2}) == std::nullopt);
+    CHECK(count({}) == 1U);
+
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::pause();
+        ::_exit(0);
+    }
+    CHECK(count({.processes = 1}) == std::nullopt);
+    CHECK(count({.processes = 2}) == 1U);
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
 }
 
 TEST_CASE_FIXTURE(Fixture, "children count with their parent")
