@@ -7,7 +7,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 namespace usher::systemd {
@@ -43,8 +42,9 @@ std::string describe(const ServiceState::Facts& pools)
     const auto stays = [](const auto& pool) { return !pool.is_leaving; };
     const bool named = std::ranges::count_if(pools, stays) != 1;
     std::vector<std::string> texts;
-    for (const auto& pool : pools | std::views::filter(stays))
-        texts.push_back((named ? pool.name + ": " : "") + describe(pool));
+    for (const auto& pool : pools)
+        if (stays(pool))
+            texts.push_back((named ? pool.name + ": " : "") + describe(pool));
     return fmt::format("{}", fmt::join(texts, "; "));
 }
 

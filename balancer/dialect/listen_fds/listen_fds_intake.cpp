@@ -10,8 +10,8 @@
 
 #include <algorithm>
 #include <new>
-#include <ranges>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 
 #include <fcntl.h>
@@ -118,11 +118,10 @@ void ListenFdsIntake::add_places(OpenedSockets& opened)
 /// The heir's first, then the one where most wait; null if there is none.
 ListenFdsIntake::Seat* ListenFdsIntake::free_seat() noexcept
 {
-    auto free = seats_ | std::views::filter([](const Seat& seat) { return !seat.taken; });
-    const auto best = std::ranges::max_element(free, {}, [this](const Seat& seat) {
-        return std::pair{&seat == heir(), seat.waiting()};
+    const auto best = std::ranges::max_element(seats_, {}, [this](const Seat& seat) {
+        return std::tuple{!seat.taken, &seat == heir(), seat.waiting()};
     });
-    return best == free.end() ? nullptr : &*best;
+    return best == seats_.end() || best->taken ? nullptr : &*best;
 }
 
 ListenFdsIntake::Seat& ListenFdsIntake::add_seat()
@@ -268,9 +267,9 @@ void ListenFdsIntake::close(std::function<void()> on_closed)
 
 std::string ListenFdsIntake::socket_names() const
 {
-    const auto names = places_ | std::views::transform([](const Place& place) {
-                           return place.config.name.empty() ? "unknown" : place.config.name;
-                       });
+    std::vector<std::string> names;
+    for (const auto& place : places_)
+        names.push_back(place.config.name.empty() ? "unknown" : place.config.name);
     return fmt::format("{}", fmt::join(names, ":"));
 }
 

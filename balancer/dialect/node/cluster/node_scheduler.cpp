@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <iterator>
-#include <ranges>
+#include <tuple>
 #include <utility>
 
 namespace usher {
@@ -74,13 +74,13 @@ bool NodeScheduler::has_workers() const noexcept
 
 NodeScheduler::Member* NodeScheduler::pick(const Waiting& waiting, Clock::time_point now) noexcept
 {
-    auto able = members_ | std::views::filter([&](const Member& member) {
-                    return may_take(member, now) && !waiting.was_refused_by(member.worker);
-                });
-    const auto best = std::ranges::min_element(able, {}, [](const Member& member) {
-        return std::pair{member.offers.size(), member.idle_since};
+    const auto is_able = [&](const Member& member) {
+        return may_take(member, now) && !waiting.was_refused_by(member.worker);
+    };
+    const auto best = std::ranges::min_element(members_, {}, [&](const Member& member) {
+        return std::tuple{!is_able(member), member.offers.size(), member.idle_since};
     });
-    return best == able.end() ? nullptr : &*best;
+    return best == members_.end() || !is_able(*best) ? nullptr : &*best;
 }
 
 void NodeScheduler::forgive_in_time(Waiting& waiting, Clock::time_point now)
@@ -117,10 +117,10 @@ std::optional<NodeScheduler::Assignment> NodeScheduler::next(Clock::time_point n
 
 std::optional<NodeScheduler::Assignment> NodeScheduler::force()
 {
-    auto active = members_ | std::views::filter(&Member::active);
-    const auto best =
-        std::ranges::min_element(active, {}, [](const Member& m) { return m.offers.size(); });
-    if (best == active.end() || waiting_.empty())
+    const auto best = std::ranges::min_element(members_, {}, [](const Member& member) {
+        return std::pair{!member.active, member.offers.size()};
+    });
+    if (best == members_.end() || !best->active || waiting_.empty())
         return std::nullopt;
     best->offers.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
