@@ -5,6 +5,7 @@
 #include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/signal_name.hpp"
 #include "balancer/pool/listen_places.hpp"
+#include "balancer/process/late_reaper.hpp"
 #include "balancer/systemd/activation.hpp"
 #include "balancer/worker/worker_cgroup.hpp"
 #include "common/async/helper_thread.hpp"
@@ -210,6 +211,7 @@ void Master::on_all_ended()
     notifier_.close();
     orphans_.close();
     HelperThreads::of(io_.get_executor()).abandon();
+    LateReaper::of(io_.get_executor()).abandon();
 }
 
 PoolSet::Handle Master::find_pool(std::string_view name, unsigned slot, Outcome& refusal) const

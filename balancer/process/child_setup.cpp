@@ -43,8 +43,8 @@ struct Child {
 
 /// A group of its own: Ctrl-C in the terminal reaches the master alone, which then drains.  Another
 /// user gets a session as well, so that it cannot open /dev/tty, to type there or to take it over.
-/// Who is one of us could do that anyway, and a session has a share of the CPU for itself (sched(7),
-/// autogroups).
+/// Who is one of us could do that anyway, and a session has a share of the CPU for itself
+/// (sched(7), autogroups).
 bool lead_group(Child& child) noexcept
 {
     return child.is_other_user ? ::setsid() >= 0 : ::setpgid(0, 0) == 0;
