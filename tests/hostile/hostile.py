@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 import tempfile
+import threading
 import time
 
 MODES = {}
@@ -50,6 +51,11 @@ def lingering_socket(seconds=3600):
     ours, _ = listener.accept()
     linger_on(ours, seconds)
     return ours, peer
+
+
+def forget(ours):
+    """Closes it, on a thread: it may be ours that is the last close."""
+    threading.Thread(target=os.close, args=(ours.detach(),), daemon=True).start()
 
 
 class SlowFile:

@@ -2,10 +2,12 @@
 #pragma once
 
 #include "balancer/dialect/notify/notification.hpp"
+#include "common/async/inbound_socket.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 
+#include <array>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -28,7 +30,7 @@ public:
     explicit NotifyInbox(const boost::asio::any_io_executor& executor);
     NotifyInbox(const NotifyInbox&) = delete;
     NotifyInbox& operator=(const NotifyInbox&) = delete;
-    ~NotifyInbox() { close(); }
+    ~NotifyInbox() = default;
 
     /// What NOTIFY_SOCKET is to say: `@name`.
     [[nodiscard]] const std::string& address() const noexcept { return address_; }
@@ -36,13 +38,17 @@ public:
     /// Hears messages until close(); those of `user`, besides root's and ours.
     void start(uid_t user, Handler handler);
 
-    void close() noexcept;
+    void close() noexcept { socket_.close(); }
 
 private:
-    [[nodiscard]] bool read_one();
+    /// As systemd has it; sd_notify(3) promises no more.
+    static constexpr std::size_t longest_message = 4096;
 
-    boost::asio::posix::stream_descriptor socket_;
+    void on_received(const InboundSocket::Message& message);
+
+    std::array<char, longest_message> buffer_;
     std::string address_;
+    InboundSocket socket_;
     uid_t user_ = 0;
     Handler handler_;
 };

@@ -2,11 +2,9 @@
 #include "balancer/dialect/notify/notify_inbox.hpp"
 
 #include "common/sys/fd/unique_fd.hpp"
-#include "tests/support/eventually.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/nobody.hpp"
 #include "tests/support/run_until.hpp"
-#include "tests/support/sockets.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
@@ -87,23 +85,6 @@ TEST_CASE_FIXTURE(Fixture, "each message is heard, whatever came with it")
     char c = 0;
     CHECK(::read(ends[0], &c, 1) == 0); // the barrier is passed
     ::close(ends[0]);
-    inbox->close();
-}
-
-TEST_CASE_FIXTURE(Fixture, "a socket that comes along and lingers does not keep us")
-{
-    start(::getuid());
-    const auto listener = listen_on(loopback(0));
-    const auto client = connect_to(listener.address);
-    linger lasting{.l_onoff = 1, .l_linger = 60};
-    REQUIRE(::setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &lasting, sizeof lasting) == 0);
-    REQUIRE(send_to(inbox->address(), "READY=1", client.get()));
-    REQUIRE(run_until(io, [this] { return !heard.empty(); }));
-    socklen_t size = sizeof lasting;
-    CHECK(eventually([&] {
-        return ::getsockopt(client.get(), SOL_SOCKET, SO_LINGER, &lasting, &size) == 0 &&
-               lasting.l_onoff == 0;
-    }));
     inbox->close();
 }
 
