@@ -56,7 +56,8 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
       link_{std::move(link)},
       notify_{resolve(config_->dialect) == Dialect::native
                   ? nullptr
-                  : std::make_shared<NotifyInbox>(executor)},
+                  : std::make_shared<NotifyInbox>(executor,
+                                                  config_->run_as.ids.user.value_or(::geteuid()))},
       output_{outputs.connect(config_->output, fmt::format("{}/{}", identity_.pool, identity_.slot),
                               config_->run_as.ids.is_other_user())},
       events_{events},
@@ -89,6 +90,11 @@ asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
     if (!cgroup_trouble.empty())
         events_.publish(EventKind::note, log::Level::warning,
                         "has no cgroup of its own: " + cgroup_trouble);
+    if (notify_ && !notify_->trouble().empty())
+        events_.publish(EventKind::note, log::Level::warning,
+                        "has an abstract NOTIFY_SOCKET, which anybody on this machine can keep "
+                        "busy: " +
+                            notify_->trouble());
 }
 
 asio::awaitable<sys::ExitStatus> WorkerProcess::run()
@@ -99,8 +105,7 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
     WorkerLink::Observer& observer = *this;
     link_->start(pid(), observer);
     if (notify_)
-        notify_->start(config_->run_as.ids.user.value_or(::geteuid()),
-                       [this](const Notification& notification) { on_notification(notification); });
+        notify_->start([this](const Notification& notification) { on_notification(notification); });
     child_->async_wait([self] {
         self->has_shown_its_end_ = true;
         self->wake_.cancel();

@@ -130,6 +130,17 @@ def abstract_sockets(kind=2):
     return names
 
 
+def inboxes():
+    """The addresses of all inboxes of usher that show: by abstract names, or as files."""
+    addresses = abstract_sockets()
+    with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as lines:
+        for line in lines:
+            words = line.split()
+            if len(words) == 8 and "/usher-" in words[7] and words[4] == "0002":
+                addresses.append(words[7])
+    return addresses
+
+
 def main():
     if len(sys.argv) < 2 or sys.argv[1] not in MODES:
         sys.exit(f"usage: {sys.argv[0]} MODE ARGUMENTS..., with a mode of {', '.join(MODES)}")
