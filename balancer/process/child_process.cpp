@@ -2,6 +2,7 @@
 #include "balancer/process/child_process.hpp"
 
 #include "balancer/process/child_setup.hpp"
+#include "balancer/process/late_reaper.hpp"
 #include "balancer/process/orphan_reaper.hpp"
 #include "balancer/process/program_path.hpp"
 #include "common/async/adopt_fd.hpp"
@@ -148,6 +149,7 @@ asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command comma
 {
     using namespace asio::experimental::awaitable_operators;
     const auto executor = co_await asio::this_coro::executor;
+    LateReaper::of(executor).reap_ended();
     const auto file = co_await find_file(command, deadline);
 
     std::unique_ptr<ChildProcess> child;
@@ -180,9 +182,11 @@ asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command comma
     if (end == asio::error::eof)
         co_return child;
 
-    // A tracer sees its end first, and no event says when it has (ptrace(2)).
+    // A tracer sees its end first, and no event says when it has (ptrace(2)).  It may also hang
+    // where SIGKILL does not reach it, for as long as somebody else likes.
     child->kill_group();
-    for (BackOff pause{1ms, 100ms}; !child->reap();)
+    const auto patience = std::chrono::steady_clock::now() + 5s;
+    for (BackOff pause{1ms, 100ms}; !child->reap() && std::chrono::steady_clock::now() < patience;)
         co_await sleep_for(pause.next());
     throw is_late ? no_answer(file) : std::runtime_error{describe(failure, command, file)};
 }
@@ -197,8 +201,8 @@ ChildProcess::ChildProcess(const asio::any_io_executor& executor, pid_t pid,
         pidfd_ = adopt_fd<asio::posix::stream_descriptor>(executor, sys::open_pidfd(pid_));
         OrphanReaper::on_own_child(pid_);
     } catch (...) {
-        ::kill(pid_, SIGKILL); // nobody could see its end
-        std::ignore = sys::retry_on_eintr([this] { return ::waitpid(pid_, nullptr, 0); });
+        ::kill(pid_, SIGKILL);
+        LateReaper::of(executor).take(pid_, std::move(pidfd_), std::move(cgroup_));
         throw;
     }
 }
@@ -208,8 +212,7 @@ ChildProcess::~ChildProcess()
     if (reaped_)
         return;
     kill_group();
-    std::ignore = sys::retry_on_eintr([this] { return ::waitpid(pid_, nullptr, 0); });
-    OrphanReaper::on_own_child_reaped(pid_);
+    LateReaper::of(pidfd_.get_executor()).take(pid_, std::move(pidfd_), std::move(cgroup_));
 }
 
 void ChildProcess::signal(int signal) noexcept

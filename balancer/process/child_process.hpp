@@ -24,8 +24,9 @@ namespace usher {
 
 /// A running child, leader of a process group of its own.
 ///
-/// The destructor kills the group and reaps the child, so a child never outlives its owner.
-/// Boost.Process stays behind this class.
+/// The destructor kills the group, so a child does not outlive its owner.  It waits for nothing:
+/// one that hangs in the kernel, where no signal reaches it, is reaped when it ends; see
+/// LateReaper. Boost.Process stays behind this class.
 class ChildProcess {
 public:
     struct Command {

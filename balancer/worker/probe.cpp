@@ -2,33 +2,35 @@
 #include "balancer/worker/probe.hpp"
 
 #include "balancer/config/units/duration.hpp"
-#include "common/async/adopt_fd.hpp"
 #include "common/async/back_off.hpp"
+#include "common/async/inbound_socket.hpp"
 #include "common/async/sleep_for.hpp"
 #include "common/sys/socket/channel_pair.hpp"
+#include "common/sys/socket/fd_message.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <exception>
 #include <optional>
+#include <span>
+#include <tuple>
 #include <utility>
 #include <variant>
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
 namespace usher {
@@ -37,15 +39,29 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace asio::experimental::awaitable_operators;
-using Socket = asio::local::stream_protocol::socket;
 
 constexpr auto as_result = asio::as_tuple(asio::deferred);
 
 /// The most bytes of an answer's head; nothing of its body is kept.
-constexpr std::uint32_t longest_head = 8 * 1024;
+constexpr std::size_t longest_head = 8 * 1024;
+
+/// What is there by then; an error: it was hung up, or must not be read.
+asio::awaitable<std::error_code> read_some(InboundSocket& socket, std::span<std::byte> buffer,
+                                           InboundSocket::Message& chunk)
+{
+    std::error_code error;
+    do {
+        const auto [cancelled] = co_await socket.descriptor().async_wait(
+            asio::posix::stream_descriptor::wait_read, as_result);
+        if (cancelled)
+            co_return std::error_code{cancelled};
+        error = socket.receive(buffer, chunk);
+    } while (error == std::errc::operation_would_block && !socket.has_found_descriptors());
+    co_return error;
+}
 
 /// Why the worker's answer does not mean ready; empty: it does.
-asio::awaitable<std::string> speak(Socket& socket, const ProbeConfig& question)
+asio::awaitable<std::string> speak(InboundSocket& socket, const ProbeConfig& question)
 {
     const auto request = fmt::format("GET {} HTTP/1.1\r\n"
                                      "Host: localhost\r\n"
@@ -54,55 +70,84 @@ asio::awaitable<std::string> speak(Socket& socket, const ProbeConfig& question)
                                      "Connection: close\r\n"
                                      "\r\n",
                                      question.path);
-    // Whoever answers and closes before it was asked has answered all the same.
-    co_await asio::async_write(socket, asio::buffer(request), as_result);
+    // There is room for it in a new pair.  Whoever answers and closes before it was asked has
+    // answered all the same.
+    std::size_t sent = 0;
+    std::ignore = sys::send_stream(socket.fd(), std::as_bytes(std::span{request}), -1, sent);
 
-    beast::flat_buffer buffer{longest_head};
+    const auto name = name_of(question);
+    std::array<std::byte, longest_head> buffer;
+    std::size_t filled = 0;
     http::response_parser<http::empty_body> parser;
     parser.header_limit(longest_head);
-    const auto [error, size] = co_await http::async_read_header(socket, buffer, parser, as_result);
-    const auto name = name_of(question);
-    if (error == http::error::end_of_stream || error == http::error::partial_message ||
-        error == asio::error::connection_reset)
-        co_return name + " was hung up on before it was answered";
-    if (error)
-        co_return fmt::format("{} has an answer that cannot be read: {}", name, error.message());
+    while (!parser.is_header_done()) {
+        InboundSocket::Message chunk;
+        const auto end = co_await read_some(socket, std::span{buffer}.subspan(filled), chunk);
+        if (chunk.descriptors > 0 || socket.has_found_descriptors())
+            co_return name + " was answered with descriptors, which do not belong there";
+        if (end || chunk.size == 0)
+            co_return name + " was hung up on before it was answered";
+        filled += chunk.size;
+        boost::system::error_code error;
+        const auto used = parser.put(asio::buffer(buffer.data(), filled), error);
+        std::copy(buffer.begin() + used, buffer.begin() + filled, buffer.begin());
+        filled -= used;
+        if (error == http::error::need_more && filled == buffer.size())
+            error = http::error::header_limit;
+        if (error && error != http::error::need_more)
+            co_return fmt::format("{} has an answer that cannot be read: {}", name,
+                                  error.message());
+    }
     if (const auto status = parser.get().result_int(); status != question.expect)
         co_return fmt::format("{} answered {}, not {}", name, status, question.expect);
     co_return std::string{};
 }
 
-/// The same of one question at our end of a new pair, `socket`, which stays open if there is more
-/// to read.
-asio::awaitable<std::string> ask(Socket& socket, const ProbeConfig& question,
-                                 const std::function<std::error_code(int fd)>& hand_over)
+/// One question: `failure` is what it came to, and `socket` our end of a new pair, which stays open
+/// if there is more to read.
+struct Question {
+    std::optional<InboundSocket> socket;
+    std::string failure;
+};
+
+asio::awaitable<void> ask(Question& asked, const ResolvedPool& config, const ProbeConfig question,
+                          const std::function<std::error_code(int fd)>& hand_over)
 {
     try {
         auto pair = sys::make_stream_pair();
+        asked.socket.emplace(co_await asio::this_coro::executor, std::move(pair.parent),
+                             config.account.is_other_user() ? InboundSocket::Senders::others
+                                                            : InboundSocket::Senders::ours);
+        asked.socket->refuse_descriptors();
         if (const auto error = hand_over(pair.child.get()))
-            co_return fmt::format("{} cannot be handed over: {}", name_of(question),
-                                  error.message());
-        socket = adopt_fd<Socket>(socket.get_executor(), std::move(pair.parent),
-                                  asio::local::stream_protocol{});
+            asked.failure =
+                fmt::format("{} cannot be handed over: {}", name_of(question), error.message());
     } catch (const std::exception& e) {
-        co_return fmt::format("{} cannot be made: {}", name_of(question), e.what());
+        asked.failure = fmt::format("{} cannot be made: {}", name_of(question), e.what());
     }
-    auto outcome = co_await (speak(socket, question) || sleep_for(question.timeout));
-    if (outcome.index() == 0)
-        co_return std::get<0>(std::move(outcome));
-    socket.close();
-    co_return fmt::format("{} had no answer within {}", name_of(question),
-                          format_duration(question.timeout));
+    if (!asked.failure.empty()) {
+        asked.socket.reset();
+        co_return;
+    }
+    auto outcome = co_await (speak(*asked.socket, question) || sleep_for(question.timeout));
+    if (outcome.index() == 0) {
+        asked.failure = std::get<0>(std::move(outcome));
+        co_return;
+    }
+    asked.socket.reset();
+    asked.failure = fmt::format("{} had no answer within {}", name_of(question),
+                                format_duration(question.timeout));
 }
 
-asio::awaitable<void> read_to_end(Socket& socket)
+asio::awaitable<void> read_to_end(InboundSocket& socket)
 {
-    std::array<char, 1024> ignored;
-    for (bool more = socket.is_open(); more;) {
-        const auto [error, size] =
-            co_await socket.async_read_some(asio::buffer(ignored), as_result);
-        more = !error;
-    }
+    std::array<std::byte, 1024> ignored;
+    InboundSocket::Message chunk;
+    do {
+        const auto error = co_await read_some(socket, ignored, chunk);
+        if (error)
+            break;
+    } while (chunk.size > 0);
 }
 
 asio::awaitable<bool> is_cancelled()
@@ -118,7 +163,7 @@ std::string name_of(const ProbeConfig& probe)
     return "probe GET " + probe.path;
 }
 
-asio::awaitable<void> probe(std::shared_ptr<const PoolConfig> config,
+asio::awaitable<void> probe(std::shared_ptr<const ResolvedPool> config,
                             std::function<std::error_code(int fd)> hand_over,
                             std::function<void(std::string failure)> report)
 {
@@ -128,15 +173,17 @@ asio::awaitable<void> probe(std::shared_ptr<const PoolConfig> config,
     std::optional<std::string> last;
     while (config->probe && !co_await is_cancelled()) {
         const ProbeConfig question = *config->probe;
-        Socket socket{co_await asio::this_coro::executor};
-        const auto failure = co_await ask(socket, question, hand_over);
+        Question asked;
+        co_await ask(asked, *config, question, hand_over);
+        const auto& failure = asked.failure;
         if (co_await is_cancelled())
             break;
         if (std::exchange(last, failure) != failure)
             report(failure);
         // Closed now, the worker's next write of the answer would kill it by SIGPIPE.
-        co_await (read_to_end(socket) || sleep_for(question.timeout));
-        socket.close();
+        if (asked.socket)
+            co_await (read_to_end(*asked.socket) || sleep_for(question.timeout));
+        asked.socket.reset();
         if (failure.empty() || co_await is_cancelled())
             break;
         co_await sleep_for(waits.next());

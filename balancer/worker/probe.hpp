@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "balancer/config/config.hpp"
+#include "balancer/config/resolved_config.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
@@ -26,7 +26,7 @@ namespace usher {
 /// then; none follows where it has no `probe` any more.
 ///
 /// Asks and reports nothing from when it is cancelled on.
-[[nodiscard]] boost::asio::awaitable<void> probe(std::shared_ptr<const PoolConfig> config,
+[[nodiscard]] boost::asio::awaitable<void> probe(std::shared_ptr<const ResolvedPool> config,
                                                  std::function<std::error_code(int fd)> hand_over,
                                                  std::function<void(std::string failure)> report);
 

@@ -56,7 +56,8 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
       link_{std::move(link)},
       notify_{resolve(config_->dialect) == Dialect::native
                   ? nullptr
-                  : std::make_shared<NotifyInbox>(executor)},
+                  : std::make_shared<NotifyInbox>(executor,
+                                                  config_->account.user.value_or(::geteuid()))},
       outputs_{outputs},
       events_{events},
       lifecycle_{*config_, Clock::now()},
@@ -93,6 +94,11 @@ asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
     if (!cgroup_trouble.empty())
         events_.publish(EventKind::note, log::Level::warning,
                         "has no cgroup of its own: " + cgroup_trouble);
+    if (notify_ && !notify_->trouble().empty())
+        events_.publish(EventKind::note, log::Level::warning,
+                        "has an abstract NOTIFY_SOCKET, which anybody on this machine can keep "
+                        "busy: " +
+                            notify_->trouble());
 }
 
 asio::awaitable<sys::ExitStatus> WorkerProcess::run()
@@ -103,8 +109,7 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
     WorkerLink::Observer& observer = *this;
     link_->start(pid(), observer);
     if (notify_)
-        notify_->start(config_->account.user.value_or(::geteuid()),
-                       [this](const Notification& notification) { on_notification(notification); });
+        notify_->start([this](const Notification& notification) { on_notification(notification); });
     child_->async_wait([self] {
         self->has_shown_its_end_ = true;
         self->wake_.cancel();

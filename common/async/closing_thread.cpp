@@ -2,7 +2,9 @@
 #include "common/async/closing_thread.hpp"
 
 #include "common/sys/process/blocked_signals.hpp"
+#include "common/sys/socket/fd_message.hpp"
 
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -19,13 +21,24 @@ namespace usher {
 
 namespace {
 
+/// An empty message looks like the end, and may have another behind it: so not at the first. Nobody
+/// can add any, and no queue has so many.
+void drain(int socket) noexcept
+{
+    constexpr int most_empty = 10'000;
+    sys::FdMessage message;
+    std::array<std::byte, 4096> ignored;
+    for (int empty = 0; empty < most_empty && !sys::recv_without_fds(socket, ignored, message);)
+        empty = message.size == 0 && !message.fds_dropped ? empty + 1 : 0;
+}
+
 class Closers {
 public:
-    [[nodiscard]] bool add(sys::UniqueFd fd) noexcept
+    [[nodiscard]] bool add(sys::UniqueFd fd, bool is_to_be_drained = false) noexcept
     {
         const std::lock_guard lock{mutex_};
         try {
-            waiting_.push_back(std::move(fd));
+            waiting_.push_back({.fd = std::move(fd), .is_to_be_drained = is_to_be_drained});
         } catch (const std::bad_alloc&) {
             return false; // and it is closed here: to keep it open would be for ever
         }
@@ -36,6 +49,11 @@ public:
     }
 
 private:
+    struct Task {
+        sys::UniqueFd fd;
+        bool is_to_be_drained;
+    };
+
     static constexpr std::size_t most_waiting = 1'024;
     static constexpr std::size_t most_threads = 8;
     static constexpr std::chrono::seconds patience{10};
@@ -61,9 +79,11 @@ private:
             --idle_;
             if (!came)
                 break;
-            auto fd = std::move(waiting_.front());
+            auto [fd, is_to_be_drained] = std::move(waiting_.front());
             waiting_.pop_front();
             lock.unlock();
+            if (is_to_be_drained)
+                drain(fd.get());
             // Not a remedy, since others may set it again, but mostly it spares the wait.
             ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &none, sizeof none);
             fd.reset();
@@ -74,22 +94,32 @@ private:
 
     std::mutex mutex_;
     std::condition_variable some_;
-    std::deque<sys::UniqueFd> waiting_;
+    std::deque<Task> waiting_;
     std::size_t threads_ = 0;
     std::size_t idle_ = 0;
 };
+
+// Never destroyed: a thread may be stuck at the process's end.
+Closers& closers_of_sockets() noexcept
+{
+    static auto& closers = *new Closers;
+    return closers;
+}
+
+Closers& closers_of_others() noexcept
+{
+    static auto& closers = *new Closers;
+    return closers;
+}
 
 } // namespace
 
 bool close_elsewhere(sys::UniqueFd fd) noexcept
 {
-    // Never destroyed: a thread may be stuck at the process's end.
-    static auto& sockets = *new Closers;
-    static auto& others = *new Closers;
     int type = 0;
     socklen_t size = sizeof type;
     const bool is_socket = ::getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &size) == 0;
-    return !fd || (is_socket ? sockets : others).add(std::move(fd));
+    return !fd || (is_socket ? closers_of_sockets() : closers_of_others()).add(std::move(fd));
 }
 
 bool close_elsewhere(std::vector<sys::UniqueFd>& fds) noexcept
@@ -101,13 +131,9 @@ bool close_elsewhere(std::vector<sys::UniqueFd>& fds) noexcept
     return all;
 }
 
-void close_socket(boost::asio::posix::stream_descriptor& socket, bool is_distrusted) noexcept
+bool drain_elsewhere(sys::UniqueFd socket) noexcept
 {
-    boost::system::error_code ignored;
-    if (is_distrusted && socket.is_open())
-        close_elsewhere(sys::UniqueFd{socket.release()});
-    else
-        socket.close(ignored);
+    return !socket || closers_of_sockets().add(std::move(socket), true);
 }
 
 } // namespace usher

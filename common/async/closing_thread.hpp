@@ -3,8 +3,6 @@
 
 #include "common/sys/fd/unique_fd.hpp"
 
-#include <boost/asio/posix/stream_descriptor.hpp>
-
 #include <vector>
 
 namespace usher {
@@ -22,8 +20,8 @@ bool close_elsewhere(sys::UniqueFd fd) noexcept;
 /// The same for all of `fds`, which is empty then.
 bool close_elsewhere(std::vector<sys::UniqueFd>& fds) noexcept;
 
-/// Closes one of Asio's sockets, and with it what waits there unread; elsewhere if another user can
-/// have sent that.
-void close_socket(boost::asio::posix::stream_descriptor& socket, bool is_distrusted) noexcept;
+/// The same of a socket that is shut down for reading: first what waits there is received, and
+/// whatever descriptors it brings are never installed.
+bool drain_elsewhere(sys::UniqueFd socket) noexcept;
 
 } // namespace usher

@@ -24,11 +24,11 @@ using namespace usher::fuzz;
 
 namespace {
 
-std::shared_ptr<const PoolConfig> asking(const char* path)
+std::shared_ptr<const ResolvedPool> asking(const char* path)
 {
-    PoolConfig config;
+    ResolvedPool config;
     config.probe = ProbeConfig{.path = path};
-    return std::make_shared<const PoolConfig>(std::move(config));
+    return std::make_shared<const ResolvedPool>(std::move(config));
 }
 
 /// Asks once, and keeps what came of it.

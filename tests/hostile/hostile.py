@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 import tempfile
+import threading
 import time
 
 MODES = {}
@@ -50,6 +51,11 @@ def lingering_socket(seconds=3600):
     ours, _ = listener.accept()
     linger_on(ours, seconds)
     return ours, peer
+
+
+def forget(ours):
+    """Closes it, on a thread: it may be ours that is the last close."""
+    threading.Thread(target=os.close, args=(ours.detach(),), daemon=True).start()
 
 
 class SlowFile:
@@ -122,6 +128,17 @@ def abstract_sockets(kind=2):
             if len(words) == 8 and words[7].startswith("@") and int(words[4], 16) == kind:
                 names.append("\0" + words[7][1:])
     return names
+
+
+def inboxes():
+    """The addresses of all inboxes of usher that show: by abstract names, or as files."""
+    addresses = abstract_sockets()
+    with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as lines:
+        for line in lines:
+            words = line.split()
+            if len(words) == 8 and "/usher-" in words[7] and words[4] == "0002":
+                addresses.append(words[7])
+    return addresses
 
 
 def main():

@@ -7,7 +7,10 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -15,8 +18,12 @@
 #include <thread>
 
 #include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +32,7 @@ namespace usher::test {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -162,6 +170,7 @@ void Neighbourhood::wait_for(const std::string& line)
         return false;
     });
     INFO(said());
+    INFO((usher_ && !came ? usher_->log() : std::string{}));
     REQUIRE(came);
 }
 
@@ -172,6 +181,47 @@ void Neighbourhood::check_innocent(std::chrono::milliseconds time)
     MESSAGE("longest gap: ", gap.count(), " ms");
     CHECK(gap < longest_gap + slack / 10);
     CHECK(load_->first_problem() == "");
+}
+
+void Neighbourhood::check_life()
+{
+    // What must not happen takes for ever, or until a start's deadline.
+    const auto begin = std::chrono::steady_clock::now();
+    const auto restarted =
+        usher_->command({"restart", "all", "--pool", "innocent", "--timeout", "20s"});
+    CHECK(restarted.code == 0);
+    const auto reloaded = usher_->command({"reload", "--timeout", "20s"});
+    CHECK(reloaded.code <= 1); // hostile workers may never become ready
+    INFO(restarted.output);
+    INFO(reloaded.output);
+    MESSAGE("restart and reload: ", (std::chrono::steady_clock::now() - begin) / 1ms, " ms");
+    load_->stop();
+    usher_->signal(SIGTERM);
+    CHECK(usher_->wait(20s) == sys::ExitStatus{});
+}
+
+void Neighbourhood::have_older_kernel()
+{
+    constexpr unsigned so_passrights = 83;
+    const auto load = [](std::size_t offset) {
+        return sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<unsigned>(offset));
+    };
+    const auto unless_equal = [](unsigned value, unsigned char skipped) {
+        return sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skipped);
+    };
+    std::array filter{
+        load(offsetof(seccomp_data, nr)),
+        unless_equal(SYS_setsockopt, 5),
+        load(offsetof(seccomp_data, args[1])),
+        unless_equal(SOL_SOCKET, 3),
+        load(offsetof(seccomp_data, args[2])),
+        unless_equal(so_passrights, 1),
+        sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOPROTOOPT),
+        sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog program{.len = filter.size(), .filter = filter.data()};
+    if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        ::_exit(126);
 }
 
 } // namespace usher::test

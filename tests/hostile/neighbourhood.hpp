@@ -58,6 +58,13 @@ public:
     /// Goes on for `time`, and checks that no innocent client noticed.
     void check_innocent(std::chrono::milliseconds time = std::chrono::seconds{3});
 
+    /// Replaces the innocent pool's workers, reloads all, and stops the master, which must do so
+    /// although somebody hangs.
+    void check_life();
+
+    /// To be run in the child: a kernel before 6.16, which has no SO_PASSRIGHTS (unix(7)).
+    static void have_older_kernel();
+
     /// What is configured: `pool` is the hostile one, and `innocent` the other.
     nlohmann::json pool;
     nlohmann::json innocent;

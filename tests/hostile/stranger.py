@@ -4,6 +4,7 @@ import array
 import fcntl
 import os
 import socket
+import time
 
 import hostile
 from hostile import SlowFile, abstract_sockets, lingering_socket, mode, say, stay
@@ -46,6 +47,29 @@ def slow_files_to_inboxes():
         say("sent")
         stay()
     send_to_inboxes([os.dup(slow.fd) for _ in range(20)], keep=True)  # our close would wait as well
+    stay()
+
+
+@mode
+def flood_inboxes():
+    """Sends as fast as it goes to all that can be sent to."""
+    senders = []
+    for address in hostile.inboxes():
+        sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        sender.setblocking(False)
+        try:
+            sender.connect(address)
+        except OSError:
+            continue
+        senders.append(sender)
+    say("floods")
+    end = time.monotonic() + 30
+    while senders and time.monotonic() < end:
+        for sender in senders:
+            try:
+                sender.send(b"WATCHDOG=1")
+            except OSError:
+                pass
     stay()
 
 

@@ -4,6 +4,7 @@ import os
 import select
 import socket
 import struct
+import time
 
 import hostile
 import usher
@@ -146,6 +147,72 @@ def ask_for_inherited(number):
     ask_node(b'"port":-1,"fd":' + number.encode())
 
 
+def notify(text, descriptors=()):
+    """False: nobody reads it."""
+    name = os.environ["NOTIFY_SOCKET"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.settimeout(1)
+        sender.connect("\0" + name[1:] if name.startswith("@") else name)
+        try:
+            socket.send_fds(sender, [text], descriptors)
+        except TimeoutError:
+            return False
+    return True
+
+
+@mode
+def keep_watchdog():
+    """An honest one, which says when it was not heard at once."""
+    notify(b"READY=1")
+    say("inside")
+    lost = 0
+    while True:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            name = os.environ["NOTIFY_SOCKET"]
+            sender.setblocking(False)
+            try:
+                sender.connect("\0" + name[1:] if name.startswith("@") else name)
+                sender.send(b"WATCHDOG=1")
+            except OSError:
+                lost += 1
+                say(f"lost {lost}")
+        time.sleep(0.02)
+
+
+def send_to_inbox(text, descriptors, number=20):
+    """Becomes ready first, and again after a reload."""
+    notify(b"READY=1")
+    for _ in range(number):
+        if not notify(text, descriptors()):
+            break
+    say("sent")
+    stay()
+
+
+@mode
+def slow_files_to_inbox():
+    try:
+        slow = hostile.SlowFile()
+    except OSError as error:
+        say(f"left out, there is no FUSE here: {error}")
+        send_to_inbox(b"STATUS=no FUSE", list, 1)
+    send_to_inbox(b"STATUS=slow files", lambda: [slow.fd] * 5)
+
+
+@mode
+def lingering_sockets_to_inbox():
+    """The last close of each waits, and that is mostly the master's."""
+    pairs = []
+
+    def lingering():
+        if pairs:
+            hostile.forget(pairs[-1][0])
+        pairs.append(hostile.lingering_socket())
+        return [pairs[-1][0].fileno()]
+
+    send_to_inbox(b"STATUS=lingering", lingering)
+
+
 def send_slow_file(socket_of_master):
     """A descriptor whose close waits, with a message."""
     try:
@@ -170,6 +237,44 @@ def slow_file_to_control():
 @mode
 def slow_file_to_channel():
     send_slow_file(node_channel())
+
+
+@mode
+def slow_file_to_probe():
+    """Goes with the answer to its probe."""
+    worker = usher.Worker()
+    worker.ready()
+    send_slow_file(worker.accept().socket)
+
+
+def send_lingering_sockets(socket_of_master, text):
+    """Whose last close is the master's, also of those that it has not read when we end."""
+    pairs = [hostile.lingering_socket() for _ in range(5)]
+    try:
+        for ours, _ in pairs:
+            socket.send_fds(socket_of_master, [text], [ours.fileno()])
+            hostile.forget(ours)
+    except OSError:
+        pass  # the other end takes none, or is gone
+    say("sent")
+    stay()
+
+
+@mode
+def lingering_sockets_to_control():
+    send_lingering_sockets(control(), b"{}")
+
+
+@mode
+def lingering_sockets_to_channel():
+    send_lingering_sockets(node_channel(), b"{}\n")
+
+
+@mode
+def lingering_sockets_to_probe():
+    worker = usher.Worker()
+    worker.ready()
+    send_lingering_sockets(worker.accept().socket, b"HTTP/1.1 200 OK\r\n")
 
 
 if __name__ == "__main__":

@@ -42,23 +42,57 @@ TEST_CASE("a stranger's descriptors, whose close would wait, do not stop the mas
     here.check_innocent(2s);
 }
 
-TEST_CASE("a worker's descriptor, whose close would wait, does not stop the master")
+namespace {
+
+/// A worker sends its master `what`, to where the mode of `worker.py` says.
+void check_descriptors(const std::string& what, const std::string& where, bool is_kernel_older)
+{
+    CAPTURE(what);
+    CAPTURE(where);
+    CAPTURE(is_kernel_older);
+    Neighbourhood here;
+    if (where == "channel")
+        here.pool["dialect"] = "node";
+    if (where == "inbox") {
+        here.pool["dialect"] = "preload";
+        here.pool["ready"] = "notify";
+    }
+    if (where == "probe")
+        here.pool["probe"] = {{"path", "/"}};
+    here.pool["start_timeout"] = "5s";
+    here.pool["drain_timeout"] = "1s"; // it does not listen
+    here.workers_do(what + "-to-" + where);
+    here.start([&] {
+        if (is_kernel_older)
+            Neighbourhood::have_older_kernel();
+    });
+    here.wait_for("sent");
+    here.check_innocent(1s);
+    here.check_life();
+}
+
+} // namespace
+
+TEST_CASE("a worker's sockets that linger stop nobody: neither a start nor the end")
 {
     if (!Neighbourhood::is_possible())
         return;
-    Neighbourhood here;
-    SUBCASE("to the control socket")
-    {
-        here.workers_do("slow-file-to-control");
-    }
-    SUBCASE("to the channel of a Node worker")
-    {
-        here.pool["dialect"] = "node";
-        here.workers_do("slow-file-to-channel");
-    }
-    here.start();
-    here.wait_for("sent");
-    here.check_innocent(2s);
+    for (const char* const where : {"inbox", "channel"}) // which take what they close
+        check_descriptors("lingering-sockets", where, false);
+    for (const bool is_kernel_older : {false, true})
+        for (const char* const where : {"control", "probe"})
+            check_descriptors("lingering-sockets", where, is_kernel_older);
+}
+
+TEST_CASE("a worker's files of a file system that does not answer stop nobody either")
+{
+    if (!Neighbourhood::is_possible())
+        return;
+    check_descriptors("slow-files", "inbox", false);
+    check_descriptors("slow-file", "channel", false);
+    for (const bool is_kernel_older : {false, true})
+        for (const char* const where : {"control", "probe"})
+            check_descriptors("slow-file", where, is_kernel_older);
 }
 
 TEST_CASE("a worker cannot open the terminal that its master was started in")

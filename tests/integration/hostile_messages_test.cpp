@@ -2,6 +2,8 @@
 // What workers of another user say to a master that is root, and how much of it.
 #include "tests/hostile/neighbourhood.hpp"
 
+#include "tests/support/process_facts.hpp"
+
 #include <doctest/doctest.h>
 
 #include <csignal>
@@ -49,6 +51,25 @@ TEST_CASE("a worker that says more than it has to say is at fault")
     here.wait_for("says much");
     usher.wait_for("retired, because it sent more than 1000 control messages in 10 s");
     here.check_innocent();
+}
+
+TEST_CASE("a stranger cannot flood the inbox of a worker, and what it says is heard")
+{
+    if (!Neighbourhood::is_possible())
+        return;
+    Neighbourhood here;
+    here.pool["dialect"] = "preload";
+    here.pool["ready"] = "notify";
+    here.workers_do("keep-watchdog");
+    auto& usher = here.start();
+    here.wait_for("inside");
+    here.stranger_does("flood-inboxes");
+    here.stranger_does("flood-inboxes");
+    here.wait_for("floods");
+    const auto before = cpu_time(usher.pid());
+    here.check_innocent(3s);
+    MESSAGE("CPU of the master: ", (cpu_time(usher.pid()) - before) / 1ms, " ms in 3 s");
+    CHECK(here.said().find("lost") == std::string::npos);
 }
 
 TEST_CASE("Node's own messages are short")

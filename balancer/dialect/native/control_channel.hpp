@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/async/inbound_socket.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/wire/control.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
+#include <system_error>
 
 namespace usher {
 
@@ -23,7 +24,7 @@ public:
     /// Hears each message; MalformedMessage stands for whatever is none.
     using Handler = std::function<void(const wire::ControlMessage&)>;
 
-    /// `is_distrusted`: the worker is another user's; see close_elsewhere().
+    /// `is_distrusted`: the worker is another user's; see InboundSocket.
     ControlChannel(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
                    bool is_distrusted = false);
 
@@ -34,13 +35,12 @@ public:
     /// Sends, or drops the message if the worker does not read: it may be late, the master not.
     void send(const std::string& packet) noexcept;
 
-    void close() noexcept;
+    void close() noexcept { socket_.close(); }
 
 private:
-    [[nodiscard]] bool read_one();
+    [[nodiscard]] bool on_received(std::error_code error, const InboundSocket::Message& message);
 
-    boost::asio::posix::stream_descriptor socket_;
-    bool is_distrusted_;
+    InboundSocket socket_;
     Handler handler_;
     std::unique_ptr<std::array<std::byte, wire::max_control_message>> buffer_;
 };

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/notify/notify_inbox.hpp"
 
-#include "common/async/adopt_fd.hpp"
-#include "common/async/closing_thread.hpp"
-#include "common/async/keep_reading.hpp"
+#include "balancer/dialect/notify/inbox_folder.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/sys/socket/bound_socket.hpp"
-#include "common/sys/socket/fd_message.hpp"
 #include "common/sys/syscall.hpp"
 
-#include <array>
 #include <cstddef>
 #include <span>
 #include <system_error>
@@ -25,12 +21,7 @@ namespace usher {
 
 namespace {
 
-/// As systemd has it; sd_notify(3) promises no more.
-constexpr std::size_t longest_message = 4096;
-
-} // namespace
-
-NotifyInbox::NotifyInbox(const asio::any_io_executor& executor) : socket_{executor}
+sys::UniqueFd make_abstract_socket(std::string& address)
 {
     // Nothing but the family: the kernel chooses a name that nobody has.
     const sockaddr_un unnamed{.sun_family = AF_UNIX, .sun_path = {}};
@@ -41,41 +32,82 @@ NotifyInbox::NotifyInbox(const asio::any_io_executor& executor) : socket_{execut
         error = sys::read_bound_address(fd.get(), name);
     if (error)
         throw std::system_error{error, "a socket for NOTIFY_SOCKET"};
+    address.assign(reinterpret_cast<const sockaddr_un*>(name.data())->sun_path,
+                   name.size() - offsetof(sockaddr_un, sun_path));
+    address.front() = '@'; // for the zero byte that such names begin with
+    return fd;
+}
+
+bool is_abstract(const std::string& address)
+{
+    return address.starts_with('@');
+}
+
+} // namespace
+
+// Its descriptors are not refused: sd_notify_barrier(3) sends one, and waits until it is closed.
+NotifyInbox::NotifyInbox(const asio::any_io_executor& executor, uid_t user)
+    : user_{user},
+      socket_{executor, make_socket(executor),
+              is_abstract(address_) || user != ::geteuid() ? InboundSocket::Senders::others
+                                                           : InboundSocket::Senders::ours},
+      pause_{executor}
+{
+}
+
+sys::UniqueFd NotifyInbox::make_socket(const asio::any_io_executor& executor)
+{
+    auto& folder = InboxFolder::of(executor);
+    auto fd = folder.make_socket(user_, address_);
+    if (!fd) {
+        fd = make_abstract_socket(address_);
+        trouble_ = folder.take_trouble();
+    }
     const int on = 1;
     if (::setsockopt(fd.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0)
         sys::throw_last_error("SO_PASSCRED");
-    address_.assign(reinterpret_cast<const sockaddr_un*>(name.data())->sun_path,
-                    name.size() - offsetof(sockaddr_un, sun_path));
-    address_.front() = '@'; // for the zero byte that such names begin with
-    socket_ = adopt_fd<asio::posix::stream_descriptor>(socket_.get_executor(), std::move(fd));
+    return fd;
 }
 
-void NotifyInbox::start(uid_t user, Handler handler)
+void NotifyInbox::start(Handler handler)
 {
-    user_ = user;
     handler_ = std::move(handler);
-    keep_reading(socket_, shared_from_this(), [this] { return read_one(); });
+    receive();
 }
 
-/// False: nothing more is heard, since what comes along cannot be closed.
-bool NotifyInbox::read_one()
+void NotifyInbox::receive()
 {
-    std::array<char, longest_message> buffer;
-    sys::FdMessage message;
-    if (sys::recv_with_fds(socket_.native_handle(), std::as_writable_bytes(std::span{buffer}),
-                           message))
+    socket_.keep_receiving(std::as_writable_bytes(std::span{buffer_}),
+                           [this, self = shared_from_this()](
+                               std::error_code error, const InboundSocket::Message& message) {
+                               return on_received(error, message);
+                           });
+}
+
+bool NotifyInbox::on_received(std::error_code error, const InboundSocket::Message& message)
+{
+    if (error)
+        return false;
+    if (message.sender == 0 || message.sender == ::geteuid() || message.sender == user_)
+        handler_(parse_notification({buffer_.data(), message.size}));
+    if (!socket_.is_open() || limit_.take(RateLimit::Clock::now()))
         return true;
-    const auto user = message.sender.uid;
-    if (!close_elsewhere(message.fds))
-        return false; // no more of these
-    if (user == 0 || user == ::geteuid() || user == user_)
-        handler_(parse_notification({buffer.data(), message.size}));
-    return true;
+    // Its queue fills, and the sender waits for us instead of the pools.
+    pause_.expires_at(limit_.next());
+    pause_.async_wait([self = shared_from_this()](const boost::system::error_code& cancelled) {
+        if (!cancelled && self->socket_.is_open())
+            self->receive();
+    });
+    return false;
 }
 
 void NotifyInbox::close() noexcept
 {
-    close_socket(socket_, true); // which closes what waits there as well
+    pause_.cancel();
+    socket_.close();
+    if (!address_.empty() && !is_abstract(address_))
+        ::unlink(address_.c_str());
+    address_.clear();
 }
 
 } // namespace usher

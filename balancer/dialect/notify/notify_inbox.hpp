@@ -2,13 +2,19 @@
 #pragma once
 
 #include "balancer/dialect/notify/notification.hpp"
+#include "common/async/inbound_socket.hpp"
+#include "common/async/rate_limit.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include <sys/types.h>
 
@@ -16,34 +22,52 @@ namespace usher {
 
 /// The socket to which one worker sends what it would tell systemd, NOTIFY_SOCKET of sd_notify(3).
 ///
-/// Its name is abstract (unix(7)), so there is no file to make, to guard and to remove.  Anybody on
-/// the machine may send there, so who is neither root, nor us, nor the worker's user is not heard.
+/// It is a file to which nobody but the worker's user and root can send; see InboxFolder.  Where
+/// there can be none its name is abstract (unix(7)), and anybody on the machine may keep it busy.
+/// Either way who is neither root, nor us, nor the worker's user is not heard.
+///
+/// It reads 1,000 messages in 10 s; whoever sends more waits.
 ///
 /// Lives as a shared pointer: a wait that is under way keeps it until close().
 class NotifyInbox final : public std::enable_shared_from_this<NotifyInbox> {
 public:
     using Handler = std::function<void(const Notification&)>;
 
-    /// Throws std::system_error.
-    explicit NotifyInbox(const boost::asio::any_io_executor& executor);
+    /// That of a worker of `user`.  Throws std::system_error.
+    NotifyInbox(const boost::asio::any_io_executor& executor, uid_t user);
     NotifyInbox(const NotifyInbox&) = delete;
     NotifyInbox& operator=(const NotifyInbox&) = delete;
     ~NotifyInbox() { close(); }
 
-    /// What NOTIFY_SOCKET is to say: `@name`.
+    /// What NOTIFY_SOCKET is to say: a path, or `@name`.
     [[nodiscard]] const std::string& address() const noexcept { return address_; }
 
-    /// Hears messages until close(); those of `user`, besides root's and ours.
-    void start(uid_t user, Handler handler);
+    /// Why it is abstract: one clause; empty if it is not, or was told of another one before.
+    [[nodiscard]] const std::string& trouble() const noexcept { return trouble_; }
+
+    /// Hears messages until close().
+    void start(Handler handler);
 
     void close() noexcept;
 
 private:
-    [[nodiscard]] bool read_one();
+    /// As systemd has it; sd_notify(3) promises no more.
+    static constexpr std::size_t longest_message = 4096;
 
-    boost::asio::posix::stream_descriptor socket_;
+    /// What programs have to say is a few words; a watchdog's are one in seconds.
+    static constexpr std::uint64_t most_messages = 1'000;
+
+    [[nodiscard]] sys::UniqueFd make_socket(const boost::asio::any_io_executor& executor);
+    void receive();
+    [[nodiscard]] bool on_received(std::error_code error, const InboundSocket::Message& message);
+
+    const uid_t user_;
+    std::array<char, longest_message> buffer_;
     std::string address_;
-    uid_t user_ = 0;
+    std::string trouble_;
+    InboundSocket socket_;
+    RateLimit limit_{most_messages};
+    boost::asio::steady_timer pause_;
     Handler handler_;
 };
 

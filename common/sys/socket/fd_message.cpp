@@ -73,6 +73,34 @@ void adopt(msghdr& header, FdMessage& message) noexcept
     }
 }
 
+std::error_code receive(int socket, std::span<std::byte> buffer, std::span<std::byte> control,
+                        int flags, FdMessage& message) noexcept
+{
+    message.size = 0;
+    message.fds.clear();
+    message.fds_dropped = message.is_cut = false;
+
+    iovec iov{.iov_base = buffer.data(), .iov_len = buffer.size()};
+    msghdr header{};
+    header.msg_iov = &iov;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+
+    // Whether the socket blocks is a property of the open file, which another process may share
+    // and change: a worker must not be able to stop the master.
+    const auto received = retry_on_eintr(
+        [&] { return ::recvmsg(socket, &header, flags | MSG_CMSG_CLOEXEC | MSG_DONTWAIT); });
+    if (received < 0)
+        return last_error();
+
+    adopt(header, message); // before any check, so that every path closes them
+    message.size = static_cast<std::size_t>(received);
+    message.fds_dropped = (header.msg_flags & MSG_CTRUNC) != 0;
+    message.is_cut = (header.msg_flags & MSG_TRUNC) != 0;
+    return {};
+}
+
 } // namespace
 
 std::error_code send_with_fds(int socket, std::span<const std::byte> payload,
@@ -99,34 +127,32 @@ bool is_back_pressure(std::error_code error) noexcept
 
 std::error_code recv_with_fds(int socket, std::span<std::byte> buffer, FdMessage& message)
 {
-    message.size = 0;
-    message.fds.clear();
     message.fds.reserve(max_fds_per_message); // may throw, so before there is anything to lose
-    message.fds_dropped = message.is_cut = false;
-
-    iovec iov{.iov_base = buffer.data(), .iov_len = buffer.size()};
-    msghdr header{};
-    header.msg_iov = &iov;
-    header.msg_iovlen = 1;
-
     // Room for the largest message, so only RLIMIT_NOFILE can make the kernel drop one.
     alignas(cmsghdr) std::byte
         control[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(max_fds_per_message * sizeof(int))];
-    header.msg_control = control;
-    header.msg_controllen = sizeof control;
+    return receive(socket, buffer, control, 0, message);
+}
 
-    // Whether the socket blocks is a property of the open file, which another process may share
-    // and change: a worker must not be able to stop the master.
-    const auto received =
-        retry_on_eintr([&] { return ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT); });
-    if (received < 0)
-        return last_error();
+std::error_code recv_without_fds(int socket, std::span<std::byte> buffer, FdMessage& message,
+                                 int flags) noexcept
+{
+    // The sender comes first and fills this.  Without SO_PASSCRED there must be no room at all.
+    alignas(cmsghdr) std::byte control[CMSG_SPACE(sizeof(ucred))];
+    int tells_sender = 0;
+    socklen_t size = sizeof tells_sender;
+    ::getsockopt(socket, SOL_SOCKET, SO_PASSCRED, &tells_sender, &size);
+    return receive(socket, buffer, std::span{control}.first(tells_sender != 0 ? sizeof control : 0),
+                   flags, message);
+}
 
-    adopt(header, message); // before any check, so that every path closes them
-    message.size = static_cast<std::size_t>(received);
-    message.fds_dropped = (header.msg_flags & MSG_CTRUNC) != 0;
-    message.is_cut = (header.msg_flags & MSG_TRUNC) != 0;
-    return {};
+bool refuse_fds(int socket) noexcept
+{
+#ifndef SO_PASSRIGHTS
+    constexpr int SO_PASSRIGHTS = 83;
+#endif
+    const int off = 0;
+    return ::setsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off) == 0;
 }
 
 std::error_code peek_message(int socket, std::span<std::byte> buffer, std::size_t& size) noexcept

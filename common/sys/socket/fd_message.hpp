@@ -54,6 +54,16 @@ struct FdMessage {
 [[nodiscard]] std::error_code recv_with_fds(int socket, std::span<std::byte> buffer,
                                             FdMessage& message);
 
+/// The same, but takes no descriptor: those that came are closed by the kernel, which may wait for
+/// that when it is the last close, and `fds_dropped` says so.  With MSG_PEEK as `flags` the message
+/// stays, and nothing waits.  An empty `buffer` looks for a message only.
+[[nodiscard]] std::error_code recv_without_fds(int socket, std::span<std::byte> buffer,
+                                               FdMessage& message, int flags = 0) noexcept;
+
+/// Has the kernel refuse all that would bring descriptors to `socket`, with EPERM: SO_PASSRIGHTS.
+/// False before Linux 6.16.
+[[nodiscard]] bool refuse_fds(int socket) noexcept;
+
 /// Copies the start of the next packet into `buffer` and leaves packet and descriptors where
 /// they are.  `size` is how much of the buffer was filled; 0: see FdMessage.
 [[nodiscard]] std::error_code peek_message(int socket, std::span<std::byte> buffer,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/process/child_process.hpp"
 
+#include "balancer/process/late_reaper.hpp"
 #include "common/async/helper_thread.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/eventually.hpp"
@@ -9,6 +10,7 @@
 #include "tests/support/printing.hpp"
 #include "tests/support/process_facts.hpp"
 #include "tests/support/run_until.hpp"
+#include "tests/support/slack.hpp"
 #include "tests/support/sockets.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -89,7 +91,17 @@ struct Fixture : NoFdLeak {
     Fixture() { REQUIRE_FALSE(has_children()); }
     Fixture(const Fixture&) = delete;
     Fixture& operator=(const Fixture&) = delete;
-    ~Fixture() { CHECK_FALSE(has_children()); }
+    ~Fixture()
+    {
+        CHECK(eventually([this] { return !has_children_left(); }));
+    }
+
+    /// After what was given up has had its chance to be reaped.
+    bool has_children_left()
+    {
+        LateReaper::of(io.get_executor()).reap_ended();
+        return has_children();
+    }
 
     ExitStatus wait(ChildProcess& child)
     {
@@ -132,7 +144,7 @@ struct Fixture : NoFdLeak {
     {
         const NoFdLeak guard;
         try {
-            static_cast<void>(start(io, command));
+            wait(*start(io, command));
             return "started";
         } catch (const std::runtime_error& error) {
             CHECK_FALSE(has_children());
@@ -513,8 +525,12 @@ TEST_CASE_FIXTURE(Fixture,
     for (std::size_t spare = 0;; ++spare) {
         const NoFdLeak guard;
         try {
-            const ScopedFdLimit limit{spare};
-            static_cast<void>(start(io, shell("exit 0")));
+            std::unique_ptr<ChildProcess> child;
+            {
+                const ScopedFdLimit limit{spare};
+                child = start(io, shell("exit 0"));
+            }
+            wait(*child);
             break;
         } catch (const std::exception& error) {
             CHECK_FALSE(has_children());
@@ -552,28 +568,61 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK(eventually([] { return !HelperThreads::any_left(); }));
 }
 
+namespace {
+
+/// In the child: has somebody trace it, so that nobody reaps it until that one is told to end by
+/// `tracer[0]`, or 20 s have passed.
+void be_traced(const std::array<int, 2>& tracer)
+{
+    first_in_child = nullptr;
+    ::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
+    if (::fork() == 0) {
+        const pid_t traced = ::getppid();
+        siginfo_t info{};
+        pollfd told{.fd = tracer[1], .events = POLLIN, .revents = 0};
+        // Nobody else sees its end before the event loop that waits for it says so.
+        if (::ptrace(PTRACE_SEIZE, traced, nullptr, nullptr) == 0 &&
+            ::waitid(P_PID, static_cast<id_t>(traced), &info, WEXITED | WNOWAIT) == 0 &&
+            ::write(tracer[1], "t", 1) == 1)
+            ::poll(&told, 1, 20'000);
+        ::_exit(0);
+    }
+    ::pause();
+}
+
+} // namespace
+
+TEST_CASE_FIXTURE(Fixture, "a child that SIGKILL does not end is given up, and reaped when it ends")
+{
+    static std::array<int, 2> tracer{};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, tracer.data()) == 0);
+    const sys::UniqueFd ours{tracer[0]};
+    const sys::UniqueFd theirs{tracer[1]};
+    const FirstInChild action{[] { be_traced(tracer); }};
+    const auto begin = std::chrono::steady_clock::now();
+    boost::asio::steady_timer deadline{io, std::chrono::milliseconds{200}};
+    CHECK_THROWS_AS(static_cast<void>(start(io, shell("exit 0"), deadline)), std::runtime_error);
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{5} + slack);
+    first_in_child = nullptr;
+    char word = 0;
+    if (::recv(ours.get(), &word, 1, MSG_DONTWAIT) == 1 && word == 't')
+        CHECK(has_children_left());
+    else
+        MESSAGE("not run: this system does not allow to trace");
+    std::ignore = ::write(ours.get(), "g", 1);
+    CHECK(eventually([&] { // no event tells, but the next start asks
+        CHECK(run(shell("exit 3")).code == 3);
+        return !has_children();
+    }));
+}
+
 TEST_CASE_FIXTURE(Fixture, "a child that is given up while somebody traces it holds nobody up")
 {
     static std::array<int, 2> tracer{}; // ours, and the one that traces
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, tracer.data()) == 0);
     const sys::UniqueFd ours{tracer[0]};
     const sys::UniqueFd theirs{tracer[1]};
-    const FirstInChild action{[] {
-        first_in_child = nullptr;
-        ::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
-        if (::fork() == 0) {
-            const pid_t traced = ::getppid();
-            siginfo_t info{};
-            pollfd told{.fd = tracer[1], .events = POLLIN, .revents = 0};
-            // Nobody else sees its end before the event loop that waits for it says so.
-            if (::ptrace(PTRACE_SEIZE, traced, nullptr, nullptr) == 0 &&
-                ::waitid(P_PID, static_cast<id_t>(traced), &info, WEXITED | WNOWAIT) == 0 &&
-                ::write(tracer[1], "t", 1) == 1)
-                ::poll(&told, 1, 20'000);
-            ::_exit(0);
-        }
-        ::pause();
-    }};
+    const FirstInChild action{[] { be_traced(tracer); }};
     boost::asio::posix::stream_descriptor end{io, ours.get()};
     int turns_left = 10; // of the loop, while the end is there and cannot be seen
     std::function<void()> turn = [&] {
@@ -617,7 +666,7 @@ TEST_CASE_FIXTURE(Fixture, "what is left of the child's group is gone after reap
     CHECK(is_gone(grandchild));
 }
 
-TEST_CASE_FIXTURE(Fixture, "the destructor kills the group and reaps the child")
+TEST_CASE_FIXTURE(Fixture, "the destructor kills the group, and the child is reaped")
 {
     const auto pipe = make_pipe();
     pid_t pid = -1;
@@ -630,6 +679,7 @@ TEST_CASE_FIXTURE(Fixture, "the destructor kills the group and reaps the child")
         pid = child.pid();
         grandchild = std::stoi(read_text(pipe.reader.get()));
     }
+    CHECK(eventually([this] { return !has_children_left(); }));
     CHECK(::kill(pid, 0) < 0);
     CHECK(is_gone(grandchild));
 }

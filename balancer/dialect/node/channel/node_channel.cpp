@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/node/channel/node_channel.hpp"
 
-#include "common/async/adopt_fd.hpp"
-#include "common/async/closing_thread.hpp"
-#include "common/async/keep_reading.hpp"
 #include "common/sys/socket/fd_message.hpp"
 
 #include <fmt/core.h>
@@ -32,8 +29,8 @@ constexpr std::chrono::milliseconds retry_interval{10};
 
 NodeChannel::NodeChannel(const asio::any_io_executor& executor, sys::UniqueFd socket,
                          NodeFrames frames, bool is_distrusted)
-    : socket_{adopt_fd<asio::posix::stream_descriptor>(executor, std::move(socket))},
-      is_distrusted_{is_distrusted},
+    : socket_{executor, std::move(socket),
+              is_distrusted ? InboundSocket::Senders::others : InboundSocket::Senders::ours},
       retry_{executor},
       buffer_(read_size),
       frames_{std::move(frames)}
@@ -43,20 +40,19 @@ NodeChannel::NodeChannel(const asio::any_io_executor& executor, sys::UniqueFd so
 void NodeChannel::start(Observer& observer)
 {
     observer_ = &observer;
-    keep_reading(socket_, shared_from_this(), [this] { return read_some(read_size); });
+    socket_.keep_receiving(buffer_,
+                           [this, self = shared_from_this()](std::error_code error,
+                                                             const InboundSocket::Message& chunk) {
+                               return on_received(error, chunk);
+                           });
 }
 
-/// Reads at most so many bytes.  False if there will be nothing more to read.
-bool NodeChannel::read_some(std::size_t most)
+/// False if there will be nothing more to read.
+bool NodeChannel::on_received(std::error_code error, const InboundSocket::Message& chunk)
 {
-    const auto buffer = std::span{buffer_}.first(std::min(most, buffer_.size()));
-    const auto error = sys::recv_with_fds(socket_.native_handle(), buffer, chunk_);
-    if (error == std::errc::operation_would_block)
-        return true;
     // Nobody here wants them, but each is to be acknowledged.
-    handles_ += chunk_.fds.size();
-    close_elsewhere(chunk_.fds);
-    if (error || chunk_.size == 0) {
+    handles_ += chunk.descriptors;
+    if (error || chunk.size == 0) {
         if (!error && frames_.is_in_message())
             observer_->on_broken("closed its channel in the middle of a message");
         else
@@ -68,7 +64,7 @@ bool NodeChannel::read_some(std::size_t most)
         return false;
     }
 
-    std::string_view bytes{reinterpret_cast<const char*>(buffer.data()), chunk_.size};
+    std::string_view bytes{reinterpret_cast<const char*>(buffer_.data()), chunk.size};
     while (is_open()) {
         const auto message = frames_.next(bytes);
         if (!message)
@@ -86,11 +82,16 @@ void NodeChannel::read_rest()
 {
     // As much as is there now: whoever else holds the worker's end could write for ever.
     int left = 0;
-    if (!is_open() || ::ioctl(socket_.native_handle(), FIONREAD, &left) < 0)
+    if (!is_open() || ::ioctl(socket_.fd(), FIONREAD, &left) < 0)
         return;
-    auto bytes = static_cast<std::size_t>(std::max(left, 0));
-    while (bytes > 0 && read_some(bytes) && chunk_.size > 0)
-        bytes -= chunk_.size;
+    InboundSocket::Message chunk;
+    for (auto bytes = static_cast<std::size_t>(std::max(left, 0)); bytes > 0 && is_open();
+         bytes -= chunk.size) {
+        const auto buffer = std::span{buffer_}.first(std::min(bytes, buffer_.size()));
+        const auto error = socket_.receive(buffer, chunk);
+        if (error == std::errc::operation_would_block || !on_received(error, chunk))
+            return;
+    }
 }
 
 bool NodeChannel::take_handle() noexcept
@@ -133,7 +134,8 @@ void NodeChannel::wait_to_write(std::error_code reason)
             self->write_more();
     };
     if (!reason || reason == std::errc::operation_would_block)
-        return socket_.async_wait(asio::posix::stream_descriptor::wait_write, on_ready);
+        return socket_.descriptor().async_wait(asio::posix::stream_descriptor::wait_write,
+                                               on_ready);
     retry_.expires_after(retry_interval);
     retry_.async_wait(on_ready);
 }
@@ -141,12 +143,11 @@ void NodeChannel::wait_to_write(std::error_code reason)
 /// Sends the beginning of `bytes`, and waits until the rest can follow.  False if nobody reads it.
 bool NodeChannel::write(std::string_view bytes, int fd, std::size_t& sent)
 {
-    const auto error =
-        sys::send_stream(socket_.native_handle(), std::as_bytes(std::span{bytes}), fd, sent);
+    const auto error = sys::send_stream(socket_.fd(), std::as_bytes(std::span{bytes}), fd, sent);
     if (error && !sys::is_back_pressure(error)) {
         // Whoever reads here finds the end then, behind what the worker wrote; one that has only
         // shut down its side for reading would go unnoticed otherwise.
-        ::shutdown(socket_.native_handle(), SHUT_RDWR);
+        ::shutdown(socket_.fd(), SHUT_RDWR);
         return false;
     }
     if (sent < bytes.size())
@@ -173,7 +174,7 @@ void NodeChannel::write_more()
 
 void NodeChannel::close() noexcept
 {
-    close_socket(socket_, is_distrusted_);
+    socket_.close();
     retry_.cancel();
     handles_ = 0;
     unsent_.clear();

@@ -2,11 +2,10 @@
 #pragma once
 
 #include "balancer/dialect/node/channel/node_frames.hpp"
+#include "common/async/inbound_socket.hpp"
 #include "common/sys/fd/unique_fd.hpp"
-#include "common/sys/socket/fd_message.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <cstddef>
@@ -14,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace usher {
@@ -45,7 +45,7 @@ public:
     /// ... and of our own in addition, which must not be lost to those.
     static constexpr std::size_t reserve = 16UL * 1024 * 1024;
 
-    /// `is_distrusted`: the worker is another user's; see close_elsewhere().
+    /// `is_distrusted`: the worker is another user's; see InboundSocket.
     NodeChannel(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
                 NodeFrames frames, bool is_distrusted = false);
 
@@ -83,17 +83,15 @@ private:
     /// Why a worker's descriptor must not pile up here.
     static constexpr std::size_t most_handles = 64;
 
-    [[nodiscard]] bool read_some(std::size_t most);
+    [[nodiscard]] bool on_received(std::error_code error, const InboundSocket::Message& chunk);
     void wait_to_write(std::error_code reason);
     void write_more();
     [[nodiscard]] bool write(std::string_view bytes, int fd, std::size_t& sent);
 
-    boost::asio::posix::stream_descriptor socket_;
-    bool is_distrusted_;
+    InboundSocket socket_;
     boost::asio::steady_timer retry_;
     Observer* observer_ = nullptr;
     std::vector<std::byte> buffer_;
-    sys::FdMessage chunk_;
     NodeFrames frames_;
     std::size_t handles_ = 0; ///< descriptors that have come and were not asked for yet
     std::deque<Unsent> unsent_;

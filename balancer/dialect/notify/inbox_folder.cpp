@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dialect/notify/inbox_folder.hpp"
+
+#include "common/sys/socket/bound_socket.hpp"
+#include "common/sys/socket/socket_address.hpp"
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace usher {
+
+namespace {
+
+constexpr std::string_view prefix = "usher-";
+
+/// Others may reach what they know the name of, and not see which names there are.
+constexpr mode_t folder_mode = 0711;
+
+/// A name in it, and the end.
+constexpr std::size_t name_room = 22;
+
+std::string variable(const char* name)
+{
+    const char* const value = std::getenv(name);
+    const std::string text = value != nullptr ? value : "";
+    return text.substr(0, text.find(':')); // systemd.exec(5): there may be several
+}
+
+std::vector<std::string> parents()
+{
+    std::vector<std::string> all{variable("RUNTIME_DIRECTORY")};
+    if (::geteuid() == 0)
+        all.emplace_back("/run");
+    else
+        all.push_back(variable("XDG_RUNTIME_DIR"));
+    all.emplace_back("/tmp");
+    return all;
+}
+
+std::vector<std::string> names_in(int folder)
+{
+    std::vector<std::string> names;
+    const int copy = ::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const std::unique_ptr<DIR, int (*)(DIR*)> list{copy >= 0 ? ::fdopendir(copy) : nullptr,
+                                                   ::closedir};
+    while (const dirent* const entry = list ? ::readdir(list.get()) : nullptr)
+        if (entry->d_name[0] != '.')
+            names.emplace_back(entry->d_name);
+    return names;
+}
+
+/// The sockets in it, and it.
+void remove_folder(int parent, const std::string& name, int folder)
+{
+    for (const auto& each : names_in(folder))
+        ::unlinkat(folder, each.c_str(), 0);
+    ::unlinkat(parent, name.c_str(), AT_REMOVEDIR);
+}
+
+/// Null unless `name` is a folder that only a process like us has made, and whose owner is dead:
+/// then it is locked.
+sys::UniqueFd lock_if_left(int parent, const std::string& name)
+{
+    sys::UniqueFd folder{
+        ::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    struct stat facts {};
+    const bool is_left = folder && ::fstat(folder.get(), &facts) == 0 &&
+                         facts.st_uid == ::geteuid() && (facts.st_mode & 07777) == folder_mode &&
+                         ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0;
+    return is_left ? std::move(folder) : sys::UniqueFd{};
+}
+
+void remove_left_behind(const std::string& parent)
+{
+    const sys::UniqueFd folder{::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (!folder)
+        return;
+    for (const auto& name : names_in(folder.get()))
+        if (name.starts_with(prefix) && name.size() == prefix.size() + 6)
+            if (const auto left = lock_if_left(folder.get(), name))
+                remove_folder(folder.get(), name, left.get());
+}
+
+} // namespace
+
+sys::UniqueFd InboxFolder::fail(const std::string& reason)
+{
+    trouble_ = reason;
+    return {};
+}
+
+/// Between its making and its lock somebody who cleans up may have removed it.
+bool InboxFolder::make_in(const std::string& parent)
+{
+    if (parent.empty() || parent.front() != '/' ||
+        parent.size() + prefix.size() + 7 + name_room > sizeof sockaddr_un{}.sun_path)
+        return false;
+    for (int tries = 0; tries < 3; ++tries) {
+        std::string path = parent + '/' + std::string{prefix} + "XXXXXX";
+        if (::mkdtemp(path.data()) == nullptr)
+            return false;
+        sys::UniqueFd folder{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+        struct stat facts {};
+        if (folder && ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0 &&
+            ::fchmod(folder.get(), folder_mode) == 0 && ::fstat(folder.get(), &facts) == 0 &&
+            facts.st_nlink > 0) {
+            path_ = std::move(path);
+            lock_ = std::move(folder);
+            return true;
+        }
+        ::rmdir(path.c_str());
+    }
+    return false;
+}
+
+void InboxFolder::make()
+{
+    if (std::exchange(was_tried_, true))
+        return;
+    for (const auto& parent : parents())
+        if (make_in(parent))
+            return remove_left_behind(parent);
+}
+
+sys::UniqueFd InboxFolder::make_socket(uid_t user, std::string& path)
+{
+    // Without root's powers the file cannot be given to another user.
+    if (user != ::geteuid() && ::geteuid() != 0)
+        return fail("usher is not root, so that it cannot let the worker's user alone send");
+    make();
+    if (path_.empty())
+        return fail("no folder can be made for it in /run or /tmp");
+    path = path_ + '/' + std::to_string(++last_name_);
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    const sys::SocketAddress name{
+        reinterpret_cast<const sockaddr*>(&address),
+        static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1)};
+    sys::UniqueFd socket;
+    const auto error = sys::open_bound_socket(name, {.type = SOCK_DGRAM, .mode = 0600}, socket);
+    if (error)
+        return fail(error.message());
+    if (user != ::geteuid() && ::lchown(path.c_str(), user, static_cast<gid_t>(-1)) < 0) {
+        const int reason = errno;
+        ::unlink(path.c_str());
+        return fail(std::strerror(reason));
+    }
+    return socket;
+}
+
+std::string InboxFolder::take_trouble()
+{
+    return trouble_.empty() || std::exchange(has_told_, true) ? std::string{} : trouble_;
+}
+
+void InboxFolder::remove() noexcept
+{
+    was_tried_ = true;
+    if (path_.empty())
+        return;
+    try {
+        remove_folder(AT_FDCWD, path_, lock_.get());
+    } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch)
+        // The next one removes it.
+    }
+    path_.clear();
+    lock_.reset();
+}
+
+} // namespace usher

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+#include "common/async/inbound_socket.hpp"
+
+#include "common/async/adopt_fd.hpp"
+#include "common/async/closing_thread.hpp"
+#include "common/async/helper_thread.hpp"
+#include "common/async/sleep_for.hpp"
+#include "common/async/spawn.hpp"
+
+#include <boost/system/system_error.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Messages of all sockets that threads are taking.  More are not heard until one has come back:
+/// who sends such ones again and again must not have all our threads.
+constexpr unsigned most_under_way = 64;
+unsigned under_way = 0;
+
+/// What a thread has taken.
+struct Taken {
+    std::error_code error;
+    std::vector<std::byte> bytes;
+    sys::FdMessage message;
+};
+
+Taken take_one(sys::UniqueFd socket, std::size_t most)
+{
+    Taken taken;
+    taken.bytes.resize(most);
+    taken.error = sys::recv_without_fds(socket.get(), taken.bytes, taken.message);
+    return taken;
+}
+
+} // namespace
+
+InboundSocket::InboundSocket(const asio::any_io_executor& executor, sys::UniqueFd socket,
+                             Senders senders)
+    : socket_{adopt_fd<asio::posix::stream_descriptor>(executor, std::move(socket))},
+      is_guarded_{senders == Senders::others}
+{
+    // Else a read skips what was sent out of band, and drops its descriptors without a word.
+    const int on = 1;
+    if (is_guarded_)
+        ::setsockopt(fd(), SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
+}
+
+void InboundSocket::refuse_descriptors() noexcept
+{
+    if (is_guarded_ && sys::refuse_fds(fd()))
+        is_guarded_ = false;
+}
+
+void InboundSocket::keep_receiving(std::span<std::byte> buffer, Handler handler)
+{
+    socket_.async_wait(
+        asio::posix::stream_descriptor::wait_read,
+        [this, buffer, handler = std::move(handler)](const boost::system::error_code& end) mutable {
+            if (end || !is_open())
+                return;
+            Message message;
+            const auto error = receive(buffer, message);
+            if (has_found_)
+                return spawn(socket_.get_executor(), take(buffer, std::move(handler)));
+            const bool nothing = error == std::errc::operation_would_block;
+            if ((nothing || handler(error, message)) && is_open())
+                keep_receiving(buffer, std::move(handler));
+        });
+}
+
+std::error_code InboundSocket::receive(std::span<std::byte> buffer, Message& message)
+{
+    message = {};
+    has_found_ = false;
+    if (is_taking_) // what we copied then could be the last
+        return std::make_error_code(std::errc::operation_would_block);
+    std::error_code error;
+    if (is_guarded_) {
+        error = sys::recv_without_fds(fd(), buffer, arrived_, MSG_PEEK);
+        has_found_ = !error && arrived_.fds_dropped;
+        if (has_found_)
+            return std::make_error_code(std::errc::operation_would_block);
+        // Of a stream no more than was seen.
+        if (!error)
+            error = sys::recv_without_fds(fd(), buffer.first(arrived_.size), arrived_);
+    } else {
+        error = sys::recv_with_fds(fd(), buffer, arrived_);
+    }
+    if (error)
+        return error;
+    message = {.size = arrived_.size,
+               .descriptors =
+                   std::max<std::size_t>(arrived_.fds.size(), arrived_.fds_dropped ? 1 : 0),
+               .is_cut = arrived_.is_cut,
+               .sender = arrived_.sender.uid};
+    if (!close_elsewhere(arrived_.fds))
+        return std::make_error_code(std::errc::too_many_files_open);
+    return {};
+}
+
+asio::awaitable<void> InboundSocket::take(std::span<std::byte> buffer, Handler handler)
+{
+    is_taking_ = true;
+    std::optional<Taken> taken;
+    while (!taken && is_open()) {
+        try {
+            sys::UniqueFd copy{under_way < most_under_way ? ::fcntl(fd(), F_DUPFD_CLOEXEC, 0) : -1};
+            if (copy) {
+                ++under_way;
+                const auto count = [](unsigned* threads) { --*threads; };
+                const std::unique_ptr<unsigned, decltype(count)> place{&under_way, count};
+                auto work = [copy = std::move(copy), size = buffer.size()]() mutable {
+                    return take_one(std::move(copy), size);
+                };
+                taken = co_await on_helper_thread(std::move(work));
+            }
+        } catch (const boost::system::system_error&) {
+            co_return;                       // the loop is to end
+        } catch (const std::system_error&) { // NOLINT(bugprone-empty-catch)
+            // There is no thread now.
+        }
+        if (!taken)
+            co_await sleep_for(100ms);
+    }
+    is_taking_ = false;
+    if (!is_open())
+        co_return;
+    const auto size = std::min(taken->message.size, buffer.size());
+    std::copy_n(taken->bytes.begin(), size, buffer.begin());
+    const Message message{.size = size,
+                          .descriptors = 1,
+                          .is_cut = taken->message.is_cut,
+                          .sender = taken->message.sender.uid};
+    const bool nothing = taken->error == std::errc::operation_would_block;
+    if ((nothing || handler(taken->error, message)) && is_open())
+        keep_receiving(buffer, std::move(handler));
+}
+
+void InboundSocket::close() noexcept
+{
+    if (!is_open())
+        return;
+    boost::system::error_code ignored;
+    if (!is_guarded_) {
+        socket_.close(ignored);
+        return;
+    }
+    // Whatever is sent later is refused; a child that inherits it closes it empty, or not last.
+    ::shutdown(fd(), SHUT_RDWR);
+    const bool is_empty = !is_taking_ && sys::recv_without_fds(fd(), {}, arrived_, MSG_PEEK) ==
+                                             std::errc::operation_would_block;
+    if (is_empty)
+        socket_.close(ignored);
+    else
+        drain_elsewhere(sys::UniqueFd{socket_.release()});
+}
+
+} // namespace usher
