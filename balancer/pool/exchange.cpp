@@ -95,8 +95,8 @@ void Exchange::begin(Plan plan)
         seat.next = seat.before = 0;
 
     // Places that serve nobody come first and together: they have nothing to lose.
-    std::ranges::stable_partition(plan.replaced,
-                                  [this](unsigned number) { return !stays(seat(number).current); });
+    std::stable_partition(plan.replaced.begin(), plan.replaced.end(),
+                          [this](unsigned number) { return !stays(seat(number).current); });
     queue_.assign(plan.replaced.begin(), plan.replaced.end());
     phase_ = Phase::trying; // an empty batch, so the first one is next
 }
