@@ -244,6 +244,8 @@ pid_t UsherProcess::worker_pid(unsigned slot)
     pid_t latest = -1;
     for (std::sregex_iterator match{text.begin(), text.end(), pattern}, end; match != end; ++match)
         latest = std::stoi((*match)[1]);
+    if (latest < 0) // for kill(2) that is everybody
+        throw std::logic_error{"no worker was started in slot " + std::to_string(slot)};
     return latest;
 }
 

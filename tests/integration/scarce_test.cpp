@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Nothing more can be waited for: fs.epoll.max_user_watches is shared with all of the user's other
-// programs, and with the workers.
+// The kernel has no more to give: nothing more can be watched (fs.epoll.max_user_watches is shared
+// with the workers and all else of the user's), or there are no threads.
 #include "tests/support/config_file.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/load.hpp"
+#include "tests/support/temp_dir.hpp"
 #include "tests/support/usher_process.hpp"
 
 #include <doctest/doctest.h>
@@ -16,34 +17,41 @@
 #include <optional>
 #include <string>
 
-namespace usher::full_epoll_test {
+namespace usher::scarce_test {
 
 using namespace usher::test;
 using namespace std::chrono_literals;
 
 namespace {
 
-/// A pool under load, whose master's epoll can be filled.
+/// A pool under load, and calls of its master that can be made to fail.
 class Scene : public ConfigFile {
 public:
-    UsherProcess& start()
+    UsherProcess& start(std::size_t workers = 2)
     {
         usher_.emplace(run(), [this] {
-            ::setenv("LD_PRELOAD", std::getenv("USHER_TEST_FULL_EPOLL"), 1);
-            ::setenv("FULL_EPOLL", file_.c_str(), 1);
+            ::setenv("LD_PRELOAD", std::getenv("USHER_TEST_SCARCE_CALLS"), 1);
+            ::setenv("SCARCE_CALLS", calls_.path().c_str(), 1);
             const char* const options = std::getenv("ASAN_OPTIONS");
             const auto relaxed =
                 std::string{options != nullptr ? options : ""} + ":verify_asan_link_order=0";
             ::setenv("ASAN_OPTIONS", relaxed.c_str(), 1);
         });
-        usher_->wait_until_ready(2);
+        usher_->wait_until_ready(workers);
         load_.emplace(usher_->port(), 2U, Load::Mode::get);
         load_->wait_for(10);
         return *usher_;
     }
 
-    void fill() { std::ofstream{file_}; }
-    void make_room() { std::filesystem::remove(file_); }
+    /// A worker of the pool "web".
+    [[nodiscard]] pid_t pid_in_web() const
+    {
+        const auto status = nlohmann::json::parse(usher_->command({"status", "--json"}).output);
+        return status.at("pools").at(0).at("workers").at(0).at("pid");
+    }
+
+    void refuse(const std::string& call) { std::ofstream{calls_.path() / call}; }
+    void allow(const std::string& call) { std::filesystem::remove(calls_.path() / call); }
 
     /// Nobody who was served before has noticed, and the end is orderly.
     void check_end()
@@ -55,23 +63,23 @@ public:
     }
 
 private:
-    std::string file_ = in_folder("full");
+    TempDir calls_;
     std::optional<UsherProcess> usher_;
     std::optional<Load> load_;
 };
 
 } // namespace
 
-TEST_SUITE_BEGIN("full_epoll");
+TEST_SUITE_BEGIN("scarce");
 
 TEST_CASE("a client of the control socket is refused, and the next one served")
 {
     Scene scene;
     auto& usher = scene.start();
-    scene.fill();
+    scene.refuse("epoll_ctl");
     CHECK(usher.command({"status"}).code != 0);
     usher.wait_for("a client of the control socket cannot be served");
-    scene.make_room();
+    scene.allow("epoll_ctl");
     CHECK(usher.command({"status"}).code == 0);
     scene.check_end();
 }
@@ -83,10 +91,10 @@ TEST_CASE("a worker that cannot be watched is no worker, and its slot tries agai
         {"first_delay", "50ms"}, {"longest_delay", "50ms"}, {"give_up_after", 1000}};
     scene.write();
     auto& usher = scene.start();
-    scene.fill();
+    scene.refuse("epoll_ctl");
     ::kill(usher.worker_pid(2), SIGKILL);
     usher.wait_for("cannot be started");
-    scene.make_room();
+    scene.allow("epoll_ctl");
     usher.wait_until_ready(3);
     usher.stop();
 }
@@ -95,14 +103,14 @@ TEST_CASE("a reload that needs more fails, and the next one is done")
 {
     Scene scene;
     auto& usher = scene.start();
-    scene.fill();
+    scene.refuse("epoll_ctl");
     usher.signal(SIGHUP); // the control socket is full as well
     usher.wait_for("reload failed");
     scene.pool["listen"] = {"127.0.0.1:0", "127.0.0.2:0"};
     scene.write();
     usher.signal(SIGHUP);
     usher.wait_for_count("reload failed", 2);
-    scene.make_room();
+    scene.allow("epoll_ctl");
     const auto reload = usher.command({"reload"});
     CHECK_MESSAGE(reload.code == 0, reload.output);
     usher.wait_for("listening on 127.0.0.2");
@@ -116,15 +124,49 @@ TEST_CASE("a probe that cannot be made is made later")
     scene.pool["probe"] = {{"path", "/"}};
     scene.pool["env"] = {{"A", "b"}};
     scene.write();
-    scene.fill();
+    scene.refuse("epoll_ctl");
     usher.signal(SIGHUP);
     usher.wait_for("reload failed");
-    scene.make_room();
+    scene.allow("epoll_ctl");
     const auto reload = usher.command({"reload"});
     CHECK_MESSAGE(reload.code == 0, reload.output);
     scene.check_end();
 }
 
+TEST_CASE("without threads what needs one fails or waits, and is done when there are some")
+{
+    Scene scene;
+    scene.pool["restart"] = {
+        {"first_delay", "50ms"}, {"longest_delay", "50ms"}, {"give_up_after", 1000}};
+    scene.pool["max_memory"] = "1GiB"; // so it is looked at
+    scene.more_pools.push_back(
+        {{"name", "fds"},
+         {"command", {python_program(), source_folder() + "/tests/listen_fds/server.py"}},
+         {"dialect", "listen-fds"},
+         {"drain_timeout", "1s"}, // nobody can see when it is idle
+         {"workers", 1},
+         {"listen", "127.0.0.1:0"}});
+    scene.pool["name"] = "web";
+    scene.write();
+    auto& usher = scene.start(3);
+    scene.refuse("pthread_create");
+
+    CHECK(usher.command({"status"}).code == 0);
+    CHECK(usher.command({"reload"}).code != 0);
+    CHECK(usher.command({"drain", "1", "--pool", "fds"}).code == 0);
+    REQUIRE(::kill(scene.pid_in_web(), SIGKILL) == 0);
+    // The log has a thread of its own, too: it is written when there is one.
+    const auto events = [&] { return usher.command({"events"}).output; };
+    REQUIRE(eventually([&] { return events().find("cannot be started") != std::string::npos; }));
+
+    scene.allow("pthread_create");
+    usher.wait_for("cannot be started");
+    usher.wait_until_ready(4);
+    const auto reload = usher.command({"reload"});
+    CHECK_MESSAGE(reload.code == 0, reload.output);
+    CHECK(usher.stop().code == 0);
+}
+
 TEST_SUITE_END();
 
-} // namespace usher::full_epoll_test
+} // namespace usher::scarce_test
