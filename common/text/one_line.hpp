@@ -10,7 +10,7 @@ namespace usher {
 /// Words of others made fit for one line of the log: a blank for each character that ends a line,
 /// steers a terminal or turns the direction of what follows, and for each byte that is no UTF-8, so
 /// that nothing in it can look like something else.  Cut short behind `longest` bytes, never inside
-/// a character of UTF-8.
+/// a character of UTF-8, with `...` in place of the rest.
 [[nodiscard]] std::string on_one_line(std::string_view text, std::size_t longest = 200);
 
 /// The same with those characters, quotes and backslashes escaped as in JSON.
