@@ -26,7 +26,7 @@ def send_to_inboxes(descriptors, *, keep=False):
         except OSError as error:
             say(f"refused: {error}")
         if not keep:
-            os.close(fd)
+            hostile.forget(fd)
     say("sent")
 
 
