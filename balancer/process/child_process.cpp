@@ -209,9 +209,17 @@ ChildProcess::ChildProcess(const asio::any_io_executor& executor, pid_t pid,
 
 ChildProcess::~ChildProcess()
 {
+    give_up();
+}
+
+void ChildProcess::give_up() noexcept
+{
     if (reaped_)
         return;
     kill_group();
+    reaped_ = true;
+    boost::system::error_code ignored;
+    pidfd_.cancel(ignored); // nobody here waits any more
     LateReaper::of(pidfd_.get_executor()).take(pid_, std::move(pidfd_), std::move(cgroup_));
 }
 

@@ -80,6 +80,9 @@ public:
     /// Sends SIGKILL to the child and to what else is left of its group and its cgroup.
     void kill_group() noexcept;
 
+    /// Kills it, and leaves it to whoever reaps it when it ends: here it counts as reaped.
+    void give_up() noexcept;
+
     /// Calls `handler` once when the child has ended.  `handler` keeps alive what it needs:
     /// it may be queued already when this object is destroyed.
     void async_wait(std::function<void()> handler);

@@ -18,8 +18,9 @@ std::optional<WorkerLifecycle::Clock::time_point> WorkerLifecycle::deadline() co
         const auto end = entered_ + config_.stop_grace;
         return hurried_ ? std::min(end, *hurried_ + hurried_grace) : end;
     }
-    case State::ready:
     case State::killing:
+        return entered_ + last_grace;
+    case State::ready:
         break;
     }
     return std::nullopt;
@@ -75,7 +76,9 @@ WorkerLifecycle::Action WorkerLifecycle::advance(Clock::time_point now) noexcept
     const auto end = deadline();
     if (pending_ == Action::none && end && now >= *end) {
         start_timed_out_ = start_timed_out_ || is_before_ready();
-        if (state_ == State::terminating)
+        if (state_ == State::killing)
+            enter(State::killing, Action::give_up, now);
+        else if (state_ == State::terminating)
             enter(State::killing, Action::kill, now);
         else
             enter(State::terminating, Action::terminate, now);

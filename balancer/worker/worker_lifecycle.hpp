@@ -28,10 +28,14 @@ public:
         terminate, ///< `stop_signal`
         abort,     ///< `hang_signal`, so that a core or a backtrace tells where it hung
         kill,      ///< SIGKILL to the process group
+        give_up,   ///< wait no longer: it hangs where no signal reaches it
     };
 
     /// After hurry(), a worker has this long (or `stop_grace` if that is shorter) from SIGTERM.
     static constexpr std::chrono::milliseconds hurried_grace{1'000};
+
+    /// After SIGKILL a worker has this long to end.
+    static constexpr std::chrono::milliseconds last_grace{10'000};
 
     /// Goes by the `start_timeout`, `drain_timeout` and `stop_grace` of `config`, which must
     /// outlive it and may change: other limits count from where the old ones did.

@@ -20,6 +20,7 @@
 #include <boost/asio/deferred.hpp>
 
 #include <algorithm>
+#include <csignal>
 #include <exception>
 #include <utility>
 
@@ -116,7 +117,16 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
     });
 
     for (;;) {
-        if (const auto status = child_->reap()) {
+        auto status = child_->reap();
+        const auto action =
+            status ? WorkerLifecycle::Action::none : lifecycle_.advance(Clock::now());
+        if (action == WorkerLifecycle::Action::give_up) {
+            events_.publish(EventKind::signalled, log::Level::error,
+                            "hangs where SIGKILL does not reach it, and is waited for no longer");
+            child_->give_up();
+            status = sys::ExitStatus{.by_signal = true, .code = SIGKILL};
+        }
+        if (status) {
             end_probe();
             detach();
             link_->finish();
@@ -126,7 +136,6 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
                 output_->finish();
             co_return *status;
         }
-        const auto action = lifecycle_.advance(Clock::now());
         if (action != WorkerLifecycle::Action::none) {
             // Before anybody counts what is open: nothing more comes to it.
             on_change_(false);
@@ -267,6 +276,7 @@ void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& o
 {
     switch (action) {
     case WorkerLifecycle::Action::none:
+    case WorkerLifecycle::Action::give_up: // nothing more can be done to it
         break;
     case WorkerLifecycle::Action::drain: {
         const auto known = figures();

@@ -53,9 +53,9 @@ def lingering_socket(seconds=3600):
     return ours, peer
 
 
-def forget(ours):
+def forget(fd):
     """Closes it, on a thread: it may be ours that is the last close."""
-    threading.Thread(target=os.close, args=(ours.detach(),), daemon=True).start()
+    threading.Thread(target=os.close, args=(fd,), daemon=True).start()
 
 
 class SlowFile:

@@ -7,7 +7,7 @@ import socket
 import time
 
 import hostile
-from hostile import SlowFile, abstract_sockets, lingering_socket, mode, say, stay
+from hostile import SlowFile, lingering_socket, mode, say, stay
 
 
 @mode
@@ -17,15 +17,16 @@ def nothing():
 
 def send_to_inboxes(descriptors, *, keep=False):
     """Sends a descriptor each to everybody who takes datagrams."""
-    for name, fd in zip(abstract_sockets(), descriptors):
+    for name, fd in zip(hostile.inboxes(), descriptors):
         sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        sender.settimeout(0.5)  # not everybody reads
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))
         try:
             sender.sendmsg([b"READY=1"], [rights], 0, name)
         except OSError as error:
             say(f"refused: {error}")
         if not keep:
-            os.close(fd)
+            hostile.forget(fd)
     say("sent")
 
 

@@ -206,7 +206,7 @@ def lingering_sockets_to_inbox():
 
     def lingering():
         if pairs:
-            hostile.forget(pairs[-1][0])
+            hostile.forget(pairs[-1][0].detach())
         pairs.append(hostile.lingering_socket())
         return [pairs[-1][0].fileno()]
 
@@ -253,7 +253,7 @@ def send_lingering_sockets(socket_of_master, text):
     try:
         for ours, _ in pairs:
             socket.send_fds(socket_of_master, [text], [ours.fileno()])
-            hostile.forget(ours)
+            hostile.forget(ours.detach())
     except OSError:
         pass  # the other end takes none, or is gone
     say("sent")

@@ -149,6 +149,25 @@ TEST_CASE("a worker that dies while somebody traces it is replaced once the trac
     CHECK(usher.stop() == usher::sys::ExitStatus{});
 }
 
+TEST_CASE("a worker that no signal ends holds up neither its place nor the end of usher")
+{
+    UsherProcess usher{run_demo(1, {})};
+    usher.wait_until_ready(1);
+    const auto traced = usher.worker_pid(1);
+    if (::ptrace(PTRACE_SEIZE, traced, nullptr, nullptr) < 0) {
+        MESSAGE("not run: this system does not allow to trace");
+        return;
+    }
+    // Whoever traces it and does not look makes it one that does not end.
+    usher.signal(SIGTERM);
+    usher.wait_for("draining the workers");
+    usher.signal(SIGTERM);
+    CHECK(usher.wait(60s) == sys::ExitStatus{});
+    CHECK(usher.count("hangs where SIGKILL does not reach it") == 1);
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(traced), &info, WEXITED);
+}
+
 TEST_SUITE_END();
 
 } // namespace usher::respawn_test

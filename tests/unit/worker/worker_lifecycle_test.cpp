@@ -197,8 +197,7 @@ TEST_CASE_FIXTURE(Fixture, "a worker that outlives the grace is killed, once and
     CHECK(advance(4'999ms) == Action::none);
     CHECK(advance(5s) == Action::kill);
     CHECK(state() == State::killing);
-    CHECK_FALSE(worker.deadline());
-    CHECK(advance(24h) == Action::none);
+    CHECK(advance(14s) == Action::none);
 }
 
 TEST_CASE_FIXTURE(Fixture, "stopping twice does not move the deadline")
@@ -285,6 +284,15 @@ TEST_CASE_FIXTURE(Fixture, "there is nothing to hurry once a worker is killed")
     worker.retire(start + 6s);
     CHECK(state() == State::killing);
     CHECK(advance(6s) == Action::none);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a worker that SIGKILL does not end is given up")
+{
+    make_killing();
+    CHECK(has_deadline(15s));
+    CHECK(advance(14s) == Action::none);
+    CHECK(advance(15s) == Action::give_up);
+    CHECK(state() == State::killing);
 }
 
 TEST_CASE_FIXTURE(Fixture, "what is to be done comes before the deadline of the next state")
