@@ -4,35 +4,11 @@
 #include "balancer/dialect/node/channel/v8_reader.hpp"
 #include "balancer/dialect/node/channel/v8_writer.hpp"
 
-#include <optional>
 #include <utility>
 
 namespace usher {
 
 namespace {
-
-using namespace std::string_view_literals;
-
-/// The next number in `bytes`, taken off; nothing if it is longer than a plain one.
-std::optional<std::uint64_t> take_number(std::string_view& bytes) noexcept
-{
-    std::uint64_t raw = 0;
-    for (int shift = 0; shift < 35 && !bytes.empty(); shift += 7) {
-        const auto byte = static_cast<unsigned char>(bytes.front());
-        bytes.remove_prefix(1);
-        raw |= (byte & 0x7fULL) << shift;
-        if ((byte & 0x80U) == 0)
-            return (raw & 1) == 0 ? std::optional{raw >> 1} : std::nullopt; // odd: below 0
-    }
-    return std::nullopt;
-}
-
-/// Behind the header, which says the version.
-constexpr node::CommonForms advanced_forms{.handle_ack = "o\"\3cmd\"\17NODE_HANDLE_ACK{\1"sv,
-                                           .before_ack = "o\"\3cmd\"\14NODE_CLUSTER\"\3ackI"sv,
-                                           .before_seq = "\"\10acceptedT\"\3seqI"sv,
-                                           .end = "{\4"sv,
-                                           .take_number = take_number};
 
 node::Message decode_advanced(std::string_view payload)
 {
@@ -40,8 +16,6 @@ node::Message decode_advanced(std::string_view payload)
     const auto value = node::v8::value_in(payload);
     if (!value)
         return node::Malformed{"it does not begin as V8 begins"};
-    if (auto common = node::decode_common(*value, advanced_forms))
-        return *common;
 
     // Programs may send much, and none of it concerns us.  Node's own begins with the command.
     std::string json;
@@ -68,19 +42,6 @@ node::Message decode_advanced(std::string_view payload)
     return is_handle ? node::Message{node::Handle{std::move(shown)}} : std::move(shown);
 }
 
-/// The same as v8_of_json(node::encode_connection(key, seq)), without a parser.
-std::string advanced_connection(std::string_view key, std::uint64_t seq)
-{
-    std::string result = "\xff\x0d"
-                         "o\"\3cmd\"\13NODE_HANDLE\"\4type\"\12net.Native\"\3msg"
-                         "o\"\3cmd\"\14NODE_CLUSTER\"\3act\"\7newconn\"\3key\"";
-    result += static_cast<char>(key.size());
-    result += key;
-    result += "\"\3seq";
-    node::put_v8_number(result, static_cast<std::int64_t>(seq));
-    return result + "{\4{\3";
-}
-
 } // namespace
 
 node::Message NodeCodec::decode(std::string_view message) const
@@ -90,19 +51,10 @@ node::Message NodeCodec::decode(std::string_view message) const
 
 std::string NodeCodec::encode(std::string json) const
 {
-    return frame(is_json() ? std::move(json) : node::v8_of_json(json));
-}
-
-std::string NodeCodec::encode_connection(std::string_view key, std::uint64_t seq) const
-{
-    return frame(is_json() ? node::encode_connection(key, seq) : advanced_connection(key, seq));
-}
-
-/// In one piece: Node before 20 loses the thread if a length comes in two.
-std::string NodeCodec::frame(std::string payload) const
-{
     if (is_json())
-        return std::move(payload) + '\n';
+        return std::move(json) + '\n';
+    // In one piece: Node before 20 loses the thread if a length comes in two.
+    const auto payload = node::v8_of_json(json);
     const auto size = payload.size();
     return std::string{static_cast<char>(size >> 24), static_cast<char>(size >> 16),
                        static_cast<char>(size >> 8), static_cast<char>(size)} +

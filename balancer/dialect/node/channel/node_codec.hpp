@@ -4,7 +4,6 @@
 #include "balancer/config/node_config.hpp"
 #include "balancer/dialect/node/channel/node_message.hpp"
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -29,15 +28,11 @@ public:
     /// `json`, valid and on one line, as it goes over the channel.
     [[nodiscard]] std::string encode(std::string json) const;
 
-    /// What goes with a connection for the server `key`.
-    [[nodiscard]] std::string encode_connection(std::string_view key, std::uint64_t seq) const;
-
 private:
     [[nodiscard]] bool is_json() const noexcept
     {
         return serialization_ == NodeConfig::Serialization::json;
     }
-    [[nodiscard]] std::string frame(std::string payload) const;
 
     NodeConfig::Serialization serialization_;
 };

@@ -155,7 +155,7 @@ bool NodeWorker::carry(const std::shared_ptr<NodeListener>& listener, std::strin
                        NodeListener::Connection connection, int fd)
 {
     // What is not sent gets no answer, for which the worker would be blamed.
-    if (!channel_->send(codec_.encode_connection(key, last_seq_ + 1), fd))
+    if (!send(node::encode_connection(key, last_seq_ + 1), fd))
         return false;
     offers_.push_back({.seq = ++last_seq_, .listener = listener, .connection = connection});
     return true;
