@@ -7,6 +7,7 @@
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,20 +23,9 @@ spdlog::level::level_enum to_spdlog(Level level)
     return static_cast<spdlog::level::level_enum>(level);
 }
 
-/// What has a terminal show the name of a level in its colour.
-std::string_view colour_of(spdlog::level::level_enum level)
-{
-    switch (level) {
-    case spdlog::level::debug:
-        return "\033[36m";
-    case spdlog::level::info:
-        return "\033[32m";
-    case spdlog::level::warn:
-        return "\033[33m\033[1m";
-    default:
-        return "\033[31m\033[1m";
-    }
-}
+/// What has a terminal show the name of each level in its colour.
+constexpr std::array<std::string_view, 5> colours{"", "\033[36m", "\033[32m", "\033[33m\033[1m",
+                                                  "\033[31m\033[1m"};
 
 class QueueSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
 public:
@@ -62,7 +52,7 @@ private:
         std::string line{buffer.data(), buffer.size()};
         if (coloured_) {
             line.insert(message.color_range_end, "\033[m");
-            line.insert(message.color_range_start, colour_of(message.level));
+            line.insert(message.color_range_start, colours.at(message.level));
         }
         return writer_.write(line);
     }

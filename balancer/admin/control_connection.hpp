@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/sys/fd/unique_fd.hpp"
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <chrono>
 #include <optional>
@@ -12,7 +14,7 @@
 
 namespace usher {
 
-/// The client's end of a control socket, blocking, with one deadline for all that it waits for.
+/// The client's end of a control socket, which waits with one deadline for all that it waits for.
 ///
 /// Everything throws std::system_error, std::errc::timed_out at the deadline.
 class ControlConnection {
@@ -23,6 +25,7 @@ public:
     /// Whose process listens there.
     [[nodiscard]] uid_t master_user() const noexcept { return master_user_; }
 
+    /// A master that hangs up meanwhile is no error: what it said before that says why.
     void send(std::string_view text);
 
     /// The next line without its end, of 64 MiB at most; nothing at the end of the stream.
@@ -34,13 +37,13 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
-    [[nodiscard]] std::optional<std::chrono::milliseconds> time_left() const;
-    void await(int fd, short events) const;
+    void finish();
 
-    std::optional<Clock::time_point> deadline_;
-    sys::UniqueFd socket_;
+    Clock::time_point deadline_;
+    boost::asio::io_context io_{1};
+    boost::asio::local::stream_protocol::socket socket_{io_};
     uid_t master_user_ = ~uid_t{0};
-    sys::UniqueFd master_; ///< a pidfd; empty where it cannot be had
+    boost::asio::posix::stream_descriptor master_{io_}; ///< a pidfd; closed where there is none
     std::string buffer_;
 };
 

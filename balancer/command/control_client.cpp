@@ -74,13 +74,7 @@ private:
     [[nodiscard]] ExitCode converse(ControlConnection& connection)
     {
         connected_ = true;
-        try {
-            connection.send(encode(command_.request));
-        } catch (const std::system_error& e) {
-            if (e.code() == std::errc::timed_out)
-                throw;
-            // It has hung up; what it said before that says why.
-        }
+        connection.send(encode(command_.request));
         while (const auto text = connection.next_line()) {
             const auto line = decode_line(*text);
             if (line.kind != Line::Kind::result) {

@@ -233,43 +233,36 @@ void add_run(CLI::App& app, RunFlags& flags, std::optional<Command>& result)
     });
 }
 
-/// What the commands that speak to a running master are given.
-struct ControlFlags {
-    ControlCommand command;
-    std::string timeout;
-    std::string message;
-};
-
-void add_control(CLI::App& app, ControlFlags& flags, std::optional<Command>& result)
+void add_control(CLI::App& app, ControlCommand& asked, std::optional<Command>& result)
 {
     using enum Request::Command;
     const auto add = [&](Request::Command command, const std::string& description) -> CLI::App& {
         auto& part = *app.add_subcommand(std::string{name_of(request_names, command)}, description);
-        add_control_path(part, flags.command.path);
+        add_control_path(part, asked.path);
+        const auto set_timeout = [&](const std::string& text) {
+            asked.timeout = parse_timeout(text);
+        };
         if (command != events)
-            add_value(part, "--timeout", flags.timeout, "TIME",
-                      "how long to wait for the result, e.g. 30s or 500ms; the\n"
-                      "master goes on with what it was asked");
+            part.add_option_function<std::string>(
+                    "--timeout", set_timeout,
+                    "how long to wait for the result, e.g. 30s or 500ms; the\n"
+                    "master goes on with what it was asked")
+                ->option_text("TIME");
         part.footer(fmt::format("{}{}", exit_codes, control_exit_codes));
         part.callback([&, command] {
-            auto& asked = flags.command;
             asked.request.command = command;
             asked.request.wait = command == stop && !asked.request.wait;
-            if (!flags.timeout.empty())
-                asked.timeout = parse_timeout(flags.timeout);
-            if (command == send)
-                asked.request.message = make_message(flags.message);
             result = asked;
         });
         return part;
     };
-    auto& request = flags.command.request;
+    auto& request = asked.request;
     const CLI::Range slots{workers_range.least, workers_range.most};
     const auto add_pool = [&](CLI::App& part, const std::string& description) {
         add_value(part, "--pool", request.pool, "NAME", description);
     };
     const auto add_json = [&](CLI::App& part) {
-        part.add_flag("--json", flags.command.json, "as JSON, one object a line");
+        part.add_flag("--json", asked.json, "as JSON, one object a line");
     };
 
     add_json(add(status, "show pools and workers of a running usher"));
@@ -301,7 +294,9 @@ void add_control(CLI::App& app, ControlFlags& flags, std::optional<Command>& res
 
     auto& to_send = add(send, "send a message to the programs of workers of dialect node");
     to_send
-        .add_option("JSON|-", flags.message, "the message; -: what stands on the standard input")
+        .add_option_function<std::string>(
+            "JSON|-", [&](const std::string& word) { request.message = make_message(word); },
+            "the message; -: what stands on the standard input")
         ->required();
     to_send.add_option("--worker", request.slot, "which worker; without it: all")
         ->option_text("SLOT")
@@ -327,22 +322,22 @@ void add_control(CLI::App& app, ControlFlags& flags, std::optional<Command>& res
 
     std::vector<std::string> known;
     for (const auto* const option : part.get_options())
-        for (const auto& known_name : option->get_lnames())
-            known.push_back(known_name);
-    std::vector<std::string> commands;
+        if (is_option)
+            known.insert(known.end(), option->get_lnames().begin(), option->get_lnames().end());
     for (const auto* const command : part.get_subcommands({}))
-        commands.push_back(command->get_name());
-    const auto& all = is_option ? known : commands;
+        if (!is_option)
+            known.push_back(command->get_name());
 
     const auto given = is_option ? word.substr(dashes, word.find('=') - dashes) : word;
-    const auto nearest = nearest_name(given, std::vector<std::string_view>{all.begin(), all.end()});
+    const auto nearest =
+        nearest_name(given, std::vector<std::string_view>{known.begin(), known.end()});
     if (!nearest.empty())
         refuse("{} is no {} of {}; did you mean {}{}?", quote(word),
                is_option ? "option" : "command", name, is_option ? "--" : "", nearest);
     if (is_option)
         refuse("{} is no option of {}; see {} --help", quote(word), name, name);
     if (is_root)
-        refuse("{} is no command of usher; use one of {}", quote(word), fmt::join(commands, ", "));
+        refuse("{} is no command of usher; use one of {}", quote(word), fmt::join(known, ", "));
     if (part.get_name() == "run")
         refuse("{} stands before --; put -- in front of the command, e.g. {}", quote(word),
                run_example);
@@ -369,7 +364,7 @@ Command parse_options(std::span<const char* const> arguments)
     RunFlags run_flags;
     if (separator != arguments.end())
         run_flags.command.emplace(separator + 1, arguments.end());
-    ControlFlags control_flags;
+    ControlCommand asked;
     std::string file;
     bool dump = false;
     std::optional<Command> result;
@@ -391,7 +386,7 @@ Command parse_options(std::span<const char* const> arguments)
             refuse("check starts no command; leave out -- and what follows");
         result = PrintCommand{check_file(file, dump)};
     });
-    add_control(app, control_flags, result);
+    add_control(app, asked, result);
     app.footer(fmt::format("\nExamples:\n  {}\n  usher run --config usher.json\n{}{}", run_example,
                            exit_codes, control_exit_codes));
 

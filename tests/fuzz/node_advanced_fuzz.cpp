@@ -29,7 +29,7 @@ std::string json_of(std::string_view payload)
 
 void check(std::string_view payload)
 {
-    const auto message = NodeCodec{NodeConfig::Serialization::advanced}.decode(payload);
+    const auto message = node::decode(NodeConfig::Serialization::advanced, payload);
     if (const auto* const bad = std::get_if<node::Malformed>(&message))
         require(!bad->reason.empty());
     if (const auto* const user = std::get_if<node::UserMessage>(&message))

@@ -80,8 +80,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto messages = cut(text, data[0] + 1U);
     require(messages == cut(text, size));
 
-    const NodeCodec codec{NodeConfig::Serialization::json};
+    constexpr auto json = NodeConfig::Serialization::json;
     for (const auto& message : messages)
-        std::visit([](const auto& m) { check(m); }, codec.decode(message));
+        std::visit([](const auto& m) { check(m); }, node::decode(json, message));
     return 0;
 }

@@ -6,8 +6,10 @@
 #include "worker/c/foreign_loop.h"
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/recycling_allocator.hpp>
 
 #include <cerrno>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -39,6 +41,18 @@ std::shared_ptr<usher_worker> open_worker(const Options& options)
         throw std::system_error{error, reason.substr(0, reason.size() - ending.size())};
     throw std::runtime_error{reason};
 }
+
+/// What the shares in an open connection are of.
+class OpenConnection {
+public:
+    explicit OpenConnection(std::shared_ptr<usher_worker> worker) : worker_{std::move(worker)} {}
+    OpenConnection(const OpenConnection&) = delete;
+    OpenConnection& operator=(const OpenConnection&) = delete;
+    ~OpenConnection() { ::usher_done(worker_.get()); }
+
+private:
+    std::shared_ptr<usher_worker> worker_;
+};
 
 /// The family says which protocol: TCP, or that of a Unix stream.  Where the record does not know,
 /// the socket does.
@@ -74,11 +88,7 @@ std::shared_ptr<Inlet> Inlet::open(asio::io_context& io, const Options& options)
 }
 
 Inlet::Inlet(asio::io_context& io, const Options& options)
-    : io_{io},
-      worker_{open_worker(options)},
-      leases_{std::make_shared<LeaseBook>([worker = worker_] { ::usher_done(worker.get()); })},
-      source_{io},
-      events_{io}
+    : io_{io}, worker_{open_worker(options)}, source_{io}, events_{io}
 {
     usher_identity known = USHER_IDENTITY_INIT;
     if (::usher_get_identity(worker_.get(), &known) == 0)
@@ -118,7 +128,9 @@ boost::system::error_code Inlet::take(Connection& connection)
         return {errno, boost::system::system_category()};
 
     // From here on it counts: whatever happens to it, the lease reports its end.
-    const LeasedExecutor executor{io_.get_executor(), leases_->issue()};
+    const asio::recycling_allocator<OpenConnection> allocator; // mostly takes what it had before
+    const LeasedExecutor executor{io_.get_executor(),
+                                  std::allocate_shared<OpenConnection>(allocator, worker_)};
     Socket socket{executor};
     boost::system::error_code error;
     socket.assign(protocol_of(fd.get(), record), fd.get(), error);

@@ -18,6 +18,7 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <optional>
 
@@ -41,9 +42,13 @@ static_assert(asio::execution::is_executor_v<Executor>);
 struct Fixture {
     asio::io_context io;
     int returned = 0;
-    std::shared_ptr<LeaseBook> book = std::make_shared<LeaseBook>([this] { ++returned; });
+    std::deque<int> connections;
 
-    Executor make() { return {io.get_executor(), book->issue()}; }
+    Lease lease()
+    {
+        return {&connections.emplace_back(), [this](const void*) { ++returned; }};
+    }
+    Executor make() { return {io.get_executor(), lease()}; }
 };
 
 } // namespace
@@ -163,7 +168,7 @@ TEST_CASE_FIXTURE(Fixture, "a coroutine that never ends gives the share back wit
 {
     auto loop = std::make_unique<asio::io_context>();
     asio::co_spawn(
-        asio::any_io_executor{Executor{loop->get_executor(), book->issue()}},
+        asio::any_io_executor{Executor{loop->get_executor(), lease()}},
         []() -> asio::awaitable<void> {
             asio::steady_timer timer{co_await asio::this_coro::executor, 1h};
             co_await timer.async_wait(asio::use_awaitable);

@@ -4,42 +4,16 @@
 #include "balancer/config/node_config.hpp"
 #include "balancer/dialect/node/channel/node_message.hpp"
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
-namespace usher {
-
 /// What messages look like on the channel to a worker, as its serialization has it.
-class NodeCodec {
-public:
-    explicit NodeCodec(NodeConfig::Serialization serialization) noexcept
-        : serialization_{serialization}
-    {
-    }
+namespace usher::node {
 
-    [[nodiscard]] NodeConfig::Serialization serialization() const noexcept
-    {
-        return serialization_;
-    }
+/// Reads one message, as NodeFrames cuts it out.
+[[nodiscard]] Message decode(NodeConfig::Serialization serialization, std::string_view message);
 
-    /// Reads one message, as NodeFrames cuts it out.
-    [[nodiscard]] node::Message decode(std::string_view message) const;
+/// `json`, valid and on one line, as it goes over the channel.
+[[nodiscard]] std::string encode(NodeConfig::Serialization serialization, std::string json);
 
-    /// `json`, valid and on one line, as it goes over the channel.
-    [[nodiscard]] std::string encode(std::string json) const;
-
-    /// What goes with a connection for the server `key`.
-    [[nodiscard]] std::string encode_connection(std::string_view key, std::uint64_t seq) const;
-
-private:
-    [[nodiscard]] bool is_json() const noexcept
-    {
-        return serialization_ == NodeConfig::Serialization::json;
-    }
-    [[nodiscard]] std::string frame(std::string payload) const;
-
-    NodeConfig::Serialization serialization_;
-};
-
-} // namespace usher
+} // namespace usher::node

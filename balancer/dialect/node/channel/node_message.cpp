@@ -2,6 +2,7 @@
 #include "balancer/dialect/node/channel/node_message.hpp"
 
 #include "balancer/dialect/node/channel/lone_surrogates.hpp"
+#include "common/wire/json_depth.hpp"
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -26,7 +27,7 @@ constexpr std::int64_t reuse_address_flag = 4;
 
 /// No array or object of a message of Node's own is nested deeper: what we look at is plain, and
 /// what would be nested without end must not use up the stack.
-constexpr int deepest = 64;
+constexpr std::size_t deepest = 64;
 
 /// Something in a message that is not what it must be.
 struct Refused {
@@ -234,88 +235,48 @@ node::Message decode_internal(const Json& json, const std::string& command)
     return node::Ignored{};
 }
 
-std::optional<std::uint64_t> take_digits(std::string_view& text)
+/// Reads one of the two messages that come with every connection, exactly as Node writes them, at
+/// little cost.  All else, and what other runtimes write in another order, is for a parser.
+std::optional<node::Message> decode_common(std::string_view text)
 {
-    std::uint64_t result = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), result);
-    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-    return error == std::errc{} ? std::optional{result} : std::nullopt;
+    if (text == R"({"cmd":"NODE_HANDLE_ACK"})")
+        return node::HandleReply{.arrived = true};
+    const auto take = [&text](std::string_view expected) {
+        const bool is_there = text.starts_with(expected);
+        text.remove_prefix(is_there ? expected.size() : 0);
+        return is_there;
+    };
+    const auto take_number = [&text](std::uint64_t& number) {
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+        return error == std::errc{};
+    };
+    std::uint64_t ack = 0;
+    std::uint64_t seq = 0;
+    if (!take(R"({"cmd":"NODE_CLUSTER","ack":)") || !take_number(ack) ||
+        !take(R"(,"accepted":true,"seq":)") || !take_number(seq) || text != "}")
+        return std::nullopt;
+    return node::ConnectionReply{.ack = ack, .accepted = true};
 }
 
-constexpr node::CommonForms json_forms{.handle_ack = R"({"cmd":"NODE_HANDLE_ACK"})",
-                                       .before_ack = R"({"cmd":"NODE_CLUSTER","ack":)",
-                                       .before_seq = R"(,"accepted":true,"seq":)",
-                                       .end = "}",
-                                       .take_number = take_digits};
-
-/// Follows the parser through a message and keeps nothing but its command: most messages are the
-/// program's, and large ones must not cost more than their bytes.  nlohmann's parser with a
-/// callback would do as well, but walks a whole array at the end of every object in it.
-class Scanner {
-public:
-    /// The command; empty if the message has none that is a text.
-    [[nodiscard]] const std::string& command() const noexcept { return command_; }
-
-    [[nodiscard]] bool is_too_deep() const noexcept { return too_deep_; }
-
-    bool null() { return value(); }
-    bool boolean(bool /*value*/) { return value(); }
-    bool number_integer(std::int64_t /*value*/) { return value(); }
-    bool number_unsigned(std::uint64_t /*value*/) { return value(); }
-    bool number_float(double /*value*/, const std::string& /*text*/) { return value(); }
-    bool string(std::string& text) { return value(text); }
-    bool binary(const auto& /*value*/) { return false; } // JSON has none
-    bool start_object(std::size_t /*size*/) { return begin(); }
-    bool start_array(std::size_t /*size*/) { return begin(); }
-    bool end_object() { return end(); }
-    bool end_array() { return end(); }
-    bool parse_error(const auto&... /*where, what*/) { return false; }
-
-    bool key(std::string& key)
-    {
-        at_command_ = depth_ == 1 && key == "cmd";
-        return true;
-    }
-
-private:
-    /// Of several commands the last one counts, as in JavaScript.
-    bool value(const std::string& text = {})
-    {
-        if (std::exchange(at_command_, false))
-            command_ = text;
-        return true;
-    }
-
-    bool begin()
-    {
-        ++depth_;
-        too_deep_ = too_deep_ || depth_ > deepest;
-        return value();
-    }
-
-    bool end()
-    {
-        --depth_;
-        return true;
-    }
-
-    std::string command_;
-    int depth_ = 0;
-    bool at_command_ = false;
-    bool too_deep_ = false;
-};
-
+/// Most messages are the program's, and must not cost much more than their bytes: without a text
+/// that could be a command of Node's own, nothing is built.
 node::Message decode_valid(std::string_view text)
 {
-    Scanner scanner;
-    if (!Json::sax_parse(text, &scanner))
-        return node::Malformed{"it is not JSON"};
-    const auto& command = scanner.command();
-    const bool is_nodes_own = command.starts_with("NODE_") && command != "NODE_";
-    if (!is_nodes_own || scanner.is_too_deep())
+    const node::Malformed not_json{"it is not JSON"};
+    const bool may_be_nodes = text.find("\"NODE_") != std::string_view::npos ||
+                              text.find("\\u") != std::string_view::npos;
+    if (!may_be_nodes || wire::json_depth(text) > deepest)
+        return Json::accept(text) ? node::Message{user_message(text)} : not_json;
+    const auto json = Json::parse(text, nullptr, false);
+    if (json.is_discarded())
+        return not_json;
+    const auto& command = member(json, "cmd");
+    const auto name = command.is_string() ? command.get<std::string>() : "";
+    if (!name.starts_with("NODE_") || name == "NODE_")
         return user_message(text);
     try {
-        return decode_internal(Json::parse(text), command);
+        return decode_internal(json, name);
     } catch (const Refused& refused) {
         return node::Malformed{refused.reason};
     }
@@ -346,7 +307,7 @@ Malformed too_long_internal()
 
 Message decode(std::string_view text)
 {
-    if (auto common = decode_common(text, json_forms))
+    if (auto common = decode_common(text))
         return *common;
     if (text.size() > longest_internal) {
         if (text.starts_with(R"({"cmd":"NODE_HANDLE",)"))
@@ -359,21 +320,6 @@ Message decode(std::string_view text)
     if (std::holds_alternative<Malformed>(message) && text.find("\\u") != std::string_view::npos)
         message = decode_valid(replace_lone_surrogates(text));
     return message;
-}
-
-std::optional<Message> decode_common(std::string_view text, const CommonForms& forms)
-{
-    if (text == forms.handle_ack)
-        return HandleReply{.arrived = true};
-    const auto take = [&text](std::string_view expected) {
-        const bool is_there = text.starts_with(expected);
-        text.remove_prefix(is_there ? expected.size() : 0);
-        return is_there;
-    };
-    const auto ack = take(forms.before_ack) ? forms.take_number(text) : std::nullopt;
-    if (!ack || !take(forms.before_seq) || !forms.take_number(text) || text != forms.end)
-        return std::nullopt;
-    return ConnectionReply{.ack = *ack, .accepted = true};
 }
 
 std::string size_note(std::size_t size)

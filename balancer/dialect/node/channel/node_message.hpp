@@ -112,21 +112,6 @@ inline constexpr std::size_t longest_internal = 256UL * 1024;
 /// What stands for one of Node's own that is longer.
 [[nodiscard]] Malformed too_long_internal();
 
-/// What the two messages that come with every connection look like, exactly as Node writes them.
-struct CommonForms {
-    std::string_view handle_ack;
-    std::string_view before_ack; ///< an accepting ConnectionReply consists of these three...
-    std::string_view before_seq;
-    std::string_view end;
-
-    /// ... and the numbers between them.  Takes one off `bytes`; nothing if it is of another kind.
-    std::optional<std::uint64_t> (*take_number)(std::string_view& bytes);
-};
-
-/// Reads one of those two at little cost.  All else, and what other runtimes write in another
-/// order, is for a parser.
-[[nodiscard]] std::optional<Message> decode_common(std::string_view text, const CommonForms& forms);
-
 /// What stands for a message of `size` bytes that is not shown.
 [[nodiscard]] std::string size_note(std::size_t size);
 

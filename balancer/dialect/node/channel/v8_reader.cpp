@@ -152,7 +152,7 @@ private:
     /// One of Latin-1 or UTF-16, whose units have `width` bytes.
     void text(std::size_t width)
     {
-        const auto units = bytes(varint());
+        auto units = bytes(varint());
         if (units.size() % width != 0)
             return stop(Result::malformed);
         const auto unit = [&](std::size_t at) -> char32_t {
@@ -162,7 +162,12 @@ private:
             units.copy(reinterpret_cast<char*>(&result), width, at);
             return result;
         };
+        const auto is_plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
         put("\"");
+        if (width == 1 && std::ranges::all_of(units, is_plain)) {
+            put(units); // as most are
+            units = {};
+        }
         for (std::size_t at = 0; at < units.size() && is_done(); at += width) {
             auto c = unit(at);
             if (half(c) == 0xd800 && half(unit(at + width)) == 0xdc00) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <vector>
 
@@ -30,6 +31,15 @@ void put_double(std::string& bytes, double value)
     bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
+void put_number(std::string& bytes, std::int64_t value)
+{
+    using Int32 = std::numeric_limits<std::int32_t>;
+    if (value < Int32::min() || value > Int32::max())
+        return put_double(bytes, static_cast<double>(value)); // all that JavaScript has
+    bytes += v8::int32;
+    put_varint(bytes, static_cast<std::size_t>(value < 0 ? -2 * value - 1 : 2 * value));
+}
+
 /// Follows the parser and writes what it reads.
 class Writer {
 public:
@@ -41,7 +51,7 @@ public:
 
     bool number_integer(std::int64_t value)
     {
-        put_v8_number(bytes_, value);
+        put_number(bytes_, value);
         return count();
     }
 
@@ -150,15 +160,6 @@ std::string v8_of_json(std::string_view json)
     [[maybe_unused]] const bool valid = Json::sax_parse(json, &writer);
     assert(valid);
     return result;
-}
-
-void put_v8_number(std::string& bytes, std::int64_t value)
-{
-    using Int32 = std::numeric_limits<std::int32_t>;
-    if (value < Int32::min() || value > Int32::max())
-        return put_double(bytes, static_cast<double>(value)); // all that JavaScript has
-    bytes += v8::int32;
-    put_varint(bytes, static_cast<std::size_t>(value < 0 ? -2 * value - 1 : 2 * value));
 }
 
 } // namespace usher::node

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -10,8 +9,5 @@ namespace usher::node {
 
 /// The same value as `json`, which is valid and has no key twice in an object; with the header.
 [[nodiscard]] std::string v8_of_json(std::string_view json);
-
-/// Appends a whole number, without a header.
-void put_v8_number(std::string& bytes, std::int64_t value);
 
 } // namespace usher::node

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/node/cluster/node_worker.hpp"
 
+#include "balancer/dialect/node/channel/node_codec.hpp"
 #include "balancer/dialect/node/cluster/node_cluster.hpp"
 #include "common/sys/socket/channel_pair.hpp"
 
@@ -18,15 +19,11 @@ using Answer = NodeListener::Answer;
 
 NodeWorker::NodeWorker(const asio::any_io_executor& executor, NodeCluster& cluster,
                        std::shared_ptr<const ResolvedPool> config, const WorkerIdentity& identity)
-    : cluster_{cluster},
-      config_{std::move(config)},
-      id_{identity.id},
-      slot_{identity.slot},
-      codec_{config_->node.serialization}
+    : cluster_{cluster}, config_{std::move(config)}, id_{identity.id}, slot_{identity.slot}
 {
     auto pair = sys::make_stream_pair();
     channel_ = std::make_shared<NodeChannel>(executor, std::move(pair.parent),
-                                             NodeFrames{codec_.serialization()},
+                                             NodeFrames{config_->node.serialization},
                                              config_->account.is_other_user());
     worker_end_ = std::move(pair.child);
 }
@@ -36,7 +33,7 @@ WorkerLink::Equipment NodeWorker::equip(std::map<std::string, std::string>& envi
 {
     environment["NODE_CHANNEL_FD"] = std::to_string(first_number);
     environment["NODE_CHANNEL_SERIALIZATION_MODE"] =
-        name_of(node_serialization_names, codec_.serialization());
+        name_of(node_serialization_names, config_->node.serialization);
     environment["NODE_UNIQUE_ID"] = std::to_string(id_);
     return {.descriptors = {worker_end_.get()}};
 }
@@ -96,14 +93,16 @@ void NodeWorker::give_back()
 
 bool NodeWorker::send(std::string json, int fd)
 {
-    return channel_->send(codec_.encode(std::move(json)), fd);
+    return channel_->send(node::encode(config_->node.serialization, std::move(json)), fd);
 }
 
 /// Workers with the same serialization get the same bytes.
 const std::string& NodeWorker::encoded(const ProgramMessage& message) const
 {
-    return message.as(static_cast<int>(codec_.serialization()),
-                      [this](const std::string& json) { return codec_.encode(json); });
+    return message.as(static_cast<int>(config_->node.serialization),
+                      [this](const std::string& json) {
+                          return node::encode(config_->node.serialization, json);
+                      });
 }
 
 Delivery NodeWorker::send_message(const std::shared_ptr<const ProgramMessage>& message)
@@ -155,7 +154,7 @@ bool NodeWorker::carry(const std::shared_ptr<NodeListener>& listener, std::strin
                        NodeListener::Connection connection, int fd)
 {
     // What is not sent gets no answer, for which the worker would be blamed.
-    if (!channel_->send(codec_.encode_connection(key, last_seq_ + 1), fd))
+    if (!send(node::encode_connection(key, last_seq_ + 1), fd))
         return false;
     offers_.push_back({.seq = ++last_seq_, .listener = listener, .connection = connection});
     return true;
@@ -164,7 +163,7 @@ bool NodeWorker::carry(const std::shared_ptr<NodeListener>& listener, std::strin
 void NodeWorker::on_frame(std::string_view message)
 {
     const auto self = shared_from_this();
-    const auto decoded = codec_.decode(message);
+    const auto decoded = node::decode(config_->node.serialization, message);
     const bool is_answer = std::holds_alternative<node::HandleReply>(decoded) ||
                            std::holds_alternative<node::ConnectionReply>(decoded);
     if (is_answer || !finished_)

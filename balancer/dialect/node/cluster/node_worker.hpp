@@ -3,7 +3,6 @@
 
 #include "balancer/config/resolved_config.hpp"
 #include "balancer/dialect/node/channel/node_channel.hpp"
-#include "balancer/dialect/node/channel/node_codec.hpp"
 #include "balancer/dialect/node/channel/node_message.hpp"
 #include "balancer/dialect/node/cluster/node_listener.hpp"
 #include "balancer/dialect/worker_identity.hpp"
@@ -115,7 +114,6 @@ private:
     std::shared_ptr<const ResolvedPool> config_;
     std::uint64_t id_;
     unsigned slot_;
-    NodeCodec codec_;
     sys::UniqueFd worker_end_;
     std::shared_ptr<NodeChannel> channel_;
     WorkerLink::Observer* observer_ = nullptr;

@@ -3,7 +3,6 @@
 
 #include "usher.h"
 #include "usher/worker/connection.hpp"
-#include "usher/worker/detail/lease.hpp"
 #include "usher/worker/identity.hpp"
 #include "usher/worker/options.hpp"
 
@@ -57,7 +56,6 @@ private:
 
     boost::asio::io_context& io_;
     std::shared_ptr<usher_worker> worker_; ///< until the last connection is done
-    std::shared_ptr<LeaseBook> leases_;
     std::optional<Identity> identity_;
     boost::asio::posix::stream_descriptor source_; ///< both are the worker's to close
     boost::asio::posix::stream_descriptor events_; ///< messages of the master, and the heartbeat

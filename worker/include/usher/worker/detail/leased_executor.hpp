@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "usher/worker/detail/lease.hpp"
-
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/require.hpp>
 
+#include <memory>
 #include <type_traits>
 #include <utility>
 
 namespace usher::worker::detail {
 
+/// A share in one open connection; the last share to go, on whatever thread, reports it closed.
+using Lease = std::shared_ptr<void>;
+
 /// An executor that does what `Inner` does and holds a share in a connection.
 ///
 /// Asio copies a socket's executor into whatever is made from the socket and moves it along with
 /// the socket, so the shares end exactly when the connection does, however it is passed on; and
-/// the socket's type stays Asio's own.  Two words large, so that any_io_executor keeps it without
+/// the socket's type stays Asio's own.  Three words large, so that any_io_executor keeps it without
 /// an allocation.
 template <typename Inner>
 class LeasedExecutor {
