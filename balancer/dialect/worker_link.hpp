@@ -116,8 +116,9 @@ public:
     /// At most `max_queue` connections are handed to it that it has not taken yet.  `on_due` is
     /// called once when `due_at` have been handed over, 0: never; in the middle of a hand-off, so
     /// it must do no more than take note.
-    virtual void set_limits(std::size_t /*max_queue*/, std::uint64_t /*due_at*/,
-                            std::function<void()> /*on_due*/)
+    virtual void
+    set_limits(std::size_t /*max_queue*/, std::uint64_t /*due_at*/,
+               std::function<void()> /*on_due*/) // NOLINT(performance-unnecessary-value-param)
     {
     }
 
