@@ -218,7 +218,7 @@ void Master::on_all_ended()
 
 PoolSet::Handle Master::find_pool(std::string_view name, unsigned slot, Outcome& refusal) const
 {
-    const auto found = pools_.find(name);
+    auto found = pools_.find(name);
     if (found && slot <= found->slots().size())
         return found;
     refusal = Outcome::bad_request(

@@ -97,8 +97,8 @@ ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& s
             wanted->push_back({.config = opened.entries[entry].config,
                                .entry = entry,
                                .address = socket.address,
-                               .file = std::move(socket.file),
-                               .listener = {}});
+                               .listener = {},
+                               .file = std::move(socket.file)});
             const auto index = static_cast<std::uint16_t>(wanted->size() - 1);
             if (socket.fd)
                 wanted->back().listener = std::make_shared<Listener>(

@@ -47,8 +47,8 @@ private:
         ListenConfig config; ///< what it came of
         std::size_t entry;   ///< which that is in the configuration; it may bring several
         sys::SocketAddress address;
-        SocketFile file;
         std::shared_ptr<Listener> listener; ///< null: of what is open already
+        SocketFile file; ///< goes first: while it listens nobody takes it for one left behind
     };
 
     void on_accept_failure(const Listener& listener, std::error_code error,

@@ -58,12 +58,12 @@ Outputs::connect(OutputConfig config, std::string name, bool stranger, asio::ste
 asio::awaitable<std::shared_ptr<LineSink>> Outputs::sink_of(const OutputConfig& config,
                                                             asio::steady_timer& deadline)
 {
+    close_unused(config.file);
     if (config.kind == OutputConfig::Kind::standard_error)
         co_return errors_sink_;
     if (closed_)
         throw std::logic_error{"the outputs are closed"};
 
-    close_unused(config.file);
     if (!files_.contains(config.file))
         co_await wait_for_file(config, deadline);
     auto& [file, sink, writer] = files_.at(config.file);
@@ -92,12 +92,18 @@ asio::awaitable<void> Outputs::wait_for_file(const OutputConfig& config,
                                              asio::steady_timer& deadline)
 {
     using namespace asio::experimental::awaitable_operators;
-    const auto [place, is_new] = attempts_.try_emplace(config.file);
-    if (is_new) {
-        place->second = std::make_shared<Attempt>(Attempt{.ended = Condition{executor_}});
-        spawn(executor_, open(config));
+    auto attempt = attempts_[config.file]; // null also where memory was missing before
+    if (!attempt) {
+        attempt = std::make_shared<Attempt>(Attempt{.ended = Condition{executor_}});
+        auto opening = open(config, attempt);
+        attempts_[config.file] = attempt;
+        try {
+            spawn(executor_, std::move(opening));
+        } catch (...) {
+            attempts_.erase(config.file);
+            throw;
+        }
     }
-    const auto attempt = place->second;
     while (!attempt->failure && !attempt->sink) {
         if (deadline.expiry() <= asio::steady_timer::clock_type::now() || closed_)
             throw std::runtime_error{config.file +
@@ -110,9 +116,8 @@ asio::awaitable<void> Outputs::wait_for_file(const OutputConfig& config,
 }
 
 /// An attempt that hangs has a thread, and that is all: there is no other for the same file.
-asio::awaitable<void> Outputs::open(OutputConfig config)
+asio::awaitable<void> Outputs::open(OutputConfig config, std::shared_ptr<Attempt> attempt)
 {
-    const auto attempt = attempts_.at(config.file);
     try {
         auto look = [path = config.file, limits = limits_of(config)] {
             return std::make_unique<LogFile>(path, limits);
@@ -136,6 +141,7 @@ std::uint64_t Outputs::lost_lines(const std::string& file) const noexcept
 
 void Outputs::reopen()
 {
+    close_unused({}); // or it would be made anew
     for (auto& [path, entry] : files_)
         entry.writer.post([file = entry.file] { return file->reopen(); });
 }

@@ -72,7 +72,8 @@ private:
     sink_of(const OutputConfig& config, boost::asio::steady_timer& deadline);
     [[nodiscard]] boost::asio::awaitable<void> wait_for_file(const OutputConfig& config,
                                                              boost::asio::steady_timer& deadline);
-    [[nodiscard]] boost::asio::awaitable<void> open(OutputConfig config);
+    [[nodiscard]] boost::asio::awaitable<void> open(OutputConfig config,
+                                                    std::shared_ptr<Attempt> attempt);
     void close_unused(const std::string& needed);
 
     boost::asio::any_io_executor executor_;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <exception>
 #include <numeric>
 #include <utility>
 
@@ -80,9 +81,17 @@ asio::awaitable<Outcome> Pool::in_turn(Operation operation, unsigned slot)
     if (slot > slots_.size())
         co_return Outcome::failure("there is no such slot any more");
     turn_taken_ = true;
-    auto outcome = co_await operation();
+    Outcome outcome;
+    std::exception_ptr failure;
+    try {
+        outcome = co_await operation();
+    } catch (...) {
+        failure = std::current_exception();
+    }
     turn_taken_ = false;
     changed_.notify_all();
+    if (failure)
+        std::rethrow_exception(failure);
     co_return outcome;
 }
 

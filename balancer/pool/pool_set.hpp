@@ -68,7 +68,7 @@ public:
         }
         Operation(const Operation&) = delete;
         Operation& operator=(const Operation&) = delete;
-        ~Operation()
+        ~Operation() // NOLINT(bugprone-exception-escape): without memory nothing could be ended
         {
             pools_.ending_.on_operation_ended();
             pools_.look_for_end();

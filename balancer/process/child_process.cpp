@@ -29,7 +29,6 @@
 #include <csignal>
 #include <exception>
 #include <map>
-#include <new>
 #include <stdexcept>
 #include <tuple>
 #include <utility>
@@ -262,7 +261,7 @@ std::optional<sys::ExitStatus> ChildProcess::reap() noexcept
     if (reaped_ && cgroup_ && !cgroup_->remove()) {
         try {
             spawn(pidfd_.get_executor(), remove_when_empty(cgroup_));
-        } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch)
+        } catch (const std::exception&) { // NOLINT(bugprone-empty-catch)
             // Its destructor tries again.
         }
     }

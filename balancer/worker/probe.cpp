@@ -43,7 +43,7 @@ using namespace asio::experimental::awaitable_operators;
 constexpr auto as_result = asio::as_tuple(asio::deferred);
 
 /// The most bytes of an answer's head; nothing of its body is kept.
-constexpr std::size_t longest_head = 8 * 1024;
+constexpr std::size_t longest_head = 8UL * 1024;
 
 /// What is there by then; an error: it was hung up, or must not be read.
 asio::awaitable<std::error_code> read_some(InboundSocket& socket, std::span<std::byte> buffer,
@@ -110,7 +110,7 @@ struct Question {
     std::string failure;
 };
 
-asio::awaitable<void> ask(Question& asked, const ResolvedPool& config, const ProbeConfig question,
+asio::awaitable<void> ask(Question& asked, const ResolvedPool& config, const ProbeConfig& question,
                           const std::function<std::error_code(int fd)>& hand_over)
 {
     try {

@@ -6,6 +6,8 @@
 #include "common/sys/process/cpus.hpp"
 #include "common/wire/environment.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -145,7 +147,7 @@ ChildProcess::Command make_worker_command(const ResolvedPool& config,
                 throw std::runtime_error{obstacle};
         };
     for (const auto& [name, value] : environment)
-        command.environment.push_back(name + "=" + value);
+        command.environment.push_back(fmt::format("{}={}", name, value));
     return command;
 }
 

@@ -84,7 +84,15 @@ asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
     if (config_->run_as.cgroup != CgroupMode::off)
         command.cgroup = make_worker_cgroup(config_->run_as.cgroup, sys::own_cgroup(), identity_,
                                             cgroup_trouble);
-    child_ = co_await ChildProcess::start(std::move(command), deadline);
+    try {
+        child_ = co_await ChildProcess::start(std::move(command), deadline);
+    } catch (const std::exception&) {
+        if (output_) { // a program that was called off may have said something
+            output_->start();
+            output_->finish();
+        }
+        throw;
+    }
     events_ = EventSource{events_.bus(),
                           {.pool = identity_.pool,
                            .slot = identity_.slot,
@@ -395,7 +403,7 @@ void WorkerProcess::be_ready()
 void WorkerProcess::on_leaving(std::string reason)
 {
     if (lifecycle_.state() < WorkerLifecycle::State::draining)
-        events_.publish(EventKind::note, log::Level::info, std::move(reason));
+        events_.publish(EventKind::note, log::Level::info, reason);
     ends_by_itself_ = true;
     stop();
 }
@@ -412,7 +420,7 @@ void WorkerProcess::on_fault(std::string reason)
 
 void WorkerProcess::on_note(std::string text)
 {
-    events_.publish(EventKind::note, log::Level::info, std::move(text));
+    events_.publish(EventKind::note, log::Level::info, text);
 }
 
 void WorkerProcess::on_message(std::string_view text)

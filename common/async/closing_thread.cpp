@@ -21,15 +21,13 @@ namespace usher {
 
 namespace {
 
-/// An empty message looks like the end, and may have another behind it: so not at the first. Nobody
-/// can add any, and no queue has so many.
+/// Nobody can add any more.
 void drain(int socket) noexcept
 {
-    constexpr int most_empty = 10'000;
     sys::FdMessage message;
     std::array<std::byte, 4096> ignored;
-    for (int empty = 0; empty < most_empty && !sys::recv_without_fds(socket, ignored, message);)
-        empty = message.size == 0 && !message.fds_dropped ? empty + 1 : 0;
+    while (!sys::recv_without_fds(socket, ignored, message) && !sys::is_end(socket, message))
+        ; // and what came with it is dropped here
 }
 
 class Closers {
@@ -99,17 +97,15 @@ private:
     std::size_t idle_ = 0;
 };
 
+// What is stuck in one of these does not stand before the others: above all not before connections.
 // Never destroyed: a thread may be stuck at the process's end.
-Closers& closers_of_sockets() noexcept
-{
-    static auto& closers = *new Closers;
-    return closers;
-}
+enum class Kind { connections, queues, others };
 
-Closers& closers_of_others() noexcept
+Closers& closers_of(Kind kind) noexcept
 {
-    static auto& closers = *new Closers;
-    return closers;
+    static auto& closers =
+        *new std::array<Closers, 3>; // NOLINT(bugprone-unhandled-exception-at-new)
+    return closers[static_cast<std::size_t>(kind)];
 }
 
 } // namespace
@@ -119,7 +115,7 @@ bool close_elsewhere(sys::UniqueFd fd) noexcept
     int type = 0;
     socklen_t size = sizeof type;
     const bool is_socket = ::getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &size) == 0;
-    return !fd || (is_socket ? closers_of_sockets() : closers_of_others()).add(std::move(fd));
+    return !fd || closers_of(is_socket ? Kind::connections : Kind::others).add(std::move(fd));
 }
 
 bool close_elsewhere(std::vector<sys::UniqueFd>& fds) noexcept
@@ -133,7 +129,7 @@ bool close_elsewhere(std::vector<sys::UniqueFd>& fds) noexcept
 
 bool drain_elsewhere(sys::UniqueFd socket) noexcept
 {
-    return !socket || closers_of_sockets().add(std::move(socket), true);
+    return !socket || closers_of(Kind::queues).add(std::move(socket), true);
 }
 
 } // namespace usher

@@ -11,10 +11,11 @@ namespace usher {
 /// close of a socket that lingers (socket(7)), and every close of a file on FUSE, waits for as long
 /// as they like.
 ///
-/// A close that is stuck does not keep the next one waiting: up to 8 threads close sockets, and as
-/// many all else, which only FUSE can hold up; idle ones end.  When all are stuck the rest stays
-/// open until one is not, and counts towards RLIMIT_NOFILE.  False if more than 1,024 wait by now:
-/// whoever sends them should not be let send more; or if there is no memory for it to wait.
+/// A close that is stuck does not keep the next one waiting: up to 8 threads close sockets, as many
+/// all else, which only FUSE can hold up, and as many empty queues; idle ones end.  When all are
+/// stuck the rest stays open until one is not, and counts towards RLIMIT_NOFILE.  False if more
+/// than 1,024 wait by now: whoever sends them should not be let send more; or if there is no memory
+/// for it to wait.
 bool close_elsewhere(sys::UniqueFd fd) noexcept;
 
 /// The same for all of `fds`, which is empty then.

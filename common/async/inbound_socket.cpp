@@ -10,7 +10,9 @@
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -27,10 +29,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Messages of all sockets that threads are taking.  More are not heard until one has come back:
-/// who sends such ones again and again must not have all our threads.
-constexpr unsigned most_under_way = 64;
-unsigned under_way = 0;
+/// Messages that threads are taking, by who has sent them.  More of that user's are not heard until
+/// one has come back: who sends such ones again and again must not have all our threads.
+constexpr unsigned most_under_way = 16;
+std::map<uid_t, unsigned> under_way;
 
 /// What a thread has taken.
 struct Taken {
@@ -54,10 +56,12 @@ InboundSocket::InboundSocket(const asio::any_io_executor& executor, sys::UniqueF
     : socket_{adopt_fd<asio::posix::stream_descriptor>(executor, std::move(socket))},
       is_guarded_{senders == Senders::others}
 {
+    if (!is_guarded_)
+        return;
     // Else a read skips what was sent out of band, and drops its descriptors without a word.
     const int on = 1;
-    if (is_guarded_)
-        ::setsockopt(fd(), SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
+    ::setsockopt(fd(), SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
+    ::setsockopt(fd(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
 }
 
 void InboundSocket::refuse_descriptors() noexcept
@@ -116,14 +120,15 @@ std::error_code InboundSocket::receive(std::span<std::byte> buffer, Message& mes
 asio::awaitable<void> InboundSocket::take(std::span<std::byte> buffer, Handler handler)
 {
     is_taking_ = true;
+    auto& threads = under_way[arrived_.sender.uid];
     std::optional<Taken> taken;
     while (!taken && is_open()) {
         try {
-            sys::UniqueFd copy{under_way < most_under_way ? ::fcntl(fd(), F_DUPFD_CLOEXEC, 0) : -1};
+            sys::UniqueFd copy{threads < most_under_way ? ::fcntl(fd(), F_DUPFD_CLOEXEC, 0) : -1};
             if (copy) {
-                ++under_way;
-                const auto count = [](unsigned* threads) { --*threads; };
-                const std::unique_ptr<unsigned, decltype(count)> place{&under_way, count};
+                ++threads;
+                const auto leave = [](unsigned* count) { --*count; };
+                const std::unique_ptr<unsigned, decltype(leave)> place{&threads, leave};
                 auto work = [copy = std::move(copy), size = buffer.size()]() mutable {
                     return take_one(std::move(copy), size);
                 };
@@ -162,9 +167,10 @@ void InboundSocket::close() noexcept
     }
     // Whatever is sent later is refused; a child that inherits it closes it empty, or not last.
     ::shutdown(fd(), SHUT_RDWR);
-    const bool is_empty = !is_taking_ && sys::recv_without_fds(fd(), {}, arrived_, MSG_PEEK) ==
-                                             std::errc::operation_would_block;
-    if (is_empty)
+    std::array<std::byte, 1> byte;
+    const auto error = sys::recv_without_fds(fd(), byte, arrived_, MSG_PEEK);
+    const bool is_empty = error || sys::is_end(fd(), arrived_);
+    if (is_empty && !is_taking_)
         socket_.close(ignored);
     else
         drain_elsewhere(sys::UniqueFd{socket_.release()});

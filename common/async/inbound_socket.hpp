@@ -68,6 +68,9 @@ public:
     /// True if the last receive() has found a message that must not be taken here.
     [[nodiscard]] bool has_found_descriptors() const noexcept { return has_found_; }
 
+    /// True while a thread is at a message, so that nothing behind it can be received.
+    [[nodiscard]] bool is_taking() const noexcept { return is_taking_; }
+
     /// What is unread may have descriptors: it is taken by a thread as well.
     void close() noexcept;
 

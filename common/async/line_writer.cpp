@@ -108,6 +108,13 @@ void LineWriter::start()
 void LineWriter::finish(Clock::time_point since) noexcept
 {
     std::unique_lock lock{state_->mutex};
+    if (!state_->running && state_->waiting > 0)
+        start();
+    if (!state_->running && state_->waiting > 0) { // without a thread only what needs no wait
+        state_->current = std::string{state_->rest()} + std::exchange(state_->queue, {});
+        state_->written = 0;
+        state_->on_result(state_->target->write(state_->current));
+    }
     const auto latest = since + 10 * state_->patience;
     for (auto last = since; state_->running; last = state_->progress) {
         const auto has_moved = [&] { return !state_->running || state_->progress > last; };

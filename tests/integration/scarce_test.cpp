@@ -27,7 +27,7 @@ namespace {
 /// A pool under load, and calls of its master that can be made to fail.
 class Scene : public ConfigFile {
 public:
-    UsherProcess& start(std::size_t workers = 2)
+    UsherProcess& run_only()
     {
         usher_.emplace(run(), [this] {
             ::setenv("LD_PRELOAD", std::getenv("USHER_TEST_SCARCE_CALLS"), 1);
@@ -37,6 +37,12 @@ public:
                 std::string{options != nullptr ? options : ""} + ":verify_asan_link_order=0";
             ::setenv("ASAN_OPTIONS", relaxed.c_str(), 1);
         });
+        return *usher_;
+    }
+
+    UsherProcess& start(std::size_t workers = 2)
+    {
+        run_only();
         usher_->wait_until_ready(workers);
         load_.emplace(usher_->port(), 2U, Load::Mode::get);
         load_->wait_for(10);
@@ -165,6 +171,25 @@ TEST_CASE("without threads what needs one fails or waits, and is done when there
     const auto reload = usher.command({"reload"});
     CHECK_MESSAGE(reload.code == 0, reload.output);
     CHECK(usher.stop().code == 0);
+}
+
+TEST_CASE("without threads from the beginning usher says why it ends")
+{
+    Scene scene;
+    scene.refuse("pthread_create");
+    auto& usher = scene.run_only();
+    CHECK(usher.wait().code != 0);
+    CHECK(usher.log().find("Resource temporarily unavailable") != std::string::npos);
+}
+
+TEST_CASE("a log file that no thread can open fails its start, and usher ends")
+{
+    Scene scene;
+    scene.pool["output"] = {{"file", scene.in_folder("web.log")}};
+    scene.pool["start_attempts"] = 1;
+    scene.write();
+    scene.refuse("pthread_create");
+    CHECK(scene.run_only().wait() == sys::ExitStatus{.code = 1});
 }
 
 TEST_SUITE_END();

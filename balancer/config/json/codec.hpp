@@ -64,7 +64,7 @@ template <typename Number = unsigned>
 /// One of `words`, or what `other` reads that is no string; `must` says what there may be.
 template <typename Value>
 [[nodiscard]] Codec<Value> word_or(std::vector<Named<Value>> words, Codec<Value> other,
-                                   std::string must)
+                                   const std::string& must)
 {
     const auto read = [=](const JsonValue& value) {
         if (!value.is_string())
@@ -98,7 +98,7 @@ template <typename Value, std::size_t count>
 }
 
 template <typename Value, typename Array = Json>
-[[nodiscard]] Codec<std::vector<Value>> array(Codec<Value> element, std::string must)
+[[nodiscard]] Codec<std::vector<Value>> array(Codec<Value> element, const std::string& must)
 {
     const auto read = [=](const JsonValue& value) {
         std::vector<Value> values;
@@ -117,7 +117,7 @@ template <typename Value, typename Array = Json>
 /// An object whose keys are the user's; `check` refuses those that cannot be.
 template <typename Value, typename Object = Json>
 [[nodiscard]] Codec<std::map<std::string, Value>>
-map(Codec<Value> content, std::function<void(std::string_view, const JsonValue&)> check)
+map(Codec<Value> content, const std::function<void(std::string_view, const JsonValue&)>& check)
 {
     using Map = std::map<std::string, Value>;
     const auto read = [=](const JsonValue& value) {

@@ -109,6 +109,10 @@ bool InboxFolder::make_in(const std::string& parent)
     if (parent.empty() || parent.front() != '/' ||
         parent.size() + prefix.size() + 7 + name_room > sizeof sockaddr_un{}.sun_path)
         return false;
+    // Other users are to reach it, e.g. not below RuntimeDirectoryMode=0700 of systemd.exec(5).
+    struct stat above {};
+    if (::geteuid() == 0 && (::stat(parent.c_str(), &above) < 0 || (above.st_mode & S_IXOTH) == 0))
+        return false;
     for (int tries = 0; tries < 3; ++tries) {
         std::string path = parent + '/' + std::string{prefix} + "XXXXXX";
         if (::mkdtemp(path.data()) == nullptr)

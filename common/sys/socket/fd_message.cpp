@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/sys/socket/fd_message.hpp"
 
+#include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/syscall.hpp"
 
 #include <array>
@@ -48,7 +49,7 @@ std::error_code send(int socket, std::span<const std::byte> bytes, std::span<con
 }
 
 #ifndef SCM_PIDFD
-constexpr int SCM_PIDFD = 4; // since Linux 6.5
+constexpr int SCM_PIDFD = 4; // NOLINT(readability-identifier-naming): since Linux 6.5
 #endif
 
 /// Takes ownership of every descriptor in `header`, for which there is room: one that is lost to an
@@ -146,10 +147,17 @@ std::error_code recv_without_fds(int socket, std::span<std::byte> buffer, FdMess
                    flags, message);
 }
 
+bool is_end(int socket, const FdMessage& message) noexcept
+{
+    const bool has_sender = message.sender.uid != static_cast<uid_t>(-1);
+    return message.size == 0 && !message.fds_dropped &&
+           (socket_option(socket, SO_TYPE) == SOCK_STREAM || !has_sender);
+}
+
 bool refuse_fds(int socket) noexcept
 {
 #ifndef SO_PASSRIGHTS
-    constexpr int SO_PASSRIGHTS = 83;
+    constexpr int SO_PASSRIGHTS = 83; // NOLINT(readability-identifier-naming)
 #endif
     const int off = 0;
     return ::setsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off) == 0;

@@ -60,6 +60,10 @@ struct FdMessage {
 [[nodiscard]] std::error_code recv_without_fds(int socket, std::span<std::byte> buffer,
                                                FdMessage& message, int flags = 0) noexcept;
 
+/// True if `message`, just received, is the end of what `socket` brings, and no empty message:
+/// every one of those has a sender, on a socket with SO_PASSCRED.
+[[nodiscard]] bool is_end(int socket, const FdMessage& message) noexcept;
+
 /// Has the kernel refuse all that would bring descriptors to `socket`, with EPERM: SO_PASSRIGHTS.
 /// False before Linux 6.16.
 [[nodiscard]] bool refuse_fds(int socket) noexcept;

@@ -78,20 +78,25 @@ bool NodeChannel::on_received(std::error_code error, const InboundSocket::Messag
     return false;
 }
 
-void NodeChannel::read_rest()
+bool NodeChannel::read_rest()
 {
+    if (is_open() && socket_.is_taking())
+        return false;
     // As much as is there now: whoever else holds the worker's end could write for ever.
     int left = 0;
     if (!is_open() || ::ioctl(socket_.fd(), FIONREAD, &left) < 0)
-        return;
+        return true;
     InboundSocket::Message chunk;
     for (auto bytes = static_cast<std::size_t>(std::max(left, 0)); bytes > 0 && is_open();
          bytes -= chunk.size) {
         const auto buffer = std::span{buffer_}.first(std::min(bytes, buffer_.size()));
         const auto error = socket_.receive(buffer, chunk);
-        if (error == std::errc::operation_would_block || !on_received(error, chunk))
-            return;
+        if (error == std::errc::operation_would_block)
+            return !socket_.has_found_descriptors();
+        if (!on_received(error, chunk))
+            break;
     }
+    return true;
 }
 
 bool NodeChannel::take_handle() noexcept

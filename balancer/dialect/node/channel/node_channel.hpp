@@ -67,8 +67,9 @@ public:
     /// True if a descriptor has come that was not asked for yet.  It is closed already.
     [[nodiscard]] bool take_handle() noexcept;
 
-    /// Reads what is there when it is called: what the worker wrote before it ended.
-    void read_rest();
+    /// Reads what is there when it is called: what the worker wrote before it ended.  False if
+    /// there is something that cannot be read now.
+    [[nodiscard]] bool read_rest();
 
     void close() noexcept;
     [[nodiscard]] bool is_open() const noexcept { return socket_.is_open(); }

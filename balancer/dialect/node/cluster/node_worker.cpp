@@ -78,7 +78,11 @@ void NodeWorker::finish()
 {
     if (std::exchange(finished_, true))
         return;
-    channel_->read_rest(); // what it has answered is its own
+    // What it has answered is its own; where its answers cannot be read, all that it was offered.
+    if (!channel_->read_rest())
+        for (const auto& offer : std::exchange(offers_, {}))
+            if (offer.listener)
+                offer.listener->on_answer(id_, offer.connection, NodeListener::Answer::accepted);
     leaving_ = true;
     channel_->close();
     give_back();

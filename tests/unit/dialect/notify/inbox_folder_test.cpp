@@ -31,7 +31,11 @@ struct Fixture : NoFdLeak {
     const std::string root = parent.path().string();
     boost::asio::io_context io;
 
-    Fixture() { ::setenv("RUNTIME_DIRECTORY", (root + ":/nowhere").c_str(), 1); }
+    Fixture()
+    {
+        ::setenv("RUNTIME_DIRECTORY", (root + ":/nowhere").c_str(), 1);
+        REQUIRE(::chmod(root.c_str(), 0711) == 0);
+    }
     Fixture(const Fixture&) = delete;
     Fixture& operator=(const Fixture&) = delete;
     ~Fixture() { ::unsetenv("RUNTIME_DIRECTORY"); }
@@ -69,6 +73,15 @@ TEST_CASE_FIXTURE(Fixture, "each socket has a file of its own, and at the end no
     folder().remove();
     CHECK(fs::is_empty(root));
     CHECK_FALSE(folder().make_socket(::geteuid(), first));
+}
+
+TEST_CASE_FIXTURE(Fixture, "root makes it where workers of other users can enter")
+{
+    REQUIRE(::chmod(root.c_str(), 0700) == 0);
+    std::string path;
+    CHECK(folder().make_socket(::geteuid(), path));
+    CHECK(path.starts_with(root) == (::geteuid() != 0));
+    folder().remove();
 }
 
 TEST_CASE_FIXTURE(Fixture, "what a dead one has left is removed, and nothing else")
