@@ -2,12 +2,15 @@
 #include "balancer/dialect/node/channel/node_channel.hpp"
 
 #include "common/sys/socket/channel_pair.hpp"
+#include "common/sys/socket/fd_message.hpp"
 #include "tests/support/run_until.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
 
+#include <array>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -28,12 +31,15 @@ struct Fixture : NodeChannel::Observer {
     int frames = 0;
     int ends = 0;
 
-    Fixture()
+    Fixture() { open(false); }
+
+    void open(bool is_distrusted)
     {
         auto pair = sys::make_stream_pair();
         other_end = std::move(pair.child);
         channel = std::make_shared<NodeChannel>(io.get_executor(), std::move(pair.parent),
-                                                NodeFrames{NodeConfig::Serialization::json});
+                                                NodeFrames{NodeConfig::Serialization::json},
+                                                is_distrusted);
         NodeChannel::Observer& self = *this;
         channel->start(self);
     }
@@ -64,6 +70,19 @@ TEST_CASE_FIXTURE(Fixture, "what a dead worker left is read, not what its descen
         write_line();
     CHECK(channel->read_rest());
     CHECK(frames == 3);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "what a dead worker left behind a descriptor cannot be read, and is told")
+{
+    channel->close();
+    open(true);
+    const std::string line = "1\n";
+    REQUIRE(!sys::send_with_fds(other_end.get(), std::as_bytes(std::span{line}),
+                                std::array{STDIN_FILENO}));
+    write_line();
+    CHECK_FALSE(channel->read_rest());
+    CHECK(frames == 0);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a worker that reads no more is at its end, once what it wrote is read")
