@@ -19,8 +19,8 @@ namespace usher {
 class ProcLooks {
 public:
     /// What `look` returns, which owns all it uses; nothing when `deadline` expires or is cancelled
-    /// first, or there is no thread.  While one hangs that was given up, no other thread is begun,
-    /// and there is nothing at once.  Never throws.
+    /// first, or there is no thread.  While one hangs whose deadline expired, no other thread is
+    /// begun, and there is nothing at once.  Never throws.
     template <typename Look>
     [[nodiscard]] boost::asio::awaitable<std::optional<std::invoke_result_t<Look&>>>
     look(Look look, boost::asio::steady_timer& deadline)
@@ -32,7 +32,8 @@ public:
         auto marked = [look = std::move(look), mark = std::move(mark)]() mutable { return look(); };
         try {
             auto answer = co_await on_helper_thread(std::move(marked), deadline);
-            if (!answer)
+            // One that was only called off, because something happened, need not hang.
+            if (!answer && deadline.expiry() <= boost::asio::steady_timer::clock_type::now())
                 given_up_ = std::move(under_way);
             co_return answer;
         } catch (const std::exception&) {
