@@ -80,7 +80,7 @@ TEST_CASE("each worker has sockets of its own, and is told about them as systemd
     usher.wait_for_count("listening on", 2);
 
     const auto answer = get(usher.port(), "/");
-    CHECK(answer.body.find("LISTEN_FDS=2\nLISTEN_FDNAMES=web:unknown\nNOTIFY_SOCKET=@") == 0);
+    CHECK(answer.body.find("LISTEN_FDS=2\nLISTEN_FDNAMES=web:unknown\nNOTIFY_SOCKET=/") == 0);
     CHECK(answer.body.find("WATCHDOG_USEC=\nown watchdog: False") != std::string::npos);
     for (const std::size_t listener : {0U, 1U})
         CHECK(slots_of(usher.port(listener), 200) == std::set<int>{1, 2, 3});
