@@ -69,8 +69,21 @@ std::error_code LogFile::reopen()
     sys::Place place;
     if (const auto error = sys::find_place(path_, place))
         return error;
+    struct stat folder {};
+    if (::fstat(place.folder.get(), &folder) < 0)
+        return sys::last_error();
     place_ = std::move(place);
+    {
+        const std::lock_guard lock{identity_mutex_};
+        identity_ = {.device = folder.st_dev, .folder = folder.st_ino, .name = place_.name};
+    }
     return open();
+}
+
+LogFile::Identity LogFile::identity() const
+{
+    const std::lock_guard lock{identity_mutex_};
+    return identity_;
 }
 
 std::error_code LogFile::open()

@@ -7,10 +7,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
+
+#include <sys/types.h>
 
 namespace usher {
 
@@ -45,14 +48,33 @@ public:
 
     [[nodiscard]] bool is_regular() const noexcept { return regular_; }
 
+    /// True if both were opened under one name in one folder, however the paths are written.  Also
+    /// for others than the writer's thread.
+    [[nodiscard]] bool has_place_of(const LogFile& other) const
+    {
+        return identity() == other.identity();
+    }
+
 private:
+    /// A place that can be compared.
+    struct Identity {
+        dev_t device = 0;
+        ino_t folder = 0;
+        std::string name{};
+
+        friend bool operator==(const Identity&, const Identity&) = default;
+    };
+
+    [[nodiscard]] Identity identity() const;
     [[nodiscard]] std::size_t fitting(std::string_view lines) const noexcept;
     [[nodiscard]] std::error_code rotate();
     [[nodiscard]] std::error_code open();
     void forget_torn_line() noexcept;
 
     std::string path_;
-    sys::Place place_; ///< the path's, when it was last looked up
+    sys::Place place_;  ///< the path's, when it was last looked up
+    Identity identity_; ///< of that, also for other threads
+    mutable std::mutex identity_mutex_;
     Limits limits_;
     sys::UniqueFd fd_;
     bool regular_ = false;

@@ -9,6 +9,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace asio = boost::asio;
@@ -66,7 +67,7 @@ asio::awaitable<std::shared_ptr<LineSink>> Outputs::sink_of(const OutputConfig& 
 
     if (!files_.contains(config.file))
         co_await wait_for_file(config, deadline);
-    auto& [file, sink, writer] = files_.at(config.file);
+    auto& [file, sink, writer] = *files_.at(config.file);
     writer.post([file = file, limits = limits_of(config)] {
         file->set_limits(limits);
         return std::error_code{};
@@ -79,10 +80,12 @@ void Outputs::close_unused(const std::string& needed)
 {
     std::erase_if(files_, [&](auto& entry) {
         auto& [path, file] = entry;
-        if (path == needed || file.sink.use_count() > 1 || !file.writer.is_idle())
+        if (path == needed || file->sink.use_count() > 1 || !file->writer.is_idle())
             return false;
-        file.sink->close();
-        close_elsewhere(file.file->release());
+        if (file.use_count() == 1) { // it has no other path
+            file->sink->close();
+            close_elsewhere(file->file->release());
+        }
         return true;
     });
 }
@@ -122,10 +125,19 @@ asio::awaitable<void> Outputs::open(OutputConfig config, std::shared_ptr<Attempt
         auto look = [path = config.file, limits = limits_of(config)] {
             return std::make_unique<LogFile>(path, limits);
         };
-        auto file = co_await on_helper_thread(std::move(look));
-        const auto [place, is_new] =
-            files_.try_emplace(config.file, executor_, config.file, std::move(file), events_);
-        attempt->sink = place->second.sink;
+        auto opened = co_await on_helper_thread(std::move(look));
+        const auto same = std::ranges::find_if(
+            files_, [&](const auto& entry) { return entry.second->file->has_place_of(*opened); });
+        // Two that count for themselves would each fill it, and rename what the other writes to.
+        auto file = same != files_.end() ? same->second
+                                         : std::make_shared<File>(executor_, config.file,
+                                                                  std::move(opened), events_);
+        if (opened)
+            close_elsewhere(opened->release());
+        if (attempt->is_old)
+            file->writer.post([file = file->file] { return file->reopen(); });
+        attempt->sink = file->sink;
+        files_[config.file] = std::move(file);
     } catch (const std::exception&) {
         attempt->failure = std::current_exception();
     }
@@ -136,24 +148,27 @@ asio::awaitable<void> Outputs::open(OutputConfig config, std::shared_ptr<Attempt
 std::uint64_t Outputs::lost_lines(const std::string& file) const noexcept
 {
     const auto found = files_.find(file);
-    return found == files_.end() ? 0 : found->second.sink->lost_lines();
+    return found == files_.end() ? 0 : found->second->sink->lost_lines();
 }
 
 void Outputs::reopen()
 {
     close_unused({}); // or it would be made anew
-    for (auto& [path, entry] : files_)
-        entry.writer.post([file = entry.file] { return file->reopen(); });
+    for (const auto& [path, entry] : files_)
+        entry->writer.post([file = entry->file] { return file->reopen(); });
+    for (const auto& [path, attempt] : attempts_)
+        if (attempt)
+            attempt->is_old = true;
 }
 
 void Outputs::close()
 {
     closed_ = true;
     const auto now = LineWriter::Clock::now();
-    for (auto& [path, file] : files_)
-        file.writer.finish(now);
-    for (auto& [path, file] : files_)
-        file.sink->close();
+    for (const auto& [path, file] : files_)
+        file->writer.finish(now);
+    for (const auto& [path, file] : files_)
+        file->sink->close();
     errors_sink_->close();
 }
 

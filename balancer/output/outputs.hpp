@@ -45,7 +45,7 @@ public:
     [[nodiscard]] std::uint64_t lost_lines() const noexcept { return errors_sink_->lost_lines(); }
     [[nodiscard]] std::uint64_t lost_lines(const std::string& file) const noexcept;
 
-    /// Opens every file anew, since somebody has renamed them.
+    /// Opens every file anew, since somebody has renamed them; also those that are being opened.
     void reopen();
 
     /// No worker is left: writes what waits.
@@ -66,6 +66,7 @@ private:
         Condition ended;
         std::shared_ptr<LineSink> sink{}; ///< keeps the file until all know who wait
         std::exception_ptr failure{};
+        bool is_old = false; ///< what was opened may have been renamed since
     };
 
     [[nodiscard]] boost::asio::awaitable<std::shared_ptr<LineSink>>
@@ -80,7 +81,7 @@ private:
     LineWriter& standard_error_;
     EventBus& events_;
     std::shared_ptr<LineSink> errors_sink_;                    ///< of standard error
-    std::map<std::string, File> files_;                        ///< by path
+    std::map<std::string, std::shared_ptr<File>> files_;       ///< by path, of which one has some
     std::map<std::string, std::shared_ptr<Attempt>> attempts_; ///< by path
     bool closed_ = false;
 };

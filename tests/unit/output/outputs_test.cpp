@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/output/outputs.hpp"
+
+#include "common/async/shared_descriptor.hpp"
+#include "common/async/spawn.hpp"
+#include "common/sys/fd/unique_fd.hpp"
+#include "tests/support/eventually.hpp"
+#include "tests/support/run_until.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace usher::outputs_test {
+
+using namespace usher::test;
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string text_of(const std::string& path)
+{
+    std::ifstream in{path};
+    return {std::istreambuf_iterator<char>{in}, {}};
+}
+
+auto thread_count()
+{
+    return std::distance(fs::directory_iterator{"/proc/self/task"}, fs::directory_iterator{});
+}
+
+/// A worker, as far as its output goes.
+struct Worker {
+    std::shared_ptr<OutputReader> reader; ///< null until it has its pipes
+    sys::UniqueFd output{};
+};
+
+/// The outputs of a master, and a folder for their files.
+struct Fixture {
+    TempDir folder;
+    asio::io_context io{1};
+    EventBus events;
+    LineWriter standard_error{std::make_shared<SharedDescriptor>(STDERR_FILENO)};
+    Outputs outputs{io.get_executor(), standard_error, events};
+    asio::steady_timer deadline{io, asio::steady_timer::time_point::max()};
+
+    [[nodiscard]] std::string path(const std::string& name) const
+    {
+        return (folder.path() / name).string();
+    }
+
+    /// Begins to give `worker` its pipes.
+    void connect(const std::string& file, Worker& worker, OutputConfig config = {})
+    {
+        config.kind = OutputConfig::Kind::file;
+        config.file = file;
+        config.prefix = false;
+        auto connecting = [](Fixture& self, OutputConfig to, Worker& one) -> asio::awaitable<void> {
+            one.reader = co_await self.outputs.connect(to, "p/1", false, self.deadline);
+            one.output.reset(::fcntl(one.reader->worker_output(), F_DUPFD_CLOEXEC, 0));
+            one.reader->start();
+        };
+        spawn(io, connecting(*this, config, worker));
+    }
+
+    [[nodiscard]] Worker connected(const std::string& file, const OutputConfig& config = {})
+    {
+        Worker worker;
+        connect(file, worker, config);
+        REQUIRE(run_until(io, [&] { return worker.reader != nullptr; }));
+        return worker;
+    }
+
+    void write(const Worker& worker, const std::string& line)
+    {
+        REQUIRE(::write(worker.output.get(), line.data(), line.size()) ==
+                static_cast<ssize_t>(line.size()));
+        run_ready(io);
+    }
+
+    /// The worker has ended.
+    void end(Worker& worker)
+    {
+        worker.reader->finish();
+        worker.reader.reset();
+        run_ready(io);
+    }
+};
+
+} // namespace
+
+TEST_SUITE_BEGIN("outputs");
+
+TEST_CASE_FIXTURE(Fixture, "a file that is renamed while it is being opened is opened anew")
+{
+    Worker worker;
+    connect(path("log"), worker);
+    while (!fs::exists(path("log"))) // then nobody has heard yet that a thread has opened it
+        io.poll_one();
+    fs::rename(path("log"), path("moved"));
+    outputs.reopen();
+    REQUIRE(run_until(io, [&] { return worker.reader != nullptr; }));
+    write(worker, "line\n");
+    outputs.close();
+    CHECK(text_of(path("log")) == "line\n");
+    CHECK(text_of(path("moved")).empty());
+    end(worker);
+}
+
+TEST_CASE_FIXTURE(Fixture, "files that only earlier configurations had are not made anew")
+{
+    const auto threads = thread_count();
+    auto before = connected(path("before"));
+    auto now = connected(path("now"));
+    write(before, "line\n");
+    end(before);
+    REQUIRE(eventually([&] { return text_of(path("before")) == "line\n"; }));
+    REQUIRE(eventually([&] { return thread_count() <= threads; })); // nothing is to be written
+    fs::rename(path("before"), path("before.moved"));
+    fs::rename(path("now"), path("now.moved"));
+    outputs.reopen();
+    CHECK(eventually([&] { return fs::exists(path("now")); }));
+    outputs.close();
+    CHECK_FALSE(fs::exists(path("before")));
+    end(now);
+}
+
+TEST_CASE_FIXTURE(Fixture, "one file has one owner, however its path is written")
+{
+    fs::create_directory(path("sub"));
+    fs::create_directory_symlink(folder.path(), path("link"));
+    fs::create_symlink("log", path("alias"));
+    std::string other;
+    SUBCASE("with a dot")
+    {
+        other = path("./log");
+    }
+    SUBCASE("by way of another folder")
+    {
+        other = path("sub/../log");
+    }
+    SUBCASE("by a link to the folder")
+    {
+        other = path("link/log");
+    }
+    SUBCASE("by a link to the file")
+    {
+        other = path("alias");
+    }
+    // Two that count for themselves would each fill the file, and rename what the other writes to.
+    const OutputConfig limits{.max_size = 20, .max_files = 9};
+    auto first = connected(path("log"), limits);
+    auto second = connected(other, limits);
+    for (int i = 0; i < 4; ++i) {
+        write(first, "first one\n");
+        write(second, "other one\n");
+    }
+    outputs.close();
+    for (const auto* const file : {"log", "log.1", "log.2", "log.3"}) {
+        CAPTURE(file);
+        CHECK(text_of(path(file)) == "first one\nother one\n");
+    }
+    end(first);
+    end(second);
+}
+
+TEST_SUITE_END();
+
+} // namespace usher::outputs_test
