@@ -2,6 +2,7 @@
 #include "common/log.hpp"
 
 #include "common/async/line_writer.hpp"
+#include "common/text/counted.hpp"
 
 #include <spdlog/details/null_mutex.h>
 #include <spdlog/sinks/base_sink.h>
@@ -35,8 +36,7 @@ private:
     void sink_it_(const spdlog::details::log_msg& message) override
     {
         if (lost_ > 0) {
-            const auto text =
-                fmt::format("{} lines of the log were lost, because nobody read them", lost_);
+            const auto text = counted(lost_, "line") + " of the log lost, because nobody read on";
             if (queue({message.logger_name, spdlog::level::warn, text}))
                 lost_ = 0;
         }

@@ -4,6 +4,7 @@
 #include "balancer/config/json/json_text.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "balancer/events/time_text.hpp"
+#include "common/text/counted.hpp"
 #include "common/wire/json_depth.hpp"
 
 #include <fmt/core.h>
@@ -136,9 +137,8 @@ std::string encode_dropped(std::uint64_t lines)
 {
     return dump({{"type", "dropped"},
                  {"count", lines},
-                 {"message", fmt::format("{} lines were left out here, because this client reads "
-                                         "too slowly",
-                                         lines)}});
+                 {"message", counted(lines, "line") +
+                                 " left out here, because this client reads too slowly"}});
 }
 
 Line decode_line(std::string_view line)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/status_text.hpp"
 
+#include "common/text/counted.hpp"
 #include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
@@ -63,7 +64,8 @@ std::string loss_text(const Json& lines, std::string_view where)
 {
     if (!lines.is_number() || lines == 0)
         return {};
-    return fmt::format("\n{} lines of workers' output lost {}", lines.dump(), where);
+    return fmt::format("\n{} of workers' output lost {}",
+                       counted(lines.get<std::uint64_t>(), "line"), where);
 }
 
 template <typename... Cells>

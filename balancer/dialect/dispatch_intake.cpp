@@ -4,6 +4,7 @@
 #include "balancer/dialect/native/native_link.hpp"
 #include "balancer/dialect/preload/preload_link.hpp"
 #include "balancer/listen/same_address.hpp"
+#include "common/text/counted.hpp"
 #include "common/text/listen_address.hpp"
 
 #include <fmt/core.h>
@@ -215,15 +216,14 @@ void DispatchIntake::on_reclaimed(std::string_view worker, std::size_t reclaimed
                                   std::size_t closed) noexcept
 try {
     if (reclaimed > 0)
-        events_.publish(
-            EventKind::reclaimed, log::Level::info,
-            fmt::format("{}: {} connections it had not taken went to others", worker, reclaimed));
+        events_.publish(EventKind::reclaimed, log::Level::info,
+                        fmt::format("{}: {} it had not taken went to others", worker,
+                                    counted(reclaimed, "connection")));
     if (closed > 0)
-        events_.publish(
-            EventKind::reclaimed, log::Level::warning,
-            fmt::format("{}: {} connections closed, because {} workers ended before taking "
-                        "them",
-                        worker, closed, ReclaimQueue::most_reclaims));
+        events_.publish(EventKind::reclaimed, log::Level::warning,
+                        fmt::format("{}: {} closed, which {} workers had not taken when they ended",
+                                    worker, counted(closed, "connection"),
+                                    ReclaimQueue::most_reclaims));
 } catch (const std::bad_alloc&) { // then nobody hears of it
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/events/log_limit.hpp"
 
+#include "common/text/counted.hpp"
+
 #include <fmt/core.h>
 
 namespace usher {
@@ -11,9 +13,9 @@ void LogLimit::report(std::vector<Line>& lines)
         const auto& [pool, slot, worker, kind] = key;
         if (count.all > most)
             lines.push_back(
-                {count.level, fmt::format("pool \"{}\", worker {}: {} more lines of "
-                                          "kind {} were left out",
-                                          pool, slot, count.all - most, name_of(kind))});
+                {count.level,
+                 fmt::format("pool \"{}\", worker {}: left out {} of kind {}", pool, slot,
+                             counted(count.all - most, "more line"), name_of(kind))});
     }
     counts_.clear();
 }

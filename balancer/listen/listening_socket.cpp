@@ -22,7 +22,7 @@ void throw_bind_error(std::error_code error, const sys::SocketAddress& address)
     const auto name = address.to_string();
     if (error == std::errc::address_in_use)
         throw AddressInUse{name + ": another process listens there already; stop it, or choose "
-                                  "another port with --listen",
+                                  "another port (\"listen\" of the pool, or --listen)",
                            address};
     if (error == std::errc::permission_denied)
         throw std::system_error{error,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/output/line_sink.hpp"
 
+#include "common/text/counted.hpp"
+
 #include <boost/asio/post.hpp>
 #include <fmt/core.h>
 
@@ -78,8 +80,8 @@ void LineSink::report()
     const auto lines = losses_.take(now);
     events_.publish(EventKind::output_lost, log::Level::error,
                     lines == 0 ? fmt::format("output to {}: {}", where_, reason_)
-                               : fmt::format("output to {}: {} lines lost, {} in all: {}", where_,
-                                             lines, losses_.total(), reason_));
+                               : fmt::format("output to {}: {} lost, {} in all: {}", where_,
+                                             counted(lines, "line"), losses_.total(), reason_));
 }
 
 } // namespace usher

@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/pool/broadcast.hpp"
 
+#include "common/text/counted.hpp"
+
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
 #include <utility>
 
 namespace usher {
-
-namespace {
-
-std::string workers(unsigned count)
-{
-    return count == 1 ? "1 worker" : fmt::format("{} workers", count);
-}
-
-} // namespace
 
 void Broadcast::add(std::string worker, Delivery delivery)
 {
@@ -46,9 +39,10 @@ std::string Broadcast::text() const
         text += (text.empty() ? "" : "; ") + clause;
     };
     if (sent_ > 0)
-        add("sent to " + workers(sent_));
+        add("sent to " + counted(sent_, "worker"));
     if (held_ > 0)
-        add(fmt::format("{} {} it once listening", workers(held_), held_ == 1 ? "gets" : "get"));
+        add(fmt::format("{} {} it once listening", counted(held_, "worker"),
+                        held_ == 1 ? "gets" : "get"));
     if (!full_.empty())
         add(fmt::format("not sent to {}, where too much waits already that was not read",
                         fmt::join(full_, ", ")));

@@ -4,6 +4,7 @@
 #include "balancer/dialect/make_intake.hpp"
 #include "common/async/spawn.hpp"
 #include "common/sys/process/cpus.hpp"
+#include "common/text/counted.hpp"
 
 #include <boost/asio/post.hpp>
 #include <fmt/core.h>
@@ -106,10 +107,9 @@ void Pool::finish()
     shared_.intake->close(nullptr);
     watch_timer_.cancel();
     if (const auto closed = shared_.intake->drop_waiting(); closed > 0)
-        events_.publish(
-            EventKind::note, log::Level::warning,
-            fmt::format("{} connections were closed, because no worker was left to take them",
-                        closed));
+        events_.publish(EventKind::note, log::Level::warning,
+                        "closed " + counted(closed, "connection") +
+                            ", because no worker was left to take any");
     has_ended_ = true;
     changed_.notify_all();
     on_end();

@@ -2,8 +2,9 @@
 // How a pool carries out what Exchange decides.
 #include "balancer/pool/pool.hpp"
 #include "common/async/spawn.hpp"
+#include "common/text/counted.hpp"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <set>
@@ -68,15 +69,16 @@ Outcome Pool::outcome_of(const Exchange::Result& result)
     }
     if (!result.awaited.empty()) {
         outcome.is_partly_done = true;
-        outcome.message += fmt::format("; slots {} have no worker, and are tried again",
-                                       fmt::join(result.awaited, ", "));
+        outcome.message +=
+            fmt::format("; no worker in {}, to be tried again", numbered("slot", result.awaited));
     }
     if (!result.left_new.empty()) {
         outcome.is_partly_done = true;
         last_generation_ = std::max(last_generation_, next_generation_);
-        outcome.message += fmt::format("; the old workers of slots {} cannot be started again, so "
-                                       "those of generation {} stay",
-                                       fmt::join(result.left_new, ", "), next_generation_);
+        outcome.message +=
+            fmt::format("; the old kind cannot be started again in {}, so generation {} "
+                        "stays there",
+                        numbered("slot", result.left_new), next_generation_);
     }
     return outcome;
 }

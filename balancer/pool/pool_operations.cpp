@@ -3,9 +3,10 @@
 #include "balancer/config/keys.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "balancer/pool/pool.hpp"
+#include "common/text/counted.hpp"
 #include "common/text/listen_address.hpp"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <charconv>
@@ -115,18 +116,18 @@ asio::awaitable<Outcome> Pool::scale(std::string wanted)
         const auto workers = wanted_workers(wanted, before);
         if (!workers)
             co_return Outcome::bad_request(fmt::format(
-                "\"{}\" of {} workers is not a number from {} to {}; write e.g. 4, +1 or -1",
-                wanted, before, workers_range.least, workers_range.most));
+                "\"{}\" of {} is not a number from {} to {}; write e.g. 4, +1 or -1", wanted,
+                counted(before, "worker"), workers_range.least, workers_range.most));
         auto next = std::make_shared<ResolvedPool>(*config_);
         next->workers = *workers;
         Exchange::Plan plan{.places = *workers};
         auto outcome = co_await carry_out(std::move(plan), next, generation_);
         if (outcome.is_done()) {
             adopt(next);
-            outcome.message = fmt::format("{} workers", *workers);
+            outcome.message = counted(*workers, "worker");
             events_.publish(EventKind::scaled, log::Level::info,
-                            fmt::format("pool \"{}\" scaled from {} to {} workers", config_->name,
-                                        before, *workers),
+                            fmt::format("pool \"{}\" scaled from {} to {}", config_->name, before,
+                                        outcome.message),
                             generation_);
         }
         co_return outcome;
@@ -233,16 +234,16 @@ std::string Pool::plan(const ResolvedPool& next) const
 {
     std::string text = fmt::format("pool \"{}\": ", config_->name);
     if (keeps_workers(*config_, next))
-        text += places_to_mend().empty() ? "the workers stay"
-                                         : fmt::format("the workers stay, but slots {} get another",
-                                                       fmt::join(places_to_mend(), ", "));
+        text += places_to_mend().empty()
+                    ? "the workers stay"
+                    : "the workers stay, with another in " + numbered("slot", places_to_mend());
     else
         text += fmt::format(
             "generation {} replaces generation {}, {}", last_generation_ + 1, generation_,
             next.reload.strategy == ReloadConfig::Strategy::rolling ? "slot by slot"
                                                                     : "all at once");
     if (next.workers != slots_.size())
-        text += fmt::format(", {} workers become {}", slots_.size(), next.workers);
+        text += fmt::format(", {} instead of {}", counted(next.workers, "worker"), slots_.size());
     const auto lists = [](const ResolvedPool& config, const ListenConfig& listen) {
         return std::ranges::any_of(config.listen, [&](const auto& entry) {
             return mean_the_same(entry.address, listen.address);

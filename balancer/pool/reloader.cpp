@@ -2,6 +2,7 @@
 #include "balancer/pool/reloader.hpp"
 
 #include "common/async/helper_thread.hpp"
+#include "common/text/counted.hpp"
 
 #include <fmt/core.h>
 
@@ -21,7 +22,7 @@ constexpr auto stopping_text = "usher is stopping";
 
 std::string plan_of_new(const ResolvedPool& pool)
 {
-    auto text = fmt::format("pool \"{}\": is new, {} workers", pool.name, pool.workers);
+    auto text = fmt::format("pool \"{}\": is new, {}", pool.name, counted(pool.workers, "worker"));
     for (const auto& listen : pool.listen)
         text += ", opens " + listen.address;
     return text;
@@ -123,8 +124,8 @@ asio::awaitable<Outcome> Reloader::plan()
                 (text.empty() ? "" : "\n") + (change.config ? change.pool->plan(*change.config)
                                                             : plan_of_new(change.pool->config()));
         for (const auto& pool : plan.removed)
-            text += fmt::format("\npool \"{}\": is removed, {} workers drain", pool->config().name,
-                                pool->slots().size());
+            text += fmt::format("\npool \"{}\": is removed, draining {}", pool->config().name,
+                                counted(pool->slots().size(), "worker"));
         co_return Outcome{.message = std::move(text)};
     } catch (const std::exception& e) {
         if (is_stopping())

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/systemd/service_state.hpp"
 
+#include "common/text/counted.hpp"
 #include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
@@ -32,7 +33,8 @@ bool is_ready(const ServiceState::Facts& pools)
 std::string describe(const PoolFacts& pool)
 {
     const bool drained = state_of(pool) == PoolState::drained;
-    return fmt::format("{} of {} workers ready{}{}, generation {}", pool.ready, pool.workers,
+    return fmt::format("{} of {} ready{}{}, generation {}", pool.ready,
+                       counted(pool.workers, "worker"),
                        pool.failed > 0 ? fmt::format(", {} failed", pool.failed) : "",
                        drained ? ", drained" : "", pool.generation);
 }
@@ -56,7 +58,7 @@ std::string ServiceState::status(const Facts& pools) const
         unsigned alive = 0;
         for (const auto& pool : pools)
             alive += pool.alive;
-        return fmt::format("stopping: {} worker{} left", alive, alive == 1 ? "" : "s");
+        return fmt::format("stopping: {} left", counted(alive, "worker"));
     }
     if (phase_ == Phase::running)
         return describe(pools) + (trouble_.empty() ? "" : "; " + trouble_);

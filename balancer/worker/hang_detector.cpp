@@ -2,6 +2,7 @@
 #include "balancer/worker/hang_detector.hpp"
 
 #include "balancer/config/units/duration.hpp"
+#include "common/text/counted.hpp"
 
 #include <fmt/core.h>
 
@@ -18,8 +19,9 @@ std::string HangDetector::look(const Facts& facts)
     if (facts.stall_timeout == facts.stall_timeout.zero())
         return {};
     if (facts.now - moved_at_ >= facts.stall_timeout)
-        return fmt::format("it has taken none of the {} connections in its queue for {}",
-                           facts.figures.queued, format_duration(facts.stall_timeout));
+        return fmt::format("its queue of {} has not moved for {}",
+                           counted(facts.figures.queued, "connection"),
+                           format_duration(facts.stall_timeout));
 
     const auto limit = std::max({facts.stall_timeout, facts.promised, shortest_heartbeat_limit});
     if (facts.figures.heartbeat != Clock::time_point{} &&

@@ -2,6 +2,7 @@
 #include "balancer/worker/recycle_policy.hpp"
 
 #include "balancer/config/units/duration.hpp"
+#include "common/text/counted.hpp"
 
 #include <fmt/core.h>
 
@@ -47,7 +48,7 @@ std::string RecyclePolicy::look(const Facts& facts) const
 {
     const auto limits = this->limits();
     if (limits.max_connections > 0 && facts.connections >= limits.max_connections)
-        return fmt::format("it was given {} connections", facts.connections);
+        return "it was given " + counted(facts.connections, "connection");
     if (limits.max_age.count() > 0 && facts.age >= limits.max_age)
         return fmt::format("it is {} old", age_text(facts.age));
     if (limits.max_memory > 0 && facts.memory >= limits.max_memory)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/worker/worker_slot.hpp"
 
+#include "common/text/counted.hpp"
 #include "common/text/one_line.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -105,8 +106,8 @@ asio::awaitable<void> WorkerSlot::back_off(RestartPolicy::Duration uptime)
         (!shared_.was_ever_ready && policy_.failures() >= config_->start_attempts)) {
         failed_ = true;
         events_.publish(EventKind::gave_up, log::Level::error,
-                        fmt::format("failed {} times in a row, given up; last: {}",
-                                    policy_.failures(), last_failure_));
+                        fmt::format("failed {} in a row, given up; last: {}",
+                                    counted(policy_.failures(), "time"), last_failure_));
         publish_last_output();
         co_return;
     }

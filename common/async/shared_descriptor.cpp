@@ -2,8 +2,7 @@
 #include "common/async/shared_descriptor.hpp"
 
 #include "common/sys/syscall.hpp"
-
-#include <fmt/core.h>
+#include "common/text/counted.hpp"
 
 #include <tuple>
 
@@ -36,8 +35,8 @@ void SharedDescriptor::wait()
 
 void SharedDescriptor::on_given_up(std::size_t lines)
 {
-    std::ignore = write(
-        fmt::format("usher: {} lines were not written, because nobody read them in time\n", lines));
+    std::ignore = write("usher: " + counted(lines, "line") +
+                        " not written, because nobody read on in time\n");
 }
 
 } // namespace usher

@@ -74,7 +74,7 @@ TEST_CASE("SIGTTIN and SIGTTOU add and remove one worker")
     usher.signal(SIGTTIN);
     usher.wait_for("scaled from 1 to 2 workers");
     usher.signal(SIGTTOU);
-    usher.wait_for("scaled from 2 to 1 workers");
+    usher.wait_for("scaled from 2 to 1 worker");
     CHECK(eventually([&] { return children_of(usher.pid()).size() == 1; }));
     usher.signal(SIGTTOU);
     usher.wait_for("is not scaled");

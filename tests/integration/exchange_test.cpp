@@ -340,7 +340,7 @@ TEST_CASE("who runs what could not be taken back gets another with the next relo
     config.write();
     const auto failed = usher.command({"reload"});
     CHECK(failed.code == 1);
-    CHECK(failed.output.find("the old workers of slots 1 cannot be started again, so those of "
+    CHECK(failed.output.find("the old kind cannot be started again in slot 1, so "
                              "generation 2 stay") != std::string::npos);
     CHECK(failed.output.find("nothing has changed") == std::string::npos);
 
@@ -349,7 +349,7 @@ TEST_CASE("who runs what could not be taken back gets another with the next relo
     config.pool["max_queue"] = 7;
     config.write();
     CHECK(usher.command({"reload", "--dry-run"})
-              .output.find("the workers stay, but slots 1 get another") != std::string::npos);
+              .output.find("the workers stay, with another in slot 1") != std::string::npos);
     CHECK(usher.command({"reload"}).code == 0);
     check_served_by(usher, 1, 2);
     config.pool["command"] = {demo_program()};

@@ -264,7 +264,7 @@ TEST_CASE(
     CHECK(usher.command({"scale", "1"}).code == 0);
     usher.wait_for("draining,");
     REQUIRE(::kill(last, SIGKILL) == 0);
-    usher.wait_for("connections are refused, because the worker that they waited for has ended");
+    usher.wait_for("because the worker of that socket has ended");
 }
 
 TEST_CASE("a worker that shuts its socket down takes nobody else's down with it")

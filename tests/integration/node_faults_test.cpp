@@ -85,7 +85,7 @@ TEST_CASE("a worker that hangs is ended, and what it held is answered by another
     HttpClient client{site.usher.port()};
     client.send_get("/");
     CHECK(client.read_answer().ok());
-    CHECK(site.usher.wait_for("hangs, because").find("none of the 1 connections") !=
+    CHECK(site.usher.wait_for("hangs, because").find("its queue of 1 connection has not moved") !=
           std::string::npos);
 }
 

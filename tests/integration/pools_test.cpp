@@ -60,7 +60,7 @@ TEST_CASE("a reload adds a pool and removes one, and the others notice nothing")
     config.more_pools = {pool_named("api", {{"listen", "unix:" + path}})};
     config.write();
     const auto plan = usher.command({"reload", "--dry-run"});
-    CHECK(plan.output.find("pool \"api\": is new, 1 workers, opens unix:" + path) !=
+    CHECK(plan.output.find("pool \"api\": is new, 1 worker, opens unix:" + path) !=
           std::string::npos);
     CHECK(status_of_pool(usher, "api").is_null());
     CHECK_FALSE(std::filesystem::exists(path));
@@ -80,7 +80,7 @@ TEST_CASE("a reload adds a pool and removes one, and the others notice nothing")
     config.more_pools = nlohmann::json::array();
     config.write();
     CHECK(usher.command({"reload", "--dry-run"})
-              .output.find("pool \"api\": is removed, 2 workers drain") != std::string::npos);
+              .output.find("pool \"api\": is removed, draining 2 workers") != std::string::npos);
     CHECK(usher.command({"reload"}).code == 0);
     CHECK_FALSE(std::filesystem::exists(path));
     CHECK(in_flight.read_answer().ok());

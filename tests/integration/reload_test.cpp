@@ -260,7 +260,7 @@ TEST_CASE("what needs no new workers replaces none: their number, limits, listen
     const auto plan = usher.command({"reload", "--dry-run"});
     CHECK(plan.code == 0);
     CHECK(plan.output ==
-          "pool \"default\": the workers stay, 2 workers become 3, opens unix:" + path + "\n");
+          "pool \"default\": the workers stay, 3 workers instead of 2, opens unix:" + path + "\n");
     CHECK_FALSE(std::filesystem::exists(path));
     CHECK(usher.command({"reload"}).code == 0);
     CHECK(usher.worker_pid(1) == first);

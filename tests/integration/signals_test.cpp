@@ -197,7 +197,7 @@ TEST_CASE("TTIN and TTOU change the number of workers while it does not drain")
     check_says(SIGTTIN, {State::starting, State::serving, State::lame_duck, State::reloading},
                "scaled from 2 to 3 workers");
     check_says(SIGTTOU, {State::starting, State::serving, State::lame_duck, State::reloading},
-               "scaled from 2 to 1 workers");
+               "scaled from 2 to 1 worker");
     check_says(SIGTTIN, {State::drained}, "scaled from 2 to 3 workers");
     check_says(SIGTTIN, {State::stopping}, "is not scaled: usher is stopping");
     check_says(SIGTTOU, {State::stopping}, "is not scaled: usher is stopping");

@@ -192,8 +192,8 @@ TEST_CASE("a worker's death and its return are a status each")
     UsherProcess usher{site.run(), notifying(socket)};
     CHECK(messages_until(socket, "READY=1").size() == 2);
     ::kill(usher.worker_pid(1), SIGKILL);
-    CHECK(socket.next() == "STATUS=0 of 1 workers ready, generation 1");
-    CHECK(socket.next() == "STATUS=1 of 1 workers ready, generation 1");
+    CHECK(socket.next() == "STATUS=0 of 1 worker ready, generation 1");
+    CHECK(socket.next() == "STATUS=1 of 1 worker ready, generation 1");
 }
 
 TEST_CASE("a service that cannot start never says READY")
@@ -227,7 +227,7 @@ TEST_CASE("a reload begins with RELOADING and its time, and ends with READY, als
     const auto check_announced = [&](long before, unsigned generation) {
         const auto message = socket.next();
         const std::regex pattern{
-            R"(RELOADING=1\nMONOTONIC_USEC=(\d+)\nSTATUS=reloading: 1 of 1 workers ready, generation )" +
+            R"(RELOADING=1\nMONOTONIC_USEC=(\d+)\nSTATUS=reloading: 1 of 1 worker ready, generation )" +
             std::to_string(generation)};
         std::smatch match;
         REQUIRE_MESSAGE(std::regex_match(message, match, pattern), message);
@@ -238,20 +238,20 @@ TEST_CASE("a reload begins with RELOADING and its time, and ends with READY, als
     auto before = now();
     usher.signal(SIGHUP);
     check_announced(before, 1);
-    CHECK(socket.next() == "READY=1\nSTATUS=1 of 1 workers ready, generation 2");
+    CHECK(socket.next() == "READY=1\nSTATUS=1 of 1 worker ready, generation 2");
 
     site.write({{"no_such_key", 1}});
     before = now();
     usher.signal(SIGHUP);
     check_announced(before, 2);
     CHECK(socket.next().starts_with(
-        "READY=1\nSTATUS=1 of 1 workers ready, generation 2; reload failed, nothing has changed: " +
+        "READY=1\nSTATUS=1 of 1 worker ready, generation 2; reload failed, nothing has changed: " +
         site.file + ": /pools/0/no_such_key: unknown key"));
 
     site.write({});
     CHECK(usher.command({"reload"}).code == 0);
     CHECK(socket.next().starts_with("RELOADING=1\n"));
-    CHECK(socket.next() == "READY=1\nSTATUS=1 of 1 workers ready, generation 3");
+    CHECK(socket.next() == "READY=1\nSTATUS=1 of 1 worker ready, generation 3");
 }
 
 TEST_CASE("the watchdog is fed at half its time, by the process it is for")

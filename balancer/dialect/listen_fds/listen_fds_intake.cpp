@@ -4,6 +4,7 @@
 #include "balancer/dialect/listen_fds/listen_fds_link.hpp"
 #include "common/sys/socket/accept.hpp"
 #include "common/sys/socket/bound_socket.hpp"
+#include "common/text/counted.hpp"
 #include "common/text/listen_address.hpp"
 
 #include <fmt/format.h>
@@ -212,9 +213,9 @@ void ListenFdsIntake::look_after(Seat& seat)
         if (const auto waiting = seat.waiting(); waiting > 0)
             events_.publish(
                 EventKind::note, log::Level::warning,
-                fmt::format("{} connections are refused, because the worker that they waited "
-                            "for has ended and no other was started in its place",
-                            waiting));
+                fmt::format("refused {}, because the worker of that socket has ended and no other "
+                            "was started in its place",
+                            counted(waiting, "connection")));
         remove(seat);
         steer();
     });

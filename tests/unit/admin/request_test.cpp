@@ -83,7 +83,7 @@ TEST_CASE("a line of a master says what it is")
 
     const auto dropped = decode_line(encode_dropped(7));
     CHECK(dropped.kind == Line::Kind::dropped);
-    CHECK(dropped.text.starts_with("7 lines were left out here"));
+    CHECK(dropped.text.starts_with("7 lines left out here"));
     CHECK(json::parse(encode_dropped(7)).at("count") == 7);
 
     const auto result =

@@ -44,7 +44,7 @@ TEST_CASE("of each kind of a worker so many become lines, and one says how many 
     CHECK(limit.lines_of(event_of(9), start + 9s) == std::vector{own});
     const auto next = limit.lines_of(event_of(9), start + 10s);
     REQUIRE(next.size() == 4);
-    CHECK(next.front().text == "pool \"p\", worker 1: 900 more lines of kind note were left out");
+    CHECK(next.front().text == "pool \"p\", worker 1: left out 900 more lines of kind note");
     CHECK(next.back() == own);
     CHECK(lines_of_flood(limit, event_of(7)) == LogLimit::most);
 }

@@ -127,7 +127,7 @@ TEST_CASE_FIXTURE(NoFdLeak, "a port that somebody listens on is refused by name,
     const auto first = open_one("127.0.0.1:0");
     const auto name = first.address.to_string();
     CHECK(refusal_of(name) == name + ": another process listens there already; stop it, or choose "
-                                     "another port with --listen");
+                                     "another port (\"listen\" of the pool, or --listen)");
     CHECK(can_connect(first.address));
 }
 

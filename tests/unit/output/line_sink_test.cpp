@@ -85,7 +85,7 @@ TEST_CASE_FIXTURE(Fixture, "what finds no room is counted and told, at most ever
     CHECK(lost < lines);
     CHECK(events.count(EventKind::output_lost) == 1);
     CHECK(events.recent().back().message ==
-          "output to somewhere: 1 lines lost, 1 in all: it takes them too slowly");
+          "output to somewhere: 1 line lost, 1 in all: it takes them too slowly");
 
     // Those that wait have room for what the dead leave behind.
     while (sink->has_room(OnFull::block))

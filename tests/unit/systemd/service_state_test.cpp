@@ -33,7 +33,7 @@ PoolFacts named(std::string name, PoolFacts facts)
 ServiceState running()
 {
     ServiceState state;
-    REQUIRE(state.on_change({pool(1, 1)}) == "READY=1\nSTATUS=1 of 1 workers ready, generation 1");
+    REQUIRE(state.on_change({pool(1, 1)}) == "READY=1\nSTATUS=1 of 1 worker ready, generation 1");
     return state;
 }
 
@@ -59,7 +59,7 @@ TEST_CASE("a pool whose workers were sent away says so")
     auto facts = pool(0, 1);
     facts.coming = facts.awaited = 0;
     facts.was_ready = true;
-    CHECK(state.on_change({facts}) == "STATUS=0 of 1 workers ready, drained, generation 1");
+    CHECK(state.on_change({facts}) == "STATUS=0 of 1 worker ready, drained, generation 1");
 }
 
 TEST_CASE("a worker that was ready counts, also if it has died since")
@@ -88,17 +88,17 @@ TEST_CASE("every pool must have its minimum; what has given up is not waited for
     ServiceState state;
     auto other = named("b", pool(0, 2));
     CHECK(state.on_change({pool(1, 1), other}) ==
-          "STATUS=starting: api: 1 of 1 workers ready, generation 1; "
+          "STATUS=starting: api: 1 of 1 worker ready, generation 1; "
           "b: 0 of 2 workers ready, generation 1");
     other.failed = 1;
     other.awaited = 1;
     CHECK(state.on_change({pool(1, 1), other}) ==
-          "STATUS=starting: api: 1 of 1 workers ready, generation 1; "
+          "STATUS=starting: api: 1 of 1 worker ready, generation 1; "
           "b: 0 of 2 workers ready, 1 failed, generation 1");
     other.failed = 2;
     other.awaited = 0;
     CHECK(state.on_change({pool(1, 1), other}) ==
-          "READY=1\nSTATUS=api: 1 of 1 workers ready, generation 1; "
+          "READY=1\nSTATUS=api: 1 of 1 worker ready, generation 1; "
           "b: 0 of 2 workers ready, 2 failed, generation 1");
 }
 
@@ -108,7 +108,7 @@ TEST_CASE("a pool that a reload has removed is neither waited for nor spoken of,
     auto removed = named("old", pool(0, 2));
     removed.is_leaving = true;
     CHECK(state.on_change({removed, pool(1, 1)}) ==
-          "READY=1\nSTATUS=1 of 1 workers ready, generation 1");
+          "READY=1\nSTATUS=1 of 1 worker ready, generation 1");
     CHECK(state.on_stopping({removed, pool(1, 1)}) ==
           "STOPPING=1\nSTATUS=stopping: 3 workers left");
 }
@@ -120,7 +120,7 @@ TEST_CASE("when all have given up there is nothing to be ready with")
     facts.failed = 1;
     facts.awaited = 0;
     CHECK(state.on_change({facts}) ==
-          "STATUS=starting: 0 of 1 workers ready, 1 failed, generation 1");
+          "STATUS=starting: 0 of 1 worker ready, 1 failed, generation 1");
     CHECK(state.on_stopping({}, "nothing is left") == "STOPPING=1\nSTATUS=nothing is left");
 }
 
@@ -129,29 +129,28 @@ TEST_CASE("a reload is announced with the time, and READY ends it, failed or not
     auto state = running();
     auto facts = pool(1, 1);
     CHECK(state.on_reload_started({facts}, Time{12'345us}) ==
-          "RELOADING=1\nMONOTONIC_USEC=12345\nSTATUS=reloading: 1 of 1 workers ready, generation "
+          "RELOADING=1\nMONOTONIC_USEC=12345\nSTATUS=reloading: 1 of 1 worker ready, generation "
           "1");
     CHECK(state.on_change({facts}).empty());
     facts.generation = 2;
     CHECK(state.on_reload_ended({facts}, "") ==
-          "READY=1\nSTATUS=1 of 1 workers ready, generation 2");
+          "READY=1\nSTATUS=1 of 1 worker ready, generation 2");
 
     CHECK(state.on_reload_started({facts}, Time{12'346us}).starts_with("RELOADING=1\n"));
     CHECK(state.on_reload_ended({facts}, "reload failed:\nREADY=0") ==
-          "READY=1\nSTATUS=1 of 1 workers ready, generation 2; reload failed: READY=0");
+          "READY=1\nSTATUS=1 of 1 worker ready, generation 2; reload failed: READY=0");
     CHECK(state.on_reload_started({facts}, Time{12'347us}).starts_with("RELOADING=1\n"));
     CHECK(state.on_reload_ended({facts}, "") ==
-          "READY=1\nSTATUS=1 of 1 workers ready, generation 2");
+          "READY=1\nSTATUS=1 of 1 worker ready, generation 2");
 }
 
 TEST_CASE("a reload while starting is not announced, and its end is not the start's")
 {
     ServiceState state;
-    CHECK(state.on_change({pool(0, 1)}) == "STATUS=starting: 0 of 1 workers ready, generation 1");
+    CHECK(state.on_change({pool(0, 1)}) == "STATUS=starting: 0 of 1 worker ready, generation 1");
     CHECK(state.on_reload_started({pool(0, 1)}, Time{1us}).empty());
     CHECK(state.on_reload_ended({pool(0, 1)}, "no").empty());
-    CHECK(state.on_change({pool(1, 1)}) ==
-          "READY=1\nSTATUS=1 of 1 workers ready, generation 1; no");
+    CHECK(state.on_change({pool(1, 1)}) == "READY=1\nSTATUS=1 of 1 worker ready, generation 1; no");
 }
 
 TEST_CASE("STOPPING is said once, and nothing but a status after it")

@@ -3,6 +3,7 @@
 
 #include "balancer/dialect/node/cluster/node_socket.hpp"
 #include "balancer/dialect/node/cluster/node_worker.hpp"
+#include "common/text/counted.hpp"
 #include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
@@ -328,8 +329,8 @@ void NodeCluster::lose(NodeWorker& worker)
     counters_.reclaimed += lost;
     if (lost > 0)
         events_.publish(EventKind::reclaimed, log::Level::info,
-                        fmt::format("{} connections that worker {} had not accepted went to others",
-                                    lost, worker.slot()));
+                        fmt::format("{} that worker {} had not accepted went to others",
+                                    counted(lost, "connection"), worker.slot()));
 }
 
 std::string_view NodeCluster::probe_key(const NodeWorker& worker) const noexcept

@@ -160,7 +160,7 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK(Clock::now() - before >= 1s);
     CHECK(Clock::now() - before < 4s);
     // Its thread is stuck in a write, and sees what has become of it when that is over.
-    CHECK(eventually([&] { return read(), read_so_far.ends_with("nobody read them in time\n"); }));
+    CHECK(eventually([&] { return read(), read_so_far.ends_with("nobody read on in time\n"); }));
     const auto at = read_so_far.rfind("usher: ");
     const auto given_up = std::stoi(read_so_far.substr(at + 7));
     const auto written = std::count(read_so_far.begin(), read_so_far.end(), '\n') - 1;
