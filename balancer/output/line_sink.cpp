@@ -7,11 +7,18 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace asio = boost::asio;
 
 namespace usher {
+
+namespace {
+
+constexpr std::chrono::milliseconds pause_without_threads{100};
+
+} // namespace
 
 LineSink::LineSink(const asio::any_io_executor& executor, LineWriter& writer, std::string where,
                    EventBus& events)
@@ -20,7 +27,8 @@ LineSink::LineSink(const asio::any_io_executor& executor, LineWriter& writer, st
       room_{executor},
       where_{std::move(where)},
       events_{events},
-      next_report_{executor}
+      next_report_{executor},
+      next_try_{executor}
 {
 }
 
@@ -46,6 +54,18 @@ void LineSink::on_failure(std::size_t lines, std::error_code error) noexcept
     });
 }
 
+void LineSink::on_no_thread() noexcept
+{
+    if (closed_)
+        return;
+    next_try_.expires_after(pause_without_threads);
+    next_try_.async_wait([weak = weak_from_this()](const boost::system::error_code& cancelled) {
+        const auto self = weak.lock();
+        if (!cancelled && self && !self->closed_)
+            self->writer_.try_again();
+    });
+}
+
 void LineSink::on_loss(std::uint64_t lines, std::string reason)
 {
     losses_.on_loss(lines);
@@ -57,6 +77,7 @@ void LineSink::close()
 {
     closed_ = true;
     next_report_.cancel();
+    next_try_.cancel();
     report();
 }
 

@@ -2,6 +2,7 @@
 #include "balancer/pool/reloader.hpp"
 
 #include "common/async/helper_thread.hpp"
+#include "common/sys/socket/accept.hpp"
 #include "common/text/counted.hpp"
 
 #include <fmt/core.h>
@@ -10,6 +11,7 @@
 #include <exception>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 namespace asio = boost::asio;
@@ -107,6 +109,20 @@ Reloader::Plan Reloader::prepare(Found found) const
     return plan;
 }
 
+/// Nothing has changed, because of `error`.
+Outcome Reloader::refusal(const std::exception& error) const
+{
+    if (is_stopping())
+        return Outcome::failure(stopping_text);
+    const auto* const of_system = dynamic_cast<const std::system_error*>(&error);
+    const auto code = of_system != nullptr ? of_system->code() : std::error_code{};
+    const bool is_scarce = sys::is_out_of_resources(code) ||
+                           code == std::errc::resource_unavailable_try_again || // no thread
+                           code == std::errc::no_space_on_device;               // epoll_ctl(2)
+    return {.kind = is_scarce ? Outcome::Kind::failed : Outcome::Kind::bad_config,
+            .message = error.what()};
+}
+
 asio::awaitable<Outcome> Reloader::plan()
 {
     try {
@@ -128,9 +144,7 @@ asio::awaitable<Outcome> Reloader::plan()
                                 counted(pool->slots().size(), "worker"));
         co_return Outcome{.message = std::move(text)};
     } catch (const std::exception& e) {
-        if (is_stopping())
-            co_return Outcome::failure(stopping_text);
-        co_return Outcome{.kind = Outcome::Kind::bad_config, .message = e.what()};
+        co_return refusal(e);
     }
 }
 
@@ -206,8 +220,7 @@ asio::awaitable<Outcome> Reloader::run()
     try {
         plan = prepare(co_await find());
     } catch (const std::exception& e) {
-        result = is_stopping() ? Outcome::failure(stopping_text)
-                               : Outcome{.kind = Outcome::Kind::bad_config, .message = e.what()};
+        result = refusal(e);
     }
     // Where there are several pools, one that fails keeps no other from what is new.
     const bool several = plan && plan->changes.size() + plan->removed.size() > 1;

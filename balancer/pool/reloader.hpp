@@ -14,6 +14,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -80,6 +81,7 @@ private:
     {
         return reading_.expiry() == boost::asio::steady_timer::time_point::min();
     }
+    [[nodiscard]] Outcome refusal(const std::exception& error) const;
     [[nodiscard]] boost::asio::awaitable<Found> find();
     [[nodiscard]] Plan prepare(Found found) const;
     [[nodiscard]] Change prepare(ResolvedPool next, bool labelled, SocketSource& sockets,

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 namespace asio = boost::asio;
@@ -61,6 +62,11 @@ asio::awaitable<void> HelperThreads::run(std::function<void()> work)
                 }
                 --threads_left;
             }}.detach();
+        } catch (const std::system_error& e) {
+            --threads_left;
+            throw std::system_error{e.code(),
+                                    "no thread can be started, so raise the limit of processes "
+                                    "(ulimit -u, or pids.max of the cgroup: TasksMax= of systemd)"};
         } catch (...) {
             --threads_left;
             throw;

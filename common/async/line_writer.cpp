@@ -101,8 +101,17 @@ void LineWriter::start()
     try {
         std::thread{[state = state_] { run(*state); }}.detach();
         state_->running = true;
-    } catch (const std::system_error&) { // too many threads: the next line tries again
+    } catch (const std::system_error&) {
+        if (state_->observer != nullptr)
+            state_->observer->on_no_thread();
     }
+}
+
+void LineWriter::try_again()
+{
+    const std::lock_guard lock{state_->mutex};
+    if (state_->waiting > 0 || !state_->jobs.empty())
+        start();
 }
 
 void LineWriter::finish(Clock::time_point since) noexcept

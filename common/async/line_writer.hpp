@@ -52,6 +52,10 @@ public:
         /// `lines` are lost, or something else failed; the writer goes on.
         virtual void on_failure(std::size_t lines, std::error_code error) noexcept = 0;
 
+        /// There is no thread that could write; in the thread of who brings lines.  Try again when
+        /// some time has passed.
+        virtual void on_no_thread() noexcept {}
+
     protected:
         ~Observer() = default;
     };
@@ -76,6 +80,9 @@ public:
 
     /// True if nothing waits.
     [[nodiscard]] bool is_idle() const noexcept;
+
+    /// Tries to have a thread, if something waits and there is none; see Observer::on_no_thread().
+    void try_again();
 
     /// Has `job` done in the thread between two batches of lines.
     void post(std::function<std::error_code()> job);

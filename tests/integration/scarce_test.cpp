@@ -158,7 +158,10 @@ TEST_CASE("without threads what needs one fails or waits, and is done when there
     scene.refuse("pthread_create");
 
     CHECK(usher.command({"status"}).code == 0);
-    CHECK(usher.command({"reload"}).code != 0);
+    const auto refused = usher.command({"reload"});
+    CHECK(refused.code == 1); // the configuration is not at fault
+    CHECK(refused.output.find("no thread can be started, so raise the limit of processes") !=
+          std::string::npos);
     CHECK(usher.command({"drain", "1", "--pool", "fds"}).code == 0);
     REQUIRE(::kill(scene.pid_in_web(), SIGKILL) == 0);
     // The log has a thread of its own, too: it is written when there is one.
@@ -173,13 +176,29 @@ TEST_CASE("without threads what needs one fails or waits, and is done when there
     CHECK(usher.stop().code == 0);
 }
 
+TEST_CASE("a log without a thread is written as soon as there is one")
+{
+    Scene scene;
+    auto& usher = scene.start();
+    scene.refuse("pthread_create");
+    usher.signal(SIGUSR1); // one line, and no other after it
+    REQUIRE(eventually([&] {
+        return usher.command({"events"}).output.find("SIGUSR1: opening") != std::string::npos;
+    }));
+    CHECK(usher.count("SIGUSR1: opening") == 0);
+    scene.allow("pthread_create");
+    usher.wait_for("SIGUSR1: opening");
+    scene.check_end();
+}
+
 TEST_CASE("without threads from the beginning usher says why it ends")
 {
     Scene scene;
     scene.refuse("pthread_create");
     auto& usher = scene.run_only();
     CHECK(usher.wait().code != 0);
-    CHECK(usher.log().find("Resource temporarily unavailable") != std::string::npos);
+    CHECK(usher.log().find("no thread can be started, so raise the limit of processes") !=
+          std::string::npos);
 }
 
 TEST_CASE("a log file that no thread can open fails its start, and usher ends")
