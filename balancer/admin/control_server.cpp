@@ -14,6 +14,8 @@
 #include <boost/asio/deferred.hpp>
 #include <fmt/core.h>
 
+#include <cstddef>
+#include <iterator>
 #include <tuple>
 #include <utility>
 
@@ -29,14 +31,12 @@ namespace {
 
 constexpr unsigned owner_only = 0600;
 constexpr unsigned backlog = 128;
-constexpr std::size_t most_sessions = 128; ///< each costs a descriptor
-constexpr std::size_t spare_sessions = 16; ///< besides, for what is soon over
 constexpr std::chrono::milliseconds pause_without_descriptors{100};
 
 /// Says why there is no session, as far as that goes without waiting.
-void refuse(int socket, const std::string& reason)
+void refuse(int socket, const Outcome& reason)
 {
-    const auto line = encode(Outcome{.kind = Outcome::Kind::failed, .message = reason});
+    const auto line = encode(reason);
     std::ignore = ::send(socket, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -133,23 +133,19 @@ std::error_code ControlServer::accept_all()
 void ControlServer::welcome(sys::UniqueFd connection)
 {
     if (!is_trusted(connection.get()))
-        return refuse(connection.get(), fmt::format("this usher takes commands only of root and of "
-                                                    "user {}",
-                                                    ::geteuid()));
-    // Who has gone is in nobody's way, though what they asked for may be under way.
-    std::erase_if(sessions_, [](const auto& weak) {
-        const auto session = weak.lock();
-        return !session || session->is_closed();
-    });
-    std::string refusal;
-    if (sessions_.size() >= most_sessions)
-        refusal =
-            fmt::format("{} clients speak to this usher already; try again later", most_sessions);
-    if (sessions_.size() >= most_sessions + spare_sessions)
-        return refuse(connection.get(), refusal);
+        return refuse(connection.get(),
+                      Outcome::failure(fmt::format(
+                          "this usher takes commands only of root and of user {}", ::geteuid())));
+    const auto way = ControlPlaces::make_way(clients());
+    if (!way)
+        return refuse(connection.get(), ControlPlaces::refusal());
+    if (const auto place = std::next(sessions_.begin(), static_cast<std::ptrdiff_t>(*way));
+        place != sessions_.end())
+        place->lock()->make_way();
     try {
-        auto session = std::make_shared<ControlSession>(executor_, std::move(connection),
-                                                        operations_, std::move(refusal));
+        auto session =
+            std::make_shared<ControlSession>(executor_, std::move(connection), operations_,
+                                             [this] { return ControlPlaces::has_room(clients()); });
         sessions_.push_back(session);
         session->start();
     } catch (const std::system_error& error) { // the client sees its end
@@ -157,6 +153,19 @@ void ControlServer::welcome(sys::UniqueFd connection)
             EventKind::note, log::Level::warning,
             std::string{"a client of the control socket cannot be served: "} + error.what());
     }
+}
+
+std::vector<ControlPlaces::Client> ControlServer::clients()
+{
+    // Who has gone is in nobody's way, though what they asked for may be under way.
+    std::erase_if(sessions_, [](const auto& weak) {
+        const auto session = weak.lock();
+        return !session || session->is_closed();
+    });
+    std::vector<ControlPlaces::Client> result;
+    for (const auto& session : sessions_)
+        result.push_back(session.lock()->client());
+    return result;
 }
 
 void ControlServer::close()

@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <vector>
 
 namespace usher {
 
@@ -43,6 +44,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> run();
     [[nodiscard]] std::error_code accept_all();
     void welcome(sys::UniqueFd connection);
+    [[nodiscard]] std::vector<ControlPlaces::Client> clients();
 
     boost::asio::any_io_executor executor_;
     std::string path_;
@@ -52,7 +54,7 @@ private:
     boost::asio::posix::stream_descriptor listener_;
     boost::asio::steady_timer pause_;
     SocketFile file_;
-    std::list<std::weak_ptr<ControlSession>> sessions_;
+    std::list<std::weak_ptr<ControlSession>> sessions_; ///< the oldest first
 };
 
 } // namespace usher

@@ -21,6 +21,7 @@
 #include <variant>
 
 #include <poll.h>
+#include <sys/socket.h>
 
 namespace asio = boost::asio;
 
@@ -38,11 +39,11 @@ constexpr std::size_t most_queued_bytes =
 } // namespace
 
 ControlSession::ControlSession(const asio::any_io_executor& executor, sys::UniqueFd socket,
-                               Operations& operations, std::string refusal)
+                               Operations& operations, std::function<bool()> has_room)
     : socket_{adopt_fd<asio::local::stream_protocol::socket>(executor, std::move(socket),
                                                              asio::local::stream_protocol{})},
       operations_{operations},
-      refusal_{std::move(refusal)},
+      has_room_{std::move(has_room)},
       changed_{executor}
 {
     socket_.non_blocking(true);
@@ -52,6 +53,12 @@ void ControlSession::start()
 {
     // The handler keeps the session while it runs.
     spawn(socket_.get_executor(), run(), shared_from_this());
+}
+
+void ControlSession::make_way()
+{
+    queue_ += encode(ControlPlaces::refusal());
+    close();
 }
 
 void ControlSession::close()
@@ -127,6 +134,7 @@ asio::awaitable<void> ControlSession::run()
             fmt::format("a request has at most {} MiB", longest_request / (1024UL * 1024)));
     else
         reply = co_await answer(std::string_view{line}.substr(0, size));
+    client_ = ControlPlaces::Client::silent;
 
     // The result must not be missed, however much is queued before it.
     if (dropped_ > 0)
@@ -149,20 +157,19 @@ asio::awaitable<Outcome> ControlSession::answer(std::string_view line)
     } catch (const std::runtime_error& e) {
         co_return Outcome::bad_request(e.what());
     }
-    const bool is_short = request.command == status || request.command == stop ||
-                          (request.command == events && !request.follow);
-    if (!refusal_.empty() && !is_short)
-        co_return Outcome::failure(refusal_);
     if (request.command == status) {
         queue(encode_status(operations_.status()));
         co_return Outcome{};
     }
-    if (request.command == events) {
+    const bool is_short = request.command == events && !request.follow;
+    if (!is_short && request.command != stop && !has_room_())
+        co_return ControlPlaces::refusal();
+    if (request.command == events)
         for (const auto& event : operations_.events().recent())
             queue(encode(event));
-        if (!request.follow)
-            co_return Outcome{};
-    }
+    if (is_short)
+        co_return Outcome{};
+    client_ = ControlPlaces::Client::served;
     // What happens meanwhile is progress for whoever asked for something.
     const EventBus::Subscription subscription{operations_.events(),
                                               [this](const Event& event) { queue(encode(event)); }};
@@ -188,10 +195,14 @@ void ControlSession::watch_client()
         const auto self = weak.lock();
         if (cancelled || !self || self->closed_)
             return;
-        // It may be urgent data, which would wake us again and again.
-        pollfd end{.fd = self->socket_.native_handle(), .events = 0, .revents = 0};
+        const int fd = self->socket_.native_handle();
+        pollfd end{.fd = fd, .events = 0, .revents = 0};
         if (::poll(&end, 1, 0) > 0)
-            self->hang_up();
+            return self->hang_up();
+        // It was urgent data, which would wake us again and again.
+        char urgent = 0;
+        if (::recv(fd, &urgent, 1, MSG_OOB | MSG_DONTWAIT) >= 0)
+            self->watch_client();
     };
     socket_.async_wait(asio::socket_base::wait_error, on_end);
 }

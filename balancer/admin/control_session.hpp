@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/admin/control_places.hpp"
 #include "balancer/admin/operations.hpp"
 #include "common/async/condition.hpp"
 #include "common/sys/fd/unique_fd.hpp"
@@ -9,7 +10,9 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,14 +27,19 @@ class ControlSession final : public std::enable_shared_from_this<ControlSession>
 public:
     static constexpr std::chrono::seconds patience{5};
 
-    /// With a `refusal` that is its answer to all but what is soon over, and to `stop`.
+    /// `has_room` is asked before it begins anything but a `stop` that may take long.
     ControlSession(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
-                   Operations& operations, std::string refusal);
+                   Operations& operations, std::function<bool()> has_room);
 
     void start();
 
+    /// Another client needs its place.
+    void make_way();
+
     /// Sends what can be sent without waiting, and ends.
     void close();
+
+    [[nodiscard]] ControlPlaces::Client client() const noexcept { return client_; }
 
     /// It has no descriptor any more, though what was asked for may be under way.
     [[nodiscard]] bool is_closed() const noexcept { return closed_; }
@@ -48,7 +56,8 @@ private:
 
     boost::asio::local::stream_protocol::socket socket_;
     Operations& operations_;
-    std::string refusal_;
+    std::function<bool()> has_room_;
+    ControlPlaces::Client client_ = ControlPlaces::Client::silent;
     Condition changed_;         ///< all was sent, or it is closed
     std::string queue_;         ///< lines, the first perhaps sent in part
     std::uint64_t dropped_ = 0; ///< lines that were not queued, and not yet told

@@ -57,6 +57,22 @@ public:
     std::size_t at_rest = 0;
 };
 
+/// As many clients that follow the events as are served.
+class Crowd : public Fixture {
+public:
+    Crowd()
+    {
+        for (int i = 0; i < 128; ++i) {
+            clients.emplace_back(usher.control_path());
+            clients.back().send(request({{"command", "events"}, {"follow", true}}));
+        }
+        for (auto& client : clients)
+            CHECK(json::parse(client.read_line()).at("type") == "event");
+    }
+
+    std::deque<HttpClient> clients;
+};
+
 /// For a child: its log goes nowhere, and what it frees counts as free.
 void quiet_and_frugal()
 {
@@ -148,15 +164,8 @@ TEST_CASE_FIXTURE(Fixture, "100 clients at once are all answered")
     check_well();
 }
 
-TEST_CASE_FIXTURE(Fixture, "too many at once are told so, and those that were first are served")
+TEST_CASE_FIXTURE(Crowd, "too many at once are told so, and those that were first are served")
 {
-    std::deque<HttpClient> clients;
-    for (int i = 0; i < 128; ++i) {
-        clients.emplace_back(usher.control_path());
-        clients.back().send(request({{"command", "events"}, {"follow", true}}));
-    }
-    for (auto& client : clients)
-        CHECK(json::parse(client.read_line()).at("type") == "event");
     const auto refused = usher.command({"reload"});
     CHECK(refused.code == 1);
     CHECK(refused.output == "usher: 128 clients speak to this usher already; try again later\n");
@@ -167,17 +176,35 @@ TEST_CASE_FIXTURE(Fixture, "too many at once are told so, and those that were fi
     check_well();
 }
 
-TEST_CASE_FIXTURE(Fixture, "a stop gets through, however many are served")
+TEST_CASE_FIXTURE(Crowd, "a stop gets through, however many are served")
 {
-    std::deque<HttpClient> clients;
-    for (int i = 0; i < 128; ++i) {
-        clients.emplace_back(usher.control_path());
-        clients.back().send(request({{"command", "events"}, {"follow", true}}));
-    }
-    for (auto& client : clients)
-        CHECK(json::parse(client.read_line()).at("type") == "event");
     CHECK(usher.command({"stop"}).code == 0);
     CHECK(usher.wait(60s) == usher::sys::ExitStatus{});
+}
+
+TEST_CASE_FIXTURE(Crowd, "those that say nothing make way, the oldest first")
+{
+    for (int i = 0; i < 100; ++i)
+        clients.emplace_back(usher.control_path());
+    CHECK(usher.command({"status"}).code == 0);
+    CHECK(clients.at(128).read_line().find("clients speak to this usher already") !=
+          std::string::npos);
+    CHECK(clients.at(128).sees_end(60s));
+    clients.back().send(request({{"command", "status"}})); // the youngest has its place
+    CHECK(json::parse(clients.back().read_line()).contains("status"));
+    CHECK(clients.front().sees_end(0s) == false); // and so have those that are served
+    clients.clear();
+    check_well();
+}
+
+TEST_CASE_FIXTURE(Fixture, "those that say nothing are in nobody's way")
+{
+    std::deque<HttpClient> silent;
+    for (int i = 0; i < 200; ++i)
+        silent.emplace_back(usher.control_path());
+    CHECK(usher.command({"restart", "1"}).code == 0);
+    silent.clear();
+    check_well();
 }
 
 TEST_CASE("who has gone while what it asked for is under way costs nothing and is in nobody's way")
@@ -193,11 +220,29 @@ TEST_CASE("who has gone while what it asked for is under way costs nothing and i
     usher.wait_until_ready(4); // all soak
     const auto descriptors = [&] { return descriptors_of(usher.pid()).size(); };
     const auto before = descriptors();
-    for (int i = 0; i < 150; ++i) {
-        HttpClient client{usher.control_path()};
-        client.send(request({{"command", "reload"}}));
+    SUBCASE("that has said no more")
+    {
+        for (int i = 0; i < 150; ++i) {
+            HttpClient client{usher.control_path()};
+            client.send(request({{"command", "reload"}}));
+        }
     }
-    CHECK(eventually([&] { return descriptors() <= before; }));
+    SUBCASE("that has sent something out of band as well")
+    {
+        std::deque<HttpClient> clients;
+        for (int i = 0; i < 20; ++i) {
+            clients.emplace_back(usher.control_path());
+            clients.back().send(request({{"command", "reload"}}));
+        }
+        for (int round = 0; round < 3; ++round) {
+            CHECK(usher.command({"status"}).code == 0); // what they said is read by now
+            for (const auto& client : clients)
+                if (::send(client.fd(), "!", 1, MSG_OOB | MSG_NOSIGNAL) != 1)
+                    MESSAGE("not tried: this kernel knows none in Unix sockets");
+        }
+        CHECK(usher.command({"status"}).code == 0);
+    }
+    CHECK(eventually([&] { return descriptors() <= before; }, 20s));
     CHECK(usher.command({"reload", "--timeout", "100ms"}).code == 6); // is not refused
 }
 
