@@ -95,47 +95,52 @@ ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& s
     for (std::size_t entry = 0; entry < opened.entries.size(); ++entry)
         for (auto& socket : opened.entries[entry].sockets) {
             change.addresses.push_back(socket.address);
-            wanted->push_back({.config = opened.entries[entry].config,
-                               .entry = entry,
-                               .address = socket.address,
-                               .listener = {},
-                               .file = std::move(socket.file)});
-            const auto index = static_cast<std::uint16_t>(wanted->size() - 1);
-            if (socket.fd)
-                wanted->back().listener = std::make_shared<Listener>(
-                    executor_, std::move(socket.fd), index, dispatcher_, observer);
+            const auto same = [&](const auto& other) { return is_same(other, socket.address); };
+            const auto index = static_cast<std::uint16_t>(wanted->size());
+            wanted->push_back(
+                {.config = opened.entries[entry].config,
+                 .entry = entry,
+                 .address = socket.address,
+                 .listener = socket.fd
+                                 ? std::make_shared<Listener>(executor_, std::move(socket.fd),
+                                                              index, dispatcher_, observer)
+                                 : std::ranges::find_if(open_, same, &Open::address)->listener,
+                 .file = std::move(socket.file)});
         }
+    closing_.reserve(closing_.size() + open_.size());
     change.commit = [this, wanted, backlog = next.backlog] { commit(*wanted, backlog); };
     return change;
 }
 
-void DispatchIntake::commit(std::vector<Open>& next, unsigned backlog)
+void DispatchIntake::commit(std::vector<Open>& next, unsigned backlog) noexcept
 {
     std::swap(open_, next);
     for (std::size_t i = 0; i < open_.size(); ++i) {
         auto& open = open_[i];
-        const bool is_new = open.listener != nullptr;
+        const auto before = std::ranges::find(next, open.listener, &Open::listener);
+        const bool is_new = before == next.end();
         if (!is_new) {
-            const auto same = [&](const auto& other) { return is_same(other, open.address); };
-            const auto found = std::ranges::find_if(next, same, &Open::address);
-            open.file = std::move(found->file);
-            open.listener = std::move(found->listener);
-            open.listener->set_index(static_cast<std::uint16_t>(i));
-            next.erase(found);
+            open.file = std::move(before->file);
+            next.erase(before);
         }
+        open.listener->set_index(static_cast<std::uint16_t>(i));
         open.listener->set_backlog(backlog);
         if (open.config.mode)
             open.file.set_mode(*open.config.mode);
         if (is_new)
-            events_.publish(EventKind::listening, log::Level::info,
-                            "listening on " + open.address.to_string());
+            say(EventKind::listening, "listening on", open);
         if (is_new && started_)
             open.listener->start();
     }
     for (const auto& open : next)
-        events_.publish(EventKind::closed, log::Level::info,
-                        "no longer listening on " + open.address.to_string());
+        say(EventKind::closed, "no longer listening on", open);
     close(std::move(next));
+}
+
+void DispatchIntake::say(EventKind kind, std::string_view what, const Open& open) noexcept
+try {
+    events_.publish(kind, log::Level::info, fmt::format("{} {}", what, open.address.to_string()));
+} catch (const std::bad_alloc&) { // then nobody hears of it
 }
 
 void DispatchIntake::start()

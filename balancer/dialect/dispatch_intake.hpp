@@ -47,7 +47,7 @@ private:
         ListenConfig config; ///< what it came of
         std::size_t entry;   ///< which that is in the configuration; it may bring several
         sys::SocketAddress address;
-        std::shared_ptr<Listener> listener; ///< null: of what is open already
+        std::shared_ptr<Listener> listener;
         SocketFile file; ///< goes first: while it listens nobody takes it for one left behind
     };
 
@@ -56,7 +56,8 @@ private:
     void on_closed(const Listener& listener) override;
     void on_reclaimed(std::string_view worker, std::size_t reclaimed,
                       std::size_t closed) noexcept override;
-    void commit(std::vector<Open>& next, unsigned backlog);
+    void commit(std::vector<Open>& next, unsigned backlog) noexcept;
+    void say(EventKind kind, std::string_view what, const Open& open) noexcept;
     void close(std::vector<Open> closing);
     void look_for_end();
 

@@ -14,7 +14,7 @@ struct ListenerChange {
     std::vector<sys::SocketAddress> addresses; ///< those that come in, or stay
 
     /// Takes over what came in, closes what is gone, and leaves the rest alone.  Once at most, and
-    /// while the intake lives.
+    /// while the intake lives.  Throws nothing: without memory nobody hears of it, and that is all.
     std::function<void()> commit;
 };
 

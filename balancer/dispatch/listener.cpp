@@ -57,7 +57,8 @@ void Listener::hand_off_rest()
     if (!go_on || rest_ == 0)
         return close();
     // By way of the event loop: a signal may want an end to this.
-    asio::post(socket_.get_executor(), [self = shared_from_this()] { self->hand_off_rest(); });
+    asio::post(socket_.get_executor(),
+               in_memory(memory_, [self = shared_from_this()] { self->hand_off_rest(); }));
 }
 
 void Listener::close()

@@ -66,13 +66,14 @@ ListenerChange NodeCluster::prepare(const ResolvedPool& next, SocketSource& sock
     if (effective_policy(next) != policy_)
         throw std::runtime_error{"the node policy of pool \"" + next.name +
                                  "\" cannot change while usher runs; restart usher"};
-    return {.addresses = {}, .commit = [this, next, allowed = NodeAllowList{next, sockets.hosts}] {
-                config_ = next;
-                allowed_ = allowed;
-                for (const auto& server : servers_)
-                    if (server.listener)
-                        server.listener->set_window(next.node.window);
-            }};
+    auto commit = [this, config = next, allowed = NodeAllowList{next, sockets.hosts}]() mutable {
+        config_ = std::move(config);
+        allowed_ = std::move(allowed);
+        for (const auto& server : servers_)
+            if (server.listener)
+                server.listener->set_window(config_.node.window);
+    };
+    return {.addresses = {}, .commit = std::move(commit)};
 }
 
 std::shared_ptr<WorkerLink> NodeCluster::connect(std::shared_ptr<const ResolvedPool> config,
