@@ -10,9 +10,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <new>
 #include <stdexcept>
-#include <tuple>
 #include <utility>
 
 #include <fcntl.h>
@@ -66,63 +66,67 @@ ListenerChange ListenFdsIntake::prepare(const ResolvedPool& next, SocketSource& 
                 fmt::format("the listeners of pool \"{}\" cannot change while usher runs, because "
                             "its dialect is listen-fds; restart usher",
                             next.name)};
-        return {.addresses = addresses(), .commit = [this, next] { change_places(next); }};
+        return {.addresses = addresses(),
+                .commit = [this, config = next]() mutable { change_places(std::move(config)); }};
     }
     const auto use = next.share ? SocketUse::listen : SocketUse::share;
-    const auto opened = std::make_shared<OpenedSockets>();
+    OpenedSockets opened;
     for (const auto& config : next.listen)
-        opened->entries.push_back({.config = config});
+        opened.entries.push_back({.config = config});
     ListenerChange change;
-    for (auto& entry : opened->entries) {
-        opened->open(entry, next.backlog, sockets, use);
-        for (const auto& socket : entry.sockets)
+    const auto places = std::make_shared<std::vector<Place>>();
+    for (std::size_t i = 0; i < opened.entries.size(); ++i) {
+        auto& entry = opened.entries[i];
+        opened.open(entry, next.backlog, sockets, use);
+        for (auto& socket : entry.sockets) {
             change.addresses.push_back(socket.address);
+            places->push_back({.entry = i, .socket = std::move(socket), .group = {}});
+            auto& place = places->back();
+            if (listens(place.socket.fd.get()))
+                make_blocking(place.socket.fd.get());
+            else
+                place.group.emplace(std::move(place.socket.fd), place.socket.address,
+                                    entry.config.v6only, next.backlog);
+        }
     }
-    change.commit = [this, next, opened] {
-        config_ = next;
-        add_places(*opened);
+    change.commit = [this, config = next, places]() mutable {
+        config_ = std::move(config);
+        add_places(std::move(*places));
     };
     return change;
 }
 
-void ListenFdsIntake::change_places(const ResolvedPool& next)
+void ListenFdsIntake::change_places(ResolvedPool next) noexcept
 {
-    config_ = next;
+    config_ = std::move(next);
     for (auto& place : places_) {
         if (place.group)
-            place.group->set_backlog(next.backlog);
+            place.group->set_backlog(config_.backlog);
         else
-            ::listen(place.socket.fd.get(), static_cast<int>(next.backlog));
-        for (const auto& config : next.listen)
-            if (config.mode && mean_the_same(config.address, place.config.address))
-                place.socket.file.set_mode(*config.mode);
+            ::listen(place.socket.fd.get(), static_cast<int>(config_.backlog));
+        if (const auto& mode = config_.listen[place.entry].mode)
+            place.socket.file.set_mode(*mode);
     }
 }
 
-void ListenFdsIntake::add_places(OpenedSockets& opened)
-{
-    for (auto& [config, sockets] : opened.entries) {
-        for (auto& socket : sockets) {
-            events_.publish(EventKind::listening, log::Level::info,
-                            "listening on " + socket.address.to_string());
-            places_.push_back({.config = config, .socket = std::move(socket), .group = {}});
-            auto& place = places_.back();
-            if (listens(place.socket.fd.get()))
-                make_blocking(place.socket.fd.get());
-            else
-                place.group.emplace(std::move(place.socket.fd), place.socket.address, config.v6only,
-                                    config_.backlog);
-        }
-    }
+void ListenFdsIntake::add_places(std::vector<Place> places) noexcept
+try {
+    places_ = std::move(places);
+    for (const auto& place : places_)
+        events_.publish(EventKind::listening, log::Level::info,
+                        "listening on " + place.socket.address.to_string());
+} catch (const std::bad_alloc&) { // then nobody hears of it
 }
 
-/// The heir's first, then the one where most wait; null if there is none.
-ListenFdsIntake::Seat* ListenFdsIntake::free_seat() noexcept
+std::vector<SeatFacts> ListenFdsIntake::facts() const
 {
-    const auto best = std::ranges::max_element(seats_, {}, [this](const Seat& seat) {
-        return std::tuple{!seat.taken, &seat == heir(), seat.waiting()};
-    });
-    return best == seats_.end() || best->taken ? nullptr : &*best;
+    std::vector<SeatFacts> result;
+    for (const auto& seat : seats_)
+        result.push_back({.is_taken = seat.taken,
+                          .is_active = seat.active,
+                          .was_last_active = &seat == last_active_,
+                          .waiting = seat.waiting()});
+    return result;
 }
 
 ListenFdsIntake::Seat& ListenFdsIntake::add_seat()
@@ -142,8 +146,9 @@ ListenFdsIntake::Seat& ListenFdsIntake::add_seat()
 
 ListenFdsIntake::Seat& ListenFdsIntake::take_seat()
 {
-    auto* const found = free_seat();
-    auto& seat = found != nullptr ? *found : add_seat();
+    const auto found = next_seat_of(facts());
+    auto& seat =
+        found ? *std::next(seats_.begin(), static_cast<std::ptrdiff_t>(*found)) : add_seat();
     seat.taken = true;
     seat.abandoned.reset();
     // As from systemd; whoever had it before may have wanted it otherwise.
@@ -221,23 +226,12 @@ void ListenFdsIntake::look_after(Seat& seat)
     });
 }
 
-/// Who gets the connections while no worker is ready: one that has been given its socket already,
-/// or else the last that was ready; null if there is nobody.
-const ListenFdsIntake::Seat* ListenFdsIntake::heir() const noexcept
-{
-    const auto taken = std::ranges::find(seats_, true, &Seat::taken);
-    if (taken != seats_.end())
-        return &*taken;
-    if (last_active_ != nullptr)
-        return last_active_;
-    return seats_.empty() ? nullptr : &seats_.front();
-}
-
 /// Connections go where somebody takes them; without memory, at the next occasion.
 void ListenFdsIntake::steer() noexcept
 try {
-    const bool nobody = std::ranges::none_of(seats_, &Seat::active);
-    const auto* const only = nobody ? heir() : nullptr;
+    const auto heir = heir_of(facts());
+    const auto* const only =
+        heir ? &*std::next(seats_.begin(), static_cast<std::ptrdiff_t>(*heir)) : nullptr;
     for (std::size_t i = 0; i < places_.size(); ++i) {
         if (!places_[i].group)
             continue;
@@ -269,8 +263,10 @@ void ListenFdsIntake::close(std::function<void()> on_closed)
 std::string ListenFdsIntake::socket_names() const
 {
     std::vector<std::string> names;
-    for (const auto& place : places_)
-        names.push_back(place.config.name.empty() ? "unknown" : place.config.name);
+    for (const auto& place : places_) {
+        const auto& name = config_.listen[place.entry].name;
+        names.push_back(name.empty() ? "unknown" : name);
+    }
     return fmt::format("{}", fmt::join(names, ":"));
 }
 

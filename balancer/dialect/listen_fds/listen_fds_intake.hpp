@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/dialect/intake.hpp"
+#include "balancer/dialect/listen_fds/seat_choice.hpp"
 #include "balancer/events/event_source.hpp"
 #include "balancer/listen/reuseport_group.hpp"
 
@@ -62,19 +63,18 @@ public:
 
 private:
     struct Place {
-        ListenConfig config;
+        std::size_t entry;                   ///< of `listen` in the configuration
         ListeningSocket socket;              ///< without its descriptor if there is a group
         std::optional<ReuseportGroup> group; ///< unless all share `socket`
     };
 
     [[nodiscard]] Seat& take_seat();
-    void change_places(const ResolvedPool& next);
-    void add_places(OpenedSockets& opened);
-    [[nodiscard]] Seat* free_seat() noexcept;
+    void change_places(ResolvedPool next) noexcept;
+    void add_places(std::vector<Place> places) noexcept;
+    [[nodiscard]] std::vector<SeatFacts> facts() const;
     [[nodiscard]] Seat& add_seat();
     void remove(Seat& seat) noexcept;
     void look_after(Seat& seat);
-    [[nodiscard]] const Seat* heir() const noexcept;
     void steer() noexcept;
 
     boost::asio::any_io_executor executor_;
