@@ -16,17 +16,27 @@ class RestartPolicy {
 public:
     using Duration = std::chrono::milliseconds;
 
+    /// How a worker ended.
+    struct Exit {
+        Duration uptime{};
+        bool is_on_trial = false;  ///< its first failure is final
+        bool was_any_ready = true; ///< some worker of the pool, ever
+    };
+
     /// How long to wait before the next start; nothing means: leave it down.
     ///
     /// `dice` from -1 to 1 moves the delay by up to a quarter either way, so that workers which
     /// died together do not come back together.
-    [[nodiscard]] std::optional<Duration> after_exit(const RestartConfig& limits, Duration uptime,
+    [[nodiscard]] std::optional<Duration> after_exit(const PoolConfig& config, const Exit& exit,
                                                      double dice) noexcept
     {
-        if (uptime >= limits.healthy_after)
+        const auto& limits = config.restart;
+        if (exit.uptime >= limits.healthy_after)
             failures_ = 0;
 
-        if (++failures_ > limits.give_up_after)
+        ++failures_;
+        if (exit.is_on_trial || failures_ > limits.give_up_after ||
+            (!exit.was_any_ready && failures_ >= config.start_attempts))
             return std::nullopt;
 
         const auto delay = doubled(limits.first_delay, failures_, limits.longest_delay);

@@ -101,9 +101,11 @@ void WorkerSlot::publish_last_output()
 
 asio::awaitable<void> WorkerSlot::back_off(RestartPolicy::Duration uptime)
 {
-    const auto delay = policy_.after_exit(config_->restart, uptime, roll_dice());
-    if (!delay || on_trial_ ||
-        (!shared_.was_ever_ready && policy_.failures() >= config_->start_attempts)) {
+    const auto delay = policy_.after_exit(
+        *config_,
+        {.uptime = uptime, .is_on_trial = on_trial_, .was_any_ready = shared_.was_ever_ready},
+        roll_dice());
+    if (!delay) {
         failed_ = true;
         events_.publish(EventKind::gave_up, log::Level::error,
                         fmt::format("failed {} in a row, given up; last: {}",

@@ -15,9 +15,19 @@ namespace {
 
 constexpr double no_jitter = 0;
 
+std::optional<RestartPolicy::Duration> after(RestartPolicy& policy, const RestartConfig& limits,
+                                             RestartPolicy::Duration uptime,
+                                             double dice = no_jitter)
+{
+    PoolConfig config;
+    config.restart = limits;
+    return policy.after_exit(config, {.uptime = uptime}, dice);
+}
+
 std::optional<RestartPolicy::Duration> first_delay(double dice)
 {
-    return RestartPolicy{}.after_exit({.first_delay = 100ms}, 1ms, dice);
+    RestartPolicy policy;
+    return after(policy, {.first_delay = 100ms}, 1ms, dice);
 }
 
 } // namespace
@@ -29,10 +39,10 @@ TEST_CASE("failures in a row wait twice as long each, up to the longest delay")
     constexpr RestartConfig limits{.first_delay = 100ms, .longest_delay = 300ms};
     RestartPolicy policy;
 
-    CHECK(policy.after_exit(limits, 1ms, no_jitter) == 100ms);
-    CHECK(policy.after_exit(limits, 1ms, no_jitter) == 200ms);
-    CHECK(policy.after_exit(limits, 1ms, no_jitter) == 300ms);
-    CHECK(policy.after_exit(limits, 1ms, no_jitter) == 300ms);
+    CHECK(after(policy, limits, 1ms) == 100ms);
+    CHECK(after(policy, limits, 1ms) == 200ms);
+    CHECK(after(policy, limits, 1ms) == 300ms);
+    CHECK(after(policy, limits, 1ms) == 300ms);
     CHECK(policy.failures() == 4);
 }
 
@@ -40,18 +50,18 @@ TEST_CASE("a first delay above the longest is cut to it")
 {
     constexpr RestartConfig limits{.first_delay = 500ms, .longest_delay = 300ms};
     RestartPolicy policy;
-    CHECK(policy.after_exit(limits, 1ms, no_jitter) == 300ms);
+    CHECK(after(policy, limits, 1ms) == 300ms);
 }
 
 TEST_CASE("a healthy run forgives what came before")
 {
     constexpr RestartConfig limits{.first_delay = 100ms, .healthy_after = 10s};
     RestartPolicy policy;
-    std::ignore = policy.after_exit(limits, 1ms, no_jitter);
-    std::ignore = policy.after_exit(limits, 9'999ms, no_jitter);
+    std::ignore = after(policy, limits, 1ms);
+    std::ignore = after(policy, limits, 9'999ms);
     CHECK(policy.failures() == 2);
 
-    CHECK(policy.after_exit(limits, 10s, no_jitter) == 100ms);
+    CHECK(after(policy, limits, 10s) == 100ms);
     CHECK(policy.failures() == 1);
 }
 
@@ -60,19 +70,46 @@ TEST_CASE("gives up after too many failures in a row")
     constexpr RestartConfig limits{.give_up_after = 2};
     RestartPolicy policy;
 
-    CHECK(policy.after_exit(limits, 1ms, no_jitter).has_value());
-    CHECK(policy.after_exit(limits, 1ms, no_jitter).has_value());
-    CHECK_FALSE(policy.after_exit(limits, 1ms, no_jitter).has_value());
-    CHECK_FALSE(policy.after_exit(limits, 1ms, no_jitter).has_value());
+    CHECK(after(policy, limits, 1ms).has_value());
+    CHECK(after(policy, limits, 1ms).has_value());
+    CHECK_FALSE(after(policy, limits, 1ms).has_value());
+    CHECK_FALSE(after(policy, limits, 1ms).has_value());
 }
 
 TEST_CASE("a healthy run is forgiven even after the last failure but one")
 {
     constexpr RestartConfig limits{.healthy_after = 10s, .give_up_after = 1};
     RestartPolicy policy;
-    CHECK(policy.after_exit(limits, 1ms, no_jitter).has_value());
-    CHECK(policy.after_exit(limits, 10s, no_jitter).has_value());
-    CHECK_FALSE(policy.after_exit(limits, 1ms, no_jitter).has_value());
+    CHECK(after(policy, limits, 1ms).has_value());
+    CHECK(after(policy, limits, 10s).has_value());
+    CHECK_FALSE(after(policy, limits, 1ms).has_value());
+}
+
+TEST_CASE("on trial the first failure is final, and before any was ready the last attempt")
+{
+    PoolConfig config;
+    config.start_attempts = 3;
+    config.restart = {.first_delay = 100ms, .longest_delay = 100ms, .give_up_after = 5};
+    struct Case {
+        RestartPolicy::Exit exit;
+        unsigned starts; ///< after so many it is left down
+    };
+    const Case cases[]{
+        {{}, 6},
+        {{.was_any_ready = false}, 3},
+        {{.is_on_trial = true}, 1},
+        {{.is_on_trial = true, .was_any_ready = false}, 1},
+        {{.uptime = config.restart.healthy_after, .is_on_trial = true}, 1},
+    };
+    for (const auto& [exit, starts] : cases) {
+        CAPTURE(starts);
+        RestartPolicy policy;
+        unsigned count = 1;
+        while (policy.after_exit(config, exit, no_jitter))
+            ++count;
+        CHECK(count == starts);
+        CHECK(policy.failures() == starts);
+    }
 }
 
 TEST_CASE("the dice move the delay by a quarter at most")
