@@ -28,7 +28,7 @@ public:
         if (!given_up_.expired())
             co_return std::nullopt;
         auto mark = std::make_shared<const Mark>(); // lives as long as the thread
-        std::weak_ptr<const Mark> under_way = mark;
+        std::weak_ptr<const Mark> under_way = last_ = mark;
         auto marked = [look = std::move(look), mark = std::move(mark)]() mutable { return look(); };
         try {
             auto answer = co_await on_helper_thread(std::move(marked), deadline);
@@ -41,9 +41,13 @@ public:
         }
     }
 
+    /// True while the last look has not ended: whoever is in no hurry looks later.
+    [[nodiscard]] bool is_looking() const noexcept { return !last_.expired(); }
+
 private:
     struct Mark {};
 
+    std::weak_ptr<const Mark> last_;
     std::weak_ptr<const Mark> given_up_; ///< empty, or ended when the look has
 };
 

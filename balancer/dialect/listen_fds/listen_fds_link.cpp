@@ -104,7 +104,7 @@ asio::awaitable<void> ListenFdsLink::watch_for_idle()
         co_await timer_.async_wait(asio::as_tuple(asio::deferred));
         const auto start = Clock::now();
         // First what it can still take: then that is among what it has open.
-        const bool has_taken_all = schedule_ && seat_.waiting() == 0;
+        const bool has_taken_all = schedule_ && !looks_.is_looking() && seat_.waiting() == 0;
         timer_.expires_at(Clock::time_point::max());
         const bool is_idle = has_taken_all && co_await count_open(timer_) == 0U;
         if (!schedule_)

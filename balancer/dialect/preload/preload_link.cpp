@@ -58,7 +58,8 @@ asio::awaitable<void> PreloadLink::watch()
         co_await timer_.async_wait(asio::as_tuple(asio::deferred));
         const auto start = DrainWatch::Clock::now();
         // First what it can still take: then that is among what it has open.
-        const bool has_taken_all = drain_watch_ && handoff().figures().queued == 0;
+        const bool has_taken_all =
+            drain_watch_ && !looks_.is_looking() && handoff().figures().queued == 0;
         timer_.expires_at(asio::steady_timer::time_point::max());
         const bool is_idle = has_taken_all && co_await count_open(timer_) == 0U;
         if (!drain_watch_)
