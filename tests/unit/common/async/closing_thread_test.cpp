@@ -4,12 +4,15 @@
 #include "common/sys/fd/pipe.hpp"
 #include "common/sys/socket/channel_pair.hpp"
 #include "common/sys/socket/fd_message.hpp"
+#include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/sockets.hpp"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <span>
@@ -17,7 +20,21 @@
 #include <vector>
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+namespace {
+
+std::atomic<int> receive_calls{0};
+
+} // namespace
+
+/// In place of the C library's, to count.
+extern "C" ssize_t recvmsg(int socket, msghdr* message, int flags)
+{
+    ++receive_calls;
+    return ::syscall(SYS_recvmsg, socket, message, flags);
+}
 
 namespace usher::closing_thread_test {
 
@@ -66,6 +83,32 @@ TEST_CASE("a close that waits keeps neither us nor the others")
     char c = 0;
     CHECK(eventually([&] { return ::read(pipe.reader.get(), &c, 1) == 0; }));
     CHECK(std::chrono::steady_clock::now() - start < 1s);
+}
+
+TEST_CASE("a queue is read to its end, and no further")
+{
+    for (const int type : {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM}) {
+        CAPTURE(type);
+        for (const int messages : {0, 1, 3}) {
+            CAPTURE(messages);
+            const NoFdLeak no_leak;
+            auto queue = sys::make_channel_pair(type);
+            const int on = 1;
+            REQUIRE(::setsockopt(queue.parent.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0);
+            const std::byte byte{};
+            // An empty packet looks like the end, and may have others behind it.
+            const std::span payload{&byte, type == SOCK_STREAM ? 1U : 0U};
+            for (int i = 0; i < messages; ++i)
+                REQUIRE(::send(queue.child.get(), payload.data(), payload.size(), MSG_NOSIGNAL) ==
+                        static_cast<ssize_t>(payload.size()));
+            ::shutdown(queue.parent.get(), SHUT_RDWR);
+            const auto before = open_fd_count() - 1;
+            receive_calls = 0;
+            CHECK(drain_elsewhere(std::move(queue.parent)));
+            CHECK(eventually([&] { return receive_calls > 0 && open_fd_count() <= before; }));
+            CHECK(receive_calls == (type == SOCK_STREAM ? std::min(messages, 1) : messages) + 1);
+        }
+    }
 }
 
 TEST_CASE("queues whose emptying waits do not stand before connections")
