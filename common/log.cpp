@@ -35,17 +35,18 @@ public:
 private:
     void sink_it_(const spdlog::details::log_msg& message) override
     {
+        // Only both: where the first alone finds room, each line would have one of its own.
+        std::string lines;
         if (lost_ > 0) {
             const auto text = counted(lost_, "line") + " of the log lost, because nobody read on";
-            if (queue({message.logger_name, spdlog::level::warn, text}))
-                lost_ = 0;
+            lines = line_of({message.logger_name, spdlog::level::warn, text});
         }
-        if (lost_ > 0 || !queue(message))
-            ++lost_;
+        lines += line_of(message);
+        lost_ = writer_.write(lines) ? 0 : lost_ + 1;
     }
     void flush_() override {}
 
-    [[nodiscard]] bool queue(const spdlog::details::log_msg& message)
+    [[nodiscard]] std::string line_of(const spdlog::details::log_msg& message)
     {
         spdlog::memory_buf_t buffer;
         formatter_->format(message, buffer);
@@ -54,7 +55,7 @@ private:
             line.insert(message.color_range_end, "\033[m");
             line.insert(message.color_range_start, colours.at(message.level));
         }
-        return writer_.write(line);
+        return line;
     }
 
     LineWriter& writer_;

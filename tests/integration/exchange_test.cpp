@@ -210,7 +210,7 @@ TEST_CASE("a reload does not go on after a stop")
         config.pool["command"] = demo_but_in(2, "/bin/false");
         config.write();
         auto reload = ask(usher, {"reload"});
-        usher.wait_for("worker 2: failed 1 times");
+        usher.wait_for("worker 2: failed 1 time in");
         usher.signal(SIGTERM);
         CHECK(usher.wait() == usher::sys::ExitStatus{});
         CHECK(reload.get().code == 1);
