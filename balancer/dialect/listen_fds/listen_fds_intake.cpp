@@ -171,6 +171,9 @@ std::shared_ptr<WorkerLink> ListenFdsIntake::connect(std::shared_ptr<const Resol
     if (places_.size() > most_sockets)
         throw std::runtime_error{fmt::format(
             "dialect listen-fds takes at most {} sockets in a pool; make two pools", most_sockets)};
+    if (config->account.is_other_user()) // who must not keep deaf who comes after it
+        for (auto& place : places_)
+            place.group ? place.group->lock() : sys::lock_filter(place.socket.fd.get());
     return std::make_shared<ListenFdsLink>(executor_, std::move(config), *this, take_seat());
 }
 

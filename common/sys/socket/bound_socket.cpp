@@ -47,6 +47,11 @@ int socket_option(int socket, int option) noexcept
     return ::getsockopt(socket, SOL_SOCKET, option, &value, &size) < 0 ? -1 : value;
 }
 
+void lock_filter(int socket) noexcept
+{
+    set_option(socket, SOL_SOCKET, SO_LOCK_FILTER, true);
+}
+
 std::error_code read_bound_address(int socket, SocketAddress& address) noexcept
 {
     socklen_t size = SocketAddress::capacity();

@@ -3,6 +3,7 @@
 
 #include "balancer/dialect/node/cluster/node_socket.hpp"
 #include "balancer/dialect/node/cluster/node_worker.hpp"
+#include "common/sys/socket/bound_socket.hpp"
 #include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
@@ -190,6 +191,8 @@ void NodeCluster::serve(NodeWorker& worker, const ServerRequest& request)
     const auto answer = node::encode_answer(request.seq, server.key, 0, server.data, name);
     if (!server.listener) {
         const int fd = socket_for(server, worker.slot());
+        if (config_.account.is_other_user()) // who must not keep deaf who comes after it
+            sys::lock_filter(fd);
         if (!worker.answer(node::encode_with_handle(answer, request.is_datagram()), fd))
             throw Denied{EMFILE}; // what has to wait needs a descriptor of ours
     } else if (!worker.answer(answer)) {
