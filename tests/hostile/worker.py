@@ -1,8 +1,10 @@
 """A worker that does what it should not: worker.py MODE ARGUMENTS..."""
 
 import ctypes
+import fcntl
 import os
 import select
+import signal
 import socket
 import struct
 import time
@@ -116,6 +118,55 @@ def say_much():
     say("says much")
     while True:
         master.send(b'{"type":"news"}')
+
+
+@mode
+def flood_output():
+    say("floods")
+    while True:
+        os.write(1, b"x" * 200 + b"\n")
+
+
+@mode
+def fill_process_tree():
+    for _ in range(300):
+        if os.fork() == 0:
+            stay()
+    say("filled")
+    stay()
+
+
+@mode
+def lease_program(program):
+    """Ends, so that there is a successor; the program that it is to become, this user's own, waits
+    until a helper gives up the lease on it, fcntl(2)."""
+    worker = usher.Worker()
+    worker.ready()
+    reader, writer = os.pipe()
+    if os.fork() != 0:
+        os.read(reader, 1)
+        os._exit(1)
+    os.setsid()  # or it ends with its worker's group
+    fd = os.open(program, os.O_RDWR)
+    signal.signal(signal.SIGIO, lambda *_: say("they wait"))
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    except OSError as error:
+        say(f"has no lease: {error}")
+    say("has a lease")
+    os.write(writer, b"x")
+    stay()
+
+
+@mode
+def ask_for_pidfds():
+    """With each packet of its master, also those that its master takes back."""
+    worker = usher.Worker(max_batch=1)
+    worker.ready()
+    worker._source.setsockopt(socket.SOL_SOCKET, 76, 1)  # SO_PASSPIDFD
+    say("asked")
+    time.sleep(1)
+    os._exit(1)
 
 
 @mode
