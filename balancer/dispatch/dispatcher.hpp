@@ -37,7 +37,11 @@ public:
 
     /// Some of its workers are another user's, who could have us wait where we close what they have
     /// had in their hands.
-    void distrust() noexcept { batch_.distrust(); }
+    void distrust() noexcept
+    {
+        batch_.distrust();
+        reclaim_queue_.distrust();
+    }
     [[nodiscard]] bool is_distrusted() const noexcept { return batch_.is_distrusted(); }
 
     /// Makes the worker behind `channel` eligible in `slot`, counted from 0, in place of the one

@@ -81,8 +81,9 @@ def deafen_seat(marker):
 
 
 @mode
-def linger_on_peeked():
-    """Has the last close of what it was sent, and leaves there, wait: that is its master's."""
+def linger_on_peeked(hides="no"):
+    """Has the last close of what it was sent, and leaves there, wait: that is its master's.  It may
+    hide from the master that it is there."""
     worker = usher.Worker(max_batch=1)
     worker.ready()
     source = worker._source
@@ -91,6 +92,8 @@ def linger_on_peeked():
     client = socket.socket(fileno=struct.unpack("i", extra[0][2])[0])
     linger_on(client)
     client.close()
+    if hides == "hides":
+        source.setsockopt(socket.SOL_SOCKET, 42, 1 << 20)  # SO_PEEK_OFF
     say("died")
     os._exit(1)
 

@@ -118,7 +118,14 @@ TEST_CASE("a connection that a dead worker left, and whose close waits, does not
     if (!Neighbourhood::is_possible())
         return;
     Neighbourhood here;
-    here.workers_do("linger-on-peeked");
+    SUBCASE("and that it sees")
+    {
+        here.workers_do("linger-on-peeked");
+    }
+    SUBCASE("and that is hidden from it")
+    {
+        here.workers_do("linger-on-peeked", {"hides"});
+    }
     const auto port = here.start().port(1);
     const auto silent = connect_to(loopback(port)); // it reads nothing
     CHECK(eventually([&] { return here.said() == "died\ndied\n"; }));
