@@ -123,8 +123,11 @@ void DispatchIntake::commit(std::vector<Open>& next, unsigned backlog)
             next.erase(found);
         }
         open.listener->set_backlog(backlog);
-        if (open.config.mode)
+        if (open.config.mode) {
             open.file.set_mode(*open.config.mode);
+            if ((*open.config.mode & 0022U) != 0) // its clients can be other users
+                dispatcher_.distrust();
+        }
         if (is_new)
             events_.publish(EventKind::listening, log::Level::info,
                             "listening on " + open.address.to_string());

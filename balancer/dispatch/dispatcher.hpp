@@ -35,8 +35,8 @@ class Dispatcher final : public ConnectionSink {
 public:
     Dispatcher(const boost::asio::any_io_executor& executor, ReclaimQueue::Observer& observer);
 
-    /// Some of its workers are another user's, who could have us wait where we close what they have
-    /// had in their hands.
+    /// Some of its workers, or clients at Unix sockets, are other users, who could have us wait
+    /// where we close what they have had in their hands, or what they have sent a descriptor to.
     void distrust() noexcept
     {
         batch_.distrust();

@@ -209,6 +209,23 @@ def ask_node(members):
 
 
 @mode
+def linger_on_accepted():
+    """Has the last close of a connection that it accepts wait: that is its master's."""
+    channel = node_channel()
+    channel.sendall(b'{"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"port":0,"addressType":4}\n')
+    channel.recv(1 << 16)
+    channel.sendall(b'{"cmd":"NODE_CLUSTER","act":"listening","seq":2,"port":0,"addressType":4}\n')
+    text, fds, _, _ = socket.recv_fds(channel, 1 << 16, 1)
+    client = socket.socket(fileno=fds[0])
+    linger_on(client)
+    client.close()
+    answer = b'{"cmd":"NODE_HANDLE_ACK"}\n{"cmd":"NODE_CLUSTER","ack":%s,"accepted":true,"seq":3}\n'
+    channel.sendall(answer % text.rpartition(b'"seq":')[2].rstrip(b"}\n"))
+    say("accepted")
+    stay()
+
+
+@mode
 def say_long_internal():
     say("says long internal")
     node_channel().sendall(b'{"cmd":"NODE_FOO","x":[' + b"{}," * 5_000_000 + b"{}]}\n")

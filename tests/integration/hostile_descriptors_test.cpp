@@ -3,15 +3,21 @@
 #include "tests/hostile/neighbourhood.hpp"
 
 #include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/socket/fd_message.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/sockets.hpp"
+#include "tests/support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
+#include <csignal>
+#include <span>
 #include <string>
 
 #include <cstdlib>
 #include <fcntl.h>
+#include <sys/socket.h>
 
 namespace usher::hostile_descriptors_test {
 
@@ -130,6 +136,59 @@ TEST_CASE("a connection that a dead worker left, and whose close waits, does not
     const auto silent = connect_to(loopback(port)); // it reads nothing
     CHECK(eventually([&] { return here.said() == "died\ndied\n"; }));
     here.check_innocent(3s);
+}
+
+TEST_CASE(
+    "a connection that a Node worker has accepted, and whose close waits, stops nobody either")
+{
+    if (!Neighbourhood::is_possible())
+        return;
+    Neighbourhood here;
+    here.pool["dialect"] = "node";
+    here.pool.erase("listen"); // its workers say where
+    here.workers_do("linger-on-accepted");
+    auto& usher = here.start();
+    usher.wait_for_count("listening on", 2);
+    const auto silent = connect_to(loopback(usher.port(1))); // it reads nothing
+    here.wait_for("accepted");
+    here.check_innocent(3s);
+}
+
+TEST_CASE("what clients of a Unix socket send, and whose close waits, does not stop the master")
+{
+    const TempDir folder;
+    const auto path = (folder.path() / "socket").string();
+    const nlohmann::json config{{"pools",
+                                 {{{"command", {demo_program()}},
+                                   {"workers", 1},
+                                   {"drain_timeout", "100ms"},
+                                   {"stop_grace", "100ms"},
+                                   {"listen", {{"address", "unix:" + path}, {"mode", "0666"}}}}}}};
+    UsherProcess usher{{"run", "--config", folder.write("usher.json", config.dump()).string()}};
+    usher.wait_until_ready(1);
+    ::kill(usher.worker_pid(1), SIGSTOP); // so that it never takes it
+
+    // A connection whose peer does not read, whose last reference is what the client sends.
+    const auto listener = listen_on(loopback(0));
+    const auto peer = connect_to(listener.address);
+    wait_readable(listener.fd.get());
+    sys::UniqueFd lingering{::accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK)};
+    const std::string much(65'536, 'x');
+    while (::send(lingering.get(), much.data(), much.size(), 0) > 0) {
+    }
+    const struct linger for_an_hour {
+        .l_onoff = 1, .l_linger = 3600
+    };
+    REQUIRE(::setsockopt(lingering.get(), SOL_SOCKET, SO_LINGER, &for_an_hour,
+                         sizeof for_an_hour) == 0);
+    const auto client = connect_to(sys::SocketAddress::unix_path(path));
+    const int fd = lingering.get();
+    REQUIRE_FALSE(sys::send_with_fds(client.get(), bytes("x"), std::span{&fd, 1}));
+    lingering.reset();
+
+    usher.signal(SIGTERM);
+    CHECK(usher.wait(20s) == sys::ExitStatus{});
+    CHECK(usher.count("1 connections were closed, because no worker was left") == 1);
 }
 
 TEST_SUITE_END();

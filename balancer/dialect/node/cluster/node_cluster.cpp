@@ -140,6 +140,8 @@ NodeCluster::Server& NodeCluster::open(const NodeWorker& worker, const ServerReq
         Listener::Observer& observer = *this;
         server.listener = std::make_shared<NodeListener>(executor_, std::move(socket.fd),
                                                          server.key, config_.node.window, observer);
+        if (config_.account.is_other_user() || request.writable_all)
+            server.listener->distrust();
     } else {
         const unsigned nobody = ~0U; // only holds the port
         server.shared.emplace(policy == NodeConfig::Policy::none ? 0 : nobody,
