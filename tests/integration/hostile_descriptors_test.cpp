@@ -14,6 +14,7 @@
 #include <csignal>
 #include <span>
 #include <string>
+#include <tuple>
 
 #include <cstdlib>
 #include <fcntl.h>
@@ -23,6 +24,32 @@ namespace usher::hostile_descriptors_test {
 
 using namespace usher::test;
 using namespace std::chrono_literals;
+
+namespace {
+
+/// Sends a connection on, of which nobody else has a copy; its last close waits for an hour, for
+/// the peer, which is returned, reads nothing.
+sys::UniqueFd send_lingering(int socket)
+{
+    const auto listener = listen_on(loopback(0));
+    auto peer = connect_to(listener.address);
+    wait_readable(listener.fd.get());
+    const sys::UniqueFd connection{
+        ::accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
+    const std::string much(65'536, 'x');
+    while (::send(connection.get(), much.data(), much.size(), 0) > 0) {
+    }
+    const struct linger for_an_hour {
+        .l_onoff = 1, .l_linger = 3600
+    };
+    REQUIRE(::setsockopt(connection.get(), SOL_SOCKET, SO_LINGER, &for_an_hour,
+                         sizeof for_an_hour) == 0);
+    const int fd = connection.get();
+    REQUIRE_FALSE(sys::send_with_fds(socket, bytes("x"), std::span{&fd, 1}));
+    return peer;
+}
+
+} // namespace
 
 TEST_SUITE_BEGIN("hostile_descriptors");
 
@@ -168,27 +195,37 @@ TEST_CASE("what clients of a Unix socket send, and whose close waits, does not s
     usher.wait_until_ready(1);
     ::kill(usher.worker_pid(1), SIGSTOP); // so that it never takes it
 
-    // A connection whose peer does not read, whose last reference is what the client sends.
-    const auto listener = listen_on(loopback(0));
-    const auto peer = connect_to(listener.address);
-    wait_readable(listener.fd.get());
-    sys::UniqueFd lingering{::accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK)};
-    const std::string much(65'536, 'x');
-    while (::send(lingering.get(), much.data(), much.size(), 0) > 0) {
-    }
-    const struct linger for_an_hour {
-        .l_onoff = 1, .l_linger = 3600
-    };
-    REQUIRE(::setsockopt(lingering.get(), SOL_SOCKET, SO_LINGER, &for_an_hour,
-                         sizeof for_an_hour) == 0);
     const auto client = connect_to(sys::SocketAddress::unix_path(path));
-    const int fd = lingering.get();
-    REQUIRE_FALSE(sys::send_with_fds(client.get(), bytes("x"), std::span{&fd, 1}));
-    lingering.reset();
+    const auto peer = send_lingering(client.get());
 
     usher.signal(SIGTERM);
     CHECK(usher.wait(20s) == sys::ExitStatus{});
     CHECK(usher.count("1 connections were closed, because no worker was left") == 1);
+}
+
+TEST_CASE("nor does it where it waits at a listener that a reload has opened in vain")
+{
+    const TempDir folder;
+    const auto path = (folder.path() / "socket").string();
+    nlohmann::json pool{{"command", {demo_program()}},
+                        {"workers", 1},
+                        {"start_timeout", "3s"},
+                        {"listen", {"127.0.0.1:0"}}};
+    const auto write = [&] {
+        return folder.write("usher.json", nlohmann::json{{"pools", {pool}}}.dump()).string();
+    };
+    UsherProcess usher{{"run", "--config", write()}};
+    usher.wait_until_ready(1);
+
+    pool["command"] = {"/bin/sleep", "60"}; // it never becomes ready
+    pool["listen"].push_back({{"address", "unix:" + path}, {"mode", "0666"}});
+    std::ignore = write();
+    usher.signal(SIGHUP);
+    usher.wait_for_count(": started", 2);
+    const auto client = connect_to(sys::SocketAddress::unix_path(path));
+    const auto peer = send_lingering(client.get());
+    usher.wait_for("reload failed");
+    CHECK(usher.command({"status", "--timeout", "20s"}).code == 0);
 }
 
 TEST_SUITE_END();
