@@ -36,7 +36,6 @@ Reloader::Reloader(const asio::any_io_executor& executor, std::function<Resolved
       pools_{pools},
       events_{events},
       adopt_{std::move(adopt)},
-      finished_{executor},
       reading_{executor, asio::steady_timer::time_point::max()}
 {
 }
