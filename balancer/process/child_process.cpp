@@ -131,16 +131,6 @@ pid_t launch(const ChildProcess::Command& command, const bp::filesystem::path& f
     ::_exit(127);
 }
 
-/// Removes `cgroup`, whose inhabitants were killed, as soon as the last of them has gone; one may
-/// hang in the kernel, so not for ever.
-asio::awaitable<void> remove_when_empty(std::shared_ptr<sys::Cgroup> cgroup)
-{
-    const auto patience = std::chrono::steady_clock::now() + 5s;
-    for (BackOff pause{1ms, 100ms};
-         !cgroup->remove() && std::chrono::steady_clock::now() < patience;)
-        co_await sleep_for(pause.next());
-}
-
 } // namespace
 
 asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command command,
@@ -256,14 +246,9 @@ std::optional<sys::ExitStatus> ChildProcess::reap() noexcept
     kill_group();
     const auto status = sys::reap(pidfd_.native_handle());
     reaped_ = status.has_value();
-    if (reaped_)
+    if (reaped_) {
         OrphanReaper::on_own_child_reaped(pid_);
-    if (reaped_ && cgroup_ && !cgroup_->remove()) {
-        try {
-            spawn(pidfd_.get_executor(), remove_when_empty(cgroup_));
-        } catch (const std::exception&) { // NOLINT(bugprone-empty-catch)
-            // Its destructor tries again.
-        }
+        LateReaper::remove(pidfd_.get_executor(), cgroup_);
     }
     return status;
 }
