@@ -139,10 +139,8 @@ ListenFdsIntake::Seat& ListenFdsIntake::add_seat()
     return seat;
 }
 
-ListenFdsIntake::Seat& ListenFdsIntake::take_seat()
+void ListenFdsIntake::take(Seat& seat) noexcept
 {
-    auto* const found = free_seat();
-    auto& seat = found != nullptr ? *found : add_seat();
     seat.taken = true;
     seat.abandoned.reset();
     // As from systemd; whoever had it before may have wanted it otherwise.
@@ -150,7 +148,6 @@ ListenFdsIntake::Seat& ListenFdsIntake::take_seat()
         if (places_[i].group)
             make_blocking(seat.sockets[i]);
     steer();
-    return seat;
 }
 
 void ListenFdsIntake::remove(Seat& seat) noexcept
@@ -171,7 +168,9 @@ std::shared_ptr<WorkerLink> ListenFdsIntake::connect(std::shared_ptr<const Resol
     if (places_.size() > most_sockets)
         throw std::runtime_error{fmt::format(
             "dialect listen-fds takes at most {} sockets in a pool; make two pools", most_sockets)};
-    return std::make_shared<ListenFdsLink>(executor_, std::move(config), *this, take_seat());
+    auto* const free = free_seat();
+    return std::make_shared<ListenFdsLink>(executor_, std::move(config), *this,
+                                           free != nullptr ? *free : add_seat());
 }
 
 void ListenFdsIntake::set_active(Seat& seat, bool active) noexcept
