@@ -64,8 +64,8 @@ void Listener::close()
 {
     if (!is_open())
         return;
-    boost::system::error_code ignored;
-    socket_.close(ignored);
+    // Its epoll would remember one that is open elsewhere; see SocketFile.
+    sys::UniqueFd{socket_.release()}.reset();
     observer_.on_closed(*this);
 }
 

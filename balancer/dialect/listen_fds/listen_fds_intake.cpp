@@ -2,6 +2,7 @@
 #include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
 
 #include "balancer/dialect/listen_fds/listen_fds_link.hpp"
+#include "common/async/closing_thread.hpp"
 #include "common/sys/socket/accept.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/text/listen_address.hpp"
@@ -65,6 +66,13 @@ ListenerChange ListenFdsIntake::prepare(const ResolvedPool& next, SocketSource& 
                 fmt::format("the listeners of pool \"{}\" cannot change while usher runs, because "
                             "its dialect is listen-fds; restart usher",
                             next.name)};
+        for (const auto& place : places_)
+            if (sockets.opened.replaces(place.socket.address))
+                events_.publish(EventKind::note, log::Level::warning,
+                                fmt::format("{}: somebody has removed the file, so that no client "
+                                            "finds the socket, which the workers have; restart "
+                                            "usher",
+                                            place.socket.address.to_string()));
         return {.addresses = addresses(), .commit = [this, next] { change_places(next); }};
     }
     const auto use = next.share ? SocketUse::listen : SocketUse::share;
@@ -94,7 +102,8 @@ void ListenFdsIntake::change_places(const ResolvedPool& next)
             ::listen(place.socket.fd.get(), static_cast<int>(next.backlog));
         for (const auto& config : next.listen)
             if (config.mode && mean_the_same(config.address, place.config.address))
-                place.socket.file.set_mode(*config.mode);
+                do_elsewhere(
+                    [file = place.socket.file, mode = *config.mode] { file.set_mode(mode); });
     }
 }
 
@@ -270,6 +279,15 @@ std::string ListenFdsIntake::socket_names() const
     for (const auto& place : places_)
         names.push_back(place.config.name.empty() ? "unknown" : place.config.name);
     return fmt::format("{}", fmt::join(names, ":"));
+}
+
+std::vector<SocketFile> ListenFdsIntake::files() const
+{
+    std::vector<SocketFile> result;
+    for (const auto& place : places_)
+        if (place.socket.file)
+            result.push_back(place.socket.file);
+    return result;
 }
 
 std::vector<sys::SocketAddress> ListenFdsIntake::addresses() const

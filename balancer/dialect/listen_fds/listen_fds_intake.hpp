@@ -62,6 +62,7 @@ public:
     [[nodiscard]] std::string socket_names() const;
 
     [[nodiscard]] std::vector<sys::SocketAddress> addresses() const override;
+    [[nodiscard]] std::vector<SocketFile> files() const override;
 
 private:
     struct Place {
