@@ -7,9 +7,8 @@
 #include "balancer/process/program_path.hpp"
 #include "common/async/adopt_fd.hpp"
 #include "common/async/back_off.hpp"
-#include "common/async/helper_thread.hpp"
+#include "common/async/helper_looks.hpp"
 #include "common/async/sleep_for.hpp"
-#include "common/async/spawn.hpp"
 #include "common/sys/fd/moved_up.hpp"
 #include "common/sys/fd/pipe.hpp"
 #include "common/sys/process/blocked_signals.hpp"
@@ -55,34 +54,19 @@ std::runtime_error no_answer(const std::string& program)
                               "directory, does not answer"};
 }
 
-/// What is found out about a program beforehand.
-struct Look {
-    std::string program;
-    std::string cwd;
-    std::function<void(const std::string& file)> check;
-};
-
 asio::awaitable<std::string> find_file(const ChildProcess::Command& command,
                                        asio::steady_timer& deadline)
 {
-    // As long as one hangs that was given up, the next start must not leave another thread behind.
-    static std::map<std::pair<std::string, std::string>, std::weak_ptr<const Look>> given_up;
-    const std::pair key{command.program, command.cwd};
-    if (const auto hangs = given_up.find(key); hangs != given_up.end() && !hangs->second.expired())
-        throw no_answer(command.program);
-
-    const auto look = std::make_shared<const Look>(
-        Look{.program = command.program, .cwd = command.cwd, .check = command.check});
-    auto find = [look] {
-        auto file = find_program(look->program, look->cwd);
-        if (look->check)
-            look->check(file);
+    static std::map<std::pair<std::string, std::string>, HelperLooks> looks;
+    auto& looks_there = looks[std::pair{command.program, command.cwd}];
+    auto find = [program = command.program, cwd = command.cwd, check = command.check] {
+        auto file = find_program(program, cwd);
+        if (check)
+            check(file);
         return file;
     };
-    auto file = co_await on_helper_thread(std::move(find), deadline);
+    auto file = co_await looks_there.look(std::move(find), deadline);
     const bool is_called_off = deadline.expiry() == asio::steady_timer::time_point::min();
-    if (!file && !is_called_off)
-        given_up[key] = look;
     if (!file || is_called_off) // then what it was to be given may be gone already
         throw no_answer(command.program);
     co_return *file;
