@@ -42,8 +42,7 @@ ControlSession::ControlSession(const asio::any_io_executor& executor, sys::Uniqu
     : socket_{adopt_fd<asio::local::stream_protocol::socket>(executor, std::move(socket),
                                                              asio::local::stream_protocol{})},
       operations_{operations},
-      refusal_{std::move(refusal)},
-      changed_{executor}
+      refusal_{std::move(refusal)}
 {
     socket_.non_blocking(true);
 }

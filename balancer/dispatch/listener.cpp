@@ -71,6 +71,7 @@ void Listener::close()
 }
 
 /// With those who wait at a Unix socket goes what they have sent, and that close may wait for them.
+/// Released, not closed: its epoll would remember one of which there is a copy; see SocketFile.
 void Listener::close_socket() noexcept
 {
     boost::system::error_code ignored;

@@ -66,6 +66,13 @@ ListenerChange ListenFdsIntake::prepare(const ResolvedPool& next, SocketSource& 
                 fmt::format("the listeners of pool \"{}\" cannot change while usher runs, because "
                             "its dialect is listen-fds; restart usher",
                             next.name)};
+        for (const auto& place : places_)
+            if (sockets.opened.replaces(place.socket.address))
+                events_.publish(EventKind::note, log::Level::warning,
+                                fmt::format("{}: somebody has removed the file, so that no client "
+                                            "finds the socket, which the workers have; restart "
+                                            "usher",
+                                            place.socket.address.to_string()));
         return {.addresses = addresses(), .commit = [this, next] { change_places(next); }};
     }
     const auto use = next.share ? SocketUse::listen : SocketUse::share;
@@ -95,7 +102,8 @@ void ListenFdsIntake::change_places(const ResolvedPool& next)
             ::listen(place.socket.fd.get(), static_cast<int>(next.backlog));
         for (const auto& config : next.listen)
             if (config.mode && mean_the_same(config.address, place.config.address))
-                place.socket.file.set_mode(*config.mode);
+                do_elsewhere(
+                    [file = place.socket.file, mode = *config.mode] { file.set_mode(mode); });
     }
 }
 
@@ -140,10 +148,8 @@ ListenFdsIntake::Seat& ListenFdsIntake::add_seat()
     return seat;
 }
 
-ListenFdsIntake::Seat& ListenFdsIntake::take_seat()
+void ListenFdsIntake::take(Seat& seat) noexcept
 {
-    auto* const found = free_seat();
-    auto& seat = found != nullptr ? *found : add_seat();
     seat.taken = true;
     seat.abandoned.reset();
     // As from systemd; whoever had it before may have wanted it otherwise.
@@ -151,7 +157,6 @@ ListenFdsIntake::Seat& ListenFdsIntake::take_seat()
         if (places_[i].group)
             make_blocking(seat.sockets[i]);
     steer();
-    return seat;
 }
 
 void ListenFdsIntake::remove(Seat& seat) noexcept
@@ -175,7 +180,9 @@ std::shared_ptr<WorkerLink> ListenFdsIntake::connect(std::shared_ptr<const Resol
     if (config->account.is_other_user()) // who must not keep deaf who comes after it
         for (auto& place : places_)
             place.group ? place.group->lock() : sys::lock_filter(place.socket.fd.get());
-    return std::make_shared<ListenFdsLink>(executor_, std::move(config), *this, take_seat());
+    auto* const free = free_seat();
+    return std::make_shared<ListenFdsLink>(executor_, std::move(config), *this,
+                                           free != nullptr ? *free : add_seat());
 }
 
 void ListenFdsIntake::set_active(Seat& seat, bool active) noexcept
@@ -264,12 +271,7 @@ void ListenFdsIntake::close(std::function<void()> on_closed)
     closed_ = true;
     for (auto& seat : seats_)
         seat.abandoned.reset();
-    std::vector<sys::UniqueFd> of_files; // with what those have sent who wait there: see Listener
-    for (auto& place : places_)
-        if (place.socket.address.family() == AF_UNIX)
-            of_files.push_back(std::move(place.socket.fd));
     places_.clear();
-    close_elsewhere(of_files);
     if (on_closed)
         on_closed();
 }
@@ -280,6 +282,15 @@ std::string ListenFdsIntake::socket_names() const
     for (const auto& place : places_)
         names.push_back(place.config.name.empty() ? "unknown" : place.config.name);
     return fmt::format("{}", fmt::join(names, ":"));
+}
+
+std::vector<SocketFile> ListenFdsIntake::files() const
+{
+    std::vector<SocketFile> result;
+    for (const auto& place : places_)
+        if (place.socket.file)
+            result.push_back(place.socket.file);
+    return result;
 }
 
 std::vector<sys::SocketAddress> ListenFdsIntake::addresses() const

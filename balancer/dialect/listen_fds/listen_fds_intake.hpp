@@ -46,6 +46,9 @@ public:
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const ResolvedPool> config,
                                                       const WorkerIdentity& identity) override;
 
+    /// A worker has `seat` from now on, until release().
+    void take(Seat& seat) noexcept;
+
     /// New connections come to `seat` or not.
     void set_active(Seat& seat, bool active) noexcept;
 
@@ -59,6 +62,7 @@ public:
     [[nodiscard]] std::string socket_names() const;
 
     [[nodiscard]] std::vector<sys::SocketAddress> addresses() const override;
+    [[nodiscard]] std::vector<SocketFile> files() const override;
 
 private:
     struct Place {
@@ -67,7 +71,6 @@ private:
         std::optional<ReuseportGroup> group; ///< unless all share `socket`
     };
 
-    [[nodiscard]] Seat& take_seat();
     void change_places(const ResolvedPool& next);
     void add_places(OpenedSockets& opened);
     [[nodiscard]] Seat* free_seat() noexcept;

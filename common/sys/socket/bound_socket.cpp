@@ -23,18 +23,18 @@ bool set_option(int fd, int level, int option, bool value) noexcept
 std::error_code open_bound_socket(const SocketAddress& address, const BindOptions& options,
                                   UniqueFd& socket)
 {
-    const auto saved = options.mode ? ::umask(~*options.mode & 0777U) : mode_t{0};
     UniqueFd fd{::socket(address.family(), options.type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     const bool ok =
         fd && (!options.reuse_address || set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, true)) &&
         (!options.reuse_port || set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, true)) &&
         (address.family() != AF_INET6 ||
          set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, options.v6only)) &&
+        // Linux gives a Unix socket's file what its socket has, less the umask, which is the
+        // process's and so not ours to change.
+        (!options.mode || ::fchmod(fd.get(), *options.mode) == 0) &&
         ::bind(fd.get(), address.data(), address.size()) == 0 &&
         (!options.backlog || ::listen(fd.get(), static_cast<int>(*options.backlog)) == 0);
     const auto error = ok ? std::error_code{} : last_error();
-    if (options.mode)
-        ::umask(saved);
     if (ok)
         socket = std::move(fd);
     return error;

@@ -275,7 +275,6 @@ void NodeCluster::watch_unwanted()
 
 void NodeCluster::close(Servers::iterator server)
 {
-    // While the socket listens, or others could take the file for a stale one.
     server->file = SocketFile{};
     if (server->listener) {
         server->listener->stop();
@@ -369,7 +368,7 @@ void NodeCluster::close(std::function<void()> on_closed)
         on_closed_ = std::move(on_closed);
     for (auto& server : servers_) {
         server.abandoned.reset();
-        server.file = SocketFile{}; // first, as of a single one
+        server.file = SocketFile{};
         server.shared.clear();
     }
     for (const auto& server : servers_)

@@ -6,7 +6,11 @@
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
 
+#include <map>
 #include <memory>
+#include <new>
+#include <string>
+#include <tuple>
 
 namespace usher::listen_fds_intake_test {
 
@@ -37,6 +41,27 @@ TEST_CASE("without memory connections go where they went before, and nobody dies
     CHECK(events.recent().size() == said);
     one->attach();
     one->detach();
+    intake.close({});
+}
+
+TEST_CASE("a worker that there is no memory for takes no socket away")
+{
+    boost::asio::io_context io;
+    EventBus events;
+    ResolvedPool config;
+    config.dialect = Dialect::listen_fds;
+    config.listen = {{.address = "127.0.0.1:0"}};
+    ListenFdsIntake intake{io.get_executor(), config, events};
+    SocketSource sockets;
+    intake.prepare(config, sockets).commit();
+    const auto pool = std::make_shared<const ResolvedPool>(config);
+    std::map<std::string, std::string> environment;
+    const auto given = intake.connect(pool, {})->equip(environment, 3).descriptors;
+
+    fail_allocations(true);
+    CHECK_THROWS_AS(std::ignore = intake.connect(pool, {}), std::bad_alloc);
+    fail_allocations(false);
+    CHECK(intake.connect(pool, {})->equip(environment, 3).descriptors == given);
     intake.close({});
 }
 
