@@ -4,11 +4,12 @@
 #include "balancer/admin/status.hpp"
 #include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/signal_name.hpp"
-#include "balancer/dialect/notify/inbox_folder.hpp"
+#include "balancer/dialect/notify/inbox_socket.hpp"
 #include "balancer/pool/listen_places.hpp"
 #include "balancer/process/late_reaper.hpp"
 #include "balancer/systemd/activation.hpp"
 #include "balancer/worker/worker_cgroup.hpp"
+#include "common/async/closing_thread.hpp"
 #include "common/async/helper_thread.hpp"
 #include "common/async/spawn.hpp"
 #include "common/log.hpp"
@@ -213,7 +214,7 @@ void Master::on_all_ended()
     orphans_.close();
     HelperThreads::of(io_.get_executor()).abandon();
     LateReaper::of(io_.get_executor()).abandon();
-    InboxFolder::of(io_.get_executor()).remove();
+    do_elsewhere(&remove_inbox_folder);
 }
 
 PoolSet::Handle Master::find_pool(std::string_view name, unsigned slot, Outcome& refusal) const

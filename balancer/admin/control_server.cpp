@@ -5,6 +5,7 @@
 #include "balancer/events/event_source.hpp"
 #include "balancer/listen/unix_listener.hpp"
 #include "common/async/adopt_fd.hpp"
+#include "common/async/closing_thread.hpp"
 #include "common/async/spawn.hpp"
 #include "common/log.hpp"
 #include "common/sys/process/trusted_user.hpp"
@@ -31,6 +32,7 @@ namespace {
 
 constexpr unsigned owner_only = 0600;
 constexpr unsigned backlog = 128;
+constexpr std::chrono::seconds longest_removal{1};
 constexpr std::chrono::milliseconds pause_without_descriptors{100};
 
 /// Says why there is no session, as far as that goes without waiting.
@@ -170,14 +172,13 @@ std::vector<ControlPlaces::Client> ControlServer::clients()
 
 void ControlServer::close()
 {
-    // While it still listens nobody can take the file for one that was left behind.
     file_ = {};
-    boost::system::error_code ignored;
-    listener_.close(ignored);
+    sys::UniqueFd{listener_.release()}.reset();
     pause_.cancel();
     for (const auto& weak : sessions_)
         if (const auto session = weak.lock())
             session->close();
+    finish_elsewhere(longest_removal); // the lock goes after the file
     lock_.reset();
 }
 

@@ -43,8 +43,7 @@ ControlSession::ControlSession(const asio::any_io_executor& executor, sys::Uniqu
     : socket_{adopt_fd<asio::local::stream_protocol::socket>(executor, std::move(socket),
                                                              asio::local::stream_protocol{})},
       operations_{operations},
-      has_room_{std::move(has_room)},
-      changed_{executor}
+      has_room_{std::move(has_room)}
 {
     socket_.non_blocking(true);
 }

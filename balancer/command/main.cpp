@@ -4,12 +4,14 @@
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/listen/listening_socket.hpp"
 #include "balancer/master.hpp"
+#include "common/async/closing_thread.hpp"
 #include "common/async/helper_thread.hpp"
 #include "common/async/shared_descriptor.hpp"
 #include "common/log.hpp"
 #include "common/sys/fd/standard_descriptors.hpp"
 #include "common/sys/process/init_process.hpp"
 
+#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -29,6 +31,9 @@ int report(ExitCode code, const std::exception& error)
     return static_cast<int>(code);
 }
 
+/// What has not answered by then is left as it is.
+constexpr std::chrono::seconds longest_removal{1};
+
 int execute(const usher::RunCommand& command)
 {
     // The helper threads are many and short, and one at a time would do; each would have a heap of
@@ -36,9 +41,13 @@ int execute(const usher::RunCommand& command)
     ::mallopt(M_ARENA_MAX, 1);
     usher::LineWriter standard_error{std::make_shared<usher::SharedDescriptor>(STDERR_FILENO)};
     usher::log::start("usher", command.config.log_level, standard_error);
+    // After the master, whatever its end: what it has removed on threads is gone.
+    const auto finish = [](const void*) { usher::finish_elsewhere(longest_removal); };
+    const std::unique_ptr<const void, decltype(finish)> files{&command, finish};
     usher::Master master{command, standard_error};
     const int code = master.run();
     if (master.is_broken() || usher::HelperThreads::any_left()) { // stuck: destroy nothing under it
+        usher::finish_elsewhere(longest_removal);
         standard_error.finish(usher::LineWriter::Clock::now());
         ::_exit(code);
     }

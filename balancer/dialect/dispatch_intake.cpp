@@ -46,7 +46,8 @@ ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& s
     OpenedSockets opened;
     std::vector<const Open*> free;
     for (const auto& open : open_)
-        free.push_back(&open);
+        if (!sockets.opened.replaces(open.address))
+            free.push_back(&open);
     for (const auto& config : next.listen) {
         opened.entries.push_back({.config = config});
         const auto found = std::ranges::find_if(free, [&](const Open* open) {
@@ -125,8 +126,11 @@ void DispatchIntake::commit(std::vector<Open>& next, unsigned backlog) noexcept
         }
         open.listener->set_index(static_cast<std::uint16_t>(i));
         open.listener->set_backlog(backlog);
-        if (open.config.mode)
-            open.file.set_mode(*open.config.mode);
+        if (open.config.mode) {
+            open.file.set_mode_elsewhere(*open.config.mode);
+            if ((*open.config.mode & 0022U) != 0) // its clients can be other users
+                dispatcher_.distrust();
+        }
         if (is_new)
             say(EventKind::listening, "listening on", open);
         if (is_new && started_)
@@ -153,8 +157,7 @@ void DispatchIntake::start()
 void DispatchIntake::close(std::vector<Open> closing)
 {
     for (auto& open : closing) {
-        // While it still listens nobody can take the file for one that was left behind.
-        open.file = {};
+        open.file = {}; // or somebody may still come
         closing_.push_back(open.listener);
     }
     for (const auto& open : closing)
@@ -202,6 +205,15 @@ std::vector<sys::SocketAddress> DispatchIntake::addresses() const
     std::vector<sys::SocketAddress> result;
     for (const auto& open : open_)
         result.push_back(open.address);
+    return result;
+}
+
+std::vector<SocketFile> DispatchIntake::files() const
+{
+    std::vector<SocketFile> result;
+    for (const auto& open : open_)
+        if (open.file)
+            result.push_back(open.file);
     return result;
 }
 

@@ -37,6 +37,7 @@ public:
 
     /// In the order of the listeners' indices.
     [[nodiscard]] std::vector<sys::SocketAddress> addresses() const override;
+    [[nodiscard]] std::vector<SocketFile> files() const override;
     [[nodiscard]] std::optional<DispatchCounters> counters() const noexcept override
     {
         return dispatcher_.counters();
@@ -48,7 +49,7 @@ private:
         std::size_t entry;   ///< which that is in the configuration; it may bring several
         sys::SocketAddress address;
         std::shared_ptr<Listener> listener;
-        SocketFile file; ///< goes first: while it listens nobody takes it for one left behind
+        SocketFile file;
     };
 
     void on_accept_failure(const Listener& listener, std::error_code error,

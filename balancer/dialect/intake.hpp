@@ -7,6 +7,7 @@
 #include "balancer/dialect/worker_link.hpp"
 #include "balancer/dispatch/dispatch_counters.hpp"
 #include "balancer/listen/opened_sockets.hpp"
+#include "balancer/listen/socket_file.hpp"
 #include "common/sys/socket/socket_address.hpp"
 
 #include <cstddef>
@@ -60,6 +61,9 @@ public:
 
     /// Where it listens.
     [[nodiscard]] virtual std::vector<sys::SocketAddress> addresses() const = 0;
+
+    /// The files that it listens at.
+    [[nodiscard]] virtual std::vector<SocketFile> files() const { return {}; }
 
     /// How the log calls what is open.
     [[nodiscard]] virtual std::vector<std::string> names() const

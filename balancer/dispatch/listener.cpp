@@ -2,9 +2,11 @@
 #include "balancer/dispatch/listener.hpp"
 
 #include "common/async/adopt_fd.hpp"
+#include "common/async/closing_thread.hpp"
 #include "common/handoff_address.hpp"
 #include "common/scoreboard.hpp"
 #include "common/sys/socket/accept.hpp"
+#include "common/sys/socket/bound_socket.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -65,9 +67,19 @@ void Listener::close()
 {
     if (!is_open())
         return;
-    boost::system::error_code ignored;
-    socket_.close(ignored);
+    close_socket();
     observer_.on_closed(*this);
+}
+
+/// With those who wait at a Unix socket goes what they have sent, and that close may wait for them.
+/// Released, not closed: its epoll would remember one of which there is a copy; see SocketFile.
+void Listener::close_socket() noexcept
+{
+    boost::system::error_code ignored;
+    if (!is_open() || sys::socket_option(socket_.native_handle(), SO_DOMAIN) != AF_UNIX)
+        socket_.close(ignored);
+    else
+        close_elsewhere(sys::UniqueFd{socket_.release()});
 }
 
 void Listener::start()

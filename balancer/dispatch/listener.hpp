@@ -45,6 +45,9 @@ public:
     /// `socket` listens and is non-blocking; `index` is its place in the pool's list.
     Listener(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
              std::uint16_t index, ConnectionSink& sink, Observer& observer);
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+    ~Listener() { close_socket(); }
 
     /// Accepts from now on, until stop().
     void start();
@@ -79,6 +82,7 @@ private:
     [[nodiscard]] Batch accept_batch(std::size_t limit);
     void pause(std::error_code error);
     void hand_off_rest();
+    void close_socket() noexcept;
 
     boost::asio::posix::stream_descriptor socket_;
     boost::asio::steady_timer timer_;

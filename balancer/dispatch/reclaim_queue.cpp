@@ -12,10 +12,24 @@ ReclaimQueue::ReclaimQueue(Observer& observer) : observer_{observer}
     message_.fds.reserve(sys::max_fds_per_message); // for good, so that take() need not
 }
 
+ReclaimQueue::~ReclaimQueue()
+{
+    for (auto& queue : queues_)
+        let_go(queue);
+}
+
+/// What is in it after all, because somebody who has it as well hides it from us, may linger.
+void ReclaimQueue::let_go(DeadWorker& queue) noexcept
+{
+    if (is_distrusted_)
+        drain_elsewhere(std::move(queue.socket));
+}
+
 void ReclaimQueue::add(std::string worker, sys::UniqueFd worker_end, bool same_blow)
 {
     queues_.push_back(
         {.worker = std::move(worker), .socket = std::move(worker_end), .same_blow = same_blow});
+    sys::reset_receiving(queues_.back().socket.get());
     drop_probes(queues_.back());
     retire_empty(); // it may be long until somebody can take something, and a socket costs
 }
@@ -53,8 +67,11 @@ void ReclaimQueue::read_packet(DeadWorker& queue, HandoffBatch& out)
         return;
 
     const auto packet = wire::HandoffPacket::parse(std::span{buffer_}.first(message_.size));
-    if (!packet || packet->count() != message_.fds.size())
-        return; // what arrived closes with message_
+    if (!packet || packet->count() != message_.fds.size()) {
+        if (is_distrusted_)
+            close_elsewhere(message_.fds);
+        return; // else what arrived closes with message_
+    }
 
     for (std::size_t i = 0; i < packet->count(); ++i) {
         auto record = packet->record(i);
@@ -62,7 +79,7 @@ void ReclaimQueue::read_packet(DeadWorker& queue, HandoffBatch& out)
             record.set_reclaims(record.reclaims() + 1);
         if (record.reclaims() >= most_reclaims) {
             ++queue.closed;
-            if (out.is_distrusted())
+            if (is_distrusted_)
                 close_elsewhere(std::move(message_.fds[i]));
             continue;
         }
@@ -74,9 +91,10 @@ void ReclaimQueue::read_packet(DeadWorker& queue, HandoffBatch& out)
 
 void ReclaimQueue::retire_empty()
 {
-    std::erase_if(queues_, [this](const DeadWorker& queue) {
+    std::erase_if(queues_, [this](DeadWorker& queue) {
         if (peek(queue))
             return false;
+        let_go(queue);
         reclaimed_ += queue.reclaimed;
         closed_ += queue.closed;
         observer_.on_reclaimed(queue.worker, queue.reclaimed, queue.closed);

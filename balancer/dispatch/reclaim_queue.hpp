@@ -37,6 +37,12 @@ public:
     };
 
     explicit ReclaimQueue(Observer& observer);
+    ReclaimQueue(const ReclaimQueue&) = delete;
+    ReclaimQueue& operator=(const ReclaimQueue&) = delete;
+    ~ReclaimQueue();
+
+    /// Some of the dead are another user's: see Dispatcher.
+    void distrust() noexcept { is_distrusted_ = true; }
 
     /// Takes over the hand-off socket, the worker's end, of `worker`: its name for the log.
     /// The master's own probes in it are dropped.
@@ -76,10 +82,12 @@ private:
     [[nodiscard]] static std::optional<Head> peek(const DeadWorker& queue) noexcept;
     void drop_probes(const DeadWorker& queue);
     void retire_empty();
+    void let_go(DeadWorker& queue) noexcept;
     void read_packet(DeadWorker& queue, HandoffBatch& out);
 
     Observer& observer_;
     std::vector<DeadWorker> queues_;
+    bool is_distrusted_ = false;
     std::uint64_t reclaimed_ = 0;
     std::uint64_t closed_ = 0;
     std::array<std::byte, wire::max_handoff_packet> buffer_{};

@@ -29,8 +29,7 @@ private:
     sys::SocketAddress address_;
 };
 
-/// A socket that listens or holds its place, and where.  Its file goes first: while the socket
-/// still listens nobody takes the file for one that was left behind.
+/// A socket that listens or holds its place, and where.
 struct ListeningSocket {
     sys::UniqueFd fd;           ///< none: the one that was held already
     sys::SocketAddress address; ///< as bound: with the real port

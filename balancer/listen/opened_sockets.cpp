@@ -3,6 +3,8 @@
 
 #include "balancer/listen/same_address.hpp"
 
+#include <utility>
+
 namespace usher {
 
 void OpenedSockets::open(Entry& entry, unsigned backlog, SocketSource& source, SocketUse use,
@@ -10,6 +12,8 @@ void OpenedSockets::open(Entry& entry, unsigned backlog, SocketSource& source, S
 {
     entry.sockets = source.inherited.take(entry.config, backlog);
     try {
+        if (auto opened = source.opened.take(entry.config))
+            entry.sockets.push_back(std::move(*opened));
         if (entry.sockets.empty())
             entry.sockets = open_listeners(entry.config, backlog, use, source.hosts, held);
     } catch (const AddressInUse& e) {

@@ -5,6 +5,7 @@
 #include "balancer/listen/host_addresses.hpp"
 #include "balancer/listen/inherited_sockets.hpp"
 #include "balancer/listen/listening_socket.hpp"
+#include "balancer/listen/unix_listeners.hpp"
 
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace usher {
 struct SocketSource {
     InheritedSockets inherited{}; ///< if there is one it is taken, or else one is opened
     HostAddresses hosts{};
+    UnixListeners opened{}; ///< what was opened beforehand is taken, too
 };
 
 /// The sockets that the entries of `listen` ask for.

@@ -46,7 +46,7 @@ ReuseportGroup::ReuseportGroup(sys::UniqueFd holder, const sys::SocketAddress& a
 {
 }
 
-int ReuseportGroup::add()
+sys::UniqueFd ReuseportGroup::open() const
 {
     sys::UniqueFd fd;
     if (const auto error = sys::open_bound_socket(
@@ -54,8 +54,39 @@ int ReuseportGroup::add()
             {.reuse_address = true, .reuse_port = true, .v6only = v6only_, .backlog = backlog_},
             fd))
         throw_bind_error(error, address_);
-    sockets_.push_back(std::move(fd));
-    return sockets_.back().get();
+    return fd;
+}
+
+int ReuseportGroup::add()
+{
+    sockets_.push_back(open());
+    const int socket = sockets_.back().get();
+    if (guard_ >= 0) {
+        sys::lock_filter(socket);
+    } else if (is_locked_) {
+        try {
+            lock();
+        } catch (...) {
+            remove(socket);
+            throw;
+        }
+    }
+    return socket;
+}
+
+void ReuseportGroup::lock()
+{
+    is_locked_ = true;
+    if (sockets_.empty() || guard_ >= 0)
+        return;
+    std::set<int> all;
+    for (const auto& socket : sockets_)
+        all.insert(socket.get());
+    if (const auto error = steer(all)) // or the guard would have its share
+        throw std::system_error{error, "SO_ATTACH_REUSEPORT_CBPF"};
+    sockets_.push_back(open());
+    guard_ = sockets_.back().get();
+    std::ranges::for_each(all, sys::lock_filter);
 }
 
 void ReuseportGroup::remove(int socket) noexcept
@@ -67,6 +98,10 @@ void ReuseportGroup::remove(int socket) noexcept
     // The kernel puts the last one into the gap (reuseport_detach_sock()).
     std::swap(*found, sockets_.back());
     sockets_.pop_back();
+    if (sockets_.size() == 1 && guard_ >= 0) { // what comes to the guard, nobody takes
+        sockets_.clear();
+        guard_ = -1;
+    }
 }
 
 std::error_code ReuseportGroup::steer(const std::set<int>& sockets)
@@ -80,10 +115,16 @@ std::error_code ReuseportGroup::steer(const std::set<int>& sockets)
     auto program = choose_among(indices);
     const sock_fprog attached{.len = static_cast<unsigned short>(program.size()),
                               .filter = program.data()};
-    const int any = sockets_.front().get();
-    if (::setsockopt(any, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &attached, sizeof attached) == 0)
-        return {};
-    const auto error = sys::last_error();
+    const bool guarded = guard_ >= 0;
+    const int any = guarded ? guard_ : sockets_.front().get();
+    const bool done =
+        ::setsockopt(any, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &attached, sizeof attached) == 0;
+    const auto error = done ? std::error_code{} : sys::last_error();
+    if (guarded)
+        while (const sys::UniqueFd stray{::accept4(any, nullptr, nullptr, SOCK_CLOEXEC)}) {
+        }
+    if (done || guarded)
+        return error;
     // Rather to all than to those of a moment ago.
     const int ignored = 0;
     ::setsockopt(any, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &ignored, sizeof ignored);

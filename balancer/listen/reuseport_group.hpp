@@ -25,6 +25,13 @@ public:
     /// Another socket that listens; it stays the group's.  Throws AddressInUse, std::system_error.
     [[nodiscard]] int add();
 
+    /// Whoever is given one of its sockets, now or later, can neither filter what comes to it nor
+    /// steer: see sys::lock_filter().  Throws std::system_error.
+    ///
+    /// The kernel still lets them end what steer() has said, until it is said anew; what came to
+    /// nobody's socket meanwhile is reset then.
+    void lock();
+
     /// `socket` listens no longer, for whoever has it; what waits there is reset, unless the system
     /// lets others have it (net.ipv4.tcp_migrate_req).  Steer anew.
     void remove(int socket) noexcept;
@@ -32,17 +39,21 @@ public:
     /// New connections go to these of its sockets, each as likely as the other.  What waits
     /// elsewhere stays there.
     ///
-    /// After an error they go to all of its sockets.
+    /// After an error they go to all of its sockets, or those of before if it is locked.
     [[nodiscard]] std::error_code steer(const std::set<int>& sockets);
 
     /// Of all its sockets, and of those that are added.
     void set_backlog(unsigned backlog) noexcept;
 
 private:
+    [[nodiscard]] sys::UniqueFd open() const;
+
     sys::UniqueFd holder_;
     sys::SocketAddress address_;
     bool v6only_;
     unsigned backlog_;
+    bool is_locked_ = false;
+    int guard_ = -1; ///< of `sockets_`, nobody is given it: by those that are locked none can steer
     std::vector<sys::UniqueFd> sockets_; ///< in the kernel's order: see remove()
 };
 

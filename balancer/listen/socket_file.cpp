@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/listen/socket_file.hpp"
 
+#include "common/async/closing_thread.hpp"
+#include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/syscall.hpp"
+
+#include <new>
+#include <utility>
+
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,24 +28,58 @@ Identity identity_of(const std::string& path) noexcept
 
 } // namespace
 
-SocketFile::SocketFile(std::string path)
+struct SocketFile::Bound {
+    Bound(std::string its_path, const Identity& its_identity)
+        : path{std::move(its_path)}, identity{its_identity}
+    {
+    }
+    Bound(const Bound&) = delete;
+    Bound& operator=(const Bound&) = delete;
+    ~Bound()
+    {
+        if (identity_of(path) == identity)
+            ::unlink(path.c_str());
+    }
+
+    std::string path;
+    Identity identity;
+    sys::UniqueFd socket; ///< closed after that
+};
+
+SocketFile::SocketFile(std::string path, int socket)
 {
-    // It may be gone already, and what is there now is not ours to remove.
-    if (const auto identity = identity_of(path); identity != Identity{})
-        bound_.reset(new Bound{.path = std::move(path), .identity = identity});
+    const auto identity = identity_of(path);
+    if (identity == Identity{}) // it may be gone already, and what is there now is not ours
+        return;
+    auto bound = std::make_unique<Bound>(std::move(path), identity);
+    if (socket >= 0) {
+        bound->socket.reset(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
+        if (!bound->socket)
+            sys::throw_last_error("fcntl");
+    }
+    bound_ = {bound.release(), [](const Bound* last) { do_elsewhere([last] { delete last; }); }};
 }
 
-void SocketFile::Remove::operator()(const Bound* bound) const noexcept
+const std::string& SocketFile::path() const noexcept
 {
-    const std::unique_ptr<const Bound> owner{bound};
-    if (identity_of(bound->path) == bound->identity)
-        ::unlink(bound->path.c_str());
+    return bound_->path;
+}
+
+bool SocketFile::is_there() const noexcept
+{
+    return bound_ && identity_of(bound_->path) == bound_->identity;
 }
 
 void SocketFile::set_mode(unsigned mode) const noexcept
 {
-    if (bound_ && identity_of(bound_->path) == bound_->identity)
+    if (is_there())
         ::chmod(bound_->path.c_str(), mode);
+}
+
+void SocketFile::set_mode_elsewhere(unsigned mode) const noexcept
+try {
+    do_elsewhere([self = *this, mode] { self.set_mode(mode); });
+} catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch)
 }
 
 } // namespace usher

@@ -3,34 +3,42 @@
 
 #include <memory>
 #include <string>
-#include <utility>
-
-#include <sys/types.h>
 
 namespace usher {
 
-/// The file that a Unix listener is bound to; the destructor removes it, unless by then the path
-/// is somebody else's.
+/// The file that a Unix socket is bound to, and whoever has a copy of this shares it.  With the
+/// last one it is removed, unless by then the path is somebody else's: on a thread, since that may
+/// wait for a disk; see do_elsewhere().
 class SocketFile {
 public:
     SocketFile() noexcept = default;
 
-    /// `path` is bound now.
-    explicit SocketFile(std::string path);
+    /// `path` is bound now, to `socket`: that one stays open until the file is gone, whoever closes
+    /// it.  So nobody takes the file for one that was left behind, and the kernel gives its inode
+    /// number to no other, by which we know it.  -1: nobody else makes files there.
+    ///
+    /// Throws std::system_error if there is no descriptor left; then the file is removed.
+    explicit SocketFile(std::string path, int socket = -1);
 
-    /// Changes the file's permissions; does nothing for an empty object.
+    /// False if there was no socket at the path, or none is given.
+    [[nodiscard]] explicit operator bool() const noexcept { return bound_ != nullptr; }
+
+    /// Needs a file.
+    [[nodiscard]] const std::string& path() const noexcept;
+
+    /// True if the path still is this file's.  May wait for a disk.
+    [[nodiscard]] bool is_there() const noexcept;
+
+    /// Changes the file's permissions, as far as it is there.  May wait for a disk.
     void set_mode(unsigned mode) const noexcept;
 
-private:
-    struct Bound {
-        std::string path;
-        std::pair<dev_t, ino_t> identity;
-    };
-    struct Remove {
-        void operator()(const Bound* bound) const noexcept;
-    };
+    /// The same on a thread; see do_elsewhere().  Without memory they stay as they are.
+    void set_mode_elsewhere(unsigned mode) const noexcept;
 
-    std::unique_ptr<const Bound, Remove> bound_; ///< null also if there was no socket
+private:
+    struct Bound;
+
+    std::shared_ptr<const Bound> bound_;
 };
 
 } // namespace usher

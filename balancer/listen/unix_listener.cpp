@@ -2,10 +2,12 @@
 #include "balancer/listen/unix_listener.hpp"
 
 #include "balancer/listen/socket_lock.hpp"
+#include "common/async/closing_thread.hpp"
 #include "common/sys/fd/trusted_place.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/syscall.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <stdexcept>
 #include <utility>
@@ -17,6 +19,9 @@
 namespace usher {
 
 namespace {
+
+/// One that we are removing would be in the way.
+constexpr std::chrono::milliseconds longest_removal{500};
 
 /// Throws if other users than root can make the path another one's, and we are root.
 void check_folder(const std::string& path)
@@ -53,6 +58,7 @@ ListeningSocket open_unix_listener(const std::string& path, std::optional<unsign
 {
     const auto address = sys::SocketAddress::unix_path(path);
     check_folder(path);
+    finish_elsewhere(longest_removal);
     // From before it is bound until it listens, so that no other master finds the file stale.
     const SocketLock lock{path, ".opening", "opens it at this moment"};
 
@@ -69,7 +75,10 @@ ListeningSocket open_unix_listener(const std::string& path, std::optional<unsign
                            address};
     if (error)
         throw std::system_error{error, address.to_string()};
-    return {.fd = std::move(fd), .address = address, .file = SocketFile{path}};
+    SocketFile file{path, fd.get()};
+    if (mode)
+        file.set_mode(*mode); // what the umask has taken away
+    return {.fd = std::move(fd), .address = address, .file = std::move(file)};
 }
 
 } // namespace usher

@@ -24,7 +24,6 @@ LineSink::LineSink(const asio::any_io_executor& executor, LineWriter& writer, st
                    EventBus& events)
     : executor_{executor},
       writer_{writer},
-      room_{executor},
       where_{std::move(where)},
       events_{events},
       next_report_{executor},

@@ -97,7 +97,7 @@ asio::awaitable<void> Outputs::wait_for_file(const OutputConfig& config,
     using namespace asio::experimental::awaitable_operators;
     auto attempt = attempts_[config.file]; // null also where memory was missing before
     if (!attempt) {
-        attempt = std::make_shared<Attempt>(Attempt{.ended = Condition{executor_}});
+        attempt = std::make_shared<Attempt>();
         auto opening = open(config, attempt);
         attempts_[config.file] = attempt;
         try {

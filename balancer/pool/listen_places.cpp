@@ -34,7 +34,7 @@ ListenerChange ListenPlaces::prepare(Pool& pool, const ResolvedPool& next, Socke
         return change;
     } catch (const AddressInUse& e) {
         for (const auto& place : places_)
-            if (overlap(place.address, e.address()))
+            if (overlap(place.address, e.address()) && !sockets.opened.replaces(place.address))
                 refuse(next.name, e.address(), place);
         throw;
     }

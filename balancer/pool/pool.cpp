@@ -51,7 +51,6 @@ Pool::Pool(const asio::any_io_executor& executor, ResolvedPool config, bool labe
               .intake = make_intake(executor, events, *config_),
               .on_change = [this](const WorkerSlot& slot) { on_change(slot); }},
       next_config_{config_},
-      changed_{executor},
       watch_timer_{executor}
 {
 }

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/pool/reloader.hpp"
 
+#include "balancer/dialect/make_intake.hpp"
+#include "balancer/listen/same_address.hpp"
 #include "common/async/helper_thread.hpp"
 #include "common/sys/socket/accept.hpp"
 #include "common/text/counted.hpp"
+#include "common/text/listen_address.hpp"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <optional>
 #include <stdexcept>
 #include <system_error>
@@ -21,6 +25,42 @@ namespace usher {
 namespace {
 
 constexpr auto stopping_text = "usher is stopping";
+
+/// The Unix listeners of `pools` of which `opened` does not know yet.  Where `open` have one there
+/// may be need for another.
+std::vector<UnixListeners::Wanted> find_wanted(const std::vector<ResolvedPool>& pools,
+                                               const std::vector<PoolSet::Handle>& open,
+                                               const UnixListeners& opened)
+{
+    std::vector<sys::SocketAddress> held;
+    std::vector<SocketFile> files;
+    for (const auto& pool : open) {
+        std::ranges::copy(pool->intake().addresses(), std::back_inserter(held));
+        std::ranges::copy(pool->intake().files(), std::back_inserter(files));
+    }
+    std::vector<UnixListeners::Wanted> wanted;
+    for (const auto& pool : pools) {
+        if (intake_kind(pool.dialect) == IntakeKind::node) // its workers say what is opened
+            continue;
+        for (const auto& config : pool.listen) {
+            const auto where = parse_listen_address(config.address);
+            if (where.kind != ListenAddress::Kind::unix_path)
+                continue;
+            const auto address = sys::SocketAddress::unix_path(where.path);
+            const auto is_here = [&](const auto& other) { return is_same(other, address); };
+            const bool is_held = std::ranges::any_of(held, is_here);
+            const auto file = std::ranges::find_if(files, [&](const SocketFile& other) {
+                return is_here(sys::SocketAddress::unix_path(other.path()));
+            });
+            const bool is_anothers = is_held && file == files.end(); // we were started with it
+            if (!is_anothers && !opened.knows(address, is_held))
+                wanted.push_back({.config = config,
+                                  .backlog = pool.backlog,
+                                  .held = file == files.end() ? SocketFile{} : *file});
+        }
+    }
+    return wanted;
+}
 
 std::string plan_of_new(const ResolvedPool& pool)
 {
@@ -39,7 +79,6 @@ Reloader::Reloader(const asio::any_io_executor& executor, std::function<Resolved
       pools_{pools},
       events_{events},
       adopt_{std::move(adopt)},
-      finished_{executor},
       reading_{executor, asio::steady_timer::time_point::max()}
 {
 }
@@ -48,7 +87,7 @@ asio::awaitable<Outcome> Reloader::reload()
 {
     const auto mine = ++requested_;
     while (served_ < mine) {
-        if (running_) {
+        if (running_ || is_opening_) {
             co_await finished_.wait();
             continue;
         }
@@ -93,10 +132,30 @@ asio::awaitable<Reloader::Found> Reloader::find()
     co_return std::move(*found);
 }
 
-Reloader::Plan Reloader::prepare(Found found) const
+asio::awaitable<void> Reloader::open_files(const std::vector<ResolvedPool>& pools,
+                                           SocketSource& sockets)
+{
+    // Meanwhile a pool may end, and its listeners with it.
+    for (;;) {
+        auto wanted = find_wanted(pools, pools_.all(), sockets.opened);
+        if (wanted.empty())
+            co_return;
+        auto open = [wanted = std::move(wanted), opened = std::move(sockets.opened)]() mutable {
+            opened.open(wanted);
+            return std::move(opened);
+        };
+        auto opened = co_await on_helper_thread(std::move(open), reading_);
+        if (!opened || is_stopping())
+            throw std::runtime_error{stopping_text};
+        sockets.opened = std::move(*opened);
+    }
+}
+
+asio::awaitable<Reloader::Plan> Reloader::prepare(Found found)
 {
     Plan plan{.config = std::move(found.config), .sockets = {.hosts = std::move(found.hosts)}};
     const auto& pools = plan.config.pools;
+    co_await open_files(pools, plan.sockets);
     ListenPlaces taken{pools_.all()};
     for (const auto& pool : pools)
         plan.changes.push_back(prepare(pool, pools.size() > 1, plan.sockets, taken));
@@ -106,7 +165,8 @@ Reloader::Plan Reloader::prepare(Found found) const
         if (!stays && !pool->is_stopping())
             plan.removed.push_back(pool);
     }
-    return plan;
+    plan.sockets.opened = {}; // what nobody has taken
+    co_return plan;
 }
 
 /// Nothing has changed, because of `error`.
@@ -128,12 +188,18 @@ asio::awaitable<Outcome> Reloader::plan()
     try {
         // What a reload under way has opened already would seem to be somebody else's.
         std::optional<Found> found;
-        while (!found || running_) {
-            while (running_)
+        while (!found || running_ || is_opening_) {
+            while (running_ || is_opening_)
                 co_await finished_.wait();
             found = co_await find();
         }
-        const auto plan = prepare(std::move(*found));
+        is_opening_ = true;
+        const auto leave = [](Reloader* self) {
+            self->is_opening_ = false;
+            self->finished_.notify_all();
+        };
+        const std::unique_ptr<Reloader, decltype(leave)> turn{this, leave};
+        const auto plan = co_await prepare(std::move(*found));
         std::string text;
         for (const auto& change : plan.changes)
             text +=
@@ -155,6 +221,9 @@ asio::awaitable<Outcome> Reloader::apply(Change change, SocketSource& sockets)
     if (change.config && change.pool->has_ended()) { // it gave up while others were reloaded
         change.listeners = {};
         try {
+            sockets.opened = {};
+            const std::vector<ResolvedPool> only{*change.config};
+            co_await open_files(only, sockets);
             ListenPlaces taken{pools_.all()};
             change = prepare(ResolvedPool{*change.config}, change.labelled, sockets, taken);
         } catch (const std::exception& e) {
@@ -218,7 +287,8 @@ asio::awaitable<Outcome> Reloader::run()
     Outcome result;
     std::optional<Plan> plan;
     try {
-        plan = prepare(co_await find());
+        auto found = co_await find();
+        plan = co_await prepare(std::move(found));
     } catch (const std::exception& e) {
         result = refusal(e);
     }

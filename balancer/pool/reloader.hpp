@@ -48,8 +48,8 @@ public:
     /// waits for one that is under way.
     [[nodiscard]] boost::asio::awaitable<Outcome> plan();
 
-    /// Usher is to stop: waits no longer for what is being read, now or later, and changes no pool
-    /// but the one that it is at.
+    /// Usher is to stop: waits no longer for what is being looked at, now or later, and changes no
+    /// pool but the one that it is at.
     void stop() { reading_.expires_at(boost::asio::steady_timer::time_point::min()); }
 
     [[nodiscard]] bool is_running() const noexcept { return running_; }
@@ -83,7 +83,11 @@ private:
     }
     [[nodiscard]] Outcome refusal(const std::exception& error) const;
     [[nodiscard]] boost::asio::awaitable<Found> find();
-    [[nodiscard]] Plan prepare(Found found) const;
+
+    /// Opens the Unix listeners of `pools` that are not open, or anew, into `sockets`.
+    [[nodiscard]] boost::asio::awaitable<void> open_files(const std::vector<ResolvedPool>& pools,
+                                                          SocketSource& sockets);
+    [[nodiscard]] boost::asio::awaitable<Plan> prepare(Found found);
     [[nodiscard]] Change prepare(ResolvedPool next, bool labelled, SocketSource& sockets,
                                  ListenPlaces& places) const;
     [[nodiscard]] boost::asio::awaitable<Outcome> apply(Change change, SocketSource& sockets);
@@ -100,6 +104,7 @@ private:
     std::uint64_t served_ = 0; ///< all requests up to this one
     std::optional<Record> last_;
     bool running_ = false;
+    bool is_opening_ = false; ///< a dry run has listeners open
 };
 
 } // namespace usher

@@ -7,9 +7,8 @@
 #include "balancer/process/program_path.hpp"
 #include "common/async/adopt_fd.hpp"
 #include "common/async/back_off.hpp"
-#include "common/async/helper_thread.hpp"
+#include "common/async/helper_looks.hpp"
 #include "common/async/sleep_for.hpp"
-#include "common/async/spawn.hpp"
 #include "common/sys/fd/moved_up.hpp"
 #include "common/sys/fd/pipe.hpp"
 #include "common/sys/process/blocked_signals.hpp"
@@ -55,34 +54,19 @@ std::runtime_error no_answer(const std::string& program)
                               "directory, does not answer"};
 }
 
-/// What is found out about a program beforehand.
-struct Look {
-    std::string program;
-    std::string cwd;
-    std::function<void(const std::string& file)> check;
-};
-
 asio::awaitable<std::string> find_file(const ChildProcess::Command& command,
                                        asio::steady_timer& deadline)
 {
-    // As long as one hangs that was given up, the next start must not leave another thread behind.
-    static std::map<std::pair<std::string, std::string>, std::weak_ptr<const Look>> given_up;
-    const std::pair key{command.program, command.cwd};
-    if (const auto hangs = given_up.find(key); hangs != given_up.end() && !hangs->second.expired())
-        throw no_answer(command.program);
-
-    const auto look = std::make_shared<const Look>(
-        Look{.program = command.program, .cwd = command.cwd, .check = command.check});
-    auto find = [look] {
-        auto file = find_program(look->program, look->cwd);
-        if (look->check)
-            look->check(file);
+    static std::map<std::pair<std::string, std::string>, HelperLooks> looks;
+    auto& looks_there = looks[std::pair{command.program, command.cwd}];
+    auto find = [program = command.program, cwd = command.cwd, check = command.check] {
+        auto file = find_program(program, cwd);
+        if (check)
+            check(file);
         return file;
     };
-    auto file = co_await on_helper_thread(std::move(find), deadline);
+    auto file = co_await looks_there.look(std::move(find), deadline);
     const bool is_called_off = deadline.expiry() == asio::steady_timer::time_point::min();
-    if (!file && !is_called_off)
-        given_up[key] = look;
     if (!file || is_called_off) // then what it was to be given may be gone already
         throw no_answer(command.program);
     co_return *file;
@@ -129,16 +113,6 @@ pid_t launch(const ChildProcess::Command& command, const bp::filesystem::path& f
     }
     std::ignore = ::write(errors, &*failure, sizeof *failure);
     ::_exit(127);
-}
-
-/// Removes `cgroup`, whose inhabitants were killed, as soon as the last of them has gone; one may
-/// hang in the kernel, so not for ever.
-asio::awaitable<void> remove_when_empty(std::shared_ptr<sys::Cgroup> cgroup)
-{
-    const auto patience = std::chrono::steady_clock::now() + 5s;
-    for (BackOff pause{1ms, 100ms};
-         !cgroup->remove() && std::chrono::steady_clock::now() < patience;)
-        co_await sleep_for(pause.next());
 }
 
 } // namespace
@@ -256,14 +230,9 @@ std::optional<sys::ExitStatus> ChildProcess::reap() noexcept
     kill_group();
     const auto status = sys::reap(pidfd_.native_handle());
     reaped_ = status.has_value();
-    if (reaped_)
+    if (reaped_) {
         OrphanReaper::on_own_child_reaped(pid_);
-    if (reaped_ && cgroup_ && !cgroup_->remove()) {
-        try {
-            spawn(pidfd_.get_executor(), remove_when_empty(cgroup_));
-        } catch (const std::exception&) { // NOLINT(bugprone-empty-catch)
-            // Its destructor tries again.
-        }
+        LateReaper::remove(pidfd_.get_executor(), cgroup_);
     }
     return status;
 }

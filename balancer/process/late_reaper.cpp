@@ -2,10 +2,13 @@
 #include "balancer/process/late_reaper.hpp"
 
 #include "balancer/process/orphan_reaper.hpp"
+#include "common/async/back_off.hpp"
+#include "common/async/sleep_for.hpp"
+#include "common/async/spawn.hpp"
 #include "common/sys/syscall.hpp"
 
+#include <chrono>
 #include <exception>
-#include <tuple>
 #include <utility>
 
 #include <sys/wait.h>
@@ -13,6 +16,20 @@
 namespace asio = boost::asio;
 
 namespace usher {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+asio::awaitable<void> remove_when_empty(std::shared_ptr<sys::Cgroup> cgroup)
+{
+    const auto patience = std::chrono::steady_clock::now() + 5s;
+    for (BackOff pause{1ms, 100ms};
+         !cgroup->remove() && std::chrono::steady_clock::now() < patience;)
+        co_await sleep_for(pause.next());
+}
+
+} // namespace
 
 void LateReaper::take(pid_t pid, asio::posix::stream_descriptor pidfd,
                       std::shared_ptr<sys::Cgroup> cgroup) noexcept
@@ -34,6 +51,18 @@ void LateReaper::take(pid_t pid, asio::posix::stream_descriptor pidfd,
     }
 }
 
+void LateReaper::remove(const asio::any_io_executor& executor,
+                        std::shared_ptr<sys::Cgroup> cgroup) noexcept
+{
+    if (!cgroup || cgroup->remove())
+        return;
+    try {
+        spawn(executor, remove_when_empty(std::move(cgroup)));
+    } catch (const std::exception&) { // NOLINT(bugprone-empty-catch)
+        // Its destructor tries again.
+    }
+}
+
 void LateReaper::reap_ended() noexcept
 {
     for (auto child = children_.begin(); child != children_.end();) {
@@ -45,8 +74,7 @@ void LateReaper::reap_ended() noexcept
             continue;
         }
         OrphanReaper::on_own_child_reaped(child->pid);
-        if (child->cgroup)
-            std::ignore = child->cgroup->remove();
+        remove(child->pidfd.get_executor(), std::move(child->cgroup));
         child = children_.erase(child);
     }
 }

@@ -41,6 +41,11 @@ public:
     /// Reaps those that have ended by now.
     void reap_ended() noexcept;
 
+    /// Removes `cgroup`, whose inhabitants were killed, as soon as the last of them has gone; one
+    /// may hang in the kernel, so for 5 s only.
+    static void remove(const boost::asio::any_io_executor& executor,
+                       std::shared_ptr<sys::Cgroup> cgroup) noexcept;
+
     /// The loop is to end: they are init's, now and later.
     void abandon() noexcept;
 

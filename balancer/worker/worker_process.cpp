@@ -7,6 +7,7 @@
 #include "balancer/worker/probe.hpp"
 #include "balancer/worker/worker_cgroup.hpp"
 #include "balancer/worker/worker_command.hpp"
+#include "common/async/helper_looks.hpp"
 #include "common/async/helper_thread.hpp"
 #include "common/sys/process/own_cgroup.hpp"
 #include "common/sys/process/process_memory.hpp"
@@ -22,6 +23,7 @@
 #include <algorithm>
 #include <csignal>
 #include <exception>
+#include <stdexcept>
 #include <utility>
 
 #include <unistd.h>
@@ -44,6 +46,26 @@ constexpr std::chrono::milliseconds memory_interval{10'000};
 /// have ended lately.
 constexpr std::chrono::milliseconds count_patience{5'000};
 
+/// What a worker is given that may wait for a disk, or a lock in the kernel.
+struct Surroundings {
+    std::optional<InboxSocket> inbox{};
+    std::shared_ptr<sys::Cgroup> cgroup{}; ///< null: the master's
+    std::string cgroup_trouble{};          ///< why
+};
+
+Surroundings make_surroundings(uid_t user, bool has_inbox, CgroupMode mode,
+                               const WorkerIdentity& identity)
+{
+    Surroundings result;
+    if (has_inbox)
+        result.inbox = open_inbox(user);
+    // The kernel's list of mounts may be long, so that it is not read where that says nothing.
+    if (mode != CgroupMode::off)
+        result.cgroup =
+            make_worker_cgroup(mode, sys::own_cgroup(), identity, result.cgroup_trouble);
+    return result;
+}
+
 } // namespace
 
 WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
@@ -55,10 +77,6 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
       config_{std::move(config)},
       first_stall_timeout_{config_->stall_timeout},
       link_{std::move(link)},
-      notify_{resolve(config_->dialect) == Dialect::native
-                  ? nullptr
-                  : std::make_shared<NotifyInbox>(executor,
-                                                  config_->account.user.value_or(::geteuid()))},
       outputs_{outputs},
       events_{events},
       lifecycle_{*config_, Clock::now()},
@@ -73,17 +91,29 @@ asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
     output_ = co_await outputs_.connect(config_->output,
                                         fmt::format("{}/{}", identity_.pool, identity_.slot),
                                         config_->account.is_other_user(), deadline);
+    const auto user = config_->account.user.value_or(::geteuid());
+    const bool has_inbox = resolve(config_->dialect) != Dialect::native;
+    auto make = [user, has_inbox, mode = config_->run_as.cgroup, identity = identity_] {
+        return make_surroundings(user, has_inbox, mode, identity);
+    };
+    static HelperLooks looks;
+    auto given = co_await looks.look(std::move(make), deadline);
+    if (!given)
+        throw std::runtime_error{"the folder of its cgroup, or of its NOTIFY_SOCKET, does not "
+                                 "answer in time"};
+    std::string inbox_trouble;
+    if (given->inbox) {
+        inbox_trouble = given->inbox->trouble;
+        notify_ =
+            std::make_shared<NotifyInbox>(wake_.get_executor(), user, std::move(*given->inbox));
+    }
     auto command = make_worker_command(*config_, identity_, *link_,
                                        notify_ ? notify_->address() : std::string{});
     if (output_) {
         command.output = output_->worker_output();
         command.errors = output_->worker_errors();
     }
-    std::string cgroup_trouble;
-    // The kernel's list of mounts may be long, so that it is not read where that says nothing.
-    if (config_->run_as.cgroup != CgroupMode::off)
-        command.cgroup = make_worker_cgroup(config_->run_as.cgroup, sys::own_cgroup(), identity_,
-                                            cgroup_trouble);
+    command.cgroup = given->cgroup;
     try {
         child_ = co_await ChildProcess::start(std::move(command), deadline);
     } catch (const std::exception&) {
@@ -100,14 +130,15 @@ asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
                            .pid = pid(),
                            .generation = identity_.generation},
                           name()};
-    if (!cgroup_trouble.empty())
+    if (!given->cgroup_trouble.empty())
         events_.publish(EventKind::note, log::Level::warning,
-                        "has no cgroup of its own: " + cgroup_trouble);
-    if (notify_ && !notify_->trouble().empty())
+                        "has no cgroup of its own: " + given->cgroup_trouble);
+    static bool has_told = false;
+    if (!inbox_trouble.empty() && !std::exchange(has_told, true))
         events_.publish(EventKind::note, log::Level::warning,
                         "has an abstract NOTIFY_SOCKET, which anybody on this machine can keep "
                         "busy: " +
-                            notify_->trouble());
+                            inbox_trouble);
 }
 
 asio::awaitable<sys::ExitStatus> WorkerProcess::run()

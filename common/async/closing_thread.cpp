@@ -10,9 +10,11 @@
 #include <cstddef>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <new>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 #include <sys/socket.h>
@@ -32,13 +34,15 @@ void drain(int socket) noexcept
 
 class Closers {
 public:
-    [[nodiscard]] bool add(sys::UniqueFd fd, bool is_to_be_drained = false) noexcept
+    [[nodiscard]] bool add(sys::UniqueFd fd, std::function<void()> first = {}) noexcept
     {
         const std::lock_guard lock{mutex_};
+        Task task{.first = std::move(first), .fd = std::move(fd)};
         try {
-            waiting_.push_back({.fd = std::move(fd), .is_to_be_drained = is_to_be_drained});
+            waiting_.push_back(std::move(task));
         } catch (const std::bad_alloc&) {
-            return false; // and it is closed here: to keep it open would be for ever
+            do_now(task); // to keep it open would be for ever
+            return false;
         }
         if (waiting_.size() > idle_ && threads_ < most_threads)
             start();
@@ -46,15 +50,37 @@ public:
         return waiting_.size() <= most_waiting;
     }
 
+    /// Waits until nothing is left to do, or for so long.
+    void finish(std::chrono::milliseconds longest) noexcept
+    {
+        std::unique_lock lock{mutex_};
+        while (threads_ == 0 && !waiting_.empty()) { // nobody else does it
+            do_now(waiting_.front());
+            waiting_.pop_front();
+        }
+        done_.wait_for(lock, longest, [this] { return waiting_.empty() && busy_ == 0; });
+    }
+
 private:
     struct Task {
+        std::function<void()> first;
         sys::UniqueFd fd;
-        bool is_to_be_drained;
     };
 
     static constexpr std::size_t most_waiting = 1'024;
     static constexpr std::size_t most_threads = 8;
     static constexpr std::chrono::seconds patience{10};
+
+    static void do_now(Task& task) noexcept
+    {
+        constexpr linger none{.l_onoff = 0, .l_linger = 0};
+        if (task.first)
+            task.first();
+        // Not a remedy, since others may set it again, but mostly it spares the wait.
+        if (task.fd)
+            ::setsockopt(task.fd.get(), SOL_SOCKET, SO_LINGER, &none, sizeof none);
+        task = Task{};
+    }
 
     void start() noexcept
     {
@@ -69,7 +95,6 @@ private:
 
     void run() noexcept
     {
-        constexpr linger none{.l_onoff = 0, .l_linger = 0};
         std::unique_lock lock{mutex_};
         for (;;) {
             ++idle_;
@@ -77,34 +102,35 @@ private:
             --idle_;
             if (!came)
                 break;
-            auto [fd, is_to_be_drained] = std::move(waiting_.front());
+            auto task = std::move(waiting_.front());
             waiting_.pop_front();
+            ++busy_;
             lock.unlock();
-            if (is_to_be_drained)
-                drain(fd.get());
-            // Not a remedy, since others may set it again, but mostly it spares the wait.
-            ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &none, sizeof none);
-            fd.reset();
+            do_now(task);
             lock.lock();
+            --busy_;
+            done_.notify_all();
         }
         --threads_;
     }
 
     std::mutex mutex_;
     std::condition_variable some_;
+    std::condition_variable done_;
     std::deque<Task> waiting_;
     std::size_t threads_ = 0;
     std::size_t idle_ = 0;
+    std::size_t busy_ = 0;
 };
 
 // What is stuck in one of these does not stand before the others: above all not before connections.
 // Never destroyed: a thread may be stuck at the process's end.
-enum class Kind { connections, queues, others };
+enum class Kind { connections, queues, others, files };
 
 Closers& closers_of(Kind kind) noexcept
 {
     static auto& closers =
-        *new std::array<Closers, 3>; // NOLINT(bugprone-unhandled-exception-at-new)
+        *new std::array<Closers, 4>; // NOLINT(bugprone-unhandled-exception-at-new)
     return closers[static_cast<std::size_t>(kind)];
 }
 
@@ -129,7 +155,18 @@ bool close_elsewhere(std::vector<sys::UniqueFd>& fds) noexcept
 
 bool drain_elsewhere(sys::UniqueFd socket) noexcept
 {
-    return !socket || closers_of(Kind::queues).add(std::move(socket), true);
+    const int number = socket.get();
+    return !socket || closers_of(Kind::queues).add(std::move(socket), [number] { drain(number); });
+}
+
+void do_elsewhere(std::function<void()> work) noexcept
+{
+    std::ignore = closers_of(Kind::files).add({}, std::move(work));
+}
+
+void finish_elsewhere(std::chrono::milliseconds longest) noexcept
+{
+    closers_of(Kind::files).finish(longest);
 }
 
 } // namespace usher

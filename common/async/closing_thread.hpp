@@ -3,6 +3,8 @@
 
 #include "common/sys/fd/unique_fd.hpp"
 
+#include <chrono>
+#include <functional>
 #include <vector>
 
 namespace usher {
@@ -24,5 +26,12 @@ bool close_elsewhere(std::vector<sys::UniqueFd>& fds) noexcept;
 /// The same of a socket that is shut down for reading: first what waits there is received, and
 /// whatever descriptors it brings are never installed.
 bool drain_elsewhere(sys::UniqueFd socket) noexcept;
+
+/// Does `work`, which owns all it uses and never throws, on such a thread: what removes or changes
+/// files waits for disks.
+void do_elsewhere(std::function<void()> work) noexcept;
+
+/// Waits until all of that is done, but no longer than this.
+void finish_elsewhere(std::chrono::milliseconds longest) noexcept;
 
 } // namespace usher

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include <list>
-#include <utility>
 
 namespace usher {
 
@@ -22,12 +21,10 @@ class Condition {
 public:
     using TimePoint = boost::asio::steady_timer::time_point;
 
-    explicit Condition(boost::asio::any_io_executor executor) : executor_{std::move(executor)} {}
-
     /// Returns after the next notify_all(), at `deadline`, or when cancelled; never throws.
     [[nodiscard]] boost::asio::awaitable<void> wait(TimePoint deadline = TimePoint::max())
     {
-        boost::asio::steady_timer timer{executor_, deadline};
+        boost::asio::steady_timer timer{co_await boost::asio::this_coro::executor, deadline};
         const auto place = waiters_.insert(waiters_.end(), &timer);
         co_await timer.async_wait(boost::asio::as_tuple(boost::asio::deferred));
         waiters_.erase(place);
@@ -40,7 +37,6 @@ public:
     }
 
 private:
-    boost::asio::any_io_executor executor_;
     std::list<boost::asio::steady_timer*> waiters_;
 };
 

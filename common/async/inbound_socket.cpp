@@ -3,8 +3,8 @@
 
 #include "common/async/adopt_fd.hpp"
 #include "common/async/closing_thread.hpp"
+#include "common/async/condition.hpp"
 #include "common/async/helper_thread.hpp"
-#include "common/async/sleep_for.hpp"
 #include "common/async/spawn.hpp"
 
 #include <boost/system/system_error.hpp>
@@ -33,6 +33,7 @@ using namespace std::chrono_literals;
 /// one has come back: who sends such ones again and again must not have all our threads.
 constexpr unsigned most_under_way = 16;
 std::map<uid_t, unsigned> under_way;
+Condition changed; ///< one has come back, or a socket that waits for that is closed
 
 /// What a thread has taken.
 struct Taken {
@@ -123,11 +124,17 @@ asio::awaitable<void> InboundSocket::take(std::span<std::byte> buffer, Handler h
     auto& threads = under_way[arrived_.sender.uid];
     std::optional<Taken> taken;
     while (!taken && is_open()) {
+        if (threads >= most_under_way) {
+            co_await changed.wait();
+            continue;
+        }
         try {
-            sys::UniqueFd copy{threads < most_under_way ? ::fcntl(fd(), F_DUPFD_CLOEXEC, 0) : -1};
-            if (copy) {
+            if (sys::UniqueFd copy{::fcntl(fd(), F_DUPFD_CLOEXEC, 0)}) {
                 ++threads;
-                const auto leave = [](unsigned* count) { --*count; };
+                const auto leave = [](unsigned* count) {
+                    --*count;
+                    changed.notify_all();
+                };
                 const std::unique_ptr<unsigned, decltype(leave)> place{&threads, leave};
                 auto work = [copy = std::move(copy), size = buffer.size()]() mutable {
                     return take_one(std::move(copy), size);
@@ -139,8 +146,8 @@ asio::awaitable<void> InboundSocket::take(std::span<std::byte> buffer, Handler h
         } catch (const std::system_error&) { // NOLINT(bugprone-empty-catch)
             // There is no thread now.
         }
-        if (!taken)
-            co_await sleep_for(100ms);
+        if (!taken) // nor does an event tell when there is one, or a descriptor
+            co_await changed.wait(std::chrono::steady_clock::now() + 100ms);
     }
     is_taking_ = false;
     if (!is_open())
@@ -165,6 +172,8 @@ void InboundSocket::close() noexcept
         socket_.close(ignored);
         return;
     }
+    if (is_taking_)
+        changed.notify_all();
     // Whatever is sent later is refused; a child that inherits it closes it empty, or not last.
     ::shutdown(fd(), SHUT_RDWR);
     std::array<std::byte, 1> byte;

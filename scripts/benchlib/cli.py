@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from . import budget, fronts, held, rounds, stall
+from . import budget, fronts, held, hostile, rounds, stall
 from .processes import BenchError, adopt_orphans
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -49,6 +49,8 @@ def parse(arguments):
     add("--stall", action="store_true", help="measure what a worker that blocks costs the others")
     add("--held", action="store_true", help="measure what it costs clients when a disk, a name "
         "server or the kernel does not answer the master")
+    add("--hostile", action="store_true", help="measure what neighbours of other users can do to "
+        "clients (takes root)")
     add("--build", metavar="DIR", type=pathlib.Path, default=ROOT / "build", help="build folder")
     options = parser.parse_args(arguments)
     options.only = options.only.split(",") if options.only else names
@@ -146,6 +148,9 @@ def measure(options, folder):
     elif options.held:
         kept, results = held.run(tools)
         report = {"held": results}
+    elif options.hostile:
+        kept, results = hostile.run(tools)
+        report = {"hostile": results}
     else:
         report = compare(options, tools)
     if options.json:

@@ -56,6 +56,12 @@ int access(const char* path, int mode)
     return NEXT(access)(path, mode);
 }
 
+int unlink(const char* path)
+{
+    hold("unlink", path);
+    return NEXT(unlink)(path);
+}
+
 int getaddrinfo(const char* host, const char* port, const struct addrinfo* hints,
                 struct addrinfo** result)
 {

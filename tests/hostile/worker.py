@@ -1,7 +1,10 @@
 """A worker that does what it should not: worker.py MODE ARGUMENTS..."""
 
+import ctypes
+import fcntl
 import os
 import select
+import signal
 import socket
 import struct
 import time
@@ -55,8 +58,32 @@ def use_terminal():
 
 
 @mode
-def linger_on_peeked():
-    """Has the last close of what it was sent, and leaves there, wait: that is its master's."""
+def deafen_seat(marker):
+    """The first filters all away, for ever, and dies; who comes after it serves."""
+    seats = [socket.socket(fileno=3 + i) for i in range(int(os.environ["LISTEN_FDS"]))]
+    if not os.path.exists(marker):
+        open(marker, "w").close()
+        program = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # ret 0
+        nothing = struct.pack("HP", 1, ctypes.addressof(program))
+        for option in (26, 51):  # SO_ATTACH_FILTER, SO_ATTACH_REUSEPORT_CBPF
+            try:
+                seats[0].setsockopt(socket.SOL_SOCKET, option, nothing)
+                say("filters")
+            except OSError:
+                say("may not filter")
+        seats[0].setsockopt(socket.SOL_SOCKET, 44, 1)  # SO_LOCK_FILTER
+        os._exit(1)
+    while True:
+        client, _ = seats[0].accept()
+        client.recv(1 << 16)
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        client.close()
+
+
+@mode
+def linger_on_peeked(hides="no"):
+    """Has the last close of what it was sent, and leaves there, wait: that is its master's.  It may
+    hide from the master that it is there."""
     worker = usher.Worker(max_batch=1)
     worker.ready()
     source = worker._source
@@ -65,6 +92,8 @@ def linger_on_peeked():
     client = socket.socket(fileno=struct.unpack("i", extra[0][2])[0])
     linger_on(client)
     client.close()
+    if hides == "hides":
+        source.setsockopt(socket.SOL_SOCKET, 42, 1 << 20)  # SO_PEEK_OFF
     say("died")
     os._exit(1)
 
@@ -92,6 +121,55 @@ def say_much():
     say("says much")
     while True:
         master.send(b'{"type":"news"}')
+
+
+@mode
+def flood_output():
+    say("floods")
+    while True:
+        os.write(1, b"x" * 200 + b"\n")
+
+
+@mode
+def fill_process_tree():
+    for _ in range(300):
+        if os.fork() == 0:
+            stay()
+    say("filled")
+    stay()
+
+
+@mode
+def lease_program(program):
+    """Ends, so that there is a successor; the program that it is to become, this user's own, waits
+    until a helper gives up the lease on it, fcntl(2)."""
+    worker = usher.Worker()
+    worker.ready()
+    reader, writer = os.pipe()
+    if os.fork() != 0:
+        os.read(reader, 1)
+        os._exit(1)
+    os.setsid()  # or it ends with its worker's group
+    fd = os.open(program, os.O_RDWR)
+    signal.signal(signal.SIGIO, lambda *_: say("they wait"))
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    except OSError as error:
+        say(f"has no lease: {error}")
+    say("has a lease")
+    os.write(writer, b"x")
+    stay()
+
+
+@mode
+def ask_for_pidfds():
+    """With each packet of its master, also those that its master takes back."""
+    worker = usher.Worker(max_batch=1)
+    worker.ready()
+    worker._source.setsockopt(socket.SOL_SOCKET, 76, 1)  # SO_PASSPIDFD
+    say("asked")
+    time.sleep(1)
+    os._exit(1)
 
 
 @mode
@@ -127,6 +205,23 @@ def ask_node(members):
     channel.sendall(b'{"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,' + members + b"}\n")
     answer = channel.recv(1 << 16)
     say("errno " + answer.split(b'"errno":')[1].split(b",")[0].decode())
+    stay()
+
+
+@mode
+def linger_on_accepted():
+    """Has the last close of a connection that it accepts wait: that is its master's."""
+    channel = node_channel()
+    channel.sendall(b'{"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"port":0,"addressType":4}\n')
+    channel.recv(1 << 16)
+    channel.sendall(b'{"cmd":"NODE_CLUSTER","act":"listening","seq":2,"port":0,"addressType":4}\n')
+    text, fds, _, _ = socket.recv_fds(channel, 1 << 16, 1)
+    client = socket.socket(fileno=fds[0])
+    linger_on(client)
+    client.close()
+    answer = b'{"cmd":"NODE_HANDLE_ACK"}\n{"cmd":"NODE_CLUSTER","ack":%s,"accepted":true,"seq":3}\n'
+    channel.sendall(answer % text.rpartition(b'"seq":')[2].rstrip(b"}\n"))
+    say("accepted")
     stay()
 
 

@@ -281,6 +281,84 @@ TEST_CASE_FIXTURE(Scene, "a look at what a program waits for holds up that progr
     release("open.syscall");
 }
 
+TEST_CASE_FIXTURE(Scene, "a folder of Unix sockets that does not answer holds up its reload alone")
+{
+    auto& usher = start();
+    const auto path = in_folder("slow.sock");
+    add_pool("other", demo_program())["listen"] = "unix:" + path;
+    write();
+    hold("open.slow.sock.opening");
+    SUBCASE("when it is done")
+    {
+        usher.signal(SIGHUP);
+        check_held("open.slow.sock.opening");
+        usher.wait_for("reload done");
+        HttpClient client{path};
+        client.send_get("/");
+        CHECK(client.read_answer().ok());
+    }
+    SUBCASE("when it is asked for")
+    {
+        std::optional<UsherProcess::CommandResult> result;
+        std::jthread command{[&] { result = usher.command({"reload", "--dry-run"}); }};
+        check_held("open.slow.sock.opening");
+        command.join();
+        CHECK(result->code == 0);
+        CHECK(eventually([&] { return !fs::exists(path); }));
+    }
+}
+
+TEST_CASE_FIXTURE(Scene, "the file of a Unix socket that cannot be removed now holds up nobody")
+{
+    const auto path = in_folder("slow.sock");
+    add_pool("other", demo_program())["listen"] = "unix:" + path;
+    write();
+    auto& usher = start(3);
+    hold("unlink.slow.sock");
+    SUBCASE("when its pool is taken away")
+    {
+        more_pools.clear();
+        write();
+        usher.signal(SIGHUP);
+    }
+    SUBCASE("when it is for no listener any more")
+    {
+        more_pools.back()["listen"] = "127.0.0.1:0";
+        write();
+        usher.signal(SIGHUP);
+    }
+    check_held("unlink.slow.sock");
+    usher.wait_for("reload done");
+    CHECK(eventually([&] { return !fs::exists(path); }));
+}
+
+TEST_CASE_FIXTURE(Scene, "what is made for a worker before its start holds up that start alone")
+{
+    std::string call;
+    SUBCASE("its cgroup")
+    {
+        call = "open.mountinfo";
+    }
+    SUBCASE("the folder of its NOTIFY_SOCKET")
+    {
+        REQUIRE(::mkdir(in_folder("usher-abcdef").c_str(), 0711) == 0); // as of a dead usher
+        REQUIRE(::chmod(in_folder("usher-abcdef").c_str(), 0711) == 0);
+        REQUIRE(::chmod(in_folder("").c_str(), 0711) == 0);
+        ::setenv("RUNTIME_DIRECTORY", in_folder("").c_str(), 1);
+        call = "open.usher-abcdef";
+    }
+    auto& usher = start();
+    ::unsetenv("RUNTIME_DIRECTORY");
+    auto& other = add_pool("python", python_program());
+    other["command"].push_back(source_folder() + "/tests/listen_fds/server.py");
+    other["dialect"] = "listen-fds";
+    write();
+    hold(call);
+    usher.signal(SIGHUP);
+    check_held(call);
+    usher.wait_for("reload done");
+}
+
 TEST_CASE_FIXTURE(Scene, "a log file on a disk that does not answer holds up its own pool alone")
 {
     auto& other = add_pool("other", demo_program());

@@ -3,20 +3,53 @@
 #include "tests/hostile/neighbourhood.hpp"
 
 #include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/socket/fd_message.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/sockets.hpp"
+#include "tests/support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
+#include <csignal>
+#include <span>
 #include <string>
+#include <tuple>
 
 #include <cstdlib>
 #include <fcntl.h>
+#include <sys/socket.h>
 
 namespace usher::hostile_descriptors_test {
 
 using namespace usher::test;
 using namespace std::chrono_literals;
+
+namespace {
+
+/// Sends a connection on, of which nobody else has a copy; its last close waits for an hour, for
+/// the peer, which is returned, reads nothing.
+sys::UniqueFd send_lingering(int socket)
+{
+    const auto listener = listen_on(loopback(0));
+    auto peer = connect_to(listener.address);
+    wait_readable(listener.fd.get());
+    const sys::UniqueFd connection{
+        ::accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
+    const std::string much(65'536, 'x');
+    while (::send(connection.get(), much.data(), much.size(), 0) > 0) {
+    }
+    const struct linger for_an_hour {
+        .l_onoff = 1, .l_linger = 3600
+    };
+    REQUIRE(::setsockopt(connection.get(), SOL_SOCKET, SO_LINGER, &for_an_hour,
+                         sizeof for_an_hour) == 0);
+    const int fd = connection.get();
+    REQUIRE_FALSE(sys::send_with_fds(socket, bytes("x"), std::span{&fd, 1}));
+    return peer;
+}
+
+} // namespace
 
 TEST_SUITE_BEGIN("hostile_descriptors");
 
@@ -118,11 +151,81 @@ TEST_CASE("a connection that a dead worker left, and whose close waits, does not
     if (!Neighbourhood::is_possible())
         return;
     Neighbourhood here;
-    here.workers_do("linger-on-peeked");
+    SUBCASE("and that it sees")
+    {
+        here.workers_do("linger-on-peeked");
+    }
+    SUBCASE("and that is hidden from it")
+    {
+        here.workers_do("linger-on-peeked", {"hides"});
+    }
     const auto port = here.start().port(1);
     const auto silent = connect_to(loopback(port)); // it reads nothing
     CHECK(eventually([&] { return here.said() == "died\ndied\n"; }));
     here.check_innocent(3s);
+}
+
+TEST_CASE(
+    "a connection that a Node worker has accepted, and whose close waits, stops nobody either")
+{
+    if (!Neighbourhood::is_possible())
+        return;
+    Neighbourhood here;
+    here.pool["dialect"] = "node";
+    here.pool.erase("listen"); // its workers say where
+    here.workers_do("linger-on-accepted");
+    auto& usher = here.start();
+    usher.wait_for_count("listening on", 2);
+    const auto silent = connect_to(loopback(usher.port(1))); // it reads nothing
+    here.wait_for("accepted");
+    here.check_innocent(3s);
+}
+
+TEST_CASE("what clients of a Unix socket send, and whose close waits, does not stop the master")
+{
+    const TempDir folder;
+    const auto path = (folder.path() / "socket").string();
+    const nlohmann::json config{{"pools",
+                                 {{{"command", {demo_program()}},
+                                   {"workers", 1},
+                                   {"drain_timeout", "100ms"},
+                                   {"stop_grace", "100ms"},
+                                   {"listen", {{"address", "unix:" + path}, {"mode", "0666"}}}}}}};
+    UsherProcess usher{{"run", "--config", folder.write("usher.json", config.dump()).string()}};
+    usher.wait_until_ready(1);
+    ::kill(usher.worker_pid(1), SIGSTOP); // so that it never takes it
+
+    const auto client = connect_to(sys::SocketAddress::unix_path(path));
+    const auto peer = send_lingering(client.get());
+
+    usher.signal(SIGTERM);
+    CHECK(usher.wait(20s) == sys::ExitStatus{});
+    CHECK(usher.count("1 connections were closed, because no worker was left") == 1);
+}
+
+TEST_CASE("nor does it where it waits at a listener that a reload has opened in vain")
+{
+    const TempDir folder;
+    const auto path = (folder.path() / "socket").string();
+    nlohmann::json pool{{"command", {demo_program()}},
+                        {"workers", 1},
+                        {"start_timeout", "3s"},
+                        {"listen", {"127.0.0.1:0"}}};
+    const auto write = [&] {
+        return folder.write("usher.json", nlohmann::json{{"pools", {pool}}}.dump()).string();
+    };
+    UsherProcess usher{{"run", "--config", write()}};
+    usher.wait_until_ready(1);
+
+    pool["command"] = {"/bin/sleep", "60"}; // it never becomes ready
+    pool["listen"].push_back({{"address", "unix:" + path}, {"mode", "0666"}});
+    std::ignore = write();
+    usher.signal(SIGHUP);
+    usher.wait_for_count(": started", 2);
+    const auto client = connect_to(sys::SocketAddress::unix_path(path));
+    const auto peer = send_lingering(client.get());
+    usher.wait_for("reload failed");
+    CHECK(usher.command({"status", "--timeout", "20s"}).code == 0);
 }
 
 TEST_SUITE_END();

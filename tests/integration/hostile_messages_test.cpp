@@ -2,6 +2,7 @@
 // What workers of another user say to a master that is root, and how much of it.
 #include "tests/hostile/neighbourhood.hpp"
 
+#include "tests/support/http_client.hpp"
 #include "tests/support/process_facts.hpp"
 
 #include <doctest/doctest.h>
@@ -70,6 +71,27 @@ TEST_CASE("a stranger cannot flood the inbox of a worker, and what it says is he
     here.check_innocent(3s);
     MESSAGE("CPU of the master: ", (cpu_time(usher.pid()) - before) / 1ms, " ms in 3 s");
     CHECK(here.said().find("lost") == std::string::npos);
+}
+
+TEST_CASE("a worker that filters what comes to its socket does not deafen its successor")
+{
+    if (!Neighbourhood::is_possible())
+        return;
+    Neighbourhood here;
+    here.pool["dialect"] = "listen-fds";
+    SUBCASE("a socket of its own") {}
+    SUBCASE("one that all share")
+    {
+        here.pool["share"] = true;
+    }
+    here.workers_do("deafen-seat", {here.workers_folder() + "/marker"});
+    auto& usher = here.start();
+    usher.wait_for("exited with code 1");
+    CHECK(here.said().find("filters") == std::string::npos);
+    HttpClient client{usher.port(1)};
+    client.send_get("/");
+    CHECK(client.read_answer().ok());
+    here.check_innocent(1s);
 }
 
 TEST_CASE("Node's own messages are short")

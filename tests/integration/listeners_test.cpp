@@ -186,6 +186,45 @@ TEST_CASE("an address of a name may stand for itself: what both have in common s
     CHECK(load.problems() == 0);
 }
 
+TEST_CASE("a socket's file that somebody has removed is made anew by a reload")
+{
+    ConfigFile config;
+    const auto path = config.in_folder("a.sock");
+    config.pool["listen"] = {"127.0.0.1:0", "unix:" + path};
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    const auto check_served = [&] {
+        HttpClient client{path};
+        client.send_get("/");
+        CHECK(client.read_answer().ok());
+    };
+    Load load{usher.port(), 2};
+    HttpClient before{path};
+    for (int i = 0; i < 2; ++i) {
+        std::filesystem::remove(path);
+        const auto result = usher.command({"reload"});
+        CAPTURE(result.output);
+        CHECK(result.code == 0);
+        check_served();
+    }
+    before.send_get("/");
+    CHECK(before.read_answer().ok());
+
+    std::filesystem::remove(path);
+    std::ofstream{path} << "somebody else's";
+    const auto result = usher.command({"reload"});
+    CHECK(result.code == 3);
+    CHECK(result.output.find("unix:" + path +
+                             ": another process listens there already, or the "
+                             "file is no socket") != std::string::npos);
+    load.wait_for(10);
+    load.stop();
+    CHECK(load.problems() == 0);
+    CHECK(usher.stop() == usher::sys::ExitStatus{});
+    CHECK(std::filesystem::is_regular_file(path));
+}
+
 TEST_CASE("where usher itself listens, it says so")
 {
     ConfigFile config;

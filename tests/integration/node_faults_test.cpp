@@ -6,16 +6,22 @@
 #include "tests/support/nobody.hpp"
 #include "tests/support/node_site.hpp"
 #include "tests/support/process_facts.hpp"
+#include "tests/support/sockets.hpp"
+#include "tests/support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <map>
 #include <string>
 
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
 
 namespace usher::node_faults_test {
 
@@ -323,6 +329,32 @@ TEST_CASE("a worker of another user gets nothing by usher that it could not do i
     CHECK(site.usher.count("may not listen on unix:" + path + why) == 1);
     CHECK(site.usher.count("may not listen on 127.0.0.1:80" + why) == 1);
     CHECK(get(site.usher.port(), "/").ok());
+}
+
+TEST_CASE("what a worker has accepted is not given to another, though its answer cannot be read")
+{
+    if (!can_run_as_nobody({node_program(), usher_program(), "/usr/bin/python3"})) {
+        MESSAGE("skipped: only root can change users, and nobody must reach " << node_program());
+        return;
+    }
+    const TempDir folder;
+    REQUIRE(::chmod(folder.path().c_str(), 0777) == 0);
+    auto site = NodeSite::of_program({node_program(), NodeSite::script("unheard_worker.js")}, 2,
+                                     {folder.path()}, {{"user", "nobody"}, {"cwd", "/"}});
+    site.usher.wait_until_ready(2);
+    site.usher.wait_for("unheard");
+    for (int i = 0; i < 4; ++i) { // one of them is the unheard one's
+        const auto client = connect_to(loopback(site.usher.port()));
+        const timeval patience{.tv_sec = 20, .tv_usec = 0};
+        REQUIRE(::setsockopt(client.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) ==
+                0);
+        std::string text;
+        char c = 0;
+        while (::recv(client.get(), &c, 1, 0) == 1)
+            text += c;
+        CHECK(std::ranges::count(text, '\n') == 1);
+    }
+    CHECK(site.usher.count("killed by SIGKILL") == 1);
 }
 
 TEST_CASE("with V8's format a worker that breaks it is retired, and the master serves on")

@@ -64,7 +64,7 @@ TEST_CASE("what a killed worker had not taken is served by the others, oldest fi
         CHECK(nlohmann::json::parse(answer.body).at("pid") != victim);
     }
     usher.wait_for(": 20 connections it had not taken went to others");
-    CHECK(usher.count("worker 2 (pid " + std::to_string(victim) + "): killed by SIGKILL") == 1);
+    usher.wait_for_count("worker 2 (pid " + std::to_string(victim) + "): killed by SIGKILL", 1);
 }
 
 TEST_CASE("workers killed one after the other under load lose what they had taken, and no more")

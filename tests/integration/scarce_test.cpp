@@ -16,6 +16,7 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <thread>
 
 namespace usher::scarce_test {
 
@@ -209,6 +210,26 @@ TEST_CASE("a log file that no thread can open fails its start, and usher ends")
     scene.write();
     scene.refuse("pthread_create");
     CHECK(scene.run_only().wait() == sys::ExitStatus{.code = 1});
+}
+
+TEST_CASE("an error that nobody has caught ends usher in order, and it says why")
+{
+    Scene scene;
+    scene.pool["restart"] = {
+        {"first_delay", "10ms"}, {"longest_delay", "10ms"}, {"give_up_after", 1000}};
+    scene.write();
+    auto& usher = scene.start();
+    const auto other = usher.worker_pid(2);
+    CHECK(eventually([&] { // some that fail are looked after
+        scene.refuse("new");
+        ::kill(usher.worker_pid(1), SIGKILL);
+        std::this_thread::sleep_for(100ms);
+        return usher.log().find("cannot go on") != std::string::npos;
+    }));
+    CHECK(usher.wait() == sys::ExitStatus{.code = 1});
+    CHECK(usher.count("cannot go on: std::bad_alloc") == 1);
+    CHECK(usher.count("stopped after an error") == 1);
+    CHECK(::kill(other, 0) < 0);
 }
 
 TEST_SUITE_END();

@@ -15,17 +15,32 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-static bool is_scarce(const char* call)
+/// The file of `call`; false in other programs.
+static bool name_file(const char* call, char* file, size_t size)
 {
     const char* const folder = getenv("SCARCE_CALLS");
     if (folder == NULL || strcmp(program_invocation_short_name, "usher") != 0)
         return false;
+    snprintf(file, size, "%s/%s", folder, call);
+    return true;
+}
+
+static bool is_scarce(const char* call)
+{
     char file[4096];
-    snprintf(file, sizeof file, "%s/%s", folder, call);
-    return access(file, F_OK) == 0;
+    return name_file(call, file, sizeof file) && access(file, F_OK) == 0;
 }
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+// operator new: once, and the file is removed then.  The exception is the C++ library's.
+void* _Znwm(size_t size)
+{
+    char file[4096];
+    if (name_file("new", file, sizeof file) && access(file, F_OK) == 0 && unlink(file) == 0)
+        ((void (*)(void))dlsym(RTLD_DEFAULT, "_ZSt17__throw_bad_allocv"))();
+    return ((void* (*)(size_t))dlsym(RTLD_NEXT, "_Znwm"))(size);
+}
 
 // epoll_ctl(2), ENOSPC: fs.epoll.max_user_watches of the user is used up.
 int epoll_ctl(int epoll, int operation, int fd, struct epoll_event* event)

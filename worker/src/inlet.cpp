@@ -42,17 +42,14 @@ std::shared_ptr<usher_worker> open_worker(const Options& options)
     throw std::runtime_error{reason};
 }
 
-/// What the shares in an open connection are of.
-class OpenConnection {
-public:
-    explicit OpenConnection(std::shared_ptr<usher_worker> worker) : worker_{std::move(worker)} {}
-    OpenConnection(const OpenConnection&) = delete;
-    OpenConnection& operator=(const OpenConnection&) = delete;
-    ~OpenConnection() { ::usher_done(worker_.get()); }
-
-private:
-    std::shared_ptr<usher_worker> worker_;
-};
+/// A share in an open connection: the last one counts its end, and so does this if there is no
+/// memory.
+Lease make_lease(const std::shared_ptr<usher_worker>& worker)
+{
+    // Mostly takes the memory that the one before has had.
+    return {worker.get(), [worker](usher_worker* same) { ::usher_done(same); },
+            asio::recycling_allocator<void>{}};
+}
 
 /// The family says which protocol: TCP, or that of a Unix stream.  Where the record does not know,
 /// the socket does.
@@ -128,9 +125,7 @@ boost::system::error_code Inlet::take(Connection& connection)
         return {errno, boost::system::system_category()};
 
     // From here on it counts: whatever happens to it, the lease reports its end.
-    const asio::recycling_allocator<OpenConnection> allocator; // mostly takes what it had before
-    const LeasedExecutor executor{io_.get_executor(),
-                                  std::allocate_shared<OpenConnection>(allocator, worker_)};
+    const LeasedExecutor executor{io_.get_executor(), make_lease(worker_)};
     Socket socket{executor};
     boost::system::error_code error;
     socket.assign(protocol_of(fd.get(), record), fd.get(), error);

@@ -66,6 +66,13 @@ ListenerChange ListenFdsIntake::prepare(const ResolvedPool& next, SocketSource& 
                 fmt::format("the listeners of pool \"{}\" cannot change while usher runs, because "
                             "its dialect is listen-fds; restart usher",
                             next.name)};
+        for (const auto& place : places_)
+            if (sockets.opened.replaces(place.socket.address))
+                events_.publish(EventKind::note, log::Level::warning,
+                                fmt::format("{}: somebody has removed the file, so that no client "
+                                            "finds the socket, which the workers have; restart "
+                                            "usher",
+                                            place.socket.address.to_string()));
         return {.addresses = addresses(),
                 .commit = [this, config = next]() mutable { change_places(std::move(config)); }};
     }
@@ -105,7 +112,7 @@ void ListenFdsIntake::change_places(ResolvedPool next) noexcept
         else
             ::listen(place.socket.fd.get(), static_cast<int>(config_.backlog));
         if (const auto& mode = config_.listen[place.entry].mode)
-            place.socket.file.set_mode(*mode);
+            place.socket.file.set_mode_elsewhere(*mode);
     }
 }
 
@@ -144,11 +151,8 @@ ListenFdsIntake::Seat& ListenFdsIntake::add_seat()
     return seat;
 }
 
-ListenFdsIntake::Seat& ListenFdsIntake::take_seat()
+void ListenFdsIntake::take(Seat& seat) noexcept
 {
-    const auto found = next_seat_of(facts());
-    auto& seat =
-        found ? *std::next(seats_.begin(), static_cast<std::ptrdiff_t>(*found)) : add_seat();
     seat.taken = true;
     seat.abandoned.reset();
     // As from systemd; whoever had it before may have wanted it otherwise.
@@ -156,7 +160,6 @@ ListenFdsIntake::Seat& ListenFdsIntake::take_seat()
         if (places_[i].group)
             make_blocking(seat.sockets[i]);
     steer();
-    return seat;
 }
 
 void ListenFdsIntake::remove(Seat& seat) noexcept
@@ -177,7 +180,12 @@ std::shared_ptr<WorkerLink> ListenFdsIntake::connect(std::shared_ptr<const Resol
     if (places_.size() > most_sockets)
         throw std::runtime_error{fmt::format(
             "dialect listen-fds takes at most {} sockets in a pool; make two pools", most_sockets)};
-    return std::make_shared<ListenFdsLink>(executor_, std::move(config), *this, take_seat());
+    if (config->account.is_other_user()) // who must not keep deaf who comes after it
+        for (auto& place : places_)
+            place.group ? place.group->lock() : sys::lock_filter(place.socket.fd.get());
+    const auto free = next_seat_of(facts());
+    auto& seat = free ? *std::next(seats_.begin(), static_cast<std::ptrdiff_t>(*free)) : add_seat();
+    return std::make_shared<ListenFdsLink>(executor_, std::move(config), *this, seat);
 }
 
 void ListenFdsIntake::set_active(Seat& seat, bool active) noexcept
@@ -268,6 +276,15 @@ std::string ListenFdsIntake::socket_names() const
         names.push_back(name.empty() ? "unknown" : name);
     }
     return fmt::format("{}", fmt::join(names, ":"));
+}
+
+std::vector<SocketFile> ListenFdsIntake::files() const
+{
+    std::vector<SocketFile> result;
+    for (const auto& place : places_)
+        if (place.socket.file)
+            result.push_back(place.socket.file);
+    return result;
 }
 
 std::vector<sys::SocketAddress> ListenFdsIntake::addresses() const

@@ -47,6 +47,9 @@ public:
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const ResolvedPool> config,
                                                       const WorkerIdentity& identity) override;
 
+    /// A worker has `seat` from now on, until release().
+    void take(Seat& seat) noexcept;
+
     /// New connections come to `seat` or not.
     void set_active(Seat& seat, bool active) noexcept;
 
@@ -60,6 +63,7 @@ public:
     [[nodiscard]] std::string socket_names() const;
 
     [[nodiscard]] std::vector<sys::SocketAddress> addresses() const override;
+    [[nodiscard]] std::vector<SocketFile> files() const override;
 
 private:
     struct Place {
@@ -68,7 +72,6 @@ private:
         std::optional<ReuseportGroup> group; ///< unless all share `socket`
     };
 
-    [[nodiscard]] Seat& take_seat();
     void change_places(ResolvedPool next) noexcept;
     void add_places(std::vector<Place> places) noexcept;
     [[nodiscard]] std::vector<SeatFacts> facts() const;

@@ -36,6 +36,7 @@ ListenFdsLink::ListenFdsLink(const asio::any_io_executor& executor,
       open_connections_{intake.addresses(), seat.sockets},
       timer_{executor}
 {
+    intake_.take(seat_); // last: what throws leaves it free
 }
 
 ListenFdsLink::~ListenFdsLink()

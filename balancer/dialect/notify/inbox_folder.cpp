@@ -3,13 +3,14 @@
 
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/socket/socket_address.hpp"
+#include "common/sys/syscall.hpp"
 
-#include <cerrno>
-#include <cstddef>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
+#include <new>
+#include <stdexcept>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -97,13 +98,7 @@ void remove_left_behind(const std::string& parent)
 
 } // namespace
 
-sys::UniqueFd InboxFolder::fail(const std::string& reason)
-{
-    trouble_ = reason;
-    return {};
-}
-
-/// Between its making and its lock somebody who cleans up may have removed it.
+/// Nobody who cleans up takes it for one that was left: it gets that mode once it is locked.
 bool InboxFolder::make_in(const std::string& parent)
 {
     if (parent.empty() || parent.front() != '/' ||
@@ -113,68 +108,52 @@ bool InboxFolder::make_in(const std::string& parent)
     struct stat above {};
     if (::geteuid() == 0 && (::stat(parent.c_str(), &above) < 0 || (above.st_mode & S_IXOTH) == 0))
         return false;
-    for (int tries = 0; tries < 3; ++tries) {
-        std::string path = parent + '/' + std::string{prefix} + "XXXXXX";
-        if (::mkdtemp(path.data()) == nullptr)
-            return false;
-        sys::UniqueFd folder{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
-        struct stat facts {};
-        if (folder && ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0 &&
-            ::fchmod(folder.get(), folder_mode) == 0 && ::fstat(folder.get(), &facts) == 0 &&
-            facts.st_nlink > 0) {
-            path_ = std::move(path);
-            lock_ = std::move(folder);
-            return true;
-        }
+    std::string path = parent + '/' + std::string{prefix} + "XXXXXX";
+    if (::mkdtemp(path.data()) == nullptr)
+        return false;
+    sys::UniqueFd folder{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    if (!folder || ::flock(folder.get(), LOCK_EX | LOCK_NB) < 0 ||
+        ::fchmod(folder.get(), folder_mode) < 0) {
         ::rmdir(path.c_str());
+        return false;
     }
-    return false;
+    path_ = std::move(path);
+    lock_ = std::move(folder);
+    return true;
 }
 
 void InboxFolder::make()
 {
-    if (std::exchange(was_tried_, true))
-        return;
     for (const auto& parent : parents())
         if (make_in(parent))
             return remove_left_behind(parent);
+    throw std::runtime_error{"no folder can be made for it in /run or /tmp"};
 }
 
-sys::UniqueFd InboxFolder::make_socket(uid_t user, std::string& path)
+sys::UniqueFd InboxFolder::make_socket(uid_t user, SocketFile& file)
 {
     // Without root's powers the file cannot be given to another user.
     if (user != ::geteuid() && ::geteuid() != 0)
-        return fail("usher is not root, so that it cannot let the worker's user alone send");
-    make();
-    if (path_.empty())
-        return fail("no folder can be made for it in /run or /tmp");
-    path = path_ + '/' + std::to_string(++last_name_);
-    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    const sys::SocketAddress name{
-        reinterpret_cast<const sockaddr*>(&address),
-        static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1)};
+        throw std::runtime_error{
+            "usher is not root, so that it cannot let the worker's user alone send"};
+    const std::lock_guard lock{mutex_};
+    if (struct stat status{}; ::lstat(path_.c_str(), &status) < 0)
+        make();
+    const auto path = path_ + '/' + std::to_string(++last_name_);
     sys::UniqueFd socket;
-    const auto error = sys::open_bound_socket(name, {.type = SOCK_DGRAM, .mode = 0600}, socket);
-    if (error)
-        return fail(error.message());
-    if (user != ::geteuid() && ::lchown(path.c_str(), user, static_cast<gid_t>(-1)) < 0) {
-        const int reason = errno;
-        ::unlink(path.c_str());
-        return fail(std::strerror(reason));
-    }
+    if (const auto error = sys::open_bound_socket(sys::SocketAddress::unix_path(path),
+                                                  {.type = SOCK_DGRAM, .mode = 0600}, socket))
+        throw std::system_error{error};
+    file = SocketFile{path};
+    if (user != ::geteuid() && ::lchown(path.c_str(), user, static_cast<gid_t>(-1)) < 0)
+        throw std::system_error{sys::last_error()};
     return socket;
-}
-
-std::string InboxFolder::take_trouble()
-{
-    return trouble_.empty() || std::exchange(has_told_, true) ? std::string{} : trouble_;
 }
 
 void InboxFolder::remove() noexcept
 {
-    was_tried_ = true;
-    if (path_.empty())
+    const std::unique_lock lock{mutex_, std::try_to_lock};
+    if (!lock || path_.empty())
         return;
     try {
         remove_folder(AT_FDCWD, path_, lock_.get());

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/dialect/notify/inbox_socket.hpp"
 #include "balancer/dialect/notify/notification.hpp"
+#include "balancer/listen/socket_file.hpp"
 #include "common/async/inbound_socket.hpp"
 #include "common/async/rate_limit.hpp"
 
@@ -33,17 +35,14 @@ class NotifyInbox final : public std::enable_shared_from_this<NotifyInbox> {
 public:
     using Handler = std::function<void(const Notification&)>;
 
-    /// That of a worker of `user`.  Throws std::system_error.
-    NotifyInbox(const boost::asio::any_io_executor& executor, uid_t user);
+    /// That of a worker of `user`.  Throws std::system_error; then there is no file either.
+    NotifyInbox(const boost::asio::any_io_executor& executor, uid_t user, InboxSocket socket);
     NotifyInbox(const NotifyInbox&) = delete;
     NotifyInbox& operator=(const NotifyInbox&) = delete;
     ~NotifyInbox() { close(); }
 
-    /// What NOTIFY_SOCKET is to say: a path, or `@name`.
+    /// What NOTIFY_SOCKET is to say.
     [[nodiscard]] const std::string& address() const noexcept { return address_; }
-
-    /// Why it is abstract: one clause; empty if it is not, or was told of another one before.
-    [[nodiscard]] const std::string& trouble() const noexcept { return trouble_; }
 
     /// Hears messages until close().
     void start(Handler handler);
@@ -57,14 +56,13 @@ private:
     /// What programs have to say is a few words; a watchdog's are one in seconds.
     static constexpr std::uint64_t most_messages = 1'000;
 
-    [[nodiscard]] sys::UniqueFd make_socket(const boost::asio::any_io_executor& executor);
     void receive();
     [[nodiscard]] bool on_received(std::error_code error, const InboundSocket::Message& message);
 
     const uid_t user_;
     std::array<char, longest_message> buffer_;
     std::string address_;
-    std::string trouble_;
+    SocketFile file_;
     InboundSocket socket_;
     RateLimit limit_{most_messages};
     boost::asio::steady_timer pause_;

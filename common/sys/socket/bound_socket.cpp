@@ -23,18 +23,18 @@ bool set_option(int fd, int level, int option, bool value) noexcept
 std::error_code open_bound_socket(const SocketAddress& address, const BindOptions& options,
                                   UniqueFd& socket)
 {
-    const auto saved = options.mode ? ::umask(~*options.mode & 0777U) : mode_t{0};
     UniqueFd fd{::socket(address.family(), options.type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     const bool ok =
         fd && (!options.reuse_address || set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, true)) &&
         (!options.reuse_port || set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, true)) &&
         (address.family() != AF_INET6 ||
          set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, options.v6only)) &&
+        // Linux gives a Unix socket's file what its socket has, less the umask, which is the
+        // process's and so not ours to change.
+        (!options.mode || ::fchmod(fd.get(), *options.mode) == 0) &&
         ::bind(fd.get(), address.data(), address.size()) == 0 &&
         (!options.backlog || ::listen(fd.get(), static_cast<int>(*options.backlog)) == 0);
     const auto error = ok ? std::error_code{} : last_error();
-    if (options.mode)
-        ::umask(saved);
     if (ok)
         socket = std::move(fd);
     return error;
@@ -45,6 +45,11 @@ int socket_option(int socket, int option) noexcept
     int value = -1;
     socklen_t size = sizeof value;
     return ::getsockopt(socket, SOL_SOCKET, option, &value, &size) < 0 ? -1 : value;
+}
+
+void lock_filter(int socket) noexcept
+{
+    set_option(socket, SOL_SOCKET, SO_LOCK_FILTER, true);
 }
 
 std::error_code read_bound_address(int socket, SocketAddress& address) noexcept

@@ -28,6 +28,11 @@ struct BindOptions {
 /// A number that the kernel knows of `socket`, at SOL_SOCKET; -1 if it is none.
 [[nodiscard]] int socket_option(int socket, int option) noexcept;
 
+/// From now on nobody who has `socket` can choose what comes to it, or steer its SO_REUSEPORT
+/// group, by a BPF program: SO_LOCK_FILTER, socket(7), which nobody can take back.  What it accepts
+/// is locked, too.
+void lock_filter(int socket) noexcept;
+
 /// Where `socket` is bound.
 [[nodiscard]] std::error_code read_bound_address(int socket, SocketAddress& address) noexcept;
 

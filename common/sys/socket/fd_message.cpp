@@ -7,6 +7,7 @@
 #include <array>
 #include <cassert>
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -145,6 +146,16 @@ std::error_code recv_without_fds(int socket, std::span<std::byte> buffer, FdMess
     ::getsockopt(socket, SOL_SOCKET, SO_PASSCRED, &tells_sender, &size);
     return receive(socket, buffer, std::span{control}.first(tells_sender != 0 ? sizeof control : 0),
                    flags, message);
+}
+
+void reset_receiving(int socket) noexcept
+{
+#ifndef SO_PASSPIDFD
+    constexpr int SO_PASSPIDFD = 76; // NOLINT(readability-identifier-naming)
+#endif
+    for (const auto& [option, value] : {std::pair{SO_PEEK_OFF, -1}, std::pair{SO_PASSCRED, 0},
+                                        std::pair{SO_PASSSEC, 0}, std::pair{SO_PASSPIDFD, 0}})
+        ::setsockopt(socket, SOL_SOCKET, option, &value, sizeof value);
 }
 
 bool is_end(int socket, const FdMessage& message) noexcept

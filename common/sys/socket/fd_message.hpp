@@ -60,6 +60,10 @@ struct FdMessage {
 [[nodiscard]] std::error_code recv_without_fds(int socket, std::span<std::byte> buffer,
                                                FdMessage& message, int flags = 0) noexcept;
 
+/// Takes back what others who have `socket`, too, may have set: where a look begins (SO_PEEK_OFF),
+/// and what comes besides descriptors, so that these find room, unix(7).
+void reset_receiving(int socket) noexcept;
+
 /// True if `message`, just received, is the end of what `socket` brings, and no empty message:
 /// every one of those has a sender, on a socket with SO_PASSCRED.
 [[nodiscard]] bool is_end(int socket, const FdMessage& message) noexcept;

@@ -2,18 +2,57 @@
 #include "balancer/dialect/dispatch_intake.hpp"
 
 #include "balancer/listen/same_address.hpp"
-#include "common/sys/fd/unique_fd.hpp"
 #include "tests/support/allocations.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/run_until.hpp"
+#include "tests/support/scarce_watches.hpp"
+#include "tests/support/sockets.hpp"
+#include "tests/support/temp_dir.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <exception>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <tuple>
 
-#include <sys/socket.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace {
+
+std::string watched;                    // the path of a socket
+std::optional<bool> did_listen_at_last; // when its file was removed
+
+bool can_connect(const usher::sys::SocketAddress& address)
+{
+    try {
+        std::ignore = usher::test::connect_to(address);
+        return true;
+    } catch (const std::system_error&) {
+        return false;
+    }
+}
+
+bool listens(const std::string& path)
+{
+    return can_connect(usher::sys::SocketAddress::unix_path(path));
+}
+
+} // namespace
+
+extern "C" int unlink(const char* path) noexcept
+{
+    if (path == watched)
+        did_listen_at_last = listens(watched);
+    return static_cast<int>(::syscall(SYS_unlinkat, AT_FDCWD, path, 0));
+}
 
 namespace usher::dispatch_intake_test {
 
@@ -21,11 +60,29 @@ using namespace usher::test;
 
 namespace {
 
-bool can_connect(const sys::SocketAddress& address)
-{
-    const sys::UniqueFd client{::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    return ::connect(client.get(), address.data(), address.size()) == 0;
-}
+struct Fixture : NoFdLeak {
+    TempDir folder;
+    boost::asio::io_context io;
+    EventBus events;
+    DispatchIntake intake{io.get_executor(), "web", events};
+    ResolvedPool config;
+    SocketSource sockets;
+
+    Fixture()
+    {
+        watched = (folder.path() / "s").string();
+        did_listen_at_last.reset();
+        config.listen = {{.address = "unix:" + watched}};
+    }
+    Fixture(const Fixture&) = delete;
+    Fixture& operator=(const Fixture&) = delete;
+    ~Fixture() { watched.clear(); }
+
+    [[nodiscard]] static bool is_gone()
+    {
+        return eventually([] { return !std::filesystem::exists(watched); }, 5s);
+    }
+};
 
 } // namespace
 
@@ -65,6 +122,37 @@ TEST_CASE_FIXTURE(NoFdLeak, "what is prepared is taken over as a whole, also wit
     bool is_closed = false;
     intake.close([&] { is_closed = true; });
     CHECK(run_until(io, [&] { return is_closed; }));
+}
+
+// Or somebody else could take the file for one that was left behind, and have put their own in its
+// place when it is removed.
+TEST_CASE_FIXTURE(Fixture, "while a socket's file is there the socket listens, however it ends")
+{
+    SUBCASE("called off")
+    {
+        std::ignore = intake.prepare(config, sockets);
+    }
+    SUBCASE("called off halfway, because it cannot be watched")
+    {
+        refuse_watches(true);
+        CHECK_THROWS_AS(std::ignore = intake.prepare(config, sockets), std::system_error);
+        refuse_watches(false);
+    }
+    SUBCASE("no longer wanted")
+    {
+        intake.prepare(config, sockets).commit();
+        CHECK(listens(watched));
+        config.listen = {{.address = "127.0.0.1:0"}};
+        intake.prepare(config, sockets).commit();
+        intake.close(nullptr);
+    }
+    SUBCASE("closed at once")
+    {
+        intake.prepare(config, sockets).commit();
+        intake.close(nullptr);
+    }
+    CHECK(is_gone());
+    CHECK(did_listen_at_last == true);
 }
 
 TEST_SUITE_END();

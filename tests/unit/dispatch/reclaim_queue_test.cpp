@@ -13,7 +13,10 @@
 #include <deque>
 #include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include <sys/socket.h>
 
 namespace usher::reclaim_queue_test {
 
@@ -156,6 +159,19 @@ TEST_CASE_FIXTURE(Fixture, "what a worker left is reported once, when nothing mo
     CHECK_FALSE(queue.take(out));
     CHECK(queue.is_empty());
     CHECK((reports.list == Reports{{"worker 1 (pid 4711)", 3, 0}}));
+}
+
+TEST_CASE_FIXTURE(Fixture, "what a worker has set on its end hides nothing")
+{
+    FakeWorker worker;
+    hand_off(worker, {{.id = 1}});
+    const int end = worker.channel.worker_ends().front();
+    for (const auto& [option, value] :
+         {std::pair{SO_PEEK_OFF, 1'000'000}, std::pair{SO_PASSCRED, 1}, std::pair{SO_PASSSEC, 1}})
+        REQUIRE(::setsockopt(end, SOL_SOCKET, option, &value, sizeof value) == 0);
+    bury("worker", worker);
+    CHECK(take_all() == Ids{1});
+    CHECK(are_alive());
 }
 
 TEST_CASE_FIXTURE(Fixture, "a worker that left nothing is reported as well")

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/listen/socket_file.hpp"
 
+#include "common/async/closing_thread.hpp"
+#include "tests/support/fds.hpp"
 #include "tests/support/sockets.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <tuple>
 #include <utility>
 
@@ -18,6 +22,8 @@ using namespace usher::test;
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::chrono::seconds patience{10};
 
 struct Folder : TempDir {
     /// A socket's file that nobody listens on any more.
@@ -39,6 +45,7 @@ TEST_CASE_FIXTURE(Folder, "the end of the scope removes the file")
     {
         const SocketFile file{path.string()};
     }
+    finish_elsewhere(patience);
     CHECK_FALSE(fs::exists(path));
 }
 
@@ -50,6 +57,7 @@ TEST_CASE_FIXTURE(Folder, "somebody else's file in its place stays")
         const SocketFile file{path.string()};
         fs::rename(theirs, path);
     }
+    finish_elsewhere(patience);
     CHECK(fs::exists(path));
 }
 
@@ -57,6 +65,7 @@ TEST_CASE_FIXTURE(Folder, "what is no socket stays")
 {
     const auto path = write("s", "precious");
     std::ignore = SocketFile{path.string()};
+    finish_elsewhere(patience);
     CHECK(fs::exists(path));
 }
 
@@ -67,10 +76,11 @@ TEST_CASE_FIXTURE(Folder, "a file that is gone already is no error, and nothing 
         const SocketFile file{path.string()};
         fs::remove(path);
     }
+    finish_elsewhere(patience);
     CHECK(fs::is_empty(TempDir::path()));
 }
 
-TEST_CASE_FIXTURE(Folder, "a moved file is removed once, at the end of its new owner")
+TEST_CASE_FIXTURE(Folder, "a file that several share is removed with the last of them")
 {
     const auto path = make_socket("s");
     {
@@ -79,10 +89,24 @@ TEST_CASE_FIXTURE(Folder, "a moved file is removed once, at the end of its new o
             SocketFile source{path.string()};
             target = std::move(source);
         }
+        finish_elsewhere(patience);
         CHECK(fs::exists(path));
-        const SocketFile last{std::move(target)};
+        const SocketFile last{target};
+        target = {};
+        finish_elsewhere(patience);
         CHECK(fs::exists(path));
+        CHECK(last.is_there());
     }
+    finish_elsewhere(patience);
+    CHECK_FALSE(fs::exists(path));
+}
+
+TEST_CASE_FIXTURE(Folder, "without a descriptor to keep its socket by, the file is removed at once")
+{
+    const auto path = (TempDir::path() / "s").string();
+    const auto listener = listen_on(sys::SocketAddress::unix_path(path));
+    const ScopedFdLimit none{0};
+    CHECK_THROWS_AS(std::ignore = SocketFile(path, listener.fd.get()), std::system_error);
     CHECK_FALSE(fs::exists(path));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/listen/unix_listener.hpp"
 
+#include "common/async/closing_thread.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/sockets.hpp"
@@ -209,12 +210,14 @@ TEST_CASE_FIXTURE(Fixture, "what somebody has put in the file's place stays, wha
         REQUIRE(fs::remove(path));
         std::ofstream{path} << "precious";
     }
+    finish_elsewhere(10s);
     CHECK(fs::is_regular_file(path));
 }
 
 TEST_CASE_FIXTURE(Fixture, "the file goes when the listener goes")
 {
     std::ignore = open();
+    finish_elsewhere(10s);
     CHECK_FALSE(fs::exists(path));
 }
 

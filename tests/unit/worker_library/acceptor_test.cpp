@@ -3,6 +3,8 @@
 // The worker library under a master that lives in this process.
 #include "usher/worker/acceptor.hpp"
 
+#include "usher/worker/detail/inlet.hpp"
+
 #include "tests/support/fake_master.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
@@ -32,6 +34,7 @@
 #include <deque>
 #include <future>
 #include <memory>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -41,6 +44,19 @@
 
 #include <sys/socket.h>
 #include <unistd.h>
+
+namespace {
+
+bool is_memory_short = false;
+
+} // namespace
+
+/// Asio takes its memory here.
+extern "C" void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept
+{
+    void* memory = nullptr;
+    return is_memory_short || ::posix_memalign(&memory, alignment, size) != 0 ? nullptr : memory;
+}
 
 namespace usher::acceptor_test {
 
@@ -445,6 +461,27 @@ TEST_CASE_FIXTURE(Fixture, "it counts as closed when another socket is moved ove
     CHECK(sees_end(clients[0].get()));
 }
 
+TEST_CASE("a connection that there is no memory for counts as closed")
+{
+    const NoFdLeak no_leak;
+    asio::io_context io;
+    FakeMaster master;
+    const auto inlet = usher::worker::detail::Inlet::open(io, {});
+    auto pair = make_connection();
+    std::vector<std::pair<sys::UniqueFd, wire::HandoffRecord>> batch;
+    batch.emplace_back(std::move(pair.server), wire::HandoffRecord{.id = 1});
+    master.hand_off(std::move(batch));
+    Connection connection{io.get_executor()};
+    is_memory_short = true;
+    CHECK_THROWS_AS(std::ignore = inlet->take(connection), std::bad_alloc);
+    is_memory_short = false;
+    CHECK(master.page().accepted.load() == 1);
+    CHECK(master.page().closed.load() == 1);
+    CHECK(sees_end(pair.client.get()));
+    inlet->close();
+    CHECK(run_to_end(io));
+}
+
 TEST_CASE_FIXTURE(Fixture, "what was never taken counts neither as accepted nor as closed")
 {
     hand_off(3);
@@ -550,7 +587,7 @@ TEST_CASE("a loop that is destroyed under its coroutines leaks no connection")
     }
     for (const auto& client : clients)
         CHECK(sees_end(client.get()));
-    CHECK(master.page().closed == 1);
+    CHECK(master.page().closed.load() == 1);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a connection may outlive its acceptor")

@@ -3,6 +3,7 @@
 
 #include "balancer/dialect/node/cluster/node_socket.hpp"
 #include "balancer/dialect/node/cluster/node_worker.hpp"
+#include "common/sys/socket/bound_socket.hpp"
 #include "common/text/counted.hpp"
 #include "common/text/one_line.hpp"
 
@@ -141,6 +142,8 @@ NodeCluster::Server& NodeCluster::open(const NodeWorker& worker, const ServerReq
         Listener::Observer& observer = *this;
         server.listener = std::make_shared<NodeListener>(executor_, std::move(socket.fd),
                                                          server.key, config_.node.window, observer);
+        if (config_.account.is_other_user() || request.writable_all)
+            server.listener->distrust();
     } else {
         const unsigned nobody = ~0U; // only holds the port
         server.shared.emplace(policy == NodeConfig::Policy::none ? 0 : nobody,
@@ -192,6 +195,8 @@ void NodeCluster::serve(NodeWorker& worker, const ServerRequest& request)
     const auto answer = node::encode_answer(request.seq, server.key, 0, server.data, name);
     if (!server.listener) {
         const int fd = socket_for(server, worker.slot());
+        if (config_.account.is_other_user()) // who must not keep deaf who comes after it
+            sys::lock_filter(fd);
         if (!worker.answer(node::encode_with_handle(answer, request.is_datagram()), fd))
             throw Denied{EMFILE}; // what has to wait needs a descriptor of ours
     } else if (!worker.answer(answer)) {
@@ -272,7 +277,6 @@ void NodeCluster::watch_unwanted()
 
 void NodeCluster::close(Servers::iterator server)
 {
-    // While the socket listens, or others could take the file for a stale one.
     server->file = SocketFile{};
     if (server->listener) {
         server->listener->stop();
@@ -366,7 +370,7 @@ void NodeCluster::close(std::function<void()> on_closed)
         on_closed_ = std::move(on_closed);
     for (auto& server : servers_) {
         server.abandoned.reset();
-        server.file = SocketFile{}; // first, as of a single one
+        server.file = SocketFile{};
         server.shared.clear();
     }
     for (const auto& server : servers_)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/node/cluster/node_listener.hpp"
 
+#include "common/async/closing_thread.hpp"
+
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -17,6 +19,18 @@ NodeListener::NodeListener(const asio::any_io_executor& executor, sys::UniqueFd 
     listener_ =
         std::make_shared<Listener>(executor, std::move(socket), std::uint16_t{0}, sink, observer);
     listener_->start();
+}
+
+NodeListener::~NodeListener()
+{
+    for (auto& [id, connection] : connections_)
+        let_go(std::move(connection));
+}
+
+void NodeListener::let_go(sys::UniqueFd connection) const noexcept
+{
+    if (is_distrusted_)
+        close_elsewhere(std::move(connection));
 }
 
 void NodeListener::set_window(unsigned window)
@@ -49,7 +63,8 @@ void NodeListener::on_answer(std::uint64_t worker, Connection connection, Answer
 {
     scheduler_.on_answer(worker, connection, answer, Clock::now());
     if (answer == Answer::accepted)
-        connections_.erase(connection);
+        if (auto closing = connections_.extract(connection))
+            let_go(std::move(closing.mapped()));
     go_on();
 }
 
@@ -128,7 +143,8 @@ std::size_t NodeListener::drop_waiting()
     listener_->close();
     const auto dropped = scheduler_.waiting();
     wake_.cancel();
-    connections_.clear();
+    for (auto& [id, connection] : std::exchange(connections_, {}))
+        let_go(std::move(connection));
     return dropped;
 }
 

@@ -48,6 +48,11 @@ public:
     /// `socket` listens and is non-blocking; `key` is what workers call it.
     NodeListener(const boost::asio::any_io_executor& executor, sys::UniqueFd socket,
                  std::string key, unsigned window, Listener::Observer& observer);
+    ~NodeListener();
+
+    /// Workers or clients are other users, who could have us wait where we close a connection that
+    /// they have had: see close_elsewhere().
+    void distrust() noexcept { is_distrusted_ = true; }
 
     void set_window(unsigned window);
 
@@ -90,6 +95,7 @@ private:
                                  Clock::time_point now);
     void go_on();
     void look_again(Clock::time_point now);
+    void let_go(sys::UniqueFd connection) const noexcept;
 
     std::shared_ptr<Listener> listener_;
     boost::asio::steady_timer wake_; ///< when the scheduler wants to go on
@@ -100,6 +106,7 @@ private:
     std::unordered_map<Connection, sys::UniqueFd> connections_;
     Source* waiting_ = nullptr; ///< for room; null: it accepts, or pauses by itself
     bool stopped_ = false;
+    bool is_distrusted_ = false;
 };
 
 } // namespace usher

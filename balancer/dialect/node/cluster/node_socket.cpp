@@ -2,6 +2,7 @@
 #include "balancer/dialect/node/cluster/node_socket.hpp"
 
 #include "balancer/listen/unix_listener.hpp"
+#include "common/sys/process/umask.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/syscall.hpp"
 
@@ -123,8 +124,7 @@ std::optional<unsigned> mode_of(const ServerRequest& request)
 {
     if (!request.readable_all && !request.writable_all)
         return std::nullopt;
-    const auto mask = ::umask(0); // there is no other way to read it
-    ::umask(mask);
+    const auto mask = sys::process_umask();
     return (0777U & ~mask) | (request.readable_all ? 0444U : 0U) |
            (request.writable_all ? 0222U : 0U);
 }

@@ -13,13 +13,16 @@
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <sys/socket.h>
@@ -32,16 +35,41 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// A connection whose last close waits for two seconds.
-sys::UniqueFd lingering(const TestListener& listener)
+/// A connection whose last close waits for that long.
+sys::UniqueFd lingering(const TestListener& listener, int seconds = 2)
 {
     auto client = connect_to(listener.address);
     const std::vector<char> much(1 << 16);
     while (::send(client.get(), much.data(), much.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
     }
-    constexpr linger lasting{.l_onoff = 1, .l_linger = 2};
+    const linger lasting{.l_onoff = 1, .l_linger = seconds};
     REQUIRE(::setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &lasting, sizeof lasting) == 0);
     return client;
+}
+
+/// One byte with `fd`, as a process of `user` sends it.
+void send_as(uid_t user, int socket, int fd)
+{
+    char byte = 'x';
+    iovec part{.iov_base = &byte, .iov_len = 1};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(ucred))]{};
+    msghdr header{};
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    header.msg_control = control;
+    header.msg_controllen = sizeof control;
+    auto* const rights = CMSG_FIRSTHDR(&header);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
+    auto* const sender = CMSG_NXTHDR(&header, rights);
+    sender->cmsg_level = SOL_SOCKET;
+    sender->cmsg_type = SCM_CREDENTIALS;
+    sender->cmsg_len = CMSG_LEN(sizeof(ucred));
+    const ucred who{.pid = ::getpid(), .uid = user, .gid = user};
+    std::memcpy(CMSG_DATA(sender), &who, sizeof who);
+    REQUIRE(::sendmsg(socket, &header, 0) == 1);
 }
 
 struct Fixture : NoFdLeak {
@@ -227,6 +255,56 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK(std::chrono::steady_clock::now() - begin < 1s);
     char byte = 'x';
     CHECK(::send(other_end.get(), &byte, 1, MSG_NOSIGNAL) < 0);
+}
+
+TEST_CASE("a user whose messages are stuck has 16 threads, and holds up no other user")
+{
+    if (::geteuid() != 0) {
+        MESSAGE("left out: only root can send as somebody else");
+        return;
+    }
+    const NoFdLeak no_leak;
+    constexpr uid_t stuck = 65'534;
+    constexpr uid_t other = 65'533;
+    const auto listener = listen_on(loopback(0));
+    boost::asio::io_context io;
+    struct End {
+        std::unique_ptr<InboundSocket> socket;
+        sys::UniqueFd other_end;
+        std::array<std::byte, 64> buffer{};
+        bool is_heard = false;
+    };
+    std::vector<End> ends(19); // the last is the other user's, that before it is closed meanwhile
+    for (auto& end : ends) {
+        auto pair = sys::make_channel_pair(SOCK_SEQPACKET);
+        end.other_end = std::move(pair.child);
+        end.socket = std::make_unique<InboundSocket>(io.get_executor(), std::move(pair.parent),
+                                                     InboundSocket::Senders::others);
+        end.socket->keep_receiving(end.buffer,
+                                   [&end](std::error_code, const InboundSocket::Message&) {
+                                       return !std::exchange(end.is_heard, true);
+                                   });
+        if (&end != &ends.back())
+            send_as(stuck, end.other_end.get(), lingering(listener).get());
+    }
+    const auto before = open_fd_count();
+    run_ready(io);
+    CHECK(open_fd_count() == before + 16); // each has a copy
+    send_as(other, ends.back().other_end.get(), sys::make_pipe_to_read().writer.get());
+    REQUIRE(run_until(io, [&] { return ends.back().is_heard; }));
+    const auto is_heard = [](const End& end) { return end.is_heard; };
+    CHECK(std::ranges::count_if(ends, is_heard) == 1);
+    run_ready(io);
+    io.restart();
+    CHECK(io.run_for(500ms) == 0); // nobody looks whether there is room
+
+    ends[17].socket->close();
+    REQUIRE(run_until(io, [&] { return std::ranges::count_if(ends, is_heard) == 18; }));
+    CHECK_FALSE(ends[17].is_heard);
+    for (auto& end : ends)
+        end.socket->close();
+    CHECK(run_to_end(io));
+    CHECK(eventually([] { return !HelperThreads::any_left(); }));
 }
 
 TEST_CASE_FIXTURE(Fixture, "where no honest sender has any they can be refused at once")

@@ -9,7 +9,11 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
 #include <memory>
+#include <new>
+#include <string>
+#include <tuple>
 
 namespace usher::listen_fds_intake_test {
 
@@ -68,6 +72,27 @@ TEST_CASE("what is prepared is taken over as a whole, also without memory")
     }
     CHECK_FALSE(has_thrown);
     CHECK(intake.socket_names() == "one:two");
+    intake.close({});
+}
+
+TEST_CASE("a worker that there is no memory for takes no socket away")
+{
+    boost::asio::io_context io;
+    EventBus events;
+    ResolvedPool config;
+    config.dialect = Dialect::listen_fds;
+    config.listen = {{.address = "127.0.0.1:0"}};
+    ListenFdsIntake intake{io.get_executor(), config, events};
+    SocketSource sockets;
+    intake.prepare(config, sockets).commit();
+    const auto pool = std::make_shared<const ResolvedPool>(config);
+    std::map<std::string, std::string> environment;
+    const auto given = intake.connect(pool, {})->equip(environment, 3).descriptors;
+
+    fail_allocations(true);
+    CHECK_THROWS_AS(std::ignore = intake.connect(pool, {}), std::bad_alloc);
+    fail_allocations(false);
+    CHECK(intake.connect(pool, {})->equip(environment, 3).descriptors == given);
     intake.close({});
 }
 

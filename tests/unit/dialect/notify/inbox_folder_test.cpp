@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/notify/inbox_folder.hpp"
 
+#include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/nobody.hpp"
 #include "tests/support/temp_dir.hpp"
 
-#include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <iterator>
+#include <set>
+#include <stdexcept>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -29,7 +35,7 @@ namespace {
 struct Fixture : NoFdLeak {
     TempDir parent;
     const std::string root = parent.path().string();
-    boost::asio::io_context io;
+    InboxFolder folder;
 
     Fixture()
     {
@@ -40,7 +46,17 @@ struct Fixture : NoFdLeak {
     Fixture& operator=(const Fixture&) = delete;
     ~Fixture() { ::unsetenv("RUNTIME_DIRECTORY"); }
 
-    InboxFolder& folder() { return InboxFolder::of(io.get_executor()); }
+    /// The path of a new socket's file.
+    std::string make(SocketFile& file)
+    {
+        CHECK(folder.make_socket(::geteuid(), file));
+        return file.path();
+    }
+    std::string make()
+    {
+        SocketFile file;
+        return make(file);
+    }
 
     /// One with a file in it.
     std::string make_left(const std::string& name,
@@ -60,28 +76,59 @@ TEST_SUITE_BEGIN("inbox_folder");
 
 TEST_CASE_FIXTURE(Fixture, "each socket has a file of its own, and at the end nothing is left")
 {
-    std::string first;
-    std::string second;
-    CHECK(folder().make_socket(::geteuid(), first));
-    CHECK(folder().make_socket(::geteuid(), second));
-    CHECK(first.starts_with(root + "/usher-"));
-    CHECK(first != second);
+    SocketFile first;
+    SocketFile second;
+    CHECK(make(first).starts_with(root + "/usher-"));
+    CHECK(make(second) != first.path());
     struct stat facts {};
-    REQUIRE(::stat(first.c_str(), &facts) == 0);
+    REQUIRE(::stat(first.path().c_str(), &facts) == 0);
     CHECK((facts.st_mode & 07777) == 0600);
-    CHECK(folder().take_trouble() == "");
-    folder().remove();
+    folder.remove();
     CHECK(fs::is_empty(root));
-    CHECK_FALSE(folder().make_socket(::geteuid(), first));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a folder that somebody has removed is made anew")
+{
+    const auto before = fs::path{make()}.parent_path();
+    fs::remove_all(before);
+    SocketFile file;
+    CHECK(fs::path{make(file)}.parent_path() != before);
+    CHECK(file.is_there());
+    folder.remove();
+    CHECK(fs::is_empty(root));
+}
+
+TEST_CASE_FIXTURE(Fixture, "what there was no descriptor for is made when there is one")
+{
+    SocketFile file;
+    {
+        const ScopedFdLimit none{0};
+        CHECK_THROWS_AS(std::ignore = folder.make_socket(::geteuid(), file), std::runtime_error);
+    }
+    CHECK(fs::is_empty(root));
+    make(file);
+}
+
+TEST_CASE_FIXTURE(Fixture, "several at once share the folder")
+{
+    std::vector<std::future<SocketFile>> making;
+    for (int i = 0; i < 8; ++i)
+        making.push_back(std::async(std::launch::async, [this] {
+            SocketFile file;
+            std::ignore = folder.make_socket(::geteuid(), file);
+            return file;
+        }));
+    std::set<std::string> paths;
+    for (auto& each : making)
+        paths.insert(each.get().path());
+    CHECK(paths.size() == 8);
+    CHECK(std::distance(fs::directory_iterator{root}, {}) == 1);
 }
 
 TEST_CASE_FIXTURE(Fixture, "root makes it where workers of other users can enter")
 {
     REQUIRE(::chmod(root.c_str(), 0700) == 0);
-    std::string path;
-    CHECK(folder().make_socket(::geteuid(), path));
-    CHECK(path.starts_with(root) == (::geteuid() != 0));
-    folder().remove();
+    CHECK(make().starts_with(root) == (::geteuid() != 0));
 }
 
 TEST_CASE_FIXTURE(Fixture, "what a dead one has left is removed, and nothing else")
@@ -93,36 +140,34 @@ TEST_CASE_FIXTURE(Fixture, "what a dead one has left is removed, and nothing els
     fs::create_symlink(other_mode, root + "/usher-stuvwx");
     const sys::UniqueFd lock{::open(alive.c_str(), O_RDONLY | O_CLOEXEC)};
     REQUIRE(::flock(lock.get(), LOCK_EX) == 0);
-    std::string path;
-    CHECK(folder().make_socket(::geteuid(), path));
+    make();
     CHECK_FALSE(fs::exists(dead));
     CHECK(fs::exists(alive + "/1"));
     CHECK(fs::exists(other_mode + "/1"));
     CHECK(fs::exists(root + "/usher-configuration/1"));
-    folder().remove();
 }
 
 TEST_CASE_FIXTURE(Fixture, "a folder whose name is too long is passed over")
 {
     ::setenv("RUNTIME_DIRECTORY", (root + "/" + std::string(100, 'x')).c_str(), 1);
     fs::create_directory(root + "/" + std::string(100, 'x'));
-    std::string path;
-    CHECK(folder().make_socket(::geteuid(), path));
-    CHECK_FALSE(path.starts_with(root));
-    folder().remove();
+    CHECK_FALSE(make().starts_with(root));
 }
 
-TEST_CASE_FIXTURE(Fixture, "who cannot give a file away says so once")
+TEST_CASE_FIXTURE(Fixture, "who cannot give a file away says so")
 {
     if (!can_run_as_nobody({}))
         return;
     const pid_t child = ::fork();
     if (child == 0) {
         become_nobody();
-        std::string path;
-        const bool is_made = static_cast<bool>(folder().make_socket(0, path));
-        const bool is_told = !folder().take_trouble().empty();
-        ::_exit(!is_made && is_told && folder().take_trouble().empty() ? 0 : 1);
+        try {
+            SocketFile file;
+            std::ignore = folder.make_socket(0, file);
+        } catch (const std::runtime_error&) {
+            ::_exit(0);
+        }
+        ::_exit(1);
     }
     int status = -1;
     REQUIRE(::waitpid(child, &status, 0) == child);

@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/notify/notify_inbox.hpp"
 
-#include "balancer/dialect/notify/inbox_folder.hpp"
+#include "common/async/closing_thread.hpp"
 #include "common/sys/fd/unique_fd.hpp"
+#include "common/sys/socket/bound_socket.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/nobody.hpp"
 #include "tests/support/run_until.hpp"
+#include "tests/support/scarce_watches.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include <pwd.h>
@@ -58,16 +64,32 @@ bool send_to(const std::string& address, std::string_view text, int fd = -1)
     return ::sendmsg(out.get(), &header, MSG_DONTWAIT) == static_cast<ssize_t>(text.size());
 }
 
+/// True if a process of the user nobody can say that it is ready.
+bool can_nobody_send(const std::string& address)
+{
+    const pid_t child = ::fork();
+    if (child == 0) {
+        become_nobody();
+        ::_exit(send_to(address, "READY=1") ? 0 : 1);
+    }
+    int status = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    return status == 0;
+}
+
 struct Fixture : NoFdLeak {
     boost::asio::io_context io;
     std::shared_ptr<NotifyInbox> inbox;
     std::vector<Notification> heard;
 
-    ~Fixture() { InboxFolder::of(io.get_executor()).remove(); }
+    ~Fixture() { remove_inbox_folder(); }
 
-    void start(uid_t user)
+    void start(uid_t user) { start(user, open_inbox(user)); }
+
+    void start(uid_t user, InboxSocket socket)
     {
-        inbox = std::make_shared<NotifyInbox>(io.get_executor(), user);
+        CHECK(socket.trouble == "");
+        inbox = std::make_shared<NotifyInbox>(io.get_executor(), user, std::move(socket));
         inbox->start([this](const Notification& message) { heard.push_back(message); });
     }
 };
@@ -81,7 +103,6 @@ TEST_CASE_FIXTURE(Fixture, "each message is heard, whatever came with it")
     start(::getuid());
     const auto path = inbox->address();
     CHECK(path.starts_with("/"));
-    CHECK(inbox->trouble() == "");
     REQUIRE(send_to(path, "READY=1"));
     int ends[2];
     REQUIRE(::pipe(ends) == 0);
@@ -96,6 +117,7 @@ TEST_CASE_FIXTURE(Fixture, "each message is heard, whatever came with it")
     CHECK(::read(ends[0], &c, 1) == 0); // the barrier is passed
     ::close(ends[0]);
     inbox->close();
+    finish_elsewhere(std::chrono::seconds{10});
     CHECK_FALSE(std::filesystem::exists(path));
 }
 
@@ -118,18 +140,8 @@ TEST_CASE_FIXTURE(Fixture, "nobody can send but the worker's user, root and ours
 {
     if (!can_run_as_nobody({}))
         return;
-    const auto can_nobody_send = [&] {
-        const pid_t child = ::fork();
-        if (child == 0) {
-            become_nobody();
-            ::_exit(send_to(inbox->address(), "READY=1") ? 0 : 1);
-        }
-        int status = -1;
-        REQUIRE(::waitpid(child, &status, 0) == child);
-        return status == 0;
-    };
     start(::getuid());
-    CHECK_FALSE(can_nobody_send());
+    CHECK_FALSE(can_nobody_send(inbox->address()));
     REQUIRE(send_to(inbox->address(), "STATUS=ours"));
     REQUIRE(run_until(io, [this] { return !heard.empty(); }));
     CHECK(heard.front().status == "ours");
@@ -137,10 +149,43 @@ TEST_CASE_FIXTURE(Fixture, "nobody can send but the worker's user, root and ours
 
     heard.clear();
     start(::getpwnam("nobody")->pw_uid);
-    CHECK(can_nobody_send());
+    CHECK(can_nobody_send(inbox->address()));
     REQUIRE(run_until(io, [this] { return !heard.empty(); }));
     CHECK(heard.front().ready);
     inbox->close();
+}
+
+TEST_CASE_FIXTURE(Fixture, "where there is no file strangers can send, and are not heard")
+{
+    if (!can_run_as_nobody({}))
+        return;
+    InboxSocket socket;
+    socket.address = "@usher-test-" + std::to_string(::getpid());
+    sockaddr_un name{.sun_family = AF_UNIX, .sun_path = {}};
+    socket.address.copy(name.sun_path, sizeof name.sun_path);
+    name.sun_path[0] = '\0';
+    const sys::SocketAddress address{
+        reinterpret_cast<const sockaddr*>(&name),
+        static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + socket.address.size())};
+    REQUIRE_FALSE(sys::open_bound_socket(address, {.type = SOCK_DGRAM}, socket.fd));
+    start(::getuid(), std::move(socket));
+    CHECK(can_nobody_send(inbox->address()));
+    REQUIRE(send_to(inbox->address(), "STATUS=ours"));
+    REQUIRE(run_until(io, [this] { return !heard.empty(); }));
+    CHECK(heard.front().status == "ours");
+    inbox->close();
+}
+
+TEST_CASE_FIXTURE(Fixture, "what cannot be watched leaves no file behind")
+{
+    start(::getuid());
+    const auto parent = std::filesystem::path{inbox->address()}.parent_path();
+    inbox->close();
+    refuse_watches(true);
+    CHECK_THROWS_AS(start(::getuid()), std::system_error);
+    refuse_watches(false);
+    finish_elsewhere(std::chrono::seconds{10});
+    CHECK(std::filesystem::is_empty(parent));
 }
 
 TEST_SUITE_END();

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/config/config.hpp"
+#include "balancer/listen/listening_socket.hpp"
+#include "balancer/listen/socket_file.hpp"
+#include "common/sys/socket/socket_address.hpp"
+
+#include <exception>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace usher {
+
+/// The Unix listeners that a configuration asks for, opened where waiting for a disk holds up
+/// nobody.
+class UnixListeners {
+public:
+    struct Wanted {
+        ListenConfig config;
+        unsigned backlog;
+        SocketFile held; ///< of the listener that is open there already, if it is
+    };
+
+    /// Opens those of `wanted` that are not held, and anew those whose file somebody has removed.
+    /// What goes wrong is thrown by take().
+    void open(const std::vector<Wanted>& wanted);
+
+    /// True if it is known what becomes of `address`, where somebody listens already or not.
+    [[nodiscard]] bool knows(const sys::SocketAddress& address, bool is_held) const noexcept;
+
+    /// True if the file of the listener that is open at `address` is gone, so that no client finds
+    /// it: another is to take its place.
+    [[nodiscard]] bool replaces(const sys::SocketAddress& address) const noexcept;
+
+    /// The socket for `config`, which is the caller's from then on; nothing: it is not opened here.
+    [[nodiscard]] std::optional<ListeningSocket> take(const ListenConfig& config);
+
+private:
+    struct Kept {};
+    struct Entry {
+        sys::SocketAddress address;
+        std::variant<Kept, ListeningSocket, std::exception_ptr> result;
+    };
+
+    [[nodiscard]] const Entry* find(const sys::SocketAddress& address) const noexcept;
+
+    std::vector<Entry> entries_;
+};
+
+} // namespace usher

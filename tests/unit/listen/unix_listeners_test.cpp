@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/listen/unix_listeners.hpp"
+
+#include "common/async/closing_thread.hpp"
+#include "tests/support/no_fd_leak.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <system_error>
+#include <tuple>
+
+namespace usher::unix_listeners_test {
+
+using namespace usher::test;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Fixture : NoFdLeak {
+    TempDir folder;
+    UnixListeners listeners;
+    const ListenConfig config{.address = "unix:" + (folder.path() / "s").string()};
+    const sys::SocketAddress address =
+        sys::SocketAddress::unix_path((folder.path() / "s").string());
+
+    void open(const SocketFile& held = {})
+    {
+        listeners.open({{.config = config, .backlog = 16, .held = held}});
+    }
+};
+
+} // namespace
+
+TEST_SUITE_BEGIN("unix_listeners");
+
+TEST_CASE_FIXTURE(Fixture, "what is wanted is opened once, and taken once")
+{
+    CHECK_FALSE(listeners.knows(address, false));
+    CHECK_FALSE(listeners.take(config));
+    open();
+    open(); // two pools may ask for it
+    CHECK(listeners.knows(address, false));
+    const auto socket = listeners.take({.address = "unix:" + (folder.path() / "./s").string()});
+    REQUIRE(socket);
+    CHECK(socket->file.is_there());
+    CHECK_THROWS_AS(std::ignore = listeners.take(config), AddressInUse);
+    CHECK_FALSE(listeners.take({.address = "127.0.0.1:80"}));
+}
+
+TEST_CASE_FIXTURE(Fixture, "what is open already stays, until its file is gone")
+{
+    open();
+    const auto socket = listeners.take(config);
+    listeners = {};
+    open(socket->file);
+    CHECK_FALSE(listeners.replaces(address));
+    CHECK_FALSE(listeners.take(config));
+    CHECK(listeners.knows(address, true));
+    CHECK_FALSE(listeners.knows(address, false)); // if that ends meanwhile
+
+    listeners = {};
+    fs::remove(folder.path() / "s");
+    open(socket->file);
+    CHECK(listeners.replaces(address));
+    CHECK(listeners.take(config)->file.is_there());
+}
+
+TEST_CASE_FIXTURE(Fixture, "what cannot be opened says so when it is taken")
+{
+    std::ofstream{folder.path() / "s"} << "precious";
+    open();
+    CHECK_THROWS_AS(std::ignore = listeners.take(config), AddressInUse);
+    CHECK_THROWS_AS(std::ignore = listeners.take(config), AddressInUse);
+}
+
+TEST_CASE_FIXTURE(Fixture, "what nobody takes is gone")
+{
+    open();
+    listeners = {};
+    finish_elsewhere(10s);
+    CHECK(fs::is_empty(folder.path()));
+}
+
+TEST_SUITE_END();
+
+} // namespace usher::unix_listeners_test
