@@ -4,6 +4,7 @@
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "common/sys/process/account.hpp"
+#include "common/sys/process/cpus.hpp"
 #include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
@@ -145,6 +146,8 @@ ResolvedConfig resolve_accounts(Config config, std::string_view origin, bool to_
             auto account = look_up(pool.run_as);
             if (to_run)
                 require_permission(pool.run_as, account);
+            if (to_run && pool.workers == 0)
+                pool.workers = sys::usable_cpus();
             resolved.pools.push_back({std::move(pool), std::move(account)});
         } catch (const AccountError& error) {
             throw ConfigError{origin, fmt::format("/pools/{}{}", resolved.pools.size(), error.key),

@@ -12,7 +12,7 @@ namespace usher {
 /// serves nobody while it waits.
 ///
 /// With `to_run`, also checks that this process may become what the pools ask for, and forgets of
-/// it what it is already.
+/// it what it is already; and `workers: auto` becomes the number that means here and now.
 ///
 /// Throws ConfigError for what is not there or not allowed.  `origin` names the file in errors.
 [[nodiscard]] ResolvedConfig resolve_accounts(Config config, std::string_view origin, bool to_run);

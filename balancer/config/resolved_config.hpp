@@ -9,14 +9,14 @@
 
 namespace usher {
 
-/// A pool whose accounts were looked up, see resolve_accounts().
+/// A pool whose accounts and number of workers were looked up, see resolve_accounts().
 struct ResolvedPool : PoolConfig {
     AccountIds account;
 
     friend bool operator==(const ResolvedPool&, const ResolvedPool&) = default;
 };
 
-/// A Config whose accounts were looked up: what a master runs.
+/// A Config of such pools: what a master runs.
 struct ResolvedConfig {
     std::vector<ResolvedPool> pools;
     log::Level log_level = log::Level::info;

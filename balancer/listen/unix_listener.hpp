@@ -8,11 +8,12 @@
 
 namespace usher {
 
-/// Listens on the path `path`; `mode` are the file's permissions from its first moment on, the
-/// umask decides if there is none.  For the rest see open_listeners().
+/// Listens on the path `path`; `mode` are the file's permissions, and at no moment has it more;
+/// the umask decides if there is none.  For the rest see open_listeners().
 ///
-/// Waits for nobody.  Root refuses a path that other users can lead elsewhere (trusted_place.hpp),
-/// so that the path stays good for what is done with it later.
+/// Waits for nobody's lock, but perhaps for a disk, and for a file that is being removed.  Root
+/// refuses a path that other users can lead elsewhere (trusted_place.hpp), so that the path stays
+/// good for what is done with it later.
 [[nodiscard]] ListeningSocket open_unix_listener(const std::string& path,
                                                  std::optional<unsigned> mode, unsigned backlog);
 

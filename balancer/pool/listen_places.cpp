@@ -1,18 +1,51 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/pool/listen_places.hpp"
 
+#include "balancer/dialect/make_intake.hpp"
 #include "balancer/listen/same_address.hpp"
 #include "common/text/listen_address.hpp"
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 namespace usher {
 
 ListenPlaces::ListenPlaces(const std::vector<std::shared_ptr<Pool>>& pools)
 {
-    for (const auto& pool : pools)
+    for (const auto& pool : pools) {
         for (const auto& address : pool->intake().addresses())
             places_.push_back({.pool = pool->config().name, .address = address, .is_old = true});
+        for (const auto& file : pool->intake().files())
+            files_.push_back(file);
+    }
+}
+
+std::vector<UnixListeners::Wanted> ListenPlaces::find_wanted(const std::vector<ResolvedPool>& pools,
+                                                             const UnixListeners& opened) const
+{
+    std::vector<UnixListeners::Wanted> wanted;
+    for (const auto& pool : pools) {
+        if (intake_kind(pool.dialect) == IntakeKind::node) // its workers say what is opened
+            continue;
+        for (const auto& config : pool.listen) {
+            const auto where = parse_listen_address(config.address);
+            if (where.kind != ListenAddress::Kind::unix_path)
+                continue;
+            const auto address = sys::SocketAddress::unix_path(where.path);
+            const bool is_held = std::ranges::any_of(
+                places_, [&](const Place& place) { return is_same(place.address, address); });
+            const auto file = std::ranges::find_if(files_, [&](const SocketFile& each) {
+                return is_same(sys::SocketAddress::unix_path(each.path()), address);
+            });
+            const bool is_anothers = is_held && file == files_.end(); // usher was started with it
+            if (!is_anothers && !opened.knows(address, is_held))
+                wanted.push_back({.config = config,
+                                  .backlog = pool.backlog,
+                                  .held = file == files_.end() ? SocketFile{} : *file});
+        }
+    }
+    return wanted;
 }
 
 ListenerChange ListenPlaces::prepare(Pool& pool, const ResolvedPool& next, SocketSource& sockets)

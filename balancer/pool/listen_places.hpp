@@ -16,6 +16,11 @@ public:
     /// What `pools` have open.
     explicit ListenPlaces(const std::vector<std::shared_ptr<Pool>>& pools = {});
 
+    /// The Unix listeners of `pools` of which `opened` does not know yet.  Where one is open
+    /// already there may be need for another.
+    [[nodiscard]] std::vector<UnixListeners::Wanted>
+    find_wanted(const std::vector<ResolvedPool>& pools, const UnixListeners& opened) const;
+
     /// As Pool::prepare(); what it opens is known from then on.
     [[nodiscard]] ListenerChange prepare(Pool& pool, const ResolvedPool& next,
                                          SocketSource& sockets);
@@ -31,6 +36,7 @@ private:
                                     const Place& place);
 
     std::vector<Place> places_;
+    std::vector<SocketFile> files_; ///< of some of them
 };
 
 } // namespace usher

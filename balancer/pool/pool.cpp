@@ -3,7 +3,6 @@
 
 #include "balancer/dialect/make_intake.hpp"
 #include "common/async/spawn.hpp"
-#include "common/sys/process/cpus.hpp"
 #include "common/text/counted.hpp"
 
 #include <boost/asio/post.hpp>
@@ -41,7 +40,7 @@ BackOff retry_of(const ResolvedPool& config) noexcept
 
 Pool::Pool(const asio::any_io_executor& executor, ResolvedPool config, bool labelled,
            EventBus& events, Outputs& outputs, std::uint64_t& last_worker_id)
-    : config_{with_worker_count(std::move(config))},
+    : config_{std::make_shared<const ResolvedPool>(std::move(config))},
       labelled_{labelled},
       events_{events, {.pool = config_->name}},
       shared_{.executor = executor,
@@ -53,13 +52,6 @@ Pool::Pool(const asio::any_io_executor& executor, ResolvedPool config, bool labe
       next_config_{config_},
       watch_timer_{executor}
 {
-}
-
-std::shared_ptr<const ResolvedPool> Pool::with_worker_count(ResolvedPool config)
-{
-    if (config.workers == 0)
-        config.workers = sys::usable_cpus();
-    return std::make_shared<const ResolvedPool>(std::move(config));
 }
 
 ListenerChange Pool::prepare(const ResolvedPool& next, SocketSource& sockets)

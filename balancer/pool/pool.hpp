@@ -35,9 +35,6 @@ public:
     Pool(const boost::asio::any_io_executor& executor, ResolvedPool config, bool labelled,
          EventBus& events, Outputs& outputs, std::uint64_t& last_worker_id);
 
-    /// `config` with `workers: auto` replaced by the number that means here and now.
-    [[nodiscard]] static std::shared_ptr<const ResolvedPool> with_worker_count(ResolvedPool config);
-
     /// Opens what `next` has and the pool has not yet, and changes nothing; see Intake.
     [[nodiscard]] ListenerChange prepare(const ResolvedPool& next, SocketSource& sockets);
 

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/pool/reloader.hpp"
 
-#include "balancer/dialect/make_intake.hpp"
-#include "balancer/listen/same_address.hpp"
 #include "common/async/helper_thread.hpp"
 #include "common/sys/socket/accept.hpp"
 #include "common/text/counted.hpp"
-#include "common/text/listen_address.hpp"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <exception>
-#include <iterator>
 #include <optional>
 #include <stdexcept>
 #include <system_error>
@@ -25,42 +21,6 @@ namespace usher {
 namespace {
 
 constexpr auto stopping_text = "usher is stopping";
-
-/// The Unix listeners of `pools` of which `opened` does not know yet.  Where `open` have one there
-/// may be need for another.
-std::vector<UnixListeners::Wanted> find_wanted(const std::vector<ResolvedPool>& pools,
-                                               const std::vector<PoolSet::Handle>& open,
-                                               const UnixListeners& opened)
-{
-    std::vector<sys::SocketAddress> held;
-    std::vector<SocketFile> files;
-    for (const auto& pool : open) {
-        std::ranges::copy(pool->intake().addresses(), std::back_inserter(held));
-        std::ranges::copy(pool->intake().files(), std::back_inserter(files));
-    }
-    std::vector<UnixListeners::Wanted> wanted;
-    for (const auto& pool : pools) {
-        if (intake_kind(pool.dialect) == IntakeKind::node) // its workers say what is opened
-            continue;
-        for (const auto& config : pool.listen) {
-            const auto where = parse_listen_address(config.address);
-            if (where.kind != ListenAddress::Kind::unix_path)
-                continue;
-            const auto address = sys::SocketAddress::unix_path(where.path);
-            const auto is_here = [&](const auto& other) { return is_same(other, address); };
-            const bool is_held = std::ranges::any_of(held, is_here);
-            const auto file = std::ranges::find_if(files, [&](const SocketFile& other) {
-                return is_here(sys::SocketAddress::unix_path(other.path()));
-            });
-            const bool is_anothers = is_held && file == files.end(); // we were started with it
-            if (!is_anothers && !opened.knows(address, is_held))
-                wanted.push_back({.config = config,
-                                  .backlog = pool.backlog,
-                                  .held = file == files.end() ? SocketFile{} : *file});
-        }
-    }
-    return wanted;
-}
 
 std::string plan_of_new(const ResolvedPool& pool)
 {
@@ -113,7 +73,7 @@ Reloader::Change Reloader::prepare(ResolvedPool next, bool labelled, SocketSourc
     if (!change.pool || change.pool->has_ended())
         change.pool = pools_.make(std::move(next), labelled);
     else
-        change.config = Pool::with_worker_count(std::move(next));
+        change.config = std::make_shared<const ResolvedPool>(std::move(next));
     change.listeners = places.prepare(
         *change.pool, change.config ? *change.config : change.pool->config(), sockets);
     return change;
@@ -137,7 +97,7 @@ asio::awaitable<void> Reloader::open_files(const std::vector<ResolvedPool>& pool
 {
     // Meanwhile a pool may end, and its listeners with it.
     for (;;) {
-        auto wanted = find_wanted(pools, pools_.all(), sockets.opened);
+        auto wanted = ListenPlaces{pools_.all()}.find_wanted(pools, sockets.opened);
         if (wanted.empty())
             co_return;
         auto open = [wanted = std::move(wanted), opened = std::move(sockets.opened)]() mutable {

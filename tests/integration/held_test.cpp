@@ -182,6 +182,22 @@ TEST_CASE_FIXTURE(Scene, "a directory service that does not answer holds up its 
     usher.wait_for("reload done");
 }
 
+TEST_CASE_FIXTURE(Scene,
+                  "a number of processors that cannot be known now holds up its reload alone")
+{
+    pool["cgroup"] = "off"; // or its workers' starts would look there, too
+    auto& other = add_pool("other", demo_program());
+    other["cgroup"] = "off";
+    write();
+    auto& usher = start(3);
+    other["workers"] = "auto";
+    write();
+    hold("open.mountinfo");
+    usher.signal(SIGHUP);
+    check_held("open.mountinfo");
+    usher.wait_for("reload done");
+}
+
 TEST_CASE_FIXTURE(Scene, "a program on a disk that does not answer holds up its own pool alone")
 {
     add_pool("stuck", demo_program());

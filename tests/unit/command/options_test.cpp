@@ -2,6 +2,7 @@
 #include "balancer/command/options.hpp"
 
 #include "balancer/config/json/config_error.hpp"
+#include "common/sys/process/cpus.hpp"
 
 #include <doctest/doctest.h>
 
@@ -113,7 +114,9 @@ TEST_CASE("a dialect is one of those there are, and the flag replaces what the f
 TEST_CASE("what is not given keeps its default, auto is the default of workers")
 {
     const Config config = run_config({"run", "--listen", "0", "--", "a"});
-    CHECK(config == Config{.pools = {{.command = {"a"}, .listen = {{.address = "0"}}}}});
+    Config expected{.pools = {{.command = {"a"}, .listen = {{.address = "0"}}}}};
+    expected.pools.at(0).workers = sys::usable_cpus();
+    CHECK(config == expected);
     CHECK(run_config({"run", "--workers", "auto", "--listen", "0", "--", "a"}) == config);
 }
 
@@ -141,6 +144,7 @@ TEST_CASE("a file gives the configuration, and flags replace what it says of a s
     Config expected{
         .pools = {
             {.command = {"./a"}, .listen = {{.address = "80"}}, .backlog = 7, .max_queue = 9}}};
+    expected.pools.at(0).workers = sys::usable_cpus();
     CHECK(run_config({"run", "--config", file.name()}) == expected);
 
     expected.pools.at(0).command = {"./b"};
