@@ -134,6 +134,8 @@ TEST_CASE("kill -9 of a worker under load loses what it had taken, and nothing e
         ::kill(victim, SIGKILL);
         CHECK_THROWS(std::ignore = held.read_answer());
         askers.wait_for(200);
+        // When its end is told, so is all that it had written.
+        site.usher.wait_for("(pid " + std::to_string(victim) + "): killed by SIGKILL");
         for (const auto port : askers.stop()) {
             CAPTURE(port);
             CHECK(site.usher.count(std::to_string(victim) + " takes " + std::to_string(port)) > 0);
