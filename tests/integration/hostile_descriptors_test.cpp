@@ -77,7 +77,8 @@ void Senders::check(const std::string& what, const std::string& where, bool is_k
     }
     if (where == "probe")
         here.pool["probe"] = {{"path", "/"}};
-    here.pool["start_timeout"] = where == "channel" ? "2s" : "5s"; // there it does not listen
+    const bool becomes_ready = where == "inbox" || where == "control";
+    here.pool["start_timeout"] = becomes_ready ? "5s" : "2s"; // which a reload waits for
     here.pool["drain_timeout"] = "1s";
     here.pool["stop_grace"] = "100ms"; // it is stuck in a close
     here.workers_do(what + "-to-" + where);

@@ -70,6 +70,7 @@ public:
             threads_.emplace_back([this, &program, port] {
                 while (!stopping_)
                     try {
+                        std::this_thread::sleep_for(1ms); // others want the processor as well
                         std::ignore = program.ask(port);
                         ++served_;
                     } catch (const std::exception& e) {
