@@ -197,6 +197,10 @@ void Neighbourhood::check_life()
     MESSAGE("restart and reload: ", (std::chrono::steady_clock::now() - begin) / 1ms, " ms");
     load_->stop();
     usher_->signal(SIGTERM);
+}
+
+void Neighbourhood::check_end()
+{
     CHECK(usher_->wait(20s) == sys::ExitStatus{});
 }
 

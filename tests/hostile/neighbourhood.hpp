@@ -58,9 +58,11 @@ public:
     /// Goes on for `time`, and checks that no innocent client noticed.
     void check_innocent(std::chrono::milliseconds time = std::chrono::seconds{3});
 
-    /// Replaces the innocent pool's workers, reloads all, and stops the master, which must do so
-    /// although somebody hangs.
+    /// Replaces the innocent pool's workers, reloads all, and tells the master to stop, which must
+    /// do so although somebody hangs.
     void check_life();
+    /// Waits for the end that check_life() has begun.
+    void check_end();
 
     /// To be run in the child: a kernel before 6.16, which has no SO_PASSRIGHTS (unix(7)).
     static void have_older_kernel();

@@ -52,7 +52,7 @@ TEST_CASE("scale adds workers that are ready, and drains those that are too many
     Load load{port, 4};
 
     CHECK(usher.command({"scale", "4"}).code == 0);
-    CHECK(usher.count(": ready after") == 4);
+    usher.wait_until_ready(4);
     CHECK(children_of(usher.pid()).size() == 4);
     CHECK(usher.command({"scale", "-3"}).code == 0);
     CHECK(eventually([&] { return children_of(usher.pid()).size() == 1; }));
@@ -90,9 +90,11 @@ TEST_CASE("restart replaces one worker or all, the successor ready before the ol
     const auto second = usher.worker_pid(2);
 
     CHECK(usher.command({"restart", "2"}).code == 0);
+    usher.wait_until_ready(4);
     CHECK(usher.worker_pid(2) != second);
     CHECK(usher.worker_pid(1) == first);
     CHECK(usher.command({"restart", "all"}).code == 0);
+    usher.wait_until_ready(7);
     CHECK(usher.worker_pid(1) != first);
     CHECK(usher.command({"restart", "4"}).code == 2);
 

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include <csignal>
+#include <list>
 #include <span>
 #include <string>
 #include <tuple>
@@ -77,13 +78,30 @@ TEST_CASE("a stranger's descriptors, whose close would wait, do not stop the mas
 
 namespace {
 
-/// A worker sends its master `what`, to where the mode of `worker.py` says.
-void check_descriptors(const std::string& what, const std::string& where, bool is_kernel_older)
+/// Workers that send their masters what has a close wait.
+class Senders {
+public:
+    /// A worker sends its master `what`, to where the mode of `worker.py` says; nobody notices.
+    void check(const std::string& what, const std::string& where, bool is_kernel_older);
+
+    /// All masters end.
+    void check_ends()
+    {
+        for (auto& scene : ending_)
+            scene.check_end();
+    }
+
+private:
+    // A worker that no signal ends is waited for, and that long the next scene need not wait.
+    std::list<Neighbourhood> ending_;
+};
+
+void Senders::check(const std::string& what, const std::string& where, bool is_kernel_older)
 {
     CAPTURE(what);
     CAPTURE(where);
     CAPTURE(is_kernel_older);
-    Neighbourhood here;
+    auto& here = ending_.emplace_back();
     if (where == "channel")
         here.pool["dialect"] = "node";
     if (where == "inbox") {
@@ -92,8 +110,10 @@ void check_descriptors(const std::string& what, const std::string& where, bool i
     }
     if (where == "probe")
         here.pool["probe"] = {{"path", "/"}};
-    here.pool["start_timeout"] = "5s";
-    here.pool["drain_timeout"] = "1s"; // it does not listen
+    const bool becomes_ready = where == "inbox" || where == "control";
+    here.pool["start_timeout"] = becomes_ready ? "5s" : "2s"; // which a reload waits for
+    here.pool["drain_timeout"] = "1s";
+    here.pool["stop_grace"] = "100ms"; // it is stuck in a close
     here.workers_do(what + "-to-" + where);
     here.start([&] {
         if (is_kernel_older)
@@ -110,22 +130,26 @@ TEST_CASE("a worker's sockets that linger stop nobody: neither a start nor the e
 {
     if (!Neighbourhood::is_possible())
         return;
+    Senders senders;
     for (const char* const where : {"inbox", "channel"}) // which take what they close
-        check_descriptors("lingering-sockets", where, false);
+        senders.check("lingering-sockets", where, false);
     for (const bool is_kernel_older : {false, true})
         for (const char* const where : {"control", "probe"})
-            check_descriptors("lingering-sockets", where, is_kernel_older);
+            senders.check("lingering-sockets", where, is_kernel_older);
+    senders.check_ends();
 }
 
 TEST_CASE("a worker's files of a file system that does not answer stop nobody either")
 {
     if (!Neighbourhood::is_possible())
         return;
-    check_descriptors("slow-files", "inbox", false);
-    check_descriptors("slow-file", "channel", false);
+    Senders senders;
+    senders.check("slow-files", "inbox", false);
+    senders.check("slow-file", "channel", false);
     for (const bool is_kernel_older : {false, true})
         for (const char* const where : {"control", "probe"})
-            check_descriptors("slow-file", where, is_kernel_older);
+            senders.check("slow-file", where, is_kernel_older);
+    senders.check_ends();
 }
 
 TEST_CASE("a worker cannot open the terminal that its master was started in")

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <map>
 #include <string>
 
@@ -97,7 +98,10 @@ TEST_CASE("a worker that hangs is ended, and what it held is answered by another
 
 TEST_CASE("a worker that blocks its loop holds no more than the window; the other serves on")
 {
-    auto site = NodeSite::of(2, {"http"}, {{"stall_timeout", "0s"}});
+    const TempDir folder;
+    const std::string gate = folder.path() / "gate";
+    REQUIRE(::mkfifo(gate.c_str(), 0600) == 0);
+    auto site = NodeSite::of(2, {"http"}, {{"stall_timeout", "0s"}, {"env", {{"GATE", gate}}}});
     site.usher.wait_until_ready(2);
     HttpClient blocked{site.usher.port()};
     blocked.send_get("/block");
@@ -118,6 +122,7 @@ TEST_CASE("a worker that blocks its loop holds no more than the window; the othe
     const auto queued = worker_status(site.usher, 1).at("queued").get<int>() +
                         worker_status(site.usher, 2).at("queued").get<int>();
     CHECK(queued <= 1);
+    std::ofstream{gate};
     for (auto& client : clients)
         CHECK(client.read_answer().ok());
     CHECK(blocked.read_answer().ok());

@@ -31,6 +31,7 @@ void try_framework(const std::string& framework, const json& pool = json::object
                         framework + " " + std::to_string(site.usher.port()) + " 6 2>&1") ==
               "good 6, workers 2\n");
         CHECK(site.usher.stop() == usher::sys::ExitStatus{});
+        INFO(site.usher.log());
         CHECK(site.usher.count("exited with code 0") == 2);
     }
 }
@@ -136,6 +137,7 @@ TEST_CASE("Deno is a worker like Node")
     client.send_get("/slow");
     CHECK(site.usher.stop() == usher::sys::ExitStatus{});
     CHECK(client.read_answer().ok());
+    INFO(site.usher.log());
     CHECK(site.usher.count("exited with code 0") == 4);
 }
 

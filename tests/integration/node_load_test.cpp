@@ -22,6 +22,7 @@
 namespace usher::node_load_test {
 
 using namespace usher::test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -53,6 +54,7 @@ private:
     void run()
     {
         while (!stopping_) {
+            std::this_thread::sleep_for(1ms); // others want the processor as well
             HttpClient client{port_};
             const auto own_port = address_of(client.fd()).port();
             try {
@@ -119,7 +121,7 @@ TEST_CASE("kill -9 of a worker under load loses what it had taken, and nothing e
         auto site = NodeSite::of_version(version, 4, {"tell", "http"});
         site.usher.wait_until_ready(4);
         HttpClient held{site.usher.port()};
-        held.send_get("/slow");
+        held.send_get("/never");
         const auto its_port = std::to_string(address_of(held.fd()).port());
         const auto line = site.usher.wait_for(" takes " + its_port);
 
@@ -134,6 +136,8 @@ TEST_CASE("kill -9 of a worker under load loses what it had taken, and nothing e
         ::kill(victim, SIGKILL);
         CHECK_THROWS(std::ignore = held.read_answer());
         askers.wait_for(200);
+        // When its end is told, so is all that it had written.
+        site.usher.wait_for("(pid " + std::to_string(victim) + "): killed by SIGKILL");
         for (const auto port : askers.stop()) {
             CAPTURE(port);
             CHECK(site.usher.count(std::to_string(victim) + " takes " + std::to_string(port)) > 0);

@@ -378,6 +378,7 @@ TEST_CASE("a reload brings another serialization by new workers")
     const auto old = usher.worker_pid(1);
     std::ignore = write("advanced");
     CHECK(usher.command({"reload"}).code == 0);
+    usher.wait_until_ready(4);
     CHECK(usher.worker_pid(1) != old);
     CHECK(get(usher.port(), "/").ok());
     CHECK(usher.command({"send", "{}"}).code == 0);

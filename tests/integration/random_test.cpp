@@ -245,7 +245,7 @@ TEST_CASE("whatever happens, in whatever order: counts are exact, and nothing is
     // Every connection was handed off once, and once more for each time it was reclaimed.
     CHECK(pool.at("handed_off").get<std::uint64_t>() - pool.at("reclaimed").get<std::uint64_t>() ==
           load.served() + load.problems());
-    CHECK(descriptors_of(usher.pid()).size() == descriptors);
+    CHECK(eventually([&] { return descriptors_of(usher.pid()).size() <= descriptors; }));
     const auto memory_after = resident_bytes(usher.pid());
     MESSAGE("memory: " << memory << " before, " << memory_after << " after");
     if (!with_sanitizers)

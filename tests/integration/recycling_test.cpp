@@ -124,7 +124,7 @@ TEST_CASE("workers are replaced when they are old, one life after the other")
     for (std::sregex_iterator match{log.begin(), log.end(), pattern}, end; match != end;
          ++match, ++seen)
         CHECK(std::stoi((*match)[1]) * ((*match)[2].length() == 0 ? 1'000 : 1) >= 900);
-    CHECK(seen == 4);
+    CHECK(seen >= 4); // by now there may be another
     CHECK(census_of(log, 2).least_ready == 2);
 }
 

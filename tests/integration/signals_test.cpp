@@ -57,7 +57,7 @@ public:
         if (state == State::starting)
             slow_start();
         if (state == State::lame_duck)
-            config_.top["lame_duck"] = "1s";
+            config_.top["lame_duck"] = "3s"; // for a worker that is started meanwhile
         config_.write();
         usher_.emplace(config_.run(), [] { ::setsid(); });
         if (state == State::starting) {
@@ -96,7 +96,7 @@ private:
             usher_->wait_for_count("draining,", 2);
         } else if (state == State::lame_duck) {
             usher_->signal(SIGTERM);
-            usher_->wait_for("no longer ready, and accepting for another 1s");
+            usher_->wait_for("no longer ready, and accepting for another 3s");
         } else if (state == State::stopping) {
             usher_->signal(SIGTERM);
             usher_->wait_for("accepting nothing more");

@@ -266,13 +266,15 @@ TEST_CASE("the watchdog is fed at half its time, by the process it is for")
                            ::setenv("WATCHDOG_PID", std::to_string(::getpid()).c_str(), 1);
                        }};
     messages_until(socket, "WATCHDOG=1");
+    constexpr int beats = 3;
+    const auto begin = Clock::now();
     Clock::duration shortest = 1h; // a busy machine may be late, but not each time
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < beats; ++i) {
         const auto before = Clock::now();
         CHECK(messages_until(socket, "WATCHDOG=1").back() == "WATCHDOG=1");
         shortest = std::min(shortest, Clock::now() - before);
     }
-    CHECK(shortest > timeout / 4);
+    CHECK(Clock::now() - begin > beats * timeout / 4);
     CHECK(shortest < timeout);
     CHECK(usher.stop() == success); // its timer holds nothing up
 }

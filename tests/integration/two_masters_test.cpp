@@ -133,7 +133,8 @@ TEST_CASE("workers that outlive a killed master do not hold its lock")
     UsherProcess first{run_demo(1)};
     first.wait_until_ready(1);
     HttpClient slow{first.port()};
-    slow.send_get("/slow?ms=60000"); // its worker lives on as long as that
+    slow.send_get("/slow?ms=60000");    // its worker lives on as long as that
+    CHECK(get(first.port(), "/").ok()); // now it has been taken
     const auto worker = first.worker_pid(1);
     first.signal(SIGKILL);
     first.wait();

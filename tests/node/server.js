@@ -1,6 +1,6 @@
 // A worker of a cluster, for the tests: `node server.js WHAT...`, each of
 //
-//     http[:PORT]     answers with its slot; /slow late, /echo with what was posted
+//     http[:PORT]     answers with its slot; /slow late, /never not, /echo with what was posted
 //     refuse          takes no connection more while it serves one
 //     net:PORT        a plain server, which sends its slot
 //     unix:PATH       HTTP on a Unix socket
@@ -43,9 +43,10 @@ function answer(request, response) {
     request.on('end', () => response.end(Buffer.concat(parts)));
   } else if (request.url === '/block') {
     console.log('blocking'); // written before it goes on: it is a pipe
-    const end = Date.now() + 5000;
-    while (Date.now() < end);
+    fs.readFileSync(process.env.GATE); // a FIFO: until somebody has opened it for writing
     response.end('hello\n');
+  } else if (request.url === '/never') {
+    // No answer.
   } else if (request.url === '/close') {
     request.socket.server.close();
     response.end('hello\n');

@@ -2,6 +2,7 @@
 #include "tests/support/http_client.hpp"
 
 #include "common/sys/syscall.hpp"
+#include "tests/support/sockets.hpp"
 
 #include <array>
 #include <stdexcept>
@@ -14,7 +15,7 @@ namespace usher::test {
 
 namespace {
 
-sys::UniqueFd connect_to(const sys::SocketAddress& address)
+sys::UniqueFd connect_within_limit(const sys::SocketAddress& address)
 {
     sys::UniqueFd fd{::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)};
     if (!fd)
@@ -25,12 +26,6 @@ sys::UniqueFd connect_to(const sys::SocketAddress& address)
     if (::connect(fd.get(), address.data(), address.size()) < 0)
         sys::throw_last_error("connect");
     return fd;
-}
-
-sys::SocketAddress loopback(std::uint16_t port)
-{
-    constexpr std::array<std::uint8_t, 4> bytes{127, 0, 0, 1};
-    return sys::SocketAddress::ipv4(bytes, port);
 }
 
 } // namespace
@@ -51,7 +46,9 @@ HttpClient::HttpClient(const std::string& unix_path)
 {
 }
 
-HttpClient::HttpClient(const sys::SocketAddress& address) : socket_{connect_to(address)} {}
+HttpClient::HttpClient(const sys::SocketAddress& address) : socket_{connect_within_limit(address)}
+{
+}
 
 void HttpClient::send(std::string_view bytes) const
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/load.hpp"
 
+#include "tests/support/build.hpp"
 #include "tests/support/http_client.hpp"
 
 #include <algorithm>
@@ -15,7 +16,7 @@ constexpr std::size_t body_size = 16 * 1024;
 
 /// Between two requests of a client: enough of them come all the same, and other tests want the
 /// processor as well.
-constexpr std::chrono::milliseconds pause{1};
+constexpr std::chrono::milliseconds pause{with_sanitizers ? 5 : 1};
 
 std::string make_body(unsigned client, std::uint64_t number)
 {

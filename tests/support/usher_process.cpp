@@ -4,6 +4,7 @@
 #include "common/sys/process/pidfd.hpp"
 #include "common/sys/syscall.hpp"
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -203,8 +204,11 @@ std::string UsherProcess::log()
 
 std::string UsherProcess::wait_for(std::string_view text, Milliseconds limit)
 {
+    const auto deadline = Clock::now() + limit;
     wait_for_count(text, 1, limit);
     const auto at = log_.find(text);
+    while (log_.find('\n', at) == std::string::npos && read_more(deadline)) {
+    }
     const auto start = log_.rfind('\n', at) + 1;
     return log_.substr(start, log_.find('\n', at) - start);
 }
@@ -212,9 +216,19 @@ std::string UsherProcess::wait_for(std::string_view text, Milliseconds limit)
 void UsherProcess::wait_for_count(std::string_view text, std::size_t count, Milliseconds limit)
 {
     const auto deadline = Clock::now() + limit;
-    while (occurrences(log_, text) < count)
+    std::size_t seen = 0;
+    for (std::size_t from = 0;;) {
+        for (auto at = log_.find(text, from); at != std::string::npos; at = log_.find(text, from)) {
+            ++seen;
+            from = at + 1;
+        }
+        if (seen >= count)
+            return;
+        // The beginning of one more may be there already.
+        from = std::max(from, log_.size() - std::min(log_.size(), text.size() - 1));
         if (!read_more(deadline))
             throw std::runtime_error{"no \"" + std::string{text} + "\" in the log:\n" + log_};
+    }
 }
 
 std::size_t UsherProcess::count(std::string_view text)
@@ -232,9 +246,15 @@ std::uint16_t UsherProcess::port(std::size_t index)
     wait_for("listening on");
     wait_for(": started");
     const std::regex pattern{R"(listening on \S+:(\d+)\n)"};
-    auto match = std::sregex_iterator{log_.begin(), log_.end(), pattern};
-    std::advance(match, static_cast<std::ptrdiff_t>(index));
-    return static_cast<std::uint16_t>(std::stoi((*match)[1]));
+    const auto deadline = Clock::now() + Milliseconds{60'000};
+    do {
+        auto match = std::sregex_iterator{log_.begin(), log_.end(), pattern};
+        for (std::size_t i = 0; i < index && match != std::sregex_iterator{}; ++i)
+            ++match;
+        if (match != std::sregex_iterator{})
+            return static_cast<std::uint16_t>(std::stoi((*match)[1]));
+    } while (read_more(deadline));
+    throw std::runtime_error{"too few listeners in the log:\n" + log_};
 }
 
 pid_t UsherProcess::worker_pid(unsigned slot)
