@@ -28,12 +28,6 @@ std::string uptime_text(std::uint64_t milliseconds)
     return fmt::format("{}d{:02}h", seconds / 86'400, seconds % 86'400 / 3600);
 }
 
-/// Whatever is in it, it is a part of one line.
-std::string clean(const std::string& text)
-{
-    return on_one_line(text, text.size());
-}
-
 /// The member as people read it; `-`: there is none.
 std::string text(const Json& json, const char* key)
 {
@@ -42,7 +36,7 @@ std::string text(const Json& json, const char* key)
         return "-";
     if (member->is_null())
         return "unknown";
-    return clean(member->is_string() ? member->get<std::string>() : member->dump());
+    return on_one_line(member->is_string() ? member->get<std::string>() : member->dump());
 }
 
 std::string reload_text(const Json& reload)
@@ -98,7 +92,7 @@ std::string pool_text(const Json& pool)
                               text(pool, "reclaimed"));
     result += "\nlistening on";
     for (const auto& address : pool.at("listening"))
-        result += " " + clean(address.get<std::string>());
+        result += " " + on_one_line(address.get<std::string>());
     result += loss_text(pool.at("lost_lines"), "on their way to the file");
     result += row("slot", "gen", "state", "pid", "uptime", "handed", "queued", "open", "starts");
     for (const auto* const group : {"workers", "leaving"})

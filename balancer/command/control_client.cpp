@@ -19,17 +19,12 @@ namespace usher {
 
 namespace {
 
-std::string clean(std::string_view line)
-{
-    return on_one_line(line, line.size());
-}
-
 /// One line or several, whatever the master says: a terminal may be there.
 void print(std::FILE* where, std::string_view lines)
 {
     while (!lines.empty()) {
         const auto line = lines.substr(0, lines.find('\n'));
-        std::fprintf(where, "%s\n", clean(line).c_str());
+        std::fprintf(where, "%s\n", on_one_line(line).c_str());
         lines.remove_prefix(std::min(line.size() + 1, lines.size()));
     }
     std::fflush(where); // `usher events` is read as it comes, also through a pipe
@@ -100,7 +95,7 @@ private:
             print(stdout, is_status ? line.text : text);
         else
             print(stdout, is_status ? status_text(line.text)
-                                    : (has_time ? line.time + " " : "") + clean(line.text));
+                                    : (has_time ? line.time + " " : "") + on_one_line(line.text));
     }
 
     /// The master hung up without a result.

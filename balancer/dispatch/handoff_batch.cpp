@@ -24,11 +24,6 @@ void HandoffBatch::assign(std::size_t index, std::size_t slot) noexcept
     --waiting_;
 }
 
-std::optional<std::size_t> HandoffBatch::slot_of(std::size_t index) const noexcept
-{
-    return slots_[index] < sent ? std::optional{slots_[index]} : std::nullopt;
-}
-
 const OutgoingPacket& HandoffBatch::packet_for(std::size_t slot) noexcept
 {
     packet_.clear();

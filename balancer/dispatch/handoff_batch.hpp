@@ -59,7 +59,10 @@ public:
     void assign(std::size_t index, std::size_t slot) noexcept;
 
     /// The slot that connection `index` is meant for; nothing if it waits or was sent.
-    [[nodiscard]] std::optional<std::size_t> slot_of(std::size_t index) const noexcept;
+    [[nodiscard]] std::optional<std::size_t> slot_of(std::size_t index) const noexcept
+    {
+        return slots_[index] < sent ? std::optional{slots_[index]} : std::nullopt;
+    }
 
     /// What is meant for `slot`; good until the next call.
     [[nodiscard]] const OutgoingPacket& packet_for(std::size_t slot) noexcept;

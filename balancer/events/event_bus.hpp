@@ -40,7 +40,7 @@ public:
     {
         event.time = std::chrono::system_clock::now();
         // Whoever's words are in it: they make no line of their own, and steer no terminal.
-        event.message = on_one_line(event.message, event.message.size());
+        event.message = on_one_line(event.message);
         recent_.add(event);
         ++counts_[static_cast<std::size_t>(event.kind)];
         for (const auto& handler : handlers_)

@@ -83,7 +83,7 @@ void OutputReader::bring(const Stream& stream, Read read)
         }
         batch.append(prefix_);
         if (clean_)
-            batch += on_one_line(line, line.size());
+            batch += on_one_line(line);
         else
             batch += line;
         batch.append(cut ? cut_mark : "").append(1, '\n');

@@ -27,11 +27,6 @@ void Broadcast::add(std::string worker, Delivery delivery)
     }
 }
 
-bool Broadcast::is_complete() const noexcept
-{
-    return full_.empty() && sent_ + held_ > 0;
-}
-
 std::string Broadcast::text() const
 {
     std::string text;

@@ -15,7 +15,7 @@ public:
     void add(std::string worker, Delivery delivery);
 
     /// True if somebody gets it, and nobody who should does not.
-    [[nodiscard]] bool is_complete() const noexcept;
+    [[nodiscard]] bool is_complete() const noexcept { return full_.empty() && sent_ + held_ > 0; }
 
     /// All of it in one sentence.
     [[nodiscard]] std::string text() const;

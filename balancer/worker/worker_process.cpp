@@ -456,8 +456,7 @@ void WorkerProcess::on_note(std::string text)
 
 void WorkerProcess::on_message(std::string_view text)
 {
-    events_.publish(EventKind::message, log::Level::debug,
-                    "message " + on_one_line(text, text.size()));
+    events_.publish(EventKind::message, log::Level::debug, "message " + on_one_line(text));
 }
 
 } // namespace usher

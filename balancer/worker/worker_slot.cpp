@@ -95,7 +95,7 @@ void WorkerSlot::publish_last_output()
     const auto level =
         config_->output.kind == OutputConfig::Kind::file ? log::Level::error : log::Level::debug;
     for (const auto& line : last_output_)
-        events_.publish(EventKind::output, level, "wrote: " + on_one_line(line, line.size()));
+        events_.publish(EventKind::output, level, "wrote: " + on_one_line(line));
     last_output_.clear();
 }
 

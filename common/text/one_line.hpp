@@ -11,7 +11,11 @@ namespace usher {
 /// steers a terminal or turns the direction of what follows, and for each byte that is no UTF-8, so
 /// that nothing in it can look like something else.  Cut short behind `longest` bytes, never inside
 /// a character of UTF-8, with `...` in place of the rest.
-[[nodiscard]] std::string on_one_line(std::string_view text, std::size_t longest = 200);
+[[nodiscard]] std::string on_one_line(std::string_view text,
+                                      std::size_t longest = std::string_view::npos);
+
+/// What the log says at most of a word that is meant to be short.
+inline constexpr std::size_t longest_word = 200;
 
 /// The same with those characters, quotes and backslashes escaped as in JSON.
 [[nodiscard]] std::string printable(std::string_view text, std::size_t longest = 80);

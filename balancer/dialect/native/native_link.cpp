@@ -142,9 +142,9 @@ void NativeLink::on_message(const wire::ControlMessage& message)
     if (std::holds_alternative<wire::Ready>(message))
         return said_hello_ ? observer_->on_ready() : observer_->on_fault("said ready before hello");
     if (const auto* const bye = std::get_if<wire::Bye>(&message))
-        return observer_->on_note("says it leaves: " + (bye->reason.empty()
-                                                            ? "no reason given"
-                                                            : on_one_line(bye->reason)));
+        return observer_->on_note(
+            "says it leaves: " +
+            (bye->reason.empty() ? "no reason given" : on_one_line(bye->reason, longest_word)));
     if (const auto* const bad = std::get_if<wire::MalformedMessage>(&message))
         return observer_->on_fault("sent a malformed control message: " + bad->reason);
 
@@ -152,7 +152,7 @@ void NativeLink::on_message(const wire::ControlMessage& message)
     if (!std::exchange(told_unknown_, true))
         observer_->on_note(
             fmt::format("message of unknown type \"{}\" ignored, and all others that are unknown",
-                        on_one_line(std::get<wire::UnknownMessage>(message).type)));
+                        on_one_line(std::get<wire::UnknownMessage>(message).type, longest_word)));
 }
 
 void NativeLink::on_hello(const wire::Hello& hello)

@@ -21,7 +21,7 @@ Notification parse_notification(std::string_view text)
         else if (line == "WATCHDOG=1")
             result.watchdog = true;
         else if (line.starts_with(status))
-            result.status = on_one_line(line.substr(status.size()));
+            result.status = on_one_line(line.substr(status.size()), longest_word);
     }
     return result;
 }

@@ -46,11 +46,6 @@ void NodeListener::add(Carrier& carrier)
     go_on();
 }
 
-void NodeListener::remove(const Carrier& carrier) noexcept
-{
-    scheduler_.remove(carrier.id());
-}
-
 std::size_t NodeListener::lose(const Carrier& carrier)
 {
     const auto lost = scheduler_.lose(carrier.id());

@@ -58,7 +58,7 @@ public:
 
     /// `carrier`'s worker gets connections from now on; it must stay until remove() and lose().
     void add(Carrier& carrier);
-    void remove(const Carrier& carrier) noexcept;
+    void remove(const Carrier& carrier) noexcept { scheduler_.remove(carrier.id()); }
 
     /// The worker is gone: what it has not accepted goes to others.  Returns how many those are.
     std::size_t lose(const Carrier& carrier);
