@@ -22,6 +22,7 @@ void refuse_watches(bool refusing) noexcept
 
 } // namespace usher::test
 
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the system's are reserved
 extern "C" int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept
 {
     if (operation == EPOLL_CTL_ADD && are_refused) {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cassert>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -91,8 +92,15 @@ std::error_code receive(int socket, std::span<std::byte> buffer, std::span<std::
 
     // Whether the socket blocks is a property of the open file, which another process may share
     // and change: a worker must not be able to stop the master.
-    const auto received = retry_on_eintr(
-        [&] { return ::recvmsg(socket, &header, flags | MSG_CMSG_CLOEXEC | MSG_DONTWAIT); });
+    const auto receive_one = [&] {
+        return retry_on_eintr(
+            [&] { return ::recvmsg(socket, &header, flags | MSG_CMSG_CLOEXEC | MSG_DONTWAIT); });
+    };
+    auto received = receive_one();
+    // That a peer was closed with something unread is told once, and of packets before what it had
+    // sent (unix_release_sock() in the kernel).
+    if (received < 0 && errno == ECONNRESET && socket_option(socket, SO_TYPE) != SOCK_STREAM)
+        received = receive_one();
     if (received < 0)
         return last_error();
 

@@ -109,6 +109,27 @@ TEST_CASE_FIXTURE(Fixture, "a shut down peer reads as closed, after what it sent
     CHECK(message.size == 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "what a peer sent is received, also if it has not read what it was sent")
+{
+    auto pair = make_channel_pair(SOCK_SEQPACKET);
+    REQUIRE_FALSE(send_with_fds(pair.child.get(), bytes("last words"), {}));
+    REQUIRE_FALSE(send_with_fds(pair.parent.get(), bytes("unread"), {}));
+    pair.child.reset();
+    SUBCASE("at once")
+    {
+        REQUIRE_FALSE(recv_with_fds(pair.parent.get(), buffer, message));
+    }
+    SUBCASE("after a look")
+    {
+        REQUIRE_FALSE(recv_without_fds(pair.parent.get(), buffer, message, MSG_PEEK));
+        CHECK(received() == "last words");
+        REQUIRE_FALSE(recv_without_fds(pair.parent.get(), buffer, message));
+    }
+    CHECK(received() == "last words");
+    REQUIRE_FALSE(recv_with_fds(pair.parent.get(), buffer, message));
+    CHECK(message.size == 0);
+}
+
 TEST_CASE_FIXTURE(Fixture, "sending to a dead peer reports it and raises no SIGPIPE")
 {
     channel.child.reset();
