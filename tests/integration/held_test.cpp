@@ -34,7 +34,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::milliseconds longest_gap = 1s + slack / 10;
-constexpr auto held_for = 3s;
+constexpr auto held_for = 5s;
 static_assert(held_for > longest_gap); // so that a loop that waits along shows
 
 /// A pool that serves under load, and calls of its master that can be made to hang.
