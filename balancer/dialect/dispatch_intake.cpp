@@ -127,7 +127,8 @@ void DispatchIntake::commit(std::vector<Open>& next, unsigned backlog) noexcept
         open.listener->set_index(static_cast<std::uint16_t>(i));
         open.listener->set_backlog(backlog);
         if (open.config.mode) {
-            open.file.set_mode_elsewhere(*open.config.mode);
+            if (!is_new)
+                open.file.set_mode_elsewhere(*open.config.mode);
             if ((*open.config.mode & 0022U) != 0) // its clients can be other users
                 dispatcher_.distrust();
         }
@@ -157,7 +158,7 @@ void DispatchIntake::start()
 void DispatchIntake::close(std::vector<Open> closing)
 {
     for (auto& open : closing) {
-        open.file = {}; // or somebody may still come
+        open.file = {}; // goes soon; who comes until then is refused
         closing_.push_back(open.listener);
     }
     for (const auto& open : closing)

@@ -14,7 +14,8 @@ struct ListenerChange {
     std::vector<sys::SocketAddress> addresses; ///< those that come in, or stay
 
     /// Takes over what came in, closes what is gone, and leaves the rest alone.  Once at most, and
-    /// while the intake lives.  Throws nothing: without memory nobody hears of it, and that is all.
+    /// while the intake lives.  Without memory nobody hears of it; of Node's, which goes on with
+    /// what waited for a larger window, it throws std::bad_alloc then.
     std::function<void()> commit;
 };
 

@@ -60,7 +60,7 @@ void Listener::hand_off_rest()
         return close();
     // By way of the event loop: a signal may want an end to this.
     asio::post(socket_.get_executor(),
-               in_memory(memory_, [self = shared_from_this()] { self->hand_off_rest(); }));
+               in_memory(rest_memory_, [self = shared_from_this()] { self->hand_off_rest(); }));
 }
 
 void Listener::close()

@@ -91,6 +91,7 @@ private:
     Observer& observer_;
 
     std::shared_ptr<HandlerMemory> memory_ = std::make_shared<HandlerMemory>();
+    std::shared_ptr<HandlerMemory> rest_memory_ = std::make_shared<HandlerMemory>();
     AcceptBudget budget_;
     AcceptThrottle throttle_;
     std::size_t backlog_ = SOMAXCONN;

@@ -91,15 +91,17 @@ void ReclaimQueue::read_packet(DeadWorker& queue, HandoffBatch& out)
 
 void ReclaimQueue::retire_empty()
 {
-    std::erase_if(queues_, [this](DeadWorker& queue) {
-        if (peek(queue))
-            return false;
-        let_go(queue);
-        reclaimed_ += queue.reclaimed;
-        closed_ += queue.closed;
-        observer_.on_reclaimed(queue.worker, queue.reclaimed, queue.closed);
-        return true;
-    });
+    for (auto queue = queues_.begin(); queue != queues_.end();) {
+        if (peek(*queue)) {
+            ++queue;
+            continue;
+        }
+        let_go(*queue);
+        reclaimed_ += queue->reclaimed;
+        closed_ += queue->closed;
+        observer_.on_reclaimed(queue->worker, queue->reclaimed, queue->closed);
+        queue = queues_.erase(queue);
+    }
 }
 
 bool ReclaimQueue::take(HandoffBatch& out)

@@ -5,6 +5,7 @@
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/sys/syscall.hpp"
 
+#include <atomic>
 #include <new>
 #include <utility>
 
@@ -39,11 +40,13 @@ struct SocketFile::Bound {
     {
         if (identity_of(path) == identity)
             ::unlink(path.c_str());
+        close_elsewhere(std::move(socket)); // with what those have sent who wait there
     }
 
     std::string path;
     Identity identity;
-    sys::UniqueFd socket; ///< closed after that
+    sys::UniqueFd socket;                   ///< closed after that
+    mutable std::atomic<unsigned> mode = 0; ///< that was last asked for
 };
 
 SocketFile::SocketFile(std::string path, int socket)
@@ -78,7 +81,10 @@ void SocketFile::set_mode(unsigned mode) const noexcept
 
 void SocketFile::set_mode_elsewhere(unsigned mode) const noexcept
 try {
-    do_elsewhere([self = *this, mode] { self.set_mode(mode); });
+    if (!bound_)
+        return;
+    bound_->mode = mode;
+    do_elsewhere([self = *this] { self.set_mode(self.bound_->mode); }); // in whatever order
 } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch)
 }
 

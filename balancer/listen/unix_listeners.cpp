@@ -12,13 +12,16 @@ namespace usher {
 
 void UnixListeners::open(const std::vector<Wanted>& wanted)
 {
-    for (const auto& [config, backlog, held] : wanted) {
+    for (const auto& [config, backlog, held, stays] : wanted) {
         const auto path = parse_listen_address(config.address).path;
         const auto address = sys::SocketAddress::unix_path(path);
         if (knows(address, static_cast<bool>(held)))
             continue; // two ask for it
         Entry entry{.address = address, .result = Kept{}};
-        if (!held.is_there()) {
+        const bool is_lost = !held.is_there();
+        if (is_lost && held && stays) {
+            entry.result = Kept{.is_lost = true};
+        } else if (is_lost) {
             try {
                 entry.result = open_unix_listener(path, config.mode, backlog);
             } catch (...) {
@@ -46,6 +49,18 @@ bool UnixListeners::knows(const sys::SocketAddress& address, bool is_held) const
 bool UnixListeners::replaces(const sys::SocketAddress& address) const noexcept
 {
     return knows(address, false);
+}
+
+std::vector<std::string> UnixListeners::notes() const
+{
+    std::vector<std::string> result;
+    for (const auto& entry : entries_)
+        if (const auto* const kept = std::get_if<Kept>(&entry.result);
+            kept != nullptr && kept->is_lost)
+            result.push_back(entry.address.to_string() +
+                             ": somebody has removed the file, so that no client finds the socket, "
+                             "which the workers have; restart usher");
+    return result;
 }
 
 std::optional<ListeningSocket> UnixListeners::take(const ListenConfig& config)

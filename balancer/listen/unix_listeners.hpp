@@ -21,7 +21,8 @@ public:
     struct Wanted {
         ListenConfig config;
         unsigned backlog;
-        SocketFile held; ///< of the listener that is open there already, if it is
+        SocketFile held;    ///< of the listener that is open there already, if it is
+        bool stays = false; ///< that one, whatever became of its file: workers have the socket
     };
 
     /// Opens those of `wanted` that are not held, and anew those whose file somebody has removed.
@@ -35,11 +36,16 @@ public:
     /// it: another is to take its place.
     [[nodiscard]] bool replaces(const sys::SocketAddress& address) const noexcept;
 
+    /// What is to be said of those that are open and stay, although their file is gone.
+    [[nodiscard]] std::vector<std::string> notes() const;
+
     /// The socket for `config`, which is the caller's from then on; nothing: it is not opened here.
     [[nodiscard]] std::optional<ListeningSocket> take(const ListenConfig& config);
 
 private:
-    struct Kept {};
+    struct Kept {
+        bool is_lost = false; ///< its file
+    };
     struct Entry {
         sys::SocketAddress address;
         std::variant<Kept, ListeningSocket, std::exception_ptr> result;

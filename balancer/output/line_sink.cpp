@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <utility>
 
 namespace asio = boost::asio;
@@ -54,7 +55,7 @@ void LineSink::on_failure(std::size_t lines, std::error_code error) noexcept
 }
 
 void LineSink::on_no_thread() noexcept
-{
+try {
     if (closed_)
         return;
     next_try_.expires_after(pause_without_threads);
@@ -63,6 +64,7 @@ void LineSink::on_no_thread() noexcept
         if (!cancelled && self && !self->closed_)
             self->writer_.try_again();
     });
+} catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch): the next line tries again
 }
 
 void LineSink::on_loss(std::uint64_t lines, std::string reason)

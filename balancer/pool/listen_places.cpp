@@ -42,7 +42,9 @@ std::vector<UnixListeners::Wanted> ListenPlaces::find_wanted(const std::vector<R
             if (!is_anothers && !opened.knows(address, is_held))
                 wanted.push_back({.config = config,
                                   .backlog = pool.backlog,
-                                  .held = file == files_.end() ? SocketFile{} : *file});
+                                  .held = file == files_.end() ? SocketFile{} : *file,
+                                  .stays = pool.dialect == Dialect::preload ||
+                                           pool.dialect == Dialect::listen_fds});
         }
     }
     return wanted;

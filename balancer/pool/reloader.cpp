@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <system_error>
@@ -125,6 +126,7 @@ asio::awaitable<Reloader::Plan> Reloader::prepare(Found found)
         if (!stays && !pool->is_stopping())
             plan.removed.push_back(pool);
     }
+    plan.notes = plan.sockets.opened.notes();
     plan.sockets.opened = {}; // what nobody has taken
     co_return plan;
 }
@@ -136,7 +138,8 @@ Outcome Reloader::refusal(const std::exception& error) const
         return Outcome::failure(stopping_text);
     const auto* const of_system = dynamic_cast<const std::system_error*>(&error);
     const auto code = of_system != nullptr ? of_system->code() : std::error_code{};
-    const bool is_scarce = sys::is_out_of_resources(code) ||
+    const bool is_scarce = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+                           sys::is_out_of_resources(code) ||
                            code == std::errc::resource_unavailable_try_again || // no thread
                            code == std::errc::no_space_on_device;               // epoll_ctl(2)
     return {.kind = is_scarce ? Outcome::Kind::failed : Outcome::Kind::bad_config,
@@ -204,6 +207,8 @@ asio::awaitable<Outcome> Reloader::apply(Change change, SocketSource& sockets)
 
 asio::awaitable<Outcome> Reloader::apply(Plan plan)
 {
+    for (const auto& note : plan.notes)
+        events_.publish(EventKind::note, log::Level::warning, note);
     Outcome result{.message = "reloaded"};
     for (auto& change : plan.changes) {
         const auto name = change.pool->config().name;

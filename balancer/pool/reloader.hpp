@@ -69,6 +69,7 @@ private:
         SocketSource sockets;
         std::vector<Change> changes{};
         std::vector<PoolSet::Handle> removed{};
+        std::vector<std::string> notes{}; ///< what is to be said of listeners that stay
     };
 
     /// What the file says, with all that may be waited for.

@@ -21,8 +21,10 @@
 #include <boost/asio/deferred.hpp>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <exception>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -96,8 +98,10 @@ asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
     auto make = [user, has_inbox, mode = config_->run_as.cgroup, identity = identity_] {
         return make_surroundings(user, has_inbox, mode, identity);
     };
-    static HelperLooks looks;
-    auto given = co_await looks.look(std::move(make), deadline);
+    std::optional<Surroundings> given{std::in_place};
+    static std::array<HelperLooks, 2> looks; // an inbox's folder that hangs stops none without one
+    if (has_inbox || config_->run_as.cgroup != CgroupMode::off)
+        given = co_await looks[has_inbox ? 1 : 0].look(std::move(make), deadline);
     if (!given)
         throw std::runtime_error{"the folder of its cgroup, or of its NOTIFY_SOCKET, does not "
                                  "answer in time"};

@@ -36,12 +36,13 @@ class Closers {
 public:
     [[nodiscard]] bool add(sys::UniqueFd fd, std::function<void()> first = {}) noexcept
     {
-        const std::lock_guard lock{mutex_};
         Task task{.first = std::move(first), .fd = std::move(fd)};
+        std::unique_lock lock{mutex_};
         try {
             waiting_.push_back(std::move(task));
         } catch (const std::bad_alloc&) {
-            do_now(task); // to keep it open would be for ever
+            lock.unlock(); // what it does may have more to add
+            do_now(task);  // to keep it open would be for ever
             return false;
         }
         if (waiting_.size() > idle_ && threads_ < most_threads)
@@ -54,10 +55,8 @@ public:
     void finish(std::chrono::milliseconds longest) noexcept
     {
         std::unique_lock lock{mutex_};
-        while (threads_ == 0 && !waiting_.empty()) { // nobody else does it
-            do_now(waiting_.front());
-            waiting_.pop_front();
-        }
+        while (threads_ == 0 && !waiting_.empty()) // nobody else does it
+            do_next(lock);
         done_.wait_for(lock, longest, [this] { return waiting_.empty() && busy_ == 0; });
     }
 
@@ -102,16 +101,21 @@ private:
             --idle_;
             if (!came)
                 break;
-            auto task = std::move(waiting_.front());
-            waiting_.pop_front();
-            ++busy_;
-            lock.unlock();
-            do_now(task);
-            lock.lock();
-            --busy_;
-            done_.notify_all();
+            do_next(lock);
         }
         --threads_;
+    }
+
+    void do_next(std::unique_lock<std::mutex>& lock) noexcept
+    {
+        auto task = std::move(waiting_.front());
+        waiting_.pop_front();
+        ++busy_;
+        lock.unlock();
+        do_now(task);
+        lock.lock();
+        --busy_;
+        done_.notify_all();
     }
 
     std::mutex mutex_;

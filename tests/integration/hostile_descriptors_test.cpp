@@ -197,9 +197,25 @@ TEST_CASE(
     Neighbourhood here;
     here.pool["dialect"] = "node";
     here.pool.erase("listen"); // its workers say where
+    here.pool["drain_timeout"] = "100ms";
     here.workers_do("linger-on-accepted");
+    const auto pool = here.pool;
+    bool changes = false;
+    SUBCASE("from the start") {}
+    SUBCASE("after a reload that has changed its user")
+    {
+        changes = true;
+        for (const char* const key : {"user", "group", "groups"})
+            here.pool.erase(key);
+    }
     auto& usher = here.start();
     usher.wait_for_count("listening on", 2);
+    if (changes) {
+        here.pool = pool;
+        here.write();
+        usher.signal(SIGHUP);
+        usher.wait_for("reload done");
+    }
     const auto silent = connect_to(loopback(usher.port(1))); // it reads nothing
     here.wait_for("accepted");
     here.check_innocent(3s);

@@ -225,6 +225,25 @@ TEST_CASE("a socket's file that somebody has removed is made anew by a reload")
     CHECK(std::filesystem::is_regular_file(path));
 }
 
+TEST_CASE("where workers have the socket a reload says that its file is gone, and goes on")
+{
+    ConfigFile config;
+    const auto path = config.in_folder("a.sock");
+    config.pool["dialect"] = "preload";
+    config.pool["command"] = {"/usr/bin/python3", "-m", "http.server", "8080"};
+    config.pool["listen"] = {"127.0.0.1:0", "unix:" + path};
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    std::filesystem::remove(path);
+    CHECK(usher.command({"reload", "--dry-run"}).code == 0);
+    const auto result = usher.command({"reload"});
+    CAPTURE(result.output);
+    CHECK(result.code == 0);
+    usher.wait_for_count("unix:" + path + ": somebody has removed the file", 1);
+    CHECK(get(usher.port(), "/").ok());
+}
+
 TEST_CASE("where usher itself listens, it says so")
 {
     ConfigFile config;

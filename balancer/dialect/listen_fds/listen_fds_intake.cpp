@@ -2,6 +2,7 @@
 #include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
 
 #include "balancer/dialect/listen_fds/listen_fds_link.hpp"
+#include "common/async/closing_thread.hpp"
 #include "common/sys/socket/accept.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/text/counted.hpp"
@@ -66,13 +67,6 @@ ListenerChange ListenFdsIntake::prepare(const ResolvedPool& next, SocketSource& 
                 fmt::format("the listeners of pool \"{}\" cannot change while usher runs, because "
                             "its dialect is listen-fds; restart usher",
                             next.name)};
-        for (const auto& place : places_)
-            if (sockets.opened.replaces(place.socket.address))
-                events_.publish(EventKind::note, log::Level::warning,
-                                fmt::format("{}: somebody has removed the file, so that no client "
-                                            "finds the socket, which the workers have; restart "
-                                            "usher",
-                                            place.socket.address.to_string()));
         return {.addresses = addresses(),
                 .commit = [this, config = next]() mutable { change_places(std::move(config)); }};
     }
@@ -263,7 +257,12 @@ void ListenFdsIntake::close(std::function<void()> on_closed)
     closed_ = true;
     for (auto& seat : seats_)
         seat.abandoned.reset();
+    std::vector<sys::UniqueFd> of_files; // with what those have sent who wait there: see Listener
+    for (auto& place : places_)
+        if (place.socket.address.family() == AF_UNIX)
+            of_files.push_back(std::move(place.socket.fd));
     places_.clear();
+    close_elsewhere(of_files);
     if (on_closed)
         on_closed();
 }

@@ -137,7 +137,8 @@ sys::UniqueFd InboxFolder::make_socket(uid_t user, SocketFile& file)
         throw std::runtime_error{
             "usher is not root, so that it cannot let the worker's user alone send"};
     const std::lock_guard lock{mutex_};
-    if (struct stat status{}; ::lstat(path_.c_str(), &status) < 0)
+    // Not by its name, which may be somebody else's folder by now.
+    if (struct stat ours{}; !lock_ || ::fstat(lock_.get(), &ours) < 0 || ours.st_nlink == 0)
         make();
     const auto path = path_ + '/' + std::to_string(++last_name_);
     sys::UniqueFd socket;

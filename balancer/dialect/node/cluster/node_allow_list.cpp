@@ -29,8 +29,6 @@ bool same_path(const std::filesystem::path& asked, const std::string& place)
 NodeAllowList::NodeAllowList(const ResolvedPool& config, const HostAddresses& names)
     : allow_inherited_{config.node.allow_inherited}
 {
-    if (config.account.is_other_user())
-        other_user_ = config.run_as.user;
     for (const auto& entry : config.listen) {
         const auto where = parse_listen_address(entry.address);
         switch (where.kind) {
@@ -49,21 +47,21 @@ NodeAllowList::NodeAllowList(const ResolvedPool& config, const HostAddresses& na
     }
 }
 
-std::string NodeAllowList::refusal(const ServerRequest& request) const
+std::string NodeAllowList::refusal(const ServerRequest& request, const ResolvedPool& config) const
 {
     if (request.fd >= 0 && allow_inherited_)
         return {};
     if (!places_.empty())
         return is_listed(request) ? "" : "\"listen\" does not say so";
-    if (other_user_.empty())
+    if (!config.account.is_other_user())
         return {};
     if (request.fd >= 0)
         return fmt::format("it runs as user {}; let \"allow_inherited\" of \"node\" say so",
-                           quote(other_user_));
+                           quote(config.run_as.user));
     const bool is_low_port = request.port > 0 && request.port < first_free_port;
     if (!request.is_path && !is_low_port)
         return {};
-    return fmt::format("it runs as user {}, {}; let \"listen\" say so", quote(other_user_),
+    return fmt::format("it runs as user {}, {}; let \"listen\" say so", quote(config.run_as.user),
                        request.is_path ? "and usher would make the file as another"
                                        : "who may not do that without usher");
 }

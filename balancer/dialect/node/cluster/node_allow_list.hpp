@@ -23,8 +23,10 @@ public:
     /// is nobody's.
     explicit NodeAllowList(const ResolvedPool& config, const HostAddresses& names = {});
 
-    /// Why the worker must not have it, the rest of a sentence after "because"; empty if it may.
-    [[nodiscard]] std::string refusal(const ServerRequest& request) const;
+    /// Why a worker of `config`, which may be newer than the list, must not have it, the rest of a
+    /// sentence after "because"; empty if it may.
+    [[nodiscard]] std::string refusal(const ServerRequest& request,
+                                      const ResolvedPool& config) const;
 
 private:
     struct Place {
@@ -38,7 +40,6 @@ private:
 
     std::vector<Place> places_; ///< none: no limit
     bool allow_inherited_ = false;
-    std::string other_user_; ///< whom the workers run as, if that is not who usher is
 };
 
 /// How the log calls what `request` asks for: `127.0.0.1:8000`, `unix:/path`, `port 8000`.

@@ -80,6 +80,10 @@ ListenerChange NodeCluster::prepare(const ResolvedPool& next, SocketSource& sock
 std::shared_ptr<WorkerLink> NodeCluster::connect(std::shared_ptr<const ResolvedPool> config,
                                                  const WorkerIdentity& identity)
 {
+    if (config->account.is_other_user() && !std::exchange(is_distrusted_, true))
+        for (const auto& server : servers_)
+            if (server.listener)
+                server.listener->distrust();
     return std::make_shared<NodeWorker>(executor_, *this, std::move(config), identity);
 }
 
@@ -142,7 +146,7 @@ NodeCluster::Server& NodeCluster::open(const NodeWorker& worker, const ServerReq
         Listener::Observer& observer = *this;
         server.listener = std::make_shared<NodeListener>(executor_, std::move(socket.fd),
                                                          server.key, config_.node.window, observer);
-        if (config_.account.is_other_user() || request.writable_all)
+        if (is_distrusted_ || request.writable_all)
             server.listener->distrust();
     } else {
         const unsigned nobody = ~0U; // only holds the port
@@ -168,7 +172,7 @@ NodeCluster::Server& NodeCluster::server_for(const NodeWorker& worker, const Ser
         deny(EINVAL, "a worker asks for a server that cannot be: " + request.fault);
     if (auto* const found = find(request))
         return *found;
-    if (const auto refusal = allowed_.refusal(request); !refusal.empty())
+    if (const auto refusal = allowed_.refusal(request, worker.config()); !refusal.empty())
         deny(EACCES, fmt::format("a worker of pool \"{}\" may not listen on {}, because {}",
                                  config_.name, describe(request), refusal));
     if (servers_.size() < most_servers)
@@ -195,7 +199,7 @@ void NodeCluster::serve(NodeWorker& worker, const ServerRequest& request)
     const auto answer = node::encode_answer(request.seq, server.key, 0, server.data, name);
     if (!server.listener) {
         const int fd = socket_for(server, worker.slot());
-        if (config_.account.is_other_user()) // who must not keep deaf who comes after it
+        if (is_distrusted_) // who must not keep deaf who comes after it
             sys::lock_filter(fd);
         if (!worker.answer(node::encode_with_handle(answer, request.is_datagram()), fd))
             throw Denied{EMFILE}; // what has to wait needs a descriptor of ours

@@ -122,6 +122,7 @@ private:
     std::uint64_t last_key_ = 0;
     DispatchCounters counters_;
     std::map<unsigned, NodeWorker*> attached_; ///< by slot
+    bool is_distrusted_ = false;               ///< some of its workers are or were another user's
     bool told_of_limit_ = false;               ///< that there are too many servers
     std::function<void()> on_closed_;          ///< empty: nobody waits for it
     bool stopped_ = false;

@@ -60,6 +60,7 @@ public:
 
     [[nodiscard]] std::uint64_t id() const noexcept override { return id_; }
     [[nodiscard]] unsigned slot() const noexcept { return slot_; }
+    [[nodiscard]] const ResolvedPool& config() const noexcept { return *config_; }
     [[nodiscard]] bool is_attached() const noexcept { return attached_; }
 
     /// It is ready as soon as it runs, which says nothing of its servers.

@@ -52,7 +52,7 @@ ResolvedPool pool_of(uid_t user)
 
 bool allows(const ResolvedPool& pool, const ServerRequest& request)
 {
-    return NodeAllowList{pool}.refusal(request).empty();
+    return NodeAllowList{pool}.refusal(request, pool).empty();
 }
 
 } // namespace
@@ -68,10 +68,12 @@ TEST_CASE("names that are known are not looked up: that may take its time")
     lookups = 0;
     const NodeAllowList allowed{config.pools.front(), names};
     CHECK(lookups == 0);
-    CHECK(allowed.refusal({.address = "localhost", .port = 80}).empty());
-    CHECK(allowed.refusal({.address = "127.0.0.1", .port = 80}).empty());
-    CHECK_FALSE(allowed.refusal({.address = "127.0.0.2", .port = 80}).empty());
-    CHECK_FALSE(allowed.refusal({.address = "127.0.0.1", .port = 81}).empty());
+    CHECK(allowed.refusal({.address = "localhost", .port = 80}, config.pools.front()).empty());
+    CHECK(allowed.refusal({.address = "127.0.0.1", .port = 80}, config.pools.front()).empty());
+    CHECK_FALSE(
+        allowed.refusal({.address = "127.0.0.2", .port = 80}, config.pools.front()).empty());
+    CHECK_FALSE(
+        allowed.refusal({.address = "127.0.0.1", .port = 81}, config.pools.front()).empty());
 }
 
 TEST_CASE("a path is allowed however it is written, if it is absolute")
@@ -98,7 +100,7 @@ TEST_CASE("sockets that usher was started with are for its own user, unless the 
 {
     const ServerRequest inherited{.port = -1, .fd = 3};
     auto pool = pool_of(::geteuid() + 1);
-    CHECK(NodeAllowList{pool}.refusal(inherited) ==
+    CHECK(NodeAllowList{pool}.refusal(inherited, pool) ==
           "it runs as user \"somebody\"; let \"allow_inherited\" of \"node\" say so");
     pool.node.allow_inherited = true;
     CHECK(allows(pool, inherited));
@@ -120,7 +122,11 @@ TEST_CASE("workers of another user get no files and low ports, unless listen say
             CHECK(allows(pool, {.kind = kind, .port = port}));
     }
     CHECK_FALSE(allows(pool, for_path("/run/a/s")));
-    CHECK(NodeAllowList{pool}.refusal({.port = 80}).starts_with("it runs as user \"somebody\""));
+    // During a reload the list is still the old workers'.
+    CHECK_FALSE(NodeAllowList{pool_of(::geteuid())}.refusal({.port = 80}, pool).empty());
+    CHECK(NodeAllowList{pool}
+              .refusal({.port = 80}, pool)
+              .starts_with("it runs as user \"somebody\""));
 
     pool.listen = {{.address = "80"}, {.address = "unix:/run/a/s"}};
     CHECK(allows(pool, {.port = 80}));
