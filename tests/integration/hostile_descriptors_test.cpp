@@ -240,7 +240,7 @@ TEST_CASE("what clients of a Unix socket send, and whose close waits, does not s
 
     usher.signal(SIGTERM);
     CHECK(usher.wait(20s) == sys::ExitStatus{});
-    CHECK(usher.count("1 connections were closed, because no worker was left") == 1);
+    CHECK(usher.count("closed 1 connection, because no worker was left") == 1);
 }
 
 TEST_CASE("nor does it where it waits at a listener that a reload has opened in vain")

@@ -174,7 +174,7 @@ void follow_stall_timeout()
     site.wait_until_ready();
     site.tell({{"stall_timeout", "500ms"}});
     site.halt();
-    site.usher->wait_for("in its queue for 500ms");
+    site.usher->wait_for("has not moved for 500ms");
 }
 
 void follow_hang_signal()
