@@ -308,20 +308,30 @@ def lingering_sockets_to_inbox():
     send_to_inbox(b"STATUS=lingering", lingering)
 
 
+def keep_sigterm_waiting():
+    """Its master may well retire it before it has said that it has sent."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def say_sent():
+    say("sent")
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    stay()
+
+
 def send_slow_file(socket_of_master):
     """A descriptor whose close waits, with a message."""
+    keep_sigterm_waiting()
     try:
         slow = hostile.SlowFile()
     except OSError as error:
         say(f"left out, there is no FUSE here: {error}")
-        say("sent")
-        stay()
+        say_sent()
     try:
         socket.send_fds(socket_of_master, [b"{}\n"], [slow.fd])
     except PermissionError:
         pass  # the other end takes none
-    say("sent")
-    stay()
+    say_sent()
 
 
 @mode
@@ -344,6 +354,7 @@ def slow_file_to_probe():
 
 def send_lingering_sockets(socket_of_master, text):
     """Whose last close is the master's, also of those that it has not read when we end."""
+    keep_sigterm_waiting()
     pairs = [hostile.lingering_socket() for _ in range(5)]
     try:
         for ours, _ in pairs:
@@ -351,8 +362,7 @@ def send_lingering_sockets(socket_of_master, text):
             hostile.forget(ours.detach())
     except OSError:
         pass  # the other end takes none, or is gone
-    say("sent")
-    stay()
+    say_sent()
 
 
 @mode
