@@ -113,7 +113,7 @@ void Senders::check(const std::string& what, const std::string& where, bool is_k
     const bool becomes_ready = where == "inbox" || where == "control";
     here.pool["start_timeout"] = becomes_ready ? "5s" : "2s"; // which a reload waits for
     here.pool["drain_timeout"] = "1s";
-    here.pool["stop_grace"] = "100ms"; // it is stuck in a close
+    here.pool["stop_grace"] = "1s"; // it is stuck in a close
     here.workers_do(what + "-to-" + where);
     here.start([&] {
         if (is_kernel_older)
