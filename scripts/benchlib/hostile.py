@@ -59,7 +59,7 @@ CASES = [
     Case("sockets whose close waits, by that answer", "lingering-sockets-to-probe", pool=PROBE),
     Case("connections whose close waits, left by a dead worker", "linger-on-peeked"),
     Case("the same, hidden from the master", "linger-on-peeked", ("hides",)),
-    Case("accepted ones of a Node worker", "linger-on-accepted", pool=NODE),
+    Case("accepted ones of a Node worker", "linger-on-accepted", ("itself",), NODE),
     Case("the terminal of the master", "use-terminal"),
     Case("links in the folder of a log", "links-for-logs", (LOG, "/etc/passwd"),
          {"output": {"file": LOG, "max_size": "1KiB"}}),

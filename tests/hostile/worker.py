@@ -209,19 +209,21 @@ def ask_node(members):
 
 
 @mode
-def linger_on_accepted():
-    """Has the last close of a connection that it accepts wait: that is its master's."""
+def linger_on_accepted(client="other"):
+    """Has the last close of a connection that it accepts wait: that is its master's.  The client may
+    be itself."""
     channel = node_channel()
     channel.sendall(b'{"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"port":0,"addressType":4}\n')
-    channel.recv(1 << 16)
+    port = int(channel.recv(1 << 16).rpartition(b'"port":')[2].split(b"}")[0])
     channel.sendall(b'{"cmd":"NODE_CLUSTER","act":"listening","seq":2,"port":0,"addressType":4}\n')
+    own = [socket.create_connection(("127.0.0.1", port))] if client == "itself" else []
     text, fds, _, _ = socket.recv_fds(channel, 1 << 16, 1)
     client = socket.socket(fileno=fds[0])
     linger_on(client)
     client.close()
     answer = b'{"cmd":"NODE_HANDLE_ACK"}\n{"cmd":"NODE_CLUSTER","ack":%s,"accepted":true,"seq":3}\n'
     channel.sendall(answer % text.rpartition(b'"seq":')[2].rstrip(b"}\n"))
-    say("accepted")
+    say(f"accepted, with {len(own)} of its own" if own else "accepted")
     stay()
 
 
