@@ -119,14 +119,15 @@ try {
 } catch (const std::bad_alloc&) { // then nobody hears of it
 }
 
-std::vector<SeatFacts> ListenFdsIntake::facts() const
+/// How many wait is asked of the kernel, so only where it matters: of seats that can be given.
+std::vector<SeatFacts> ListenFdsIntake::facts(bool asks_waiting) const
 {
     std::vector<SeatFacts> result;
     for (const auto& seat : seats_)
         result.push_back({.is_taken = seat.taken,
                           .is_active = seat.active,
                           .was_last_active = &seat == last_active_,
-                          .waiting = seat.waiting()});
+                          .waiting = asks_waiting && !seat.taken ? seat.waiting() : 0});
     return result;
 }
 
@@ -177,7 +178,7 @@ std::shared_ptr<WorkerLink> ListenFdsIntake::connect(std::shared_ptr<const Resol
     if (config->account.is_other_user()) // who must not keep deaf who comes after it
         for (auto& place : places_)
             place.group ? place.group->lock() : sys::lock_filter(place.socket.fd.get());
-    const auto free = next_seat_of(facts());
+    const auto free = next_seat_of(facts(true));
     auto& seat = free ? *std::next(seats_.begin(), static_cast<std::ptrdiff_t>(*free)) : add_seat();
     return std::make_shared<ListenFdsLink>(executor_, std::move(config), *this, seat);
 }
@@ -231,7 +232,7 @@ void ListenFdsIntake::look_after(Seat& seat)
 /// Connections go where somebody takes them; without memory, at the next occasion.
 void ListenFdsIntake::steer() noexcept
 try {
-    const auto heir = heir_of(facts());
+    const auto heir = heir_of(facts(false));
     const auto* const only =
         heir ? &*std::next(seats_.begin(), static_cast<std::ptrdiff_t>(*heir)) : nullptr;
     for (std::size_t i = 0; i < places_.size(); ++i) {

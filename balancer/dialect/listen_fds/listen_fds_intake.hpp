@@ -74,7 +74,7 @@ private:
 
     void change_places(ResolvedPool next) noexcept;
     void add_places(std::vector<Place> places) noexcept;
-    [[nodiscard]] std::vector<SeatFacts> facts() const;
+    [[nodiscard]] std::vector<SeatFacts> facts(bool asks_waiting) const;
     [[nodiscard]] Seat& add_seat();
     void remove(Seat& seat) noexcept;
     void look_after(Seat& seat);
