@@ -31,58 +31,16 @@ class Case:
     """What hostile workers and strangers do."""
 
     what: str
-    mode: str = "nothing"  # of tests/hostile/worker.py
-    arguments: tuple = ()  # {folder}: one that is the workers' own
+    mode: str  # of tests/hostile/worker.py
+    arguments: list = ()
     pool: dict = dataclasses.field(default_factory=dict)
-    strangers: tuple = ()  # modes of tests/hostile/stranger.py, with their arguments
+    strangers: list = ()  # modes of tests/hostile/stranger.py, with their arguments
     sign: str = ""  # in the log: it has begun; without: when one of them says something
 
 
-NODE = {"dialect": "node", "listen": []}
-NOTIFY = {"dialect": "preload", "ready": "notify"}
-PROBE = {"probe": {"path": "/"}}
-LOG = "{folder}/log"
-
-CASES = [
-    Case("nothing", sign="started"),
-    Case("files whose close waits, by a stranger", "wait-inside", pool=NOTIFY,
-         strangers=(("slow-files-to-inboxes",),)),
-    Case("sockets whose close waits, by a stranger", "wait-inside", pool=NOTIFY,
-         strangers=(("lingering-sockets-to-inboxes",),)),
-    Case("files whose close waits, to NOTIFY_SOCKET", "slow-files-to-inbox", pool=NOTIFY),
-    Case("sockets whose close waits, to NOTIFY_SOCKET", "lingering-sockets-to-inbox", pool=NOTIFY),
-    Case("a file whose close waits, by the control socket", "slow-file-to-control"),
-    Case("sockets whose close waits, by the control socket", "lingering-sockets-to-control"),
-    Case("a file whose close waits, by a Node channel", "slow-file-to-channel", pool=NODE),
-    Case("sockets whose close waits, by a Node channel", "lingering-sockets-to-channel", pool=NODE),
-    Case("a file whose close waits, by the answer to a probe", "slow-file-to-probe", pool=PROBE),
-    Case("sockets whose close waits, by that answer", "lingering-sockets-to-probe", pool=PROBE),
-    Case("connections whose close waits, left by a dead worker", "linger-on-peeked"),
-    Case("the same, hidden from the master", "linger-on-peeked", ("hides",)),
-    Case("accepted ones of a Node worker", "linger-on-accepted", ("itself",), NODE),
-    Case("the terminal of the master", "use-terminal"),
-    Case("links in the folder of a log", "links-for-logs", (LOG, "/etc/passwd"),
-         {"output": {"file": LOG, "max_size": "1KiB"}}),
-    Case("a lease on the program that a successor is to become",
-         pool={"command": ["{folder}/program", "lease-program", "{folder}/program"]}),
-    Case("a folder that a stranger locks", strangers=(("lock-folder", "/tmp"),)),
-    Case("process descriptors asked for at the hand-off socket", "ask-for-pidfds"),
-    Case("a program that is a FIFO", pool={"dialect": "preload", "command": ["{folder}/fifo"]},
-         sign="hostile-0"),
-    Case("floods of NOTIFY_SOCKET by two strangers", "keep-watchdog", pool=NOTIFY,
-         strangers=(("flood-inboxes",), ("flood-inboxes",))),
-    Case("much data of Node's servers", "ask-with-much-data", pool=NODE),
-    Case("an internal Node message of 15 MB", "say-long-internal", pool=NODE),
-    Case("control messages that take long to parse", "say-objects"),
-    Case("more control messages than there is to say", "say-much"),
-    Case("a filter on a listening socket", "deafen-seat", ("{folder}/marker",),
-         {"dialect": "listen-fds"}),
-    Case("escapes in all that a worker can say", "say-escapes", sign="says it leaves"),
-    Case("a flood of lines", "flood-output", pool={"output": {"file": LOG + "-flood"}}),
-    Case("many farewells", "say-bye-often"),
-    Case("300 processes in a worker's tree", "fill-process-tree", pool={"max_memory": "10GiB"}),
-    Case("a descriptor that usher was started with", "ask-for-inherited", ("0",), NODE),
-]
+def cases():
+    """All that the tests know as well; {folder} in it is one that the workers own."""
+    return [Case(**each) for each in json.loads((PROGRAMS / "cases.json").read_text())]
 
 
 class Neighbourhood:
@@ -185,10 +143,10 @@ def run(tools):
     if os.geteuid() != 0:
         raise BenchError("--hostile needs root, to run workers as other users")
     gaps = {}
-    for case in CASES:
+    for case in cases():
         gaps[case.what] = Neighbourhood(tools, [case]).measure(SECONDS)
         print(f"  {case.what}: {gaps[case.what]:.0f} ms", file=sys.stderr)
-    gaps["all of it at once, for a minute"] = Neighbourhood(tools, CASES).measure(SECONDS_OF_ALL)
+    gaps["all of it at once, for a minute"] = Neighbourhood(tools, cases()).measure(SECONDS_OF_ALL)
 
     print(f"{RATE} new connections/s for {SECONDS} s beside neighbours of other users; "
           f"limit {LIMIT_MS} ms")

@@ -15,6 +15,7 @@
 #include <fstream>
 #include <iterator>
 #include <sstream>
+#include <string_view>
 #include <thread>
 
 #include <grp.h>
@@ -107,9 +108,52 @@ void Neighbourhood::workers_do(const std::string& mode, const std::vector<std::s
         pool["command"].push_back(argument);
 }
 
+json Neighbourhood::all_cases()
+{
+    return json::parse(std::ifstream{fs::path{source_folder()} / "tests/hostile/cases.json"});
+}
+
+void Neighbourhood::add(const json& each, std::size_t number)
+{
+    // What is looked for is what stops the master; a busy neighbour is the kernel's matter.
+    auto added = pool;
+    added.update({{"name", "hostile-" + std::to_string(number)},
+                  {"nice", 10},
+                  {"drain_timeout", "1s"},
+                  {"command", {python, folder_.path() / "programs/worker.py", each.at("mode")}}});
+    const auto arguments = each.value("arguments", json::array());
+    added["command"].insert(added["command"].end(), arguments.begin(), arguments.end());
+    added.update(each.value("pool", json::object()));
+
+    const auto folder = fs::path{workers_folder()} / std::to_string(number);
+    make_folder(folder, 0755, worker_user);
+    REQUIRE(::mkfifo((folder / "fifo").c_str(), 0755) == 0);
+    std::ofstream{folder / "program"} << "#!/bin/sh\nexec " << python << ' '
+                                      << (folder_.path() / "programs/worker.py").string()
+                                      << " \"$@\"\n";
+    REQUIRE(::chmod((folder / "program").c_str(), 0755) == 0);
+    REQUIRE(::chown((folder / "program").c_str(), worker_user, worker_user) == 0);
+
+    auto text = added.dump();
+    constexpr std::string_view name = "{folder}";
+    for (auto at = text.find(name); at != std::string::npos; at = text.find(name))
+        text.replace(at, name.size(), folder.string());
+    more.push_back(json::parse(text));
+}
+
+void Neighbourhood::start_strangers_of(const json& each)
+{
+    for (const auto& words : each.value("strangers", json::array())) {
+        const auto all = words.get<std::vector<std::string>>();
+        stranger_does(all.front(), {all.begin() + 1, all.end()});
+    }
+}
+
 void Neighbourhood::write() const
 {
-    std::ofstream{config_path()} << json{{"pools", {innocent, pool}}}.dump();
+    auto pools = more;
+    pools.insert(pools.begin(), {innocent, pool});
+    std::ofstream{config_path()} << json{{"pools", pools}}.dump();
 }
 
 UsherProcess& Neighbourhood::start(const std::function<void()>& in_child)

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
@@ -42,6 +43,14 @@ public:
     /// Has the hostile pool's workers run `worker.py MODE ARGUMENTS...`.
     void workers_do(const std::string& mode, const std::vector<std::string>& arguments = {});
 
+    /// All that this neighbourhood knows, one after the other; as in tests/hostile/cases.json.
+    [[nodiscard]] static nlohmann::json all_cases();
+
+    /// Adds a hostile pool of its own that does `each` of all_cases(), the `number`th; its
+    /// strangers come with start_strangers_of().
+    void add(const nlohmann::json& each, std::size_t number);
+    void start_strangers_of(const nlohmann::json& each);
+
     /// Writes the configuration and starts the master, with clients of the innocent pool;
     /// `in_child` runs between fork and exec.  Waits for the innocent workers only.
     UsherProcess& start(const std::function<void()>& in_child = {});
@@ -70,6 +79,7 @@ public:
     /// What is configured: `pool` is the hostile one, and `innocent` the other.
     nlohmann::json pool;
     nlohmann::json innocent;
+    nlohmann::json more = nlohmann::json::array(); ///< pools, hostile as well
 
     /// A folder that belongs to the workers' user, and one that everybody may write to.
     [[nodiscard]] std::string workers_folder() const { return folder_.path() / "workers"; }
