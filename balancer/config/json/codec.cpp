@@ -44,7 +44,7 @@ Codec<std::string> text()
     return {[](const JsonValue& value) { return value.text(); }, as_json<std::string>};
 }
 
-Codec<std::string> text(Predicate is_good, std::string must, std::string type)
+Codec<std::string> text(const Predicate& is_good, const std::string& must, const std::string& type)
 {
     const auto read = [=](const JsonValue& value) {
         auto text = value.text(type);
@@ -56,7 +56,7 @@ Codec<std::string> text(Predicate is_good, std::string must, std::string type)
 }
 
 template <typename Number>
-Codec<Number> number(Range range, std::string must)
+Codec<Number> number(Range range, const std::string& must)
 {
     const auto read = [=](const JsonValue& value) {
         return static_cast<Number>(value.integer(range.least, range.most, must));
@@ -64,9 +64,9 @@ Codec<Number> number(Range range, std::string must)
     return {read, as_json<Number>};
 }
 
-template Codec<unsigned> number(Range, std::string);
-template Codec<int> number(Range, std::string);
-template Codec<std::uint64_t> number(Range, std::string);
+template Codec<unsigned> number(Range, const std::string&);
+template Codec<int> number(Range, const std::string&);
+template Codec<std::uint64_t> number(Range, const std::string&);
 
 Codec<milliseconds> duration()
 {

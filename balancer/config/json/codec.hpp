@@ -41,13 +41,13 @@ using Predicate = std::function<bool(std::string_view)>;
 [[nodiscard]] Codec<std::string> text();
 
 /// A string that is good by `is_good`; `must` says what that means, `type` what it is.
-[[nodiscard]] Codec<std::string> text(Predicate is_good, std::string must,
-                                      std::string type = "a string");
+[[nodiscard]] Codec<std::string> text(const Predicate& is_good, const std::string& must,
+                                      const std::string& type = "a string");
 
 /// A whole number: unsigned, int or std::uint64_t.  `must` says what there may be; empty: the
 /// range.
 template <typename Number = unsigned>
-[[nodiscard]] Codec<Number> number(Range range, std::string must = {});
+[[nodiscard]] Codec<Number> number(Range range, const std::string& must = {});
 
 [[nodiscard]] Codec<std::chrono::milliseconds> duration();          ///< such as "30s"
 [[nodiscard]] Codec<std::chrono::milliseconds> positive_duration(); ///< and not 0
