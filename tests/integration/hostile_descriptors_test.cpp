@@ -243,6 +243,25 @@ TEST_CASE("what clients of a Unix socket send, and whose close waits, does not s
     CHECK(usher.count("closed 1 connection, because no worker was left") == 1);
 }
 
+TEST_CASE("nor does what they send to one of which the workers have a copy")
+{
+    const TempDir folder;
+    const auto path = (folder.path() / "socket").string();
+    const nlohmann::json config{{"pools",
+                                 {{{"command", {"/bin/sleep", "60"}}, // it accepts nobody
+                                   {"dialect", "listen-fds"},
+                                   {"workers", 1},
+                                   {"listen", {{"address", "unix:" + path}, {"mode", "0666"}}}}}}};
+    UsherProcess usher{{"run", "--config", folder.write("usher.json", config.dump()).string()}};
+    usher.wait_until_ready(1);
+
+    const auto client = connect_to(sys::SocketAddress::unix_path(path));
+    const auto peer = send_lingering(client.get());
+
+    usher.signal(SIGTERM);
+    CHECK(usher.wait(20s) == sys::ExitStatus{});
+}
+
 TEST_CASE("nor does it where it waits at a listener that a reload has opened in vain")
 {
     const TempDir folder;

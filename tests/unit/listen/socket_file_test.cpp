@@ -101,6 +101,15 @@ TEST_CASE_FIXTURE(Folder, "a file that several share is removed with the last of
     CHECK_FALSE(fs::exists(path));
 }
 
+TEST_CASE_FIXTURE(Folder, "the permissions that are asked for last are the file's")
+{
+    const SocketFile file{make_socket("s").string()};
+    for (const unsigned mode : {0600U, 0666U, 0640U, 0660U})
+        file.set_mode_elsewhere(mode);
+    finish_elsewhere(patience);
+    CHECK(fs::status(file.path()).permissions() == fs::perms{0660});
+}
+
 TEST_CASE_FIXTURE(Folder, "without a descriptor to keep its socket by, the file is removed at once")
 {
     const auto path = (TempDir::path() / "s").string();

@@ -98,6 +98,15 @@ TEST_CASE_FIXTURE(Fixture, "a folder that somebody has removed is made anew")
     CHECK(fs::is_empty(root));
 }
 
+TEST_CASE_FIXTURE(Fixture, "nor is somebody else's taken that has its name by now")
+{
+    const auto before = fs::path{make()}.parent_path();
+    fs::remove_all(before);
+    fs::create_directory(before);
+    CHECK(fs::path{make()}.parent_path() != before);
+    CHECK(fs::is_empty(before));
+}
+
 TEST_CASE_FIXTURE(Fixture, "what there was no descriptor for is made when there is one")
 {
     SocketFile file;
