@@ -47,7 +47,7 @@ public:
              std::uint16_t index, ConnectionSink& sink, Observer& observer);
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
-    ~Listener() { close_socket(); }
+    ~Listener() override { close_socket(); }
 
     /// Accepts from now on, until stop().
     void start();
