@@ -172,6 +172,8 @@ std::vector<ControlPlaces::Client> ControlServer::clients()
 
 void ControlServer::close()
 {
+    if (std::exchange(closed_, true))
+        return;
     file_ = {};
     sys::UniqueFd{listener_.release()}.reset();
     pause_.cancel();

@@ -28,6 +28,9 @@ public:
     /// An empty `path` means the default one.
     ControlServer(const boost::asio::any_io_executor& executor, const std::string& path,
                   Operations& operations);
+    ControlServer(const ControlServer&) = delete;
+    ControlServer& operator=(const ControlServer&) = delete;
+    ~ControlServer() { close(); }
 
     /// Takes the lock and binds.  A path somebody asked for that belongs to another master: throws
     /// AddressInUse; a default path: goes on without, and says so.
@@ -54,6 +57,7 @@ private:
     boost::asio::posix::stream_descriptor listener_;
     boost::asio::steady_timer pause_;
     SocketFile file_;
+    bool closed_ = false;
     std::list<std::weak_ptr<ControlSession>> sessions_; ///< the oldest first
 };
 

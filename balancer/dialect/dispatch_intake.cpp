@@ -3,6 +3,7 @@
 
 #include "balancer/dialect/native/native_link.hpp"
 #include "balancer/dialect/preload/preload_link.hpp"
+#include "balancer/dialect/stop_listener.hpp"
 #include "balancer/listen/same_address.hpp"
 #include "common/text/counted.hpp"
 #include "common/text/listen_address.hpp"
@@ -90,22 +91,31 @@ ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& s
                                  "\" cannot change while usher runs, because its dialect is "
                                  "preload; restart usher"};
 
+    // One of those that are open, each once: several may have one address (systemd's ReusePort=).
+    const auto take_over = [this](const std::vector<Open>& taken,
+                                  const sys::SocketAddress& address) {
+        return std::ranges::find_if(open_,
+                                    [&](const Open& open) {
+                                        return is_same(open.address, address) &&
+                                               std::ranges::find(taken, open.listener,
+                                                                 &Open::listener) == taken.end();
+                                    })
+            ->listener;
+    };
     ListenerChange change;
     const auto wanted = std::make_shared<std::vector<Open>>();
     Listener::Observer& observer = *this;
     for (std::size_t entry = 0; entry < opened.entries.size(); ++entry)
         for (auto& socket : opened.entries[entry].sockets) {
             change.addresses.push_back(socket.address);
-            const auto same = [&](const auto& other) { return is_same(other, socket.address); };
             const auto index = static_cast<std::uint16_t>(wanted->size());
             wanted->push_back(
                 {.config = opened.entries[entry].config,
                  .entry = entry,
                  .address = socket.address,
-                 .listener = socket.fd
-                                 ? std::make_shared<Listener>(executor_, std::move(socket.fd),
-                                                              index, dispatcher_, observer)
-                                 : std::ranges::find_if(open_, same, &Open::address)->listener,
+                 .listener = socket.fd ? std::make_shared<Listener>(executor_, std::move(socket.fd),
+                                                                    index, dispatcher_, observer)
+                                       : take_over(*wanted, socket.address),
                  .file = std::move(socket.file)});
         }
     closing_.reserve(closing_.size() + open_.size());
@@ -130,7 +140,7 @@ void DispatchIntake::commit(std::vector<Open>& next, unsigned backlog) noexcept
             if (!is_new)
                 open.file.set_mode_elsewhere(*open.config.mode);
             if ((*open.config.mode & 0022U) != 0) // its clients can be other users
-                dispatcher_.distrust();
+                dispatcher_.distrust(Strangers::unix_clients);
         }
         if (is_new)
             say(EventKind::listening, "listening on", open);
@@ -157,23 +167,26 @@ void DispatchIntake::start()
 
 void DispatchIntake::close(std::vector<Open> closing)
 {
-    for (auto& open : closing) {
-        open.file = {}; // goes soon; who comes until then is refused
-        closing_.push_back(open.listener);
-    }
     for (const auto& open : closing)
-        open.listener->stop();
+        closing_.push_back(open.listener);
+    for (auto& open : closing)
+        stop_listener(executor_, std::move(open.file), open.listener);
 }
 
 void DispatchIntake::close(std::function<void()> on_closed)
 {
-    const bool at_once = !on_closed;
-    if (!at_once)
+    auto closing = std::exchange(open_, {});
+    if (on_closed) {
         on_closed_ = std::move(on_closed);
-    close(std::exchange(open_, {}));
-    if (at_once)
-        for (const auto& listener : std::vector{closing_})
+        close(std::move(closing));
+    } else {
+        for (const auto& open : closing)
+            closing_.push_back(open.listener);
+        for (const auto& listener : std::vector{closing_}) {
+            listener->stop();
             listener->close();
+        }
+    }
     look_for_end();
 }
 
@@ -193,7 +206,7 @@ std::shared_ptr<WorkerLink> DispatchIntake::connect(std::shared_ptr<const Resolv
                                                     const WorkerIdentity& identity)
 {
     if (config->account.is_other_user())
-        dispatcher_.distrust();
+        dispatcher_.distrust(Strangers::workers);
     if (config->dialect == Dialect::preload)
         return std::make_shared<PreloadLink>(executor_, std::move(config), identity, dispatcher_,
                                              addresses());

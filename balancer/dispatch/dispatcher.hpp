@@ -35,14 +35,13 @@ class Dispatcher final : public ConnectionSink {
 public:
     Dispatcher(const boost::asio::any_io_executor& executor, ReclaimQueue::Observer& observer);
 
-    /// Some of its workers, or clients at Unix sockets, are other users, who could have us wait
-    /// where we close what they have had in their hands, or what they have sent a descriptor to.
-    void distrust() noexcept
+    /// Some of its workers, or clients at Unix sockets, are other users.
+    void distrust(Strangers whom) noexcept
     {
-        batch_.distrust();
+        batch_.distrust(whom);
         reclaim_queue_.distrust();
     }
-    [[nodiscard]] bool is_distrusted() const noexcept { return batch_.is_distrusted(); }
+    [[nodiscard]] Strangers strangers() const noexcept { return batch_.strangers(); }
 
     /// Makes the worker behind `channel` eligible in `slot`, counted from 0, in place of the one
     /// that was.  The channel must stay until detach() or until another takes its place.

@@ -5,6 +5,7 @@
 #include "common/sys/fd/close_fds.hpp"
 
 #include <cassert>
+#include <span>
 
 namespace usher {
 
@@ -42,14 +43,25 @@ void HandoffBatch::settle(std::size_t slot, bool was_sent) noexcept
         }
 }
 
-void HandoffBatch::close_sent() noexcept
+/// Its last close, which may be ours, is not to be made here.
+bool HandoffBatch::is_suspect(std::size_t index) const noexcept
+{
+    const bool is_unix = records_[index].peer.family == wire::AddressFamily::unix_domain;
+    return strangers_ == Strangers::workers || (strangers_ == Strangers::unix_clients && is_unix);
+}
+
+template <typename Predicate>
+void HandoffBatch::close_if(Predicate is_closed) noexcept
 {
     std::array<int, capacity> closing{};
     std::size_t closed = 0;
     std::size_t kept = 0;
     for (std::size_t i = 0; i < size_; ++i) {
-        if (slots_[i] == sent) {
-            closing[closed++] = fds_[i];
+        if (is_closed(i)) {
+            if (is_suspect(i))
+                close_elsewhere(sys::UniqueFd{fds_[i]});
+            else
+                closing[closed++] = fds_[i];
             continue;
         }
         if (kept != i) {
@@ -60,22 +72,18 @@ void HandoffBatch::close_sent() noexcept
         ++kept;
     }
     size_ = kept;
-    close(std::span{closing}.first(closed));
+    sys::close_fds(std::span{closing}.first(closed));
+}
+
+void HandoffBatch::close_sent() noexcept
+{
+    close_if([this](std::size_t i) { return slots_[i] == sent; });
 }
 
 void HandoffBatch::clear() noexcept
 {
-    close(std::span{fds_}.first(size_));
-    size_ = 0;
+    close_if([](std::size_t) { return true; });
     waiting_ = 0;
-}
-
-void HandoffBatch::close(std::span<const int> fds) const noexcept
-{
-    if (!is_distrusted_)
-        return sys::close_fds(fds);
-    for (const int fd : fds)
-        close_elsewhere(sys::UniqueFd{fd});
 }
 
 } // namespace usher

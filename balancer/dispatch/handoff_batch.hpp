@@ -2,14 +2,15 @@
 #pragma once
 
 #include "balancer/dispatch/outgoing_packet.hpp"
+#include "balancer/dispatch/strangers.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/wire/handoff.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <limits>
 #include <optional>
-#include <span>
 
 namespace usher {
 
@@ -29,10 +30,9 @@ public:
     HandoffBatch& operator=(const HandoffBatch&) = delete;
     ~HandoffBatch() { clear(); }
 
-    /// What is closed here may have been in the hands of another user's worker: see
-    /// close_elsewhere().
-    void distrust() noexcept { is_distrusted_ = true; }
-    [[nodiscard]] bool is_distrusted() const noexcept { return is_distrusted_; }
+    /// Who could have us wait at the close of a connection: see close_elsewhere().
+    void distrust(Strangers whom) noexcept { strangers_ = std::max(strangers_, whom); }
+    [[nodiscard]] Strangers strangers() const noexcept { return strangers_; }
 
     [[nodiscard]] bool is_empty() const noexcept { return size_ == 0; }
     [[nodiscard]] bool is_full() const noexcept { return size_ == capacity; }
@@ -80,7 +80,9 @@ private:
     static constexpr std::size_t waiting = std::numeric_limits<std::size_t>::max();
     static constexpr std::size_t sent = waiting - 1;
 
-    void close(std::span<const int> fds) const noexcept;
+    [[nodiscard]] bool is_suspect(std::size_t index) const noexcept;
+    template <typename Predicate>
+    void close_if(Predicate is_closed) noexcept;
 
     std::array<int, capacity> fds_{};
     std::array<std::size_t, capacity> slots_{}; ///< or `waiting` or `sent`
@@ -88,7 +90,7 @@ private:
     std::size_t size_ = 0;
     std::size_t waiting_ = 0;
     OutgoingPacket packet_;
-    bool is_distrusted_ = false;
+    Strangers strangers_ = Strangers::none;
 };
 
 } // namespace usher

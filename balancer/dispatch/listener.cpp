@@ -33,13 +33,20 @@ void Listener::set_backlog(unsigned backlog) noexcept
     ::listen(socket_.native_handle(), static_cast<int>(backlog));
 }
 
-void Listener::stop()
+/// False if it does nothing any more already.
+bool Listener::leave_off()
 {
     if (std::exchange(stopped_, true))
-        return;
+        return false;
     sink_.forget(*this);
     timer_.cancel();
+    return true;
+}
 
+void Listener::stop()
+{
+    if (!leave_off())
+        return;
     // Whoever is in the backlog believes to be connected already; closing would reset them.  One
     // batch more or less is for those whose handshake ends meanwhile; a flood must not keep us
     // here.
@@ -67,6 +74,7 @@ void Listener::close()
 {
     if (!is_open())
         return;
+    leave_off();
     close_socket();
     observer_.on_closed(*this);
 }

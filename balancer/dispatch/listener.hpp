@@ -56,7 +56,7 @@ public:
     /// the event loop; then closes, and tells so, maybe at once.
     void stop();
 
-    /// Closes without handing off anything more; needs stop().
+    /// Closes without handing off anything more.
     void close();
     [[nodiscard]] bool is_open() const noexcept { return socket_.is_open(); }
 
@@ -81,6 +81,7 @@ private:
 
     [[nodiscard]] Batch accept_batch(std::size_t limit);
     void pause(std::error_code error);
+    bool leave_off();
     void hand_off_rest();
     void close_socket() noexcept;
 

@@ -41,7 +41,7 @@ public:
     ReclaimQueue& operator=(const ReclaimQueue&) = delete;
     ~ReclaimQueue();
 
-    /// Some of the dead are another user's: see Dispatcher.
+    /// Some of the dead, or of those who wait there, are other users: see Strangers.
     void distrust() noexcept { is_distrusted_ = true; }
 
     /// Takes over the hand-off socket, the worker's end, of `worker`: its name for the log.

@@ -46,20 +46,38 @@ ReuseportGroup::ReuseportGroup(sys::UniqueFd holder, const sys::SocketAddress& a
 {
 }
 
-sys::UniqueFd ReuseportGroup::open() const
+sys::UniqueFd ReuseportGroup::open(std::optional<unsigned> backlog) const
 {
     sys::UniqueFd fd;
     if (const auto error = sys::open_bound_socket(
             address_,
-            {.reuse_address = true, .reuse_port = true, .v6only = v6only_, .backlog = backlog_},
-            fd))
+            {.reuse_address = true, .reuse_port = true, .v6only = v6only_, .backlog = backlog}, fd))
         throw_bind_error(error, address_);
     return fd;
 }
 
+/// Whoever has one of the sockets can shut it down: then it is none of the group's any more, and
+/// the kernel puts the last one into the gap (reuseport_detach_sock()).  Of several in one look
+/// nobody knows the order; so it is looked before each step that goes by it.
+void ReuseportGroup::look_for_shut() noexcept
+{
+    for (std::size_t i = 0; i < sockets_.size();) {
+        if (sys::socket_option(sockets_[i].get(), SO_ACCEPTCONN) == 1) {
+            ++i;
+            continue;
+        }
+        std::swap(sockets_[i], sockets_.back());
+        shut_.push_back(std::move(sockets_.back()));
+        sockets_.pop_back();
+    }
+}
+
 int ReuseportGroup::add()
 {
-    sockets_.push_back(open());
+    look_for_shut();
+    sockets_.reserve(sockets_.size() + 2); // with a guard
+    shut_.reserve(sockets_.size() + shut_.size() + 2);
+    sockets_.push_back(open(backlog_));
     const int socket = sockets_.back().get();
     if (guard_ >= 0) {
         sys::lock_filter(socket);
@@ -79,25 +97,27 @@ void ReuseportGroup::lock()
     is_locked_ = true;
     if (sockets_.empty() || guard_ >= 0)
         return;
-    std::set<int> all;
+    look_for_shut();
+    auto guard = open({});
+    sock_filter none{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = 0}; // passes no packet
+    const sock_fprog program{.len = 1, .filter = &none};
+    if (::setsockopt(guard.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ||
+        ::listen(guard.get(), 1) < 0)
+        throw std::system_error{sys::last_error(), address_.to_string()};
     for (const auto& socket : sockets_)
-        all.insert(socket.get());
-    if (const auto error = steer(all)) // or the guard would have its share
-        throw std::system_error{error, "SO_ATTACH_REUSEPORT_CBPF"};
-    sockets_.push_back(open());
-    guard_ = sockets_.back().get();
-    std::ranges::for_each(all, sys::lock_filter);
+        sys::lock_filter(socket.get());
+    guard_ = guard.get();
+    sockets_.push_back(std::move(guard)); // there is room: see add()
 }
 
 void ReuseportGroup::remove(int socket) noexcept
 {
-    const auto found = std::ranges::find(sockets_, socket, &sys::UniqueFd::get);
-    if (found == sockets_.end())
-        return;
-    ::shutdown(socket, SHUT_RDWR); // others may have it, and would keep it in the group
-    // The kernel puts the last one into the gap (reuseport_detach_sock()).
-    std::swap(*found, sockets_.back());
-    sockets_.pop_back();
+    look_for_shut();
+    if (std::ranges::find(sockets_, socket, &sys::UniqueFd::get) != sockets_.end()) {
+        ::shutdown(socket, SHUT_RDWR); // others may have it, and would keep it in the group
+        look_for_shut();
+    }
+    std::erase_if(shut_, [socket](const auto& shut) { return shut.get() == socket; });
     if (sockets_.size() == 1 && guard_ >= 0) { // what comes to the guard, nobody takes
         sockets_.clear();
         guard_ = -1;
@@ -106,6 +126,7 @@ void ReuseportGroup::remove(int socket) noexcept
 
 std::error_code ReuseportGroup::steer(const std::set<int>& sockets)
 {
+    look_for_shut();
     std::vector<std::uint32_t> indices;
     for (std::size_t i = 0; i < sockets_.size(); ++i)
         if (sockets.contains(sockets_[i].get()))
@@ -117,13 +138,10 @@ std::error_code ReuseportGroup::steer(const std::set<int>& sockets)
                               .filter = program.data()};
     const bool guarded = guard_ >= 0;
     const int any = guarded ? guard_ : sockets_.front().get();
-    const bool done =
-        ::setsockopt(any, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &attached, sizeof attached) == 0;
-    const auto error = done ? std::error_code{} : sys::last_error();
+    if (::setsockopt(any, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &attached, sizeof attached) == 0)
+        return {};
+    const auto error = sys::last_error();
     if (guarded)
-        while (const sys::UniqueFd stray{::accept4(any, nullptr, nullptr, SOCK_CLOEXEC)}) {
-        }
-    if (done || guarded)
         return error;
     // Rather to all than to those of a moment ago.
     const int ignored = 0;
@@ -134,6 +152,7 @@ std::error_code ReuseportGroup::steer(const std::set<int>& sockets)
 void ReuseportGroup::set_backlog(unsigned backlog) noexcept
 {
     backlog_ = backlog;
+    look_for_shut();
     for (const auto& socket : sockets_)
         ::listen(socket.get(), static_cast<int>(backlog)); // may be called again
 }

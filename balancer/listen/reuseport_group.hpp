@@ -4,6 +4,7 @@
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/sys/socket/socket_address.hpp"
 
+#include <optional>
 #include <set>
 #include <system_error>
 #include <vector>
@@ -28,8 +29,9 @@ public:
     /// Whoever is given one of its sockets, now or later, can neither filter what comes to it nor
     /// steer: see sys::lock_filter().  Throws std::system_error.
     ///
-    /// The kernel still lets them end what steer() has said, until it is said anew; what came to
-    /// nobody's socket meanwhile is reset then.
+    /// The kernel still lets them end what steer() has said, until it is said anew, and by
+    /// shutdown() and listen() change the order of the sockets.  Nothing comes to the guard even
+    /// so: who is sent there is not answered, and repeats it a second later.
     void lock();
 
     /// `socket` listens no longer, for whoever has it; what waits there is reset, unless the system
@@ -46,7 +48,8 @@ public:
     void set_backlog(unsigned backlog) noexcept;
 
 private:
-    [[nodiscard]] sys::UniqueFd open() const;
+    [[nodiscard]] sys::UniqueFd open(std::optional<unsigned> backlog) const;
+    void look_for_shut() noexcept;
 
     sys::UniqueFd holder_;
     sys::SocketAddress address_;
@@ -54,7 +57,9 @@ private:
     unsigned backlog_;
     bool is_locked_ = false;
     int guard_ = -1; ///< of `sockets_`, nobody is given it: by those that are locked none can steer
-    std::vector<sys::UniqueFd> sockets_; ///< in the kernel's order: see remove()
+    std::vector<sys::UniqueFd>
+        sockets_;                     ///< that listen, in the kernel's order: see look_for_shut()
+    std::vector<sys::UniqueFd> shut_; ///< the others
 };
 
 } // namespace usher

@@ -38,9 +38,15 @@ struct SocketFile::Bound {
     Bound& operator=(const Bound&) = delete;
     ~Bound()
     {
-        if (identity_of(path) == identity)
-            ::unlink(path.c_str());
+        remove();
         close_elsewhere(std::move(socket)); // with what those have sent who wait there
+    }
+
+    [[nodiscard]] bool is_there() const noexcept { return identity_of(path) == identity; }
+    void remove() const noexcept
+    {
+        if (is_there())
+            ::unlink(path.c_str());
     }
 
     std::string path;
@@ -68,9 +74,15 @@ const std::string& SocketFile::path() const noexcept
     return bound_->path;
 }
 
+void SocketFile::remove() const noexcept
+{
+    if (bound_)
+        bound_->remove();
+}
+
 bool SocketFile::is_there() const noexcept
 {
-    return bound_ && identity_of(bound_->path) == bound_->identity;
+    return bound_ && bound_->is_there();
 }
 
 void SocketFile::set_mode(unsigned mode) const noexcept
@@ -84,7 +96,11 @@ try {
     if (!bound_)
         return;
     bound_->mode = mode;
-    do_elsewhere([self = *this] { self.set_mode(self.bound_->mode); }); // in whatever order
+    do_elsewhere([self = *this] {
+        unsigned asked = self.bound_->mode;
+        for (unsigned set = ~asked; set != asked; asked = self.bound_->mode)
+            self.set_mode(set = asked); // another thread may have set an older one meanwhile
+    });
 } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch)
 }
 

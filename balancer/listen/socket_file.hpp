@@ -26,6 +26,9 @@ public:
     /// Needs a file.
     [[nodiscard]] const std::string& path() const noexcept;
 
+    /// Removes the file, as far as it is there, whoever else shares it.  May wait for a disk.
+    void remove() const noexcept;
+
     /// True if the path still is this file's.  May wait for a disk.
     [[nodiscard]] bool is_there() const noexcept;
 

@@ -58,13 +58,16 @@ ListeningSocket open_unix_listener(const std::string& path, std::optional<unsign
 {
     const auto address = sys::SocketAddress::unix_path(path);
     check_folder(path);
-    finish_elsewhere(longest_removal);
     // From before it is bound until it listens, so that no other master finds the file stale.
     const SocketLock lock{path, ".opening", "opens it at this moment"};
 
     const sys::BindOptions options{.backlog = backlog, .mode = mode};
     sys::UniqueFd fd;
     auto error = sys::open_bound_socket(address, options, fd);
+    if (error == std::errc::address_in_use) {
+        finish_elsewhere(longest_removal);
+        error = sys::open_bound_socket(address, options, fd);
+    }
     if (error == std::errc::address_in_use && is_stale_socket(address)) {
         ::unlink(path.c_str());
         error = sys::open_bound_socket(address, options, fd);

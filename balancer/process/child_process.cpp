@@ -57,15 +57,19 @@ std::runtime_error no_answer(const std::string& program)
 asio::awaitable<std::string> find_file(const ChildProcess::Command& command,
                                        asio::steady_timer& deadline)
 {
-    static std::map<std::pair<std::string, std::string>, HelperLooks> looks;
-    auto& looks_there = looks[std::pair{command.program, command.cwd}];
+    static std::map<std::pair<std::string, std::string>, std::shared_ptr<HelperLooks>> looks;
+    std::erase_if(looks, [](const auto& each) { return !each.second->is_looking(); });
+    auto& place = looks[std::pair{command.program, command.cwd}];
+    if (!place)
+        place = std::make_shared<HelperLooks>();
+    const auto looks_there = place;
     auto find = [program = command.program, cwd = command.cwd, check = command.check] {
         auto file = find_program(program, cwd);
         if (check)
             check(file);
         return file;
     };
-    auto file = co_await looks_there.look(std::move(find), deadline);
+    auto file = co_await looks_there->look(std::move(find), deadline);
     const bool is_called_off = deadline.expiry() == asio::steady_timer::time_point::min();
     if (!file || is_called_off) // then what it was to be given may be gone already
         throw no_answer(command.program);

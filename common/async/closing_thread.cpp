@@ -75,8 +75,12 @@ private:
         constexpr linger none{.l_onoff = 0, .l_linger = 0};
         if (task.first)
             task.first();
-        // Not a remedy, since others may set it again, but mostly it spares the wait.
-        if (task.fd)
+        // Not a remedy, since others may set it again, but mostly it spares the wait.  Who is to be
+        // reset at once (0 s) makes nobody wait, and that is for those to say who have it now.
+        linger asked{};
+        socklen_t size = sizeof asked;
+        if (task.fd && ::getsockopt(task.fd.get(), SOL_SOCKET, SO_LINGER, &asked, &size) == 0 &&
+            asked.l_onoff != 0 && asked.l_linger > 0)
             ::setsockopt(task.fd.get(), SOL_SOCKET, SO_LINGER, &none, sizeof none);
         task = Task{};
     }

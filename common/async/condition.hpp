@@ -8,6 +8,7 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <list>
+#include <memory>
 
 namespace usher {
 
@@ -21,13 +22,14 @@ class Condition {
 public:
     using TimePoint = boost::asio::steady_timer::time_point;
 
-    /// Returns after the next notify_all(), at `deadline`, or when cancelled; never throws.
+    /// Returns after the next notify_all(), at `deadline`, or when cancelled.
     [[nodiscard]] boost::asio::awaitable<void> wait(TimePoint deadline = TimePoint::max())
     {
         boost::asio::steady_timer timer{co_await boost::asio::this_coro::executor, deadline};
-        const auto place = waiters_.insert(waiters_.end(), &timer);
+        const auto leave = [this](Place* place) { waiters_.erase(*place); };
+        auto place = waiters_.insert(waiters_.end(), &timer);
+        const std::unique_ptr<Place, decltype(leave)> until_the_end{&place, leave};
         co_await timer.async_wait(boost::asio::as_tuple(boost::asio::deferred));
-        waiters_.erase(place);
     }
 
     void notify_all()
@@ -37,6 +39,8 @@ public:
     }
 
 private:
+    using Place = std::list<boost::asio::steady_timer*>::iterator;
+
     std::list<boost::asio::steady_timer*> waiters_;
 };
 

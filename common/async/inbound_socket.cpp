@@ -131,15 +131,13 @@ asio::awaitable<void> InboundSocket::take(std::span<std::byte> buffer, Handler h
         try {
             if (sys::UniqueFd copy{::fcntl(fd(), F_DUPFD_CLOEXEC, 0)}) {
                 ++threads;
-                const auto leave = [](unsigned* count) {
-                    --*count;
-                    changed.notify_all();
-                };
+                const auto leave = [](unsigned* count) { --*count; };
                 const std::unique_ptr<unsigned, decltype(leave)> place{&threads, leave};
                 auto work = [copy = std::move(copy), size = buffer.size()]() mutable {
                     return take_one(std::move(copy), size);
                 };
                 taken = co_await on_helper_thread(std::move(work));
+                changed.notify_all(); // but not where there was no thread: that changes nothing
             }
         } catch (const boost::system::system_error&) {
             co_return;                       // the loop is to end

@@ -4,6 +4,8 @@
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/load.hpp"
+#include "tests/support/node_programs.hpp"
+#include "tests/support/node_site.hpp"
 #include "tests/support/process_facts.hpp"
 #include "tests/support/slack.hpp"
 #include "tests/support/usher_process.hpp"
@@ -346,6 +348,49 @@ TEST_CASE_FIXTURE(Scene, "the file of a Unix socket that cannot be removed now h
     }
     check_held("unlink.slow.sock");
     usher.wait_for("reload done");
+    CHECK(eventually([&] { return !fs::exists(path); }));
+}
+
+TEST_CASE_FIXTURE(Scene, "whoever finds a socket's file is answered, also while it is removed")
+{
+    const auto path = in_folder("slow.sock");
+    bool is_node = false;
+    bool is_end = false;
+    SUBCASE("of a native pool that a reload takes away") {}
+    SUBCASE("of a native pool at the end")
+    {
+        is_end = true;
+    }
+    SUBCASE("of a Node pool that a reload takes away")
+    {
+        is_node = true;
+    }
+    SUBCASE("of a Node pool at the end")
+    {
+        is_node = is_end = true;
+    }
+    auto& other = add_pool("other", is_node ? node_program() : demo_program());
+    other["listen"] = "unix:" + path;
+    if (is_node) {
+        other["dialect"] = "node";
+        other["command"].push_back(NodeSite::script("server.js"));
+        other["command"].push_back("unix:" + path);
+    }
+    write();
+    auto& usher = start(3);
+    hold("unlink.slow.sock");
+    if (is_end) {
+        stop_load();
+    } else {
+        more_pools.clear();
+        write();
+    }
+    usher.signal(is_end ? SIGTERM : SIGHUP);
+    wait_until_held("unlink.slow.sock");
+    HttpClient client{path};
+    client.send_get("/");
+    CHECK(client.read_answer().ok());
+    release("unlink.slow.sock");
     CHECK(eventually([&] { return !fs::exists(path); }));
 }
 

@@ -24,7 +24,7 @@ NativeLink::NativeLink(const asio::any_io_executor& executor, WorkerIdentity ide
 {
     auto pair = sys::make_channel_pair();
     control_ = std::make_shared<ControlChannel>(executor, std::move(pair.parent),
-                                                dispatcher.is_distrusted());
+                                                dispatcher.strangers() == Strangers::workers);
     worker_control_ = std::move(pair.child);
 }
 

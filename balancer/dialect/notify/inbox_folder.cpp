@@ -146,6 +146,8 @@ sys::UniqueFd InboxFolder::make_socket(uid_t user, SocketFile& file)
                                                   {.type = SOCK_DGRAM, .mode = 0600}, socket))
         throw std::system_error{error};
     file = SocketFile{path};
+    if (!file) // somebody was faster
+        throw std::system_error{std::make_error_code(std::errc::no_such_file_or_directory), path};
     if (user != ::geteuid() && ::lchown(path.c_str(), user, static_cast<gid_t>(-1)) < 0)
         throw std::system_error{sys::last_error()};
     return socket;

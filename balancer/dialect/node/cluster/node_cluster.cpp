@@ -3,6 +3,7 @@
 
 #include "balancer/dialect/node/cluster/node_socket.hpp"
 #include "balancer/dialect/node/cluster/node_worker.hpp"
+#include "balancer/dialect/stop_listener.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/text/counted.hpp"
 #include "common/text/one_line.hpp"
@@ -374,15 +375,17 @@ void NodeCluster::close(std::function<void()> on_closed)
         on_closed_ = std::move(on_closed);
     for (auto& server : servers_) {
         server.abandoned.reset();
-        server.file = SocketFile{};
+        auto file = std::exchange(server.file, SocketFile{});
         server.shared.clear();
-    }
-    for (const auto& server : servers_)
-        if (server.listener) {
-            server.listener->stop();
-            if (at_once)
-                server.listener->close();
+        if (!server.listener)
+            continue;
+        if (!at_once) {
+            stop_listener(executor_, std::move(file), server.listener);
+            continue;
         }
+        server.listener->stop();
+        server.listener->close();
+    }
     look_for_end();
 }
 

@@ -22,8 +22,8 @@ namespace usher {
 /// decides.  It keeps each connection until a worker has accepted it, so that none is lost with a
 /// worker, and accepts none that nobody can take: those wait in the kernel's backlog.
 ///
-/// Lives as a shared pointer: a wait that is under way keeps it.  stop() and drop_waiting() must
-/// come before its end.
+/// Lives as a shared pointer: a wait that is under way keeps it.  drop_waiting() must come before
+/// its end.
 class NodeListener final : public std::enable_shared_from_this<NodeListener>,
                            private ConnectionSink {
 public:
@@ -70,7 +70,7 @@ public:
     /// then closes, and tells so, maybe at once.
     void stop();
 
-    /// Closes without dealing anything more; needs stop().
+    /// Closes without dealing anything more.
     void close() { listener_->close(); }
     [[nodiscard]] bool is_open() const noexcept { return listener_->is_open(); }
     [[nodiscard]] bool is(const Listener& listener) const noexcept
