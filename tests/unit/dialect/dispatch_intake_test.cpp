@@ -2,8 +2,10 @@
 #include "balancer/dialect/dispatch_intake.hpp"
 
 #include "balancer/listen/same_address.hpp"
+#include "common/sys/socket/bound_socket.hpp"
 #include "tests/support/allocations.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/run_until.hpp"
 #include "tests/support/scarce_watches.hpp"
@@ -124,6 +126,37 @@ TEST_CASE_FIXTURE(NoFdLeak, "what is prepared is taken over as a whole, also wit
     CHECK(run_until(io, [&] { return is_closed; }));
 }
 
+TEST_CASE_FIXTURE(NoFdLeak, "of several sockets that were inherited for one address, each stays")
+{
+    boost::asio::io_context io;
+    EventBus events;
+    DispatchIntake intake{io.get_executor(), "web", events};
+    auto address = loopback(0);
+    const sys::BindOptions options{.reuse_port = true, .backlog = 16};
+    SocketSource sockets;
+    for (int i = 0; i < 3; ++i) {
+        sys::UniqueFd fd;
+        REQUIRE_FALSE(sys::open_bound_socket(address, options, fd));
+        REQUIRE_FALSE(sys::read_bound_address(fd.get(), address));
+        sockets.inherited.add(std::move(fd), "usher.socket");
+    }
+    ResolvedPool config;
+    config.listen = {{.address = address.to_string()}};
+    REQUIRE(sockets.inherited.assign(config.listen).empty());
+    intake.prepare(config, sockets).commit();
+    intake.start();
+    REQUIRE(intake.addresses().size() == 3);
+
+    const auto before = open_fd_count();
+    for (int i = 0; i < 2; ++i) {
+        SocketSource none;
+        intake.prepare(config, none).commit();
+        CHECK(intake.addresses().size() == 3);
+        CHECK(open_fd_count() == before);
+    }
+    intake.close(nullptr);
+}
+
 // Or somebody else could take the file for one that was left behind, and have put their own in its
 // place when it is removed.
 TEST_CASE_FIXTURE(Fixture, "while a socket's file is there the socket listens, however it ends")
@@ -144,7 +177,9 @@ TEST_CASE_FIXTURE(Fixture, "while a socket's file is there the socket listens, h
         CHECK(listens(watched));
         config.listen = {{.address = "127.0.0.1:0"}};
         intake.prepare(config, sockets).commit();
-        intake.close(nullptr);
+        bool is_closed = false;
+        intake.close([&] { is_closed = true; });
+        REQUIRE(run_until(io, [&] { return is_closed; }));
     }
     SUBCASE("closed at once")
     {

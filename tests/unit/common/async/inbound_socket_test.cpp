@@ -7,6 +7,7 @@
 #include "tests/support/eventually.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
+#include "tests/support/no_threads.hpp"
 #include "tests/support/run_until.hpp"
 #include "tests/support/sockets.hpp"
 
@@ -285,7 +286,7 @@ TEST_CASE("a user whose messages are stuck has 16 threads, and holds up no other
                                        return !std::exchange(end.is_heard, true);
                                    });
         if (&end != &ends.back())
-            send_as(stuck, end.other_end.get(), lingering(listener).get());
+            send_as(stuck, end.other_end.get(), lingering(listener, 5).get());
     }
     const auto before = open_fd_count();
     run_ready(io);
@@ -301,6 +302,40 @@ TEST_CASE("a user whose messages are stuck has 16 threads, and holds up no other
     ends[17].socket->close();
     REQUIRE(run_until(io, [&] { return std::ranges::count_if(ends, is_heard) == 18; }));
     CHECK_FALSE(ends[17].is_heard);
+    for (auto& end : ends)
+        end.socket->close();
+    CHECK(run_to_end(io));
+    CHECK(eventually([] { return !HelperThreads::any_left(); }));
+}
+
+TEST_CASE("while there is no thread, sockets with descriptors do not wake each other")
+{
+    const NoFdLeak no_leak;
+    boost::asio::io_context io;
+    struct End {
+        std::unique_ptr<InboundSocket> socket;
+        sys::UniqueFd other_end;
+        std::array<std::byte, 64> buffer{};
+        bool is_heard = false;
+    };
+    std::array<End, 3> ends;
+    for (auto& end : ends) {
+        auto pair = sys::make_channel_pair(SOCK_SEQPACKET);
+        end.other_end = std::move(pair.child);
+        end.socket = std::make_unique<InboundSocket>(io.get_executor(), std::move(pair.parent),
+                                                     InboundSocket::Senders::others);
+        end.socket->keep_receiving(end.buffer,
+                                   [&end](std::error_code, const InboundSocket::Message&) {
+                                       end.is_heard = true;
+                                       return false;
+                                   });
+        send_as(::geteuid(), end.other_end.get(), sys::make_pipe_to_read().writer.get());
+    }
+    {
+        const NoThreads none;
+        CHECK(io.run_for(1s) < 300); // a look each 100 ms, and what belongs to it
+    }
+    REQUIRE(run_until(io, [&] { return std::ranges::all_of(ends, &End::is_heard); }));
     for (auto& end : ends)
         end.socket->close();
     CHECK(run_to_end(io));
