@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/notify/inbox_folder.hpp"
 
+#include "common/async/closing_thread.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/nobody.hpp"
@@ -8,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -52,10 +54,16 @@ struct Fixture : NoFdLeak {
         CHECK(folder.make_socket(::geteuid(), file));
         return file.path();
     }
+    /// Where there was one, which is gone by now.
     std::string make()
     {
-        SocketFile file;
-        return make(file);
+        std::string path;
+        {
+            SocketFile file;
+            path = make(file);
+        }
+        finish_elsewhere(std::chrono::seconds{10});
+        return path;
     }
 
     /// One with a file in it.
