@@ -14,7 +14,8 @@ namespace usher {
 /// as they like.
 ///
 /// A close that is stuck does not keep the next one waiting: up to 8 threads close sockets, as many
-/// all else, which only FUSE can hold up, and as many empty queues; idle ones end.  When all are
+/// all else, which only FUSE can hold up, as many empty queues, and as many do what do_elsewhere()
+/// is given; idle ones end.  When all are
 /// stuck the rest stays open until one is not, and counts towards RLIMIT_NOFILE.  False if more
 /// than 1,024 wait by now: whoever sends them should not be let send more; or if there is no memory
 /// for it to wait.
