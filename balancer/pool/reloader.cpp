@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/pool/reloader.hpp"
 
-#include "common/async/helper_thread.hpp"
 #include "common/sys/socket/accept.hpp"
 #include "common/text/counted.hpp"
 
@@ -40,7 +39,7 @@ Reloader::Reloader(const asio::any_io_executor& executor, std::function<Resolved
       pools_{pools},
       events_{events},
       adopt_{std::move(adopt)},
-      reading_{executor, asio::steady_timer::time_point::max()}
+      looks_{executor}
 {
 }
 
@@ -80,6 +79,20 @@ Reloader::Change Reloader::prepare(ResolvedPool next, bool labelled, SocketSourc
     return change;
 }
 
+template <typename Look>
+asio::awaitable<std::invoke_result_t<Look&>> Reloader::look(Look look)
+{
+    auto found = co_await looks_.look(std::move(look));
+    if (is_stopping())
+        throw std::runtime_error{stopping_text};
+    if (!found)
+        throw std::runtime_error{fmt::format(
+            "the configuration was not read within {} s, or a Unix socket's folder, a name or an "
+            "account in it not found: a disk, a FIFO or a directory service does not answer",
+            TimedLooks::patience.count())};
+    co_return std::move(*found);
+}
+
 asio::awaitable<Reloader::Found> Reloader::find()
 {
     auto read = [read_config = read_] {
@@ -87,10 +100,7 @@ asio::awaitable<Reloader::Found> Reloader::find()
         HostAddresses hosts{config};
         return Found{.config = std::move(config), .hosts = std::move(hosts)};
     };
-    auto found = co_await on_helper_thread(std::move(read), reading_);
-    if (!found || is_stopping())
-        throw std::runtime_error{stopping_text};
-    co_return std::move(*found);
+    co_return co_await look(std::move(read));
 }
 
 asio::awaitable<void> Reloader::open_files(const std::vector<ResolvedPool>& pools,
@@ -105,10 +115,7 @@ asio::awaitable<void> Reloader::open_files(const std::vector<ResolvedPool>& pool
             opened.open(wanted);
             return std::move(opened);
         };
-        auto opened = co_await on_helper_thread(std::move(open), reading_);
-        if (!opened || is_stopping())
-            throw std::runtime_error{stopping_text};
-        sockets.opened = std::move(*opened);
+        sockets.opened = co_await look(std::move(open));
     }
 }
 

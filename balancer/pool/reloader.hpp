@@ -7,10 +7,10 @@
 #include "balancer/pool/outcome.hpp"
 #include "balancer/pool/pool_set.hpp"
 #include "common/async/condition.hpp"
+#include "common/async/timed_looks.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -18,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 namespace usher {
@@ -50,7 +51,7 @@ public:
 
     /// Usher is to stop: waits no longer for what is being looked at, now or later, and changes no
     /// pool but the one that it is at.
-    void stop() { reading_.expires_at(boost::asio::steady_timer::time_point::min()); }
+    void stop() { looks_.call_off(); }
 
     [[nodiscard]] bool is_running() const noexcept { return running_; }
     [[nodiscard]] const std::optional<Record>& last() const noexcept { return last_; }
@@ -78,10 +79,13 @@ private:
         HostAddresses hosts;
     };
 
-    [[nodiscard]] bool is_stopping() const noexcept
-    {
-        return reading_.expiry() == boost::asio::steady_timer::time_point::min();
-    }
+    [[nodiscard]] bool is_stopping() const noexcept { return looks_.is_called_off(); }
+
+    /// What `look` returns, on a helper thread.  Throws what it throws, and std::runtime_error if
+    /// it takes too long, or usher is to stop.
+    template <typename Look>
+    [[nodiscard]] boost::asio::awaitable<std::invoke_result_t<Look&>> look(Look look);
+
     [[nodiscard]] Outcome refusal(const std::exception& error) const;
     [[nodiscard]] boost::asio::awaitable<Found> find();
 
@@ -100,7 +104,7 @@ private:
     EventSource events_;
     std::function<void(const ResolvedConfig&)> adopt_;
     Condition finished_;
-    boost::asio::steady_timer reading_; ///< never expires before stop()
+    TimedLooks looks_;
     std::uint64_t requested_ = 0;
     std::uint64_t served_ = 0; ///< all requests up to this one
     std::optional<Record> last_;

@@ -136,7 +136,7 @@ def inboxes():
     with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as lines:
         for line in lines:
             words = line.split()
-            if len(words) == 8 and "/usher-" in words[7] and words[4] == "0002":
+            if len(words) == 8 and "/usher-inbox-" in words[7] and words[4] == "0002":
                 addresses.append(words[7])
     return addresses
 

@@ -403,11 +403,11 @@ TEST_CASE_FIXTURE(Scene, "what is made for a worker before its start holds up th
     }
     SUBCASE("the folder of its NOTIFY_SOCKET")
     {
-        REQUIRE(::mkdir(in_folder("usher-abcdef").c_str(), 0711) == 0); // as of a dead usher
-        REQUIRE(::chmod(in_folder("usher-abcdef").c_str(), 0711) == 0);
+        REQUIRE(::mkdir(in_folder("usher-inbox-abcdef").c_str(), 0711) == 0); // as of a dead usher
+        REQUIRE(::chmod(in_folder("usher-inbox-abcdef").c_str(), 0711) == 0);
         REQUIRE(::chmod(in_folder("").c_str(), 0711) == 0);
         ::setenv("RUNTIME_DIRECTORY", in_folder("").c_str(), 1);
-        call = "open.usher-abcdef";
+        call = "open.usher-inbox-abcdef";
     }
     auto& usher = start();
     ::unsetenv("RUNTIME_DIRECTORY");

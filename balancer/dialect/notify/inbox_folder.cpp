@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/notify/inbox_folder.hpp"
 
+#include "common/sys/fd/trusted_place.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/sys/socket/socket_address.hpp"
 #include "common/sys/syscall.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -26,7 +28,8 @@ namespace usher {
 
 namespace {
 
-constexpr std::string_view prefix = "usher-";
+/// What nobody else calls theirs; with six characters that mkdtemp(3) chooses.
+constexpr std::string_view prefix = "usher-inbox-";
 
 /// Others may reach what they know the name of, and not see which names there are.
 constexpr mode_t folder_mode = 0711;
@@ -64,10 +67,22 @@ std::vector<std::string> names_in(int folder)
     return names;
 }
 
-/// The sockets in it, and it.
+/// True for the file of a socket as make_socket() names it.
+bool is_inbox(int folder, const std::string& name)
+{
+    struct stat facts {};
+    return name.find_first_not_of("0123456789") == std::string::npos &&
+           ::fstatat(folder, name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISSOCK(facts.st_mode);
+}
+
+/// The sockets in it, and it; nothing if there is something else, for then it is somebody else's.
 void remove_folder(int parent, const std::string& name, int folder)
 {
-    for (const auto& each : names_in(folder))
+    const auto names = names_in(folder);
+    if (!std::ranges::all_of(names, [&](const auto& each) { return is_inbox(folder, each); }))
+        return;
+    for (const auto& each : names)
         ::unlinkat(folder, each.c_str(), 0);
     ::unlinkat(parent, name.c_str(), AT_REMOVEDIR);
 }
@@ -104,9 +119,13 @@ bool InboxFolder::make_in(const std::string& parent)
     if (parent.empty() || parent.front() != '/' ||
         parent.size() + prefix.size() + 7 + name_room > sizeof sockaddr_un{}.sun_path)
         return false;
-    // Other users are to reach it, e.g. not below RuntimeDirectoryMode=0700 of systemd.exec(5).
+    // Other users are to reach it, e.g. not below RuntimeDirectoryMode=0700 of systemd.exec(5), but
+    // not to put another in its place.
     struct stat above {};
-    if (::geteuid() == 0 && (::stat(parent.c_str(), &above) < 0 || (above.st_mode & S_IXOTH) == 0))
+    sys::Place place;
+    if (::geteuid() == 0 &&
+        (::stat(parent.c_str(), &above) < 0 || (above.st_mode & S_IXOTH) == 0 ||
+         sys::find_place(parent + "/.", place) || place.strangers == sys::Strangers::change))
         return false;
     std::string path = parent + '/' + std::string{prefix} + "XXXXXX";
     if (::mkdtemp(path.data()) == nullptr)

@@ -5,6 +5,7 @@
 #include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/nobody.hpp"
+#include "tests/support/sockets.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
@@ -66,14 +67,14 @@ struct Fixture : NoFdLeak {
         return path;
     }
 
-    /// One with a file in it.
-    std::string make_left(const std::string& name,
-                          mode_t mode = 0711) const // NOLINT(modernize-use-nodiscard)
+    /// One with a socket's file in it.
+    std::string make_left(const std::string& name, mode_t mode = 0711,
+                          const std::string& file = "1") const // NOLINT(modernize-use-nodiscard)
     {
         const auto path = root + "/" + name;
         REQUIRE(::mkdir(path.c_str(), mode) == 0);
         REQUIRE(::chmod(path.c_str(), mode) == 0);
-        std::ofstream{path + "/1"};
+        std::ignore = listen_on(sys::SocketAddress::unix_path(path + '/' + file));
         return path;
     }
 };
@@ -86,7 +87,7 @@ TEST_CASE_FIXTURE(Fixture, "each socket has a file of its own, and at the end no
 {
     SocketFile first;
     SocketFile second;
-    CHECK(make(first).starts_with(root + "/usher-"));
+    CHECK(make(first).starts_with(root + "/usher-inbox-"));
     CHECK(make(second) != first.path());
     struct stat facts {};
     REQUIRE(::stat(first.path().c_str(), &facts) == 0);
@@ -150,18 +151,33 @@ TEST_CASE_FIXTURE(Fixture, "root makes it where workers of other users can enter
 
 TEST_CASE_FIXTURE(Fixture, "what a dead one has left is removed, and nothing else")
 {
-    const auto dead = make_left("usher-abcdef");
-    const auto alive = make_left("usher-ghijkl");
-    const auto other_mode = make_left("usher-mnopqr", 0755);
-    make_left("usher-configuration");
-    fs::create_symlink(other_mode, root + "/usher-stuvwx");
+    const auto dead = make_left("usher-inbox-abcdef");
+    const auto alive = make_left("usher-inbox-ghijkl");
+    const std::vector theirs{make_left("usher-inbox-mnopqr", 0755),
+                             make_left("usher-inbox-operator"), make_left("usher-backup"),
+                             make_left("usher-inbox-backup", 0711, "control"),
+                             make_left("usher-inbox-dumped")};
+    std::ofstream{theirs.back() + "/2"}; // no socket
+    fs::create_symlink(theirs.front(), root + "/usher-inbox-stuvwx");
     const sys::UniqueFd lock{::open(alive.c_str(), O_RDONLY | O_CLOEXEC)};
     REQUIRE(::flock(lock.get(), LOCK_EX) == 0);
     make();
     CHECK_FALSE(fs::exists(dead));
     CHECK(fs::exists(alive + "/1"));
-    CHECK(fs::exists(other_mode + "/1"));
-    CHECK(fs::exists(root + "/usher-configuration/1"));
+    for (const auto& folder_of_theirs : theirs) {
+        CAPTURE(folder_of_theirs);
+        CHECK_FALSE(fs::is_empty(folder_of_theirs));
+    }
+    CHECK(fs::exists(theirs.back() + "/1"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "root makes none where another user could exchange it")
+{
+    if (::geteuid() != 0)
+        return;
+    constexpr uid_t nobody = 65'534;
+    REQUIRE(::chown(root.c_str(), nobody, nobody) == 0);
+    CHECK_FALSE(make().starts_with(root));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a folder whose name is too long is passed over")
