@@ -147,8 +147,10 @@ void DispatchIntake::commit(std::vector<Open>& next, unsigned backlog) noexcept
         if (is_new && started_)
             open.listener->start();
     }
-    for (const auto& open : next)
-        say(EventKind::closed, "no longer listening on", open);
+    for (const auto& old : next) // unless that was opened anew, whose file was gone
+        if (std::ranges::none_of(
+                open_, [&](const auto& open) { return is_same(open.address, old.address); }))
+            say(EventKind::closed, "no longer listening on", old);
     close(std::move(next));
 }
 

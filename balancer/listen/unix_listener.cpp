@@ -24,18 +24,20 @@ namespace {
 constexpr std::chrono::milliseconds longest_removal{500};
 
 /// Throws if other users than root can make the path another one's, and we are root.
-void check_folder(const std::string& path)
+void check_folder(const sys::SocketAddress& address)
 {
+    const std::string path{address.path()};
     const auto parent = std::filesystem::path{path}.parent_path();
     const auto folder = parent.empty() ? std::string{"."} : parent.string();
     sys::Place place;
     // The folder's own links, not one that has the socket's name.
     if (const auto error = sys::find_place(folder + "/.", place))
-        throw std::system_error{error, folder};
+        throw std::system_error{error, address.to_string() + ": " + folder};
     if (::geteuid() == 0 && place.strangers == sys::Strangers::change)
         throw std::runtime_error{folder + ": other users may write to it, or to a folder above, so "
                                           "that root makes no socket there; take a folder of "
-                                          "root's own, or a sticky one as /tmp"};
+                                          "root's own, where nobody else may write or that is "
+                                          "sticky, as /tmp"};
 }
 
 /// True if the path is a socket's and nobody listens on it any more.
@@ -57,7 +59,7 @@ ListeningSocket open_unix_listener(const std::string& path, std::optional<unsign
                                    unsigned backlog)
 {
     const auto address = sys::SocketAddress::unix_path(path);
-    check_folder(path);
+    check_folder(address);
     // From before it is bound until it listens, so that no other master finds the file stale.
     const SocketLock lock{path, ".opening", "opens it at this moment"};
 

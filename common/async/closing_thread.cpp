@@ -55,9 +55,10 @@ public:
     void finish(std::chrono::milliseconds longest) noexcept
     {
         std::unique_lock lock{mutex_};
-        while (threads_ == 0 && !waiting_.empty()) // nobody else does it
-            do_next(lock);
-        done_.wait_for(lock, longest, [this] { return waiting_.empty() && busy_ == 0; });
+        const auto end = std::chrono::steady_clock::now() + longest;
+        while (threads_ == 0 && !waiting_.empty() && std::chrono::steady_clock::now() < end)
+            do_next(lock); // nobody else does it
+        done_.wait_until(lock, end, [this] { return waiting_.empty() && busy_ == 0; });
     }
 
 private:

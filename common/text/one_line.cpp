@@ -45,7 +45,10 @@ constexpr Character character_of(std::string_view text)
             return invalid;
         code = code << 6 | (char_at(text, i) & 0x3fU);
     }
-    if ((size == 3 && code < 0x800) || (size == 4 && code < 0x10000)) // written too long
+    // Written too long, half a character of UTF-16, or behind the last one: whoever shows them may
+    // take their bytes one by one.
+    if ((size == 3 && code < 0x800) || (size == 4 && code < 0x10000) ||
+        (code >= 0xd800 && code < 0xe000) || code > 0x10ffff)
         return invalid;
     return {.code = code, .size = size, .is_control = is_control(code)};
 }

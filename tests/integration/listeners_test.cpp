@@ -222,6 +222,7 @@ TEST_CASE("a socket's file that somebody has removed is made anew by a reload")
     load.stop();
     CHECK(load.problems() == 0);
     CHECK(usher.stop() == usher::sys::ExitStatus{});
+    CHECK(usher.count("no longer listening on") == 0); // it is listened on again
     CHECK(std::filesystem::is_regular_file(path));
 }
 

@@ -44,6 +44,9 @@ TEST_CASE("what is no UTF-8 is as bad: a terminal may take it for Latin-1")
     CHECK(on_one_line("\xe2\x28\xa1") == " ( ");
     CHECK(on_one_line("\xe0\x82\x9b") == "   "); // U+009B, written too long
     CHECK(on_one_line("\xc1\x9b") == "  ");
+    CHECK(on_one_line("\xed\xa0\x9b") == "   ");      // half a character of UTF-16
+    CHECK(on_one_line("\xf4\x90\x80\x9b") == "    "); // behind the last one
+    CHECK(on_one_line("\xed\x9f\xbf\xf4\x8f\xbf\xbf") == "\xed\x9f\xbf\xf4\x8f\xbf\xbf");
     CHECK(printable("\x9b\u202e") == "\\u009b\\u202e");
 }
 
