@@ -132,7 +132,7 @@ std::vector<PoolSet::Handle> Master::open_pools()
     std::vector<ListenConfig> listeners;
     for (const auto& config : config_.pools)
         listeners.insert(listeners.end(), config.listen.begin(), config.listen.end());
-    SocketSource sockets{.inherited = systemd::take_sockets(std::move(listeners), bus_)};
+    SocketSource sockets{.inherited = systemd::take_sockets(listeners, bus_)};
 
     ListenPlaces places;
     std::vector<PoolSet::Handle> pools;

@@ -18,12 +18,12 @@ void warn(EventBus& events, const std::string& text)
 
 } // namespace
 
-InheritedSockets take_sockets(std::vector<ListenConfig> listeners, EventBus& events)
+InheritedSockets take_sockets(const std::vector<ListenConfig>& listeners, EventBus& events)
 {
     InheritedSockets sockets;
     for (auto& passed : take_descriptors())
         sockets.add(std::move(passed.fd), std::move(passed.name));
-    for (auto& problem : sockets.assign(std::move(listeners)))
+    for (auto& problem : sockets.assign(listeners))
         warn(events, problem);
     return sockets;
 }

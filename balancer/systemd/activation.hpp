@@ -14,7 +14,8 @@ namespace usher::systemd {
 ///
 /// Throws std::runtime_error if one of them cannot be listened on, or if the variables that
 /// announce them make no sense.
-[[nodiscard]] InheritedSockets take_sockets(std::vector<ListenConfig> listeners, EventBus& events);
+[[nodiscard]] InheritedSockets take_sockets(const std::vector<ListenConfig>& listeners,
+                                            EventBus& events);
 
 /// Warns if a service manager waits for word from a build that cannot give it.
 void warn_without_libsystemd(EventBus& events);

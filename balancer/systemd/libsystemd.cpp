@@ -39,9 +39,11 @@ bool is_built_in() noexcept
 
 std::error_code notify(const std::string& state) noexcept
 {
-    const std::string_view name = std::getenv("NOTIFY_SOCKET");
+    const char* const variable = std::getenv("NOTIFY_SOCKET");
+    const std::string_view name = variable != nullptr ? variable : "";
     sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-    if (name.size() >= sizeof address.sun_path || (name.front() != '/' && name.front() != '@'))
+    if (name.empty() || name.size() >= sizeof address.sun_path ||
+        (name.front() != '/' && name.front() != '@'))
         return std::make_error_code(std::errc::address_family_not_supported);
     std::ranges::copy(name, address.sun_path);
     if (name.front() == '@')

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <string>
+#include <string_view>
 #include <tuple>
 
 namespace asio = boost::asio;
@@ -16,10 +18,16 @@ namespace usher::systemd {
 
 namespace {
 
+/// Where the service manager waits for word; empty if it does not.
+std::string_view manager_socket() noexcept
+{
+    const char* const variable = std::getenv("NOTIFY_SOCKET");
+    return variable != nullptr ? variable : "";
+}
+
 bool is_wanted() noexcept
 {
-    const char* const socket = std::getenv("NOTIFY_SOCKET");
-    return is_built_in() && socket != nullptr && *socket != '\0';
+    return is_built_in() && !manager_socket().empty();
 }
 
 } // namespace
@@ -125,8 +133,7 @@ void Notifier::send()
     asio::post(executor_, [this, error] {
         EventSource{events_}.publish(EventKind::note, log::Level::warning,
                                      "the service manager cannot be told how we are, at " +
-                                         std::string{std::getenv("NOTIFY_SOCKET")} + ": " +
-                                         error.message());
+                                         std::string{manager_socket()} + ": " + error.message());
     });
 }
 
