@@ -81,7 +81,7 @@ private:
 
     [[nodiscard]] bool has_eligible() noexcept;
     void assign(std::size_t index) noexcept;
-    void deliver(std::size_t slot) noexcept;
+    void deliver(std::size_t number) noexcept;
     void pump();
     void resume_sources();
     void watch_for_room();

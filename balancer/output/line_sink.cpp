@@ -39,6 +39,7 @@ void LineSink::write(std::string_view lines, OnFull on_full)
                 "it takes them too slowly");
 }
 
+// NOLINTBEGIN(bugprone-exception-escape): without memory to tell the loop, the master ends
 void LineSink::on_room() noexcept
 {
     asio::post(executor_, [weak = weak_from_this()] {
@@ -53,6 +54,7 @@ void LineSink::on_failure(std::size_t lines, std::error_code error) noexcept
         self->on_loss(lines, error.message());
     });
 }
+// NOLINTEND(bugprone-exception-escape)
 
 void LineSink::on_no_thread() noexcept
 try {

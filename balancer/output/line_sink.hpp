@@ -55,8 +55,10 @@ public:
 private:
     void on_loss(std::uint64_t lines, std::string reason);
     void report();
+    // NOLINTBEGIN(bugprone-exception-escape): without memory to tell the loop, the master ends
     void on_room() noexcept override;
     void on_failure(std::size_t lines, std::error_code error) noexcept override;
+    // NOLINTEND(bugprone-exception-escape)
     void on_no_thread() noexcept override;
 
     boost::asio::any_io_executor executor_;

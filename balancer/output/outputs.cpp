@@ -129,11 +129,13 @@ asio::awaitable<void> Outputs::open(OutputConfig config, std::shared_ptr<Attempt
         const auto same = std::ranges::find_if(
             files_, [&](const auto& entry) { return entry.second->file->has_place_of(*opened); });
         // Two that count for themselves would each fill it, and rename what the other writes to.
-        auto file = same != files_.end() ? same->second
-                                         : std::make_shared<File>(executor_, config.file,
-                                                                  std::move(opened), events_);
-        if (opened)
+        std::shared_ptr<File> file;
+        if (same != files_.end()) {
+            file = same->second;
             close_elsewhere(opened->release());
+        } else {
+            file = std::make_shared<File>(executor_, config.file, std::move(opened), events_);
+        }
         if (attempt->is_old)
             file->writer.post([file = file->file] { return file->reopen(); });
         attempt->sink = file->sink;

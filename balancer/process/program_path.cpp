@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/process/program_path.hpp"
 
+#include <fmt/core.h>
+
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -56,9 +58,8 @@ std::string find_program(const std::string& program, const std::string& cwd)
         if (obstacle(file).empty())
             return fs::absolute(file).string();
         if (colon == std::string_view::npos)
-            throw std::runtime_error{program +
-                                     ": no such program in PATH (a program in this folder is ./" +
-                                     program + ")"};
+            throw std::runtime_error{fmt::format(
+                "{0}: no such program in PATH (a program in this folder is ./{0})", program)};
         rest.remove_prefix(colon + 1);
     }
 }

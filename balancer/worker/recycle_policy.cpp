@@ -52,7 +52,7 @@ std::string RecyclePolicy::look(const Facts& facts) const
     if (limits.max_age.count() > 0 && facts.age >= limits.max_age)
         return fmt::format("it is {} old", age_text(facts.age));
     if (limits.max_memory > 0 && facts.memory >= limits.max_memory)
-        return fmt::format("it has {} MiB of memory", facts.memory / (1024 * 1024));
+        return fmt::format("it has {} MiB of memory", facts.memory / 1024 / 1024);
     return {};
 }
 

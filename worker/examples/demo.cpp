@@ -34,7 +34,7 @@ namespace {
 
 constexpr auto result = asio::as_tuple(asio::deferred);
 constexpr std::chrono::seconds idle_timeout{30};
-constexpr std::uint64_t most_body_bytes = 64 * 1024 * 1024;
+constexpr std::uint64_t most_body_bytes = std::uint64_t{64} * 1024 * 1024;
 
 std::string text_of(const usher::worker::Endpoint& endpoint)
 {
