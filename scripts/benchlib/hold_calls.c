@@ -42,7 +42,9 @@ static void hold(const char* call, const char* subject)
         usleep(1000);
 }
 
-#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+#define NEXT(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
+
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the system's are reserved
 
 int execve(const char* path, char* const arguments[], char* const environment[])
 {
@@ -124,3 +126,5 @@ int close(int fd)
     }
 HOLD_FOPEN(fopen)
 HOLD_FOPEN(fopen64)
+
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)

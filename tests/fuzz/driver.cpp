@@ -25,7 +25,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-// Only a build with sanitizers has it.
+// Only a build with sanitizers has it, and names it so.
+// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming)
 extern "C" [[gnu::weak]] void __sanitizer_set_death_callback(void (*callback)());
 
 namespace {

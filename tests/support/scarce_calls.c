@@ -31,9 +31,10 @@ static bool is_scarce(const char* call)
     return name_file(call, file, sizeof file) && access(file, F_OK) == 0;
 }
 
-#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+#define NEXT(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
 
 // operator new: once, and the file is removed then.  The exception is the C++ library's.
+// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming): the ABI names it so
 void* _Znwm(size_t size)
 {
     char file[4096];
@@ -41,6 +42,8 @@ void* _Znwm(size_t size)
         ((void (*)(void))dlsym(RTLD_DEFAULT, "_ZSt17__throw_bad_allocv"))();
     return ((void* (*)(size_t))dlsym(RTLD_NEXT, "_Znwm"))(size);
 }
+
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the system's are reserved
 
 // epoll_ctl(2), ENOSPC: fs.epoll.max_user_watches of the user is used up.
 int epoll_ctl(int epoll, int operation, int fd, struct epoll_event* event)
@@ -60,3 +63,5 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*
         return EAGAIN;
     return NEXT(pthread_create)(thread, attributes, start, argument);
 }
+
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)

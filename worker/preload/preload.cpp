@@ -118,6 +118,7 @@ int accept_any(int fd, sockaddr* address, socklen_t* size, int flags)
 
 } // namespace
 
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the system's are reserved
 extern "C" {
 
 [[gnu::visibility("default")]] int bind(int fd, const sockaddr* address, socklen_t size) noexcept
@@ -232,3 +233,4 @@ extern "C" {
 }
 
 } // extern "C"
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)

@@ -17,6 +17,7 @@ int lookups = 0;
 } // namespace
 
 /// In place of libc's, which does the work.
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the system's are reserved
 extern "C" int getaddrinfo(const char* host, const char* service, const addrinfo* hints,
                            addrinfo** result)
 {
