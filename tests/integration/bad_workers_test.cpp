@@ -57,7 +57,9 @@ TEST_CASE("a worker that breaks the protocol is retired with the reason, and nob
         {"shut-down", "has shut its hand-off socket down"},
         {"shut-down-late", "has shut its hand-off socket down"},
     };
-    for (const auto& [mode, reason] : cases) {
+    for (const auto& entry : cases) {
+        const auto& mode = entry.mode;
+        const auto& reason = entry.reason;
         CAPTURE(mode);
         const TempDir folder;
         auto usher = run_with(folder, mode);

@@ -47,7 +47,9 @@ TEST_CASE("a worker has 0 to 2, its three, and what it opened itself")
     for (const unsigned slot : {1U, 2U}) {
         int sockets = 0;
         int event_loop = 0;
-        for (const auto& [number, target] : descriptors_of(usher.worker_pid(slot))) {
+        for (const auto& entry : descriptors_of(usher.worker_pid(slot))) {
+            const auto& number = entry.first;
+            const auto& target = entry.second;
             CAPTURE(target);
             if (number <= 2)
                 continue;

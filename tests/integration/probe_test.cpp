@@ -128,7 +128,9 @@ TEST_CASE("a worker whose probe never passes is a failed start that names the la
         {faulty("answer-endlessly"), "probe GET / has an answer that cannot be read: "},
         {never_taken, "probe GET / has no answer yet"},
     };
-    for (const auto& [config, reason] : cases) {
+    for (const auto& entry : cases) {
+        const auto& config = entry.pool;
+        const auto& reason = entry.reason;
         CAPTURE(reason);
         const OnePool pool{config};
         UsherProcess usher{pool.run()};

@@ -172,8 +172,10 @@ TEST_CASE("clear_env leaves PATH, what the pool says, and the protocol's variabl
     CHECK(cleared.at("PATH") == std::getenv("PATH"));
     CHECK(cleared.at("GREETING") == "hello");
     CHECK(cleared.contains("USHER_HANDOFF_FD"));
-    for (const auto& [name, value] : cleared)
+    for (const auto& entry : cleared) {
+        const auto& name = entry.first;
         CHECK_MESSAGE((name == "PATH" || name == "GREETING" || name.starts_with("USHER_")), name);
+    }
 }
 
 TEST_CASE("a reload that changes what workers run as replaces them")
@@ -242,7 +244,7 @@ TEST_CASE("the keys of the master's session are not for another user's workers")
     const auto look = [&](nlohmann::json pool, const char* expected) {
         pool["command"] = {python, "-c", search};
         pool["cwd"] = "/";
-        const OnePool site{std::move(pool)};
+        const OnePool site{pool};
         UsherProcess usher{site.run(), with_key};
         usher.wait_for(expected);
     };

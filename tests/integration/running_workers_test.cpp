@@ -245,7 +245,9 @@ TEST_CASE("there is a case for every key that running workers follow, and for no
 
 TEST_CASE("a worker that runs follows a changed key")
 {
-    for (const auto& [key, follow] : cases) {
+    for (const auto& entry : cases) {
+        const auto& key = entry.first;
+        const auto& follow = entry.second;
         CAPTURE(key);
         CHECK_NOTHROW(follow()); // so that one that fails hides none behind it
     }

@@ -191,7 +191,9 @@ TEST_CASE("a program that cannot be started is named, with the reason, and the e
         {{text.string()}, text.string() + ": is not executable"},
         {{"/bin/false"}, "the worker exited with code 1 before it was ready"},
     };
-    for (const auto& [command, sentence] : cases) {
+    for (const auto& entry : cases) {
+        const auto& command = entry.command;
+        const auto& sentence = entry.sentence;
         CAPTURE(sentence);
         UsherProcess usher{run_config(
             folder, {{"command", command}, {"workers", 2}, {"restart", {{"first_delay", "5ms"}}}})};

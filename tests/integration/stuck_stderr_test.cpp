@@ -65,7 +65,7 @@ Ends make_terminal()
 /// A master whose workers write more than anybody reads.
 class Stuck {
 public:
-    explicit Stuck(Ends ends, json changes = json::object(), long most_lines = 1'000'000)
+    explicit Stuck(Ends ends, const json& changes = json::object(), long most_lines = 1'000'000)
         : ends_{std::move(ends)}
     {
         auto pool = chatter_.pool(2, 500, "stderr", most_lines);
@@ -127,7 +127,9 @@ TEST_SUITE_BEGIN("stuck_stderr");
 
 TEST_CASE("nobody reads standard error: workers that write wait, the master works, and it ends")
 {
-    for (const auto& [name, make] : kinds) {
+    for (const auto& kind : kinds) {
+        const auto& name = kind.first;
+        const auto& make = kind.second;
         CAPTURE(name);
         Stuck stuck{make()};
         stuck.wait_until_workers_stand_still();

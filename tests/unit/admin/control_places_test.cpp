@@ -47,7 +47,9 @@ TEST_CASE("the oldest that says nothing makes way for the next one, but not befo
         {clients(most - 1, 1), most - 1},
         {clients(most, 0), std::nullopt},
     };
-    for (const auto& [clients, way] : cases) {
+    for (const auto& entry : cases) {
+        const auto& clients = entry.clients;
+        const auto& way = entry.way;
         CAPTURE(clients.size());
         CHECK(ControlPlaces::make_way(clients) == way);
     }

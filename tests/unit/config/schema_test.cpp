@@ -75,11 +75,12 @@ json default_pool()
 /// Checks the "default" of each property against `defaults`, and that none is missing.
 void check_defaults(const json& schema_properties, const json& defaults)
 {
-    for (const auto& [name, value] : defaults.items()) {
+    for (const auto& entry : defaults.items()) {
+        const auto& name = entry.key();
         CAPTURE(name);
         const json& property = schema_properties.at(name);
         if (!property.contains("$ref")) // "restart" has its defaults inside
-            CHECK(property.at("default") == value);
+            CHECK(property.at("default") == entry.value());
     }
 }
 
@@ -116,7 +117,9 @@ TEST_CASE("every key is described")
 {
     for (const char* object : {top, pool, listener, output, probe, restart, reload, node}) {
         const json members = properties(object);
-        for (const auto& [name, property] : members.items()) {
+        for (const auto& member : members.items()) {
+            const auto& name = member.key();
+            const auto& property = member.value();
             CAPTURE(name);
             CHECK((property.contains("description") || property.contains("$ref")));
         }

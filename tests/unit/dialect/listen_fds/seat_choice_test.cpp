@@ -47,7 +47,10 @@ TEST_CASE("who gets the connections while nobody is ready, and who the next work
         {"0t 0l 0t", 0, 1},  {"0t 0tl 0", 1, 2},    {"0t 3 7 7", 0, 2}, {"0a 0l 4", none, 2},
         {"0a 0 0", none, 1}, {"0a 0a", none, none}, {"0t 0t", 0, none}, {"2t 0a 5t", none, none},
     };
-    for (const auto& [text, heir, next] : cases) {
+    for (const auto& entry : cases) {
+        const auto& text = entry.seats;
+        const auto& heir = entry.heir;
+        const auto& next = entry.next;
         CAPTURE(text);
         const auto facts = seats(text);
         CHECK(heir_of(facts) == heir);
