@@ -4,6 +4,7 @@
 #include "tests/support/eventually.hpp"
 #include "tests/support/nobody.hpp"
 #include "tests/support/slack.hpp"
+#include "tests/support/touch.hpp"
 
 #include <doctest/doctest.h>
 
@@ -57,7 +58,7 @@ Neighbourhood::Neighbourhood()
     make_folder(root / "common", 01777, 0);
     make_folder(root / "master", 0755, 0);
     make_folder(root / "programs", 0755, 0);
-    std::ofstream{root / "said"};
+    touch(root / "said");
     REQUIRE(::chmod((root / "said").c_str(), 0666) == 0);
     // As on most machines, where everybody may open the device.
     ::mknod((root / "fuse").c_str(), S_IFCHR | 0666, makedev(10, 229));

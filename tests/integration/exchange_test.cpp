@@ -7,6 +7,7 @@
 #include "tests/support/load.hpp"
 #include "tests/support/process_facts.hpp"
 #include "tests/support/slack.hpp"
+#include "tests/support/touch.hpp"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -14,7 +15,6 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
 #include <future>
 #include <sstream>
 
@@ -159,7 +159,7 @@ TEST_CASE("SIGTERM ends a master that has no worker left")
         config.write();
         UsherProcess usher{config.run()};
         usher.wait_until_ready(2);
-        std::ofstream{config.in_folder("gone")};
+        touch(config.in_folder("gone"));
         for (const unsigned slot : {1U, 2U})
             ::kill(usher.worker_pid(slot), SIGKILL);
         usher.wait_for_count("given up", 2);
@@ -243,13 +243,14 @@ TEST_CASE("a successor that was ready and dies while others start fails the whol
     SUBCASE("a restart of all")
     {
         // The first generation came up at once; what is started from now on does not in slot 2.
-        config.pool["command"] = {"/bin/sh", "-c",
-                                  "test $USHER_SLOT = 2 -a -e \"$1\" && exec \"$0\" --never-ready; "
-                                  "exec \"$0\"",
-                                  demo_program(), config.in_folder("slow")};
+        config.pool["command"] = {
+            "/bin/sh", "-c",
+            ("test $USHER_SLOT = 2 -a -e \"$1\" && exec \"$0\" --never-ready; "
+             "exec \"$0\""),
+            demo_program(), config.in_folder("slow")};
         config.write();
         CHECK(usher.command({"reload"}).code == 0);
-        std::ofstream{config.in_folder("slow")};
+        touch(config.in_folder("slow"));
         auto restart = ask(usher, {"restart", "all"});
         usher.wait_until_ready(5);
         ::kill(usher.worker_pid(1), SIGKILL);
@@ -335,7 +336,7 @@ TEST_CASE("who runs what could not be taken back gets another with the next relo
     config.write();
     UsherProcess usher{config.run()};
     usher.wait_until_ready(2);
-    std::ofstream{gone};
+    touch(gone);
     config.pool["command"] = demo_but_in(2, "/bin/false");
     config.write();
     const auto failed = usher.command({"reload"});
@@ -479,14 +480,14 @@ TEST_CASE("a reload that waits for its turn while usher stops touches nothing")
     ConfigFile config;
     config.pool["workers"] = 4;
     config.pool["command"] = {"/bin/sh", "-c",
-                              "test $USHER_SLOT -gt 2 -a -e \"$1\" && exec \"$0\" --never-ready; "
-                              "exec \"$0\"",
+                              ("test $USHER_SLOT -gt 2 -a -e \"$1\" && exec \"$0\" --never-ready; "
+                               "exec \"$0\""),
                               demo_program(), config.in_folder("slow")};
     config.write();
     UsherProcess usher{config.run()};
     usher.wait_until_ready(4);
     CHECK(usher.command({"scale", "2"}).code == 0);
-    std::ofstream{config.in_folder("slow")};
+    touch(config.in_folder("slow"));
     auto scale = ask(usher, {"scale", "4"});
     usher.wait_for_count("): started", 6);
     config.pool["max_queue"] = 7;

@@ -2,12 +2,14 @@
 // The event loop waits for nobody: each thing that may hang does, and other pools go on.
 #include "tests/support/config_file.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/from_environment.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/load.hpp"
 #include "tests/support/node_programs.hpp"
 #include "tests/support/node_site.hpp"
 #include "tests/support/process_facts.hpp"
 #include "tests/support/slack.hpp"
+#include "tests/support/touch.hpp"
 #include "tests/support/usher_process.hpp"
 
 #include <doctest/doctest.h>
@@ -56,7 +58,7 @@ public:
     UsherProcess& start(std::size_t workers = 2)
     {
         usher_.emplace(run(), [this] {
-            ::setenv("LD_PRELOAD", std::getenv("USHER_TEST_HOLD_CALLS"), 1);
+            ::setenv("LD_PRELOAD", from_environment("USHER_TEST_HOLD_CALLS").c_str(), 1);
             ::setenv("HOLD_CALLS", calls_.path().c_str(), 1);
             const char* const options = std::getenv("ASAN_OPTIONS");
             const auto relaxed =
@@ -91,7 +93,7 @@ public:
         return 0;
     }
 
-    void hold(const std::string& call) { std::ofstream{calls_.path() / call}; }
+    void hold(const std::string& call) { touch(calls_.path() / call); }
     void wait_until_held(const std::string& call)
     {
         REQUIRE(eventually([&] { return fs::exists(calls_.path() / (call + ".held")); }, 20s));

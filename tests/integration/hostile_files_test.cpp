@@ -2,6 +2,7 @@
 // What others can do to the files, folders and sockets that a master which is root names by a path.
 #include "tests/hostile/neighbourhood.hpp"
 #include "tests/support/shell.hpp"
+#include "tests/support/touch.hpp"
 
 #include <doctest/doctest.h>
 
@@ -132,7 +133,7 @@ TEST_CASE("a default control socket that a stranger has taken first ends the sta
                          " 2>&1; echo \"code $?\"");
     };
     const auto take = [&] { REQUIRE(::chown(lock.c_str(), Neighbourhood::stranger_user, 0) == 0); };
-    std::ofstream{lock};
+    touch(lock);
     take();
     const auto by_file = start();
     CAPTURE(by_file);

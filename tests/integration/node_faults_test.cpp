@@ -8,6 +8,7 @@
 #include "tests/support/process_facts.hpp"
 #include "tests/support/sockets.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/touch.hpp"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -15,7 +16,6 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <fstream>
 #include <map>
 #include <string>
 
@@ -122,7 +122,7 @@ TEST_CASE("a worker that blocks its loop holds no more than the window; the othe
     const auto queued = worker_status(site.usher, 1).at("queued").get<int>() +
                         worker_status(site.usher, 2).at("queued").get<int>();
     CHECK(queued <= 1);
-    std::ofstream{gate};
+    touch(gate);
     for (auto& client : clients)
         CHECK(client.read_answer().ok());
     CHECK(blocked.read_answer().ok());
@@ -295,8 +295,10 @@ TEST_CASE(
         {R"({"port": 70000})", "Invalid argument"},
         {R"({"fd": 1.5})", "Invalid argument"},
     };
-    for (const auto& [members, error] : requests)
+    for (const auto& entry : requests)
         for (const auto& listen : {json{}, json{{"listen", "127.0.0.1:0"}}}) {
+            const auto& members = entry.first;
+            const auto& error = entry.second;
             CAPTURE(members);
             CAPTURE(listen);
             auto site = NodeSite::of_fakes(1, "ask:" + members, listen);
@@ -375,7 +377,9 @@ TEST_CASE("with V8's format a worker that breaks it is retired, and the master s
         {"stray-handle-ack", "acknowledged a descriptor that it was not sent"},
         {"no-number", "cannot be read: it has no \"seq\""},
     };
-    for (const auto& [fault, reason] : faults) {
+    for (const auto& entry : faults) {
+        const auto& fault = entry.first;
+        const auto& reason = entry.second;
         CAPTURE(fault);
         auto site = NodeSite::of_fakes(
             2, fault, {{"stop_grace", "200ms"}, {"node", {{"serialization", "advanced"}}}});

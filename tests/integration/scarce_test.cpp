@@ -3,8 +3,10 @@
 // with the workers and all else of the user's), or there are no threads.
 #include "tests/support/config_file.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/from_environment.hpp"
 #include "tests/support/load.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/touch.hpp"
 #include "tests/support/usher_process.hpp"
 
 #include <doctest/doctest.h>
@@ -13,7 +15,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <thread>
@@ -31,7 +32,7 @@ public:
     UsherProcess& run_only()
     {
         usher_.emplace(run(), [this] {
-            ::setenv("LD_PRELOAD", std::getenv("USHER_TEST_SCARCE_CALLS"), 1);
+            ::setenv("LD_PRELOAD", from_environment("USHER_TEST_SCARCE_CALLS").c_str(), 1);
             ::setenv("SCARCE_CALLS", calls_.path().c_str(), 1);
             const char* const options = std::getenv("ASAN_OPTIONS");
             const auto relaxed =
@@ -57,7 +58,7 @@ public:
         return status.at("pools").at(0).at("workers").at(0).at("pid");
     }
 
-    void refuse(const std::string& call) { std::ofstream{calls_.path() / call}; }
+    void refuse(const std::string& call) { touch(calls_.path() / call); }
     void allow(const std::string& call) { std::filesystem::remove(calls_.path() / call); }
 
     /// Nobody who was served before has noticed, and the end is orderly.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/fds.hpp"
+#include "tests/support/from_environment.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/notify_socket.hpp"
 #include "tests/support/one_pool.hpp"
@@ -38,7 +39,7 @@ constexpr ExitStatus success{};
 /// False, with a message, in a build without libsystemd.
 bool has_systemd()
 {
-    const bool has = std::string_view{std::getenv("USHER_TEST_SYSTEMD")} == "1";
+    const bool has = from_environment("USHER_TEST_SYSTEMD") == "1";
     if (!has)
         MESSAGE("skipped: built without libsystemd");
     return has;
@@ -451,7 +452,7 @@ TEST_CASE("sockets announced to another process are not taken for ours")
 
 TEST_CASE("a build without libsystemd says so where it is missed")
 {
-    const bool is_built_in = std::string_view{std::getenv("USHER_TEST_SYSTEMD")} == "1";
+    const bool is_built_in = from_environment("USHER_TEST_SYSTEMD") == "1";
     NotifySocket socket;
     UsherProcess usher{run_demo(1), notifying(socket)};
     usher.wait_until_ready(1);

@@ -3,6 +3,7 @@
 
 #include "common/sys/process/pidfd.hpp"
 #include "common/sys/syscall.hpp"
+#include "tests/support/from_environment.hpp"
 
 #include <algorithm>
 #include <array>
@@ -24,14 +25,6 @@ namespace usher::test {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::string from_environment(const char* name)
-{
-    const char* const value = std::getenv(name);
-    if (value == nullptr)
-        throw std::runtime_error{std::string{name} + " is not set: run the tests with meson test"};
-    return value;
-}
 
 std::size_t occurrences(std::string_view text, std::string_view part)
 {

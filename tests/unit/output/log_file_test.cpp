@@ -2,6 +2,7 @@
 #include "balancer/output/log_file.hpp"
 
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/touch.hpp"
 
 #include <doctest/doctest.h>
 
@@ -264,7 +265,7 @@ TEST_CASE_FIXTURE(SharedFolder, "a file of the folder's owner is taken, a third 
 {
     if (!make())
         return;
-    std::ofstream{path};
+    touch(path);
     REQUIRE(::chown(path.c_str(), owner, owner) == 0);
     std::ignore = LogFile{path, {.max_size = 100, .max_files = 1}}.write("one\n");
     CHECK(content(path) == "one\n");

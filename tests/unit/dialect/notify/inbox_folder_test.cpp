@@ -13,7 +13,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <future>
 #include <iterator>
 #include <set>
@@ -71,7 +70,7 @@ struct Fixture : NoFdLeak {
     std::string make_left(const std::string& name, mode_t mode = 0711,
                           const std::string& file = "1") const // NOLINT(modernize-use-nodiscard)
     {
-        const auto path = root + "/" + name;
+        auto path = root + "/" + name;
         REQUIRE(::mkdir(path.c_str(), mode) == 0);
         REQUIRE(::chmod(path.c_str(), mode) == 0);
         std::ignore = listen_on(sys::SocketAddress::unix_path(path + '/' + file));
