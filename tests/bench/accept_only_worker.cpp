@@ -4,6 +4,9 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <cstdio>
+#include <exception>
+
 namespace {
 
 /// A plain handler, so that no coroutine frame is counted either.
@@ -19,10 +22,13 @@ void accept_next(usher::worker::Acceptor& acceptor)
 } // namespace
 
 int main()
-{
+try {
     boost::asio::io_context io{1};
     usher::worker::Acceptor acceptor{io};
     acceptor.ready();
     accept_next(acceptor);
     io.run();
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "accept_only_worker: %s\n", error.what());
+    return 1;
 }

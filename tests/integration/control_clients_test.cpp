@@ -12,6 +12,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <csignal>
 #include <cstdlib>
 #include <deque>
 #include <string>
@@ -103,7 +104,7 @@ TEST_CASE_FIXTURE(Fixture, "garbage is answered with a reason and harms nobody")
         {"{\"command\":7}\n", "is no command"},
         {"{\"command\":\"restart\",\"slot\":-1}\n", "must be a number"},
         {std::string(10, '[') + std::string(10, ']') + "\n", "a request is one JSON object"},
-        {std::string(9 * 1024 * 1024, 'x'), "a request has at most 9 MiB"},
+        {std::string(9 << 20, 'x'), "a request has at most 9 MiB"},
     };
     for (const auto& [request, answer] : cases) {
         HttpClient client{usher.control_path()}; // a plain byte stream is all that is needed
@@ -120,7 +121,7 @@ TEST_CASE_FIXTURE(Fixture, "a flood without a line's end is cut off")
     HttpClient flood{usher.control_path()};
     CHECK_THROWS([&] {
         for (int i = 0; i < 1000; ++i)
-            flood.send(std::string(64 * 1024, 'x'));
+            flood.send(std::string(1 << 16, 'x'));
     }());
     check_well();
 }

@@ -7,6 +7,7 @@
 #include "tests/support/process_facts.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -179,8 +180,8 @@ TEST_CASE("large messages go both ways, in order")
         std::size_t sent = 0;
         for (int number = 0; number < count; ++number) {
             const auto text = std::to_string(number);
-            got = log.find("got number " + text + ", " + digits, got);
-            sent = log.find("message {\"number\":" + text + ",\"text\"", sent);
+            got = log.find(fmt::format("got number {}, {}", text, digits), got);
+            sent = log.find(fmt::format(R"(message {{"number":{},"text")", text), sent);
             REQUIRE(got != std::string::npos);
             REQUIRE(sent != std::string::npos);
         }

@@ -113,7 +113,9 @@ private:
 void check_all(const Chatter& chatter, LineCheck& check)
 {
     CHECK(check.wrong() == std::vector<std::string>{});
-    for (const auto& [pid, count] : chatter.written()) {
+    for (const auto& entry : chatter.written()) {
+        const auto& pid = entry.first;
+        const auto& count = entry.second;
         CAPTURE(pid);
         CHECK(check.last(pid) >= count);
     }
@@ -258,7 +260,7 @@ TEST_CASE("with on_full \"drop\" workers go on while nobody reads, and each line
     REQUIRE(eventually([&] { return chatter.total() == 200'000; }, 60s));
     CHECK(usher.stop() == success);
 
-    std::string text(1024 * 1024, '\0');
+    std::string text(1 << 20, '\0');
     const auto size = ::read(fifo.get(), text.data(), text.size());
     REQUIRE(size > 0);
     const auto arrived = std::count(text.begin(), text.begin() + size, '\n');
@@ -293,7 +295,7 @@ TEST_CASE("with on_full \"block\" a worker waits for the reader, and nothing is 
     std::string carry;
     REQUIRE(eventually(
         [&] {
-            std::string text(64 * 1024, '\0');
+            std::string text(1 << 16, '\0');
             const auto size = ::read(fifo.get(), text.data(), text.size());
             carry.append(text, 0, size > 0 ? static_cast<std::size_t>(size) : 0);
             for (std::size_t end; (end = carry.find('\n')) != std::string::npos;) {

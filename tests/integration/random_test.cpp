@@ -139,7 +139,7 @@ private:
                                   {"max_unavailable", roll(1, 2)},
                                   {"soak", roll(0, 3) == 0 ? "200ms" : "0s"}};
         // Which a reload has to roll back.
-        config_.pool["command"] = roll(0, 4) == 0 ? bad_in_second_slot : good;
+        config_.pool["command"] = roll(0, 4) == 0 ? bad_in_second_slot_ : good_;
         config_.pool["env"] = {{"ROUND", std::to_string(roll(0, 3))}};
         config_.more_pools = nlohmann::json::array();
         if (roll(0, 1) == 0)
@@ -178,8 +178,8 @@ private:
     std::mt19937 dice_;
     unsigned kills_ = 0;
     unsigned unread_acts_ = 0; ///< for so many more acts nobody reads its log
-    const std::vector<std::string> good{demo_program()};
-    const std::vector<std::string> bad_in_second_slot{
+    const std::vector<std::string> good_{demo_program()};
+    const std::vector<std::string> bad_in_second_slot_{
         "/bin/sh", "-c", "test $USHER_SLOT != 2 && exec \"$0\"", demo_program()};
 };
 

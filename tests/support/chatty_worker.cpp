@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <string>
 
 #include <fcntl.h>
@@ -86,7 +87,7 @@ void accept_next(usher::worker::Acceptor& acceptor, Chatter& chatter)
 } // namespace
 
 int main(int argc, char** argv)
-{
+try {
     if (argc != 4)
         return std::fputs("usage: chatty-worker FOLDER LINES-PER-10-MS MOST-LINES\n", stderr), 2;
     asio::io_context io{1};
@@ -96,4 +97,7 @@ int main(int argc, char** argv)
     accept_next(acceptor, chatter);
     chatter.go_on();
     io.run();
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "chatty-worker: %s\n", error.what());
+    return 1;
 }

@@ -70,8 +70,9 @@ void FakeMaster::inherit(const char* name, sys::UniqueFd fd)
 
 void FakeMaster::hand_off(std::vector<std::pair<sys::UniqueFd, wire::HandoffRecord>> connections)
 {
+    const auto given = std::move(connections); // closed here
     OutgoingPacket packet;
-    for (const auto& [fd, record] : connections)
+    for (const auto& [fd, record] : given)
         packet.append(fd.get(), record);
     if (const auto error = channel_->send(packet))
         throw std::system_error{error, "send"};

@@ -33,7 +33,8 @@ namespace wire = usher::wire;
 
 int number(const char* name)
 {
-    return std::atoi(std::getenv(name));
+    const char* const text = std::getenv(name);
+    return text != nullptr ? std::atoi(text) : -1;
 }
 
 void send(std::string_view packet, std::span<const int> fds = {})

@@ -12,7 +12,7 @@ namespace usher::test {
 
 namespace {
 
-constexpr std::size_t body_size = 16 * 1024;
+constexpr std::size_t body_size = std::size_t{16} * 1024;
 
 /// Between two requests of a client: enough of them come all the same, and other tests want the
 /// processor as well.

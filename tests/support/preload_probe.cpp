@@ -9,7 +9,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 #include <thread>
 #include <vector>
@@ -50,7 +49,7 @@ Address parse(const std::string& text)
     if (text.rfind("unix:", 0) == 0) {
         auto* const where = reinterpret_cast<sockaddr_un*>(&address.storage);
         where->sun_family = AF_UNIX;
-        std::strcpy(where->sun_path, text.c_str() + 5);
+        text.copy(where->sun_path, sizeof where->sun_path - 1, 5);
         address.size = sizeof *where;
         return address;
     }
@@ -170,7 +169,7 @@ std::string wait_by(const std::string& how, int patience)
         fd_set set;
         FD_ZERO(&set);
         FD_SET(listener, &set);
-        timeval limit{.tv_sec = patience / 1'000, .tv_usec = patience % 1'000 * 1'000};
+        timeval limit{.tv_sec = patience / 1'000, .tv_usec = patience % 1'000 * 1'000L};
         ready = ::select(listener + 1, &set, nullptr, nullptr, &limit);
     } else if (how == "poll") {
         pollfd entry{.fd = listener, .events = POLLIN, .revents = 0};

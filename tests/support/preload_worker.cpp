@@ -11,6 +11,8 @@
 #include "tests/support/fds.hpp"
 #include "tests/support/usher_process.hpp"
 
+#include <fmt/core.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <map>
@@ -64,7 +66,7 @@ PreloadWorker::PreloadWorker(const std::vector<sys::SocketAddress>& listeners,
 
     std::vector<std::string> variables;
     for (const auto& [name, value] : environment)
-        variables.push_back(name + "=" + value);
+        variables.push_back(fmt::format("{}={}", name, value));
     std::vector<std::string> arguments{preload_probe_program()};
     arguments.insert(arguments.end(), steps.begin(), steps.end());
     const auto argv = pointers_to(arguments);

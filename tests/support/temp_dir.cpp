@@ -27,7 +27,7 @@ TempDir::~TempDir()
 
 std::filesystem::path TempDir::write(std::string_view name, std::string_view text) const
 {
-    const auto file = path_ / name;
+    auto file = path_ / name;
     std::ofstream{file} << text;
     return file;
 }

@@ -125,14 +125,14 @@ void check_killed_while_it_serves(const WorkerProgram& program)
 void check_killed_with_a_queue(const WorkerProgram& program)
 {
     CAPTURE(program.name);
-    constexpr unsigned each = 10;
+    constexpr long each = 10;
     FourWorkers usher{program};
     const auto victim = usher->worker_pid(2);
     ::kill(victim, SIGSTOP);
     REQUIRE(eventually([&] { return state_of(victim) == 'T'; }));
 
     std::vector<HttpClient> clients;
-    for (unsigned i = 0; i < each * workers; ++i)
+    for (long i = 0; i < each * workers; ++i)
         clients.emplace_back(usher.port()).send_get("/");
     REQUIRE(eventually([&] {
         return std::ranges::count_if(clients, &HttpClient::has_answer) == each * (workers - 1);

@@ -79,7 +79,7 @@ TEST_CASE("a line of a master says what it is")
     CHECK(line.kind == Line::Kind::event);
     CHECK(line.text == "worker 1: ready");
     CHECK(line.time == json::parse(encode(event)).at("time"));
-    CHECK(line.time.find("T") == 10);
+    CHECK(line.time.find('T') == 10);
 
     const auto dropped = decode_line(encode_dropped(7));
     CHECK(dropped.kind == Line::Kind::dropped);

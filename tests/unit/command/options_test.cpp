@@ -5,6 +5,7 @@
 #include "common/sys/process/cpus.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/core.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -181,12 +182,12 @@ TEST_CASE("with several pools a flag could mean any")
 
 TEST_CASE("values are checked, and the flag is named")
 {
-    const std::string must = ", but must be a number from 1 to 1024 or \"auto\"";
+    constexpr auto must = "--workers: is {}, but must be a number from 1 to 1024 or \"auto\"";
     for (const std::string bad : {"0", "1025", "-1", "99999999999"})
-        CHECK(usage_error({"run", "--workers", bad.c_str()}) == "--workers: is " + bad + must);
+        CHECK(usage_error({"run", "--workers", bad.c_str()}) == fmt::format(must, bad));
     for (const std::string bad : {"x", "4 ", "1e2"})
         CHECK(usage_error({"run", "--workers", bad.c_str()}) ==
-              "--workers: is \"" + bad + "\"" + must);
+              fmt::format(must, fmt::format("\"{}\"", bad)));
     CHECK(usage_error({"run", "--backlog", "0"}) == "--backlog: is 0, but must be from 1 to 65535");
     CHECK(usage_error({"run", "--backlog", "many"}) ==
           "--backlog: is \"many\", but must be a whole number from 1 to 65535");

@@ -27,7 +27,7 @@ public:
 
     [[nodiscard]] std::filesystem::path write(const std::string& name, std::string_view text) const
     {
-        const auto file = std::filesystem::path{name_} / name;
+        auto file = std::filesystem::path{name_} / name;
         std::ofstream{file, std::ios::binary} << text;
         return file;
     }

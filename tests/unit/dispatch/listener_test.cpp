@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dispatch/listener.hpp"
 
+#include "balancer/dispatch/dispatcher.hpp"
 #include "common/handoff_address.hpp"
 #include "common/scoreboard.hpp"
 #include "tests/support/allocations.hpp"

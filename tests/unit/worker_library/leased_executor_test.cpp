@@ -93,7 +93,7 @@ TEST_CASE_FIXTURE(Fixture, "two are equal if executor and lease are")
 {
     const Executor executor = make();
     const Executor& same = executor;
-    const Executor copy{same};
+    const Executor copy{same}; // NOLINT(performance-unnecessary-copy-initialization)
     const Executor other = make();
     CHECK(executor == copy);
     CHECK_FALSE(executor == other);

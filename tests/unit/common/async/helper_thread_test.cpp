@@ -58,7 +58,7 @@ struct Fixture {
                            try {
                                if (error)
                                    std::rethrow_exception(error);
-                               outcome = text;
+                               outcome = std::move(text);
                            } catch (const boost::system::system_error& e) {
                                outcome = e.code() == asio::error::operation_aborted ? "aborted"
                                                                                     : e.what();

@@ -29,7 +29,7 @@ struct Fixture {
 
     std::string write(const std::string& name, std::string_view text, mode_t mode = 0755) const
     {
-        const auto file = folder.write(name, text).string();
+        auto file = folder.write(name, text).string();
         REQUIRE(::chmod(file.c_str(), mode) == 0);
         return file;
     }
@@ -135,8 +135,9 @@ TEST_CASE_FIXTURE(Fixture, "a program that its owner has a lease on is not waite
         const int fd = ::open(file.c_str(), O_RDWR);
         const bool leased = ::fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
         const bool told = ::write(ready[1], leased ? "y" : "n", 1) == 1;
-        while (told)
-            ::pause();
+        if (told)
+            for (;;)
+                ::pause();
         ::_exit(1);
     }
     char leased = 'n';
