@@ -13,7 +13,6 @@
 #include <chrono>
 #include <exception>
 #include <memory>
-#include <new>
 #include <utility>
 
 namespace usher {
@@ -50,7 +49,7 @@ void stop_listener(const boost::asio::any_io_executor& executor, SocketFile file
         return listener->stop();
     try {
         spawn(executor, detail::stop_without(std::move(file), listener));
-    } catch (const std::bad_alloc&) {
+    } catch (const std::exception&) { // for want of memory
         listener->stop();
     }
 }
