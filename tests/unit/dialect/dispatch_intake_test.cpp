@@ -49,6 +49,7 @@ bool listens(const std::string& path)
 
 } // namespace
 
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the system's are reserved
 extern "C" int unlink(const char* path) noexcept
 {
     if (path == watched)
