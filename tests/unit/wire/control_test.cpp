@@ -104,8 +104,8 @@ TEST_CASE("what is no message is refused with the exact reason")
          "\"max_batch\" is not an integer from 1 to 64"},
         {R"({"type": "bye", "reason": 1})", "\"reason\" is not a string"},
     };
-    for (const auto& [packet, reason] : cases)
-        CHECK_MESSAGE(decode_control(packet) == malformed(reason), packet);
+    for (const auto& entry : cases)
+        CHECK_MESSAGE(decode_control(entry.packet) == malformed(entry.reason), entry.packet);
 }
 
 TEST_CASE("JSON may nest 32 levels deep, 33 are refused")

@@ -101,7 +101,9 @@ TEST_CASE("on trial the first failure is final, and before any was ready the las
         {{.is_on_trial = true, .was_any_ready = false}, 1},
         {{.uptime = config.restart.healthy_after, .is_on_trial = true}, 1},
     };
-    for (const auto& [exit, starts] : cases) {
+    for (const auto& entry : cases) {
+        const auto& exit = entry.exit;
+        const auto& starts = entry.starts;
         CAPTURE(starts);
         RestartPolicy policy;
         unsigned count = 1;

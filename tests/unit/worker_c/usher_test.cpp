@@ -33,6 +33,13 @@ using namespace usher::test;
 
 namespace {
 
+/// The descriptor that a variable of the protocol names; -1 if it is not set.
+int given(const char* name)
+{
+    const char* const text = ::getenv(name);
+    return text != nullptr ? std::atoi(text) : -1;
+}
+
 struct Fixture : NoFdLeak {
     FakeMaster master;
     usher_worker* worker = usher_open(nullptr);
@@ -111,8 +118,8 @@ TEST_CASE_FIXTURE(Fixture, "it knows who it is, and removes what told it")
 TEST_CASE_FIXTURE(NoFdLeak, "what it is given is closed when another program is started")
 {
     const FakeMaster master;
-    const int handoff = std::atoi(::getenv("USHER_HANDOFF_FD"));
-    const int control = std::atoi(::getenv("USHER_CONTROL_FD"));
+    const int handoff = given("USHER_HANDOFF_FD");
+    const int control = given("USHER_CONTROL_FD");
     usher_worker* const worker = usher_open(nullptr);
     CHECK(is_close_on_exec(handoff));
     CHECK(is_close_on_exec(control));
@@ -323,7 +330,7 @@ TEST_CASE_FIXTURE(NoFdLeak, "what is no packet is refused without a leak, and th
     send("\1\0\0\0\x50\0\0\0"sv, 1);                     // no record
     send("\1\0\1\0\x4f\0\0\0"s + std::string(79, 0), 1); // a record too short
     send(std::string_view{good}.substr(0, 87), 1);       // cut
-    send(good + std::string(64 * 80, '\0'), 1);          // longer than the longest
+    send(good + std::string(64UL * 80, '\0'), 1);        // longer than the longest
     send(good, 0);                                       // no descriptor
     send(good, 2);                                       // one too many
     send(good, 1);
@@ -382,7 +389,8 @@ TEST_CASE_FIXTURE(NoFdLeak, "a damaged environment is refused with the variable'
     }
     {
         const FakeMaster master;
-        ::setenv("USHER_CONTROL_FD", ::getenv("USHER_HANDOFF_FD"), 1);
+        const auto handoff = std::to_string(given("USHER_HANDOFF_FD"));
+        ::setenv("USHER_CONTROL_FD", handoff.c_str(), 1);
         CHECK(open_refusal().find("do not name three descriptors") != std::string::npos);
     }
     const FakeMaster master;

@@ -7,6 +7,7 @@
 #include "tests/support/nobody.hpp"
 #include "tests/support/sockets.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/touch.hpp"
 
 #include <doctest/doctest.h>
 
@@ -156,7 +157,7 @@ TEST_CASE_FIXTURE(Fixture, "what a dead one has left is removed, and nothing els
                              make_left("usher-inbox-operator"), make_left("usher-backup"),
                              make_left("usher-inbox-backup", 0711, "control"),
                              make_left("usher-inbox-dumped")};
-    std::ofstream{theirs.back() + "/2"}; // no socket
+    touch(theirs.back() + "/2"); // no socket
     fs::create_symlink(theirs.front(), root + "/usher-inbox-stuvwx");
     const sys::UniqueFd lock{::open(alive.c_str(), O_RDONLY | O_CLOEXEC)};
     REQUIRE(::flock(lock.get(), LOCK_EX) == 0);

@@ -245,7 +245,7 @@ TEST_CASE_FIXTURE(Fixture,
                   "a descriptor of the sender that the other end has asked for is not kept")
 {
 #ifndef SO_PASSPIDFD
-    constexpr int SO_PASSPIDFD = 76; // since Linux 6.5
+    constexpr int SO_PASSPIDFD = 76; // NOLINT(readability-identifier-naming): since Linux 6.5
 #endif
     const int on = 1;
     if (::setsockopt(channel.child.get(), SOL_SOCKET, SO_PASSPIDFD, &on, sizeof on) < 0)
