@@ -46,8 +46,8 @@ public:
         virtual void on_given_up(std::size_t) {}
     };
 
-    /// Hears what became of the lines, until finish() in the writer's thread, and must not call the
-    /// writer.
+    /// Hears what became of the lines, in the writer's thread or that of finish(), and must not
+    /// call the writer.
     class Observer {
     public:
         /// There is room again; called once after room_or_tell() has said no.
