@@ -7,19 +7,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <chrono>
-#include <new>
 #include <utility>
 
 namespace asio = boost::asio;
 
 namespace usher {
-
-namespace {
-
-constexpr std::chrono::milliseconds pause_without_threads{100};
-
-} // namespace
 
 LineSink::LineSink(const asio::any_io_executor& executor, LineWriter& writer, std::string where,
                    EventBus& events)
@@ -27,8 +19,7 @@ LineSink::LineSink(const asio::any_io_executor& executor, LineWriter& writer, st
       writer_{writer},
       where_{std::move(where)},
       events_{events},
-      next_report_{executor},
-      next_try_{executor}
+      next_report_{executor}
 {
 }
 
@@ -56,19 +47,6 @@ void LineSink::on_failure(std::size_t lines, std::error_code error) noexcept
 }
 // NOLINTEND(bugprone-exception-escape)
 
-void LineSink::on_no_thread() noexcept
-try {
-    if (closed_)
-        return;
-    next_try_.expires_after(pause_without_threads);
-    next_try_.async_wait([weak = weak_from_this()](const boost::system::error_code& cancelled) {
-        const auto self = weak.lock();
-        if (!cancelled && self && !self->closed_)
-            self->writer_.try_again();
-    });
-} catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch): the next line tries again
-}
-
 void LineSink::on_loss(std::uint64_t lines, std::string reason)
 {
     losses_.on_loss(lines);
@@ -80,7 +58,6 @@ void LineSink::close()
 {
     closed_ = true;
     next_report_.cancel();
-    next_try_.cancel();
     report();
 }
 

@@ -59,7 +59,6 @@ private:
     void on_room() noexcept override;
     void on_failure(std::size_t lines, std::error_code error) noexcept override;
     // NOLINTEND(bugprone-exception-escape)
-    void on_no_thread() noexcept override;
 
     boost::asio::any_io_executor executor_;
     LineWriter& writer_;
@@ -69,7 +68,6 @@ private:
     LossReport losses_;
     std::string reason_; ///< of the last loss
     boost::asio::steady_timer next_report_;
-    boost::asio::steady_timer next_try_; ///< to have a thread
     bool closed_ = false;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/async/closing_thread.hpp"
 
-#include "common/sys/process/blocked_signals.hpp"
+#include "common/async/start_thread.hpp"
 #include "common/sys/socket/fd_message.hpp"
 
 #include <array>
@@ -13,7 +13,6 @@
 #include <functional>
 #include <mutex>
 #include <new>
-#include <thread>
 #include <tuple>
 #include <utility>
 
@@ -89,8 +88,7 @@ private:
     void start() noexcept
     {
         try {
-            const sys::BlockedSignals blocked; // signals are the loop's
-            std::thread{[this] { run(); }}.detach();
+            start_thread([this] { run(); });
             ++threads_;
         } catch (const std::exception&) { // NOLINT(bugprone-empty-catch)
             // The next one tries again.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/async/helper_thread.hpp"
 
-#include "common/sys/process/blocked_signals.hpp"
+#include "common/async/start_thread.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
@@ -11,8 +11,7 @@
 
 #include <atomic>
 #include <mutex>
-#include <system_error>
-#include <thread>
+#include <utility>
 
 namespace asio = boost::asio;
 
@@ -46,8 +45,7 @@ asio::awaitable<void> HelperThreads::run(std::function<void()> work)
         waiting_.emplace(call, &waiter);
         ++threads_left;
         try {
-            const sys::BlockedSignals blocked; // signals are the loop's
-            std::thread{[this, call, executor, gate = gate_, work = std::move(work)]() mutable {
+            start_thread([this, call, executor, gate = gate_, work = std::move(work)]() mutable {
                 work();
                 work = nullptr;
                 {
@@ -61,12 +59,7 @@ asio::awaitable<void> HelperThreads::run(std::function<void()> work)
                         });
                 }
                 --threads_left;
-            }}.detach();
-        } catch (const std::system_error& e) {
-            --threads_left;
-            throw std::system_error{e.code(),
-                                    "no thread can be started, so raise the limit of processes "
-                                    "(ulimit -u, or pids.max of the cgroup: TasksMax= of systemd)"};
+            });
         } catch (...) {
             --threads_left;
             throw;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "common/async/line_writer.hpp"
 
-#include "common/sys/process/blocked_signals.hpp"
+#include "common/async/start_thread.hpp"
 
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,7 +16,8 @@ struct LineWriter::State {
     std::shared_ptr<Target> target;
     std::chrono::seconds patience;
     mutable std::mutex mutex;
-    std::condition_variable moved; ///< something was written, or the thread has ended
+    std::condition_variable more;  ///< something waits, or the end is near
+    std::condition_variable moved; ///< something was written, or the thread is idle or has ended
     Observer* observer = nullptr;
     std::vector<std::function<std::error_code()>> jobs;
     std::string queue;
@@ -26,9 +26,11 @@ struct LineWriter::State {
     std::size_t waiting = 0;      ///< bytes of `queue`, and of `current` those not written
     std::size_t wanted_below = 0; ///< on_room() is called when fewer bytes wait; 0: nobody asks
     Clock::time_point progress{};
-    bool running = false; ///< the thread
-    bool giving_up = false;
+    bool busy = false;      ///< the thread
+    bool giving_up = false; ///< and nothing more is taken
 
+    [[nodiscard]] bool has_work() const noexcept { return waiting > 0 || !jobs.empty(); }
+    [[nodiscard]] bool is_idle() const noexcept { return !busy && !has_work(); }
     [[nodiscard]] std::string_view rest() const
     {
         return std::string_view{current}.substr(written);
@@ -38,7 +40,11 @@ struct LineWriter::State {
         return static_cast<std::size_t>(std::ranges::count(rest(), '\n') +
                                         std::ranges::count(queue, '\n'));
     }
+    void run();
+    void wait_for_work(std::unique_lock<std::mutex>& lock);
     void do_jobs(std::unique_lock<std::mutex>& lock);
+    void write_some(std::unique_lock<std::mutex>& lock);
+    void give_up(std::unique_lock<std::mutex>& lock);
     void on_result(const Target::Result& result);
 };
 
@@ -47,6 +53,7 @@ LineWriter::LineWriter(std::shared_ptr<Target> target, std::chrono::seconds pati
 {
     state_->target = std::move(target);
     state_->patience = patience;
+    start_thread([state = state_] { state->run(); });
 }
 
 LineWriter::~LineWriter()
@@ -63,11 +70,11 @@ void LineWriter::observe(Observer* observer) noexcept
 bool LineWriter::write(std::string_view lines, std::size_t limit)
 {
     const std::lock_guard lock{state_->mutex};
-    if (state_->waiting > 0 && state_->waiting + lines.size() > limit)
+    if (state_->giving_up || (state_->waiting > 0 && state_->waiting + lines.size() > limit))
         return false;
     state_->queue += lines;
     state_->waiting += lines.size();
-    start();
+    state_->more.notify_one();
     return true;
 }
 
@@ -75,7 +82,7 @@ void LineWriter::post(std::function<std::error_code()> job)
 {
     const std::lock_guard lock{state_->mutex};
     state_->jobs.push_back(std::move(job));
-    start();
+    state_->more.notify_one();
 }
 
 bool LineWriter::room_or_tell(std::size_t limit)
@@ -90,43 +97,17 @@ bool LineWriter::room_or_tell(std::size_t limit)
 bool LineWriter::is_idle() const noexcept
 {
     const std::lock_guard lock{state_->mutex};
-    return !state_->running && state_->waiting == 0;
-}
-
-void LineWriter::start()
-{
-    if (state_->running)
-        return;
-    const sys::BlockedSignals blocked;
-    try {
-        std::thread{[state = state_] { run(*state); }}.detach();
-        state_->running = true;
-    } catch (const std::system_error&) {
-        if (state_->observer != nullptr)
-            state_->observer->on_no_thread();
-    }
-}
-
-void LineWriter::try_again()
-{
-    const std::lock_guard lock{state_->mutex};
-    if (state_->waiting > 0 || !state_->jobs.empty())
-        start();
+    return state_->is_idle();
 }
 
 void LineWriter::finish(Clock::time_point since) noexcept
 {
     std::unique_lock lock{state_->mutex};
-    if (!state_->running && state_->waiting > 0)
-        start();
-    if (!state_->running && state_->waiting > 0) { // without a thread only what needs no wait
-        state_->current = std::string{state_->rest()} + std::exchange(state_->queue, {});
-        state_->written = 0;
-        state_->on_result(state_->target->write(state_->current));
-    }
+    if (state_->giving_up)
+        return;
     const auto latest = since + 10 * state_->patience;
-    for (auto last = since; state_->running; last = state_->progress) {
-        const auto has_moved = [&] { return !state_->running || state_->progress > last; };
+    for (auto last = since; !state_->is_idle(); last = state_->progress) {
+        const auto has_moved = [&] { return state_->is_idle() || state_->progress > last; };
         if (!state_->moved.wait_until(lock, std::min(latest, last + state_->patience), has_moved) ||
             Clock::now() >= latest)
             break;
@@ -135,8 +116,40 @@ void LineWriter::finish(Clock::time_point since) noexcept
     if (state_->observer != nullptr && state_->waiting > 0)
         state_->observer->on_failure(state_->lines_left(), make_error_code(std::errc::timed_out));
     state_->observer = nullptr;
+    state_->more.notify_one();
     // A thread that is not stuck has its own last word.
-    state_->moved.wait_for(lock, std::chrono::milliseconds{100}, [&] { return !state_->running; });
+    state_->moved.wait_for(lock, std::chrono::milliseconds{100}, [&] { return state_->is_idle(); });
+}
+
+/// The thread.  It stays until the end, since another could not be had when the limit of processes
+/// is used up, which others can bring about.
+void LineWriter::State::run()
+{
+    std::unique_lock lock{mutex};
+    for (;;) {
+        wait_for_work(lock);
+        if (giving_up)
+            break;
+        if (!rest().empty()) {
+            write_some(lock);
+            continue;
+        }
+        do_jobs(lock); // never within a line
+        written = 0;
+        current = std::exchange(queue, {});
+    }
+    give_up(lock);
+}
+
+void LineWriter::State::wait_for_work(std::unique_lock<std::mutex>& lock)
+{
+    const auto some = [this] { return giving_up || has_work(); };
+    if (!some()) {
+        busy = false;
+        moved.notify_all();
+        more.wait(lock, some);
+    }
+    busy = true;
 }
 
 void LineWriter::State::do_jobs(std::unique_lock<std::mutex>& lock)
@@ -147,6 +160,19 @@ void LineWriter::State::do_jobs(std::unique_lock<std::mutex>& lock)
         lock.lock();
         if (error && observer != nullptr)
             observer->on_failure(0, error);
+    }
+}
+
+void LineWriter::State::write_some(std::unique_lock<std::mutex>& lock)
+{
+    lock.unlock();
+    const auto result = target->write(rest());
+    lock.lock();
+    on_result(result);
+    if (result.error == std::errc::operation_would_block) {
+        lock.unlock();
+        target->wait();
+        lock.lock();
     }
 }
 
@@ -167,38 +193,18 @@ void LineWriter::State::on_result(const Target::Result& result)
         observer->on_failure(result.lost_lines, result.error);
 }
 
-void LineWriter::run(State& state)
+void LineWriter::State::give_up(std::unique_lock<std::mutex>& lock)
 {
-    std::unique_lock lock{state.mutex};
-    for (;;) {
-        if (state.rest().empty()) {
-            state.do_jobs(lock); // never within a line
-            state.written = 0;
-            state.current = std::exchange(state.queue, {});
-            if (state.current.empty() && state.jobs.empty())
-                break;
-            continue;
-        }
-        if (state.giving_up) {
-            const auto lines = state.lines_left();
-            state.queue.clear();
-            lock.unlock();
-            state.target->on_given_up(lines);
-            lock.lock();
-            break;
-        }
+    const auto lines = lines_left();
+    if (lines > 0) {
         lock.unlock();
-        const auto result = state.target->write(state.rest());
+        target->on_given_up(lines);
         lock.lock();
-        state.on_result(result);
-        if (result.error == std::errc::operation_would_block) {
-            lock.unlock();
-            state.target->wait();
-            lock.lock();
-        }
     }
-    state.running = false;
-    state.moved.notify_all();
+    jobs.clear();
+    waiting = 0;
+    busy = false;
+    moved.notify_all();
 }
 
 } // namespace usher

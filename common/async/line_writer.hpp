@@ -10,8 +10,11 @@
 
 namespace usher {
 
-/// Writes lines to what may block, in a thread that lives as long as something waits: whoever
-/// brings lines never waits, and neither does the end.
+/// Writes lines to what may block, in a thread of its own: whoever brings lines never waits, and
+/// neither does the end.
+///
+/// The thread lives as long as the writer and costs nothing while nothing waits, so that a system
+/// that has no more of them holds up no lines.
 class LineWriter {
 public:
     using Clock = std::chrono::steady_clock;
@@ -43,7 +46,8 @@ public:
         virtual void on_given_up(std::size_t) {}
     };
 
-    /// Hears what became of the lines, mostly in the writer's thread, and must not call the writer.
+    /// Hears what became of the lines, in the writer's thread or that of finish(), and must not
+    /// call the writer.
     class Observer {
     public:
         /// There is room again; called once after room_or_tell() has said no.
@@ -52,27 +56,25 @@ public:
         /// `lines` are lost, or something else failed; the writer goes on.
         virtual void on_failure(std::size_t lines, std::error_code error) noexcept = 0;
 
-        /// There is no thread that could write; in the thread of who brings lines.  Try again when
-        /// some time has passed.
-        virtual void on_no_thread() noexcept {}
-
     protected:
         ~Observer() = default;
     };
 
-    /// finish() waits for `patience` without progress, and for ten times that in all.
+    /// finish() waits for `patience` without progress, and for ten times that in all.  Throws
+    /// std::system_error if no thread can be had, see start_thread().
     explicit LineWriter(std::shared_ptr<Target> target,
                         std::chrono::seconds patience = std::chrono::seconds{1});
     LineWriter(const LineWriter&) = delete;
     LineWriter& operator=(const LineWriter&) = delete;
 
-    /// finish(), from now on.
+    /// finish(), from now on, unless that is done.
     ~LineWriter();
 
     /// From now on nobody else hears anything; null: nobody does.
     void observe(Observer* observer) noexcept;
 
-    /// Queues whole lines, unless that would make more than `limit` bytes wait; false then.
+    /// Queues whole lines, unless that would make more than `limit` bytes wait; false then, and
+    /// after finish().
     [[nodiscard]] bool write(std::string_view lines, std::size_t limit = most_waiting);
 
     /// True if fewer than `limit` bytes wait; otherwise on_room() tells when.
@@ -81,21 +83,16 @@ public:
     /// True if nothing waits.
     [[nodiscard]] bool is_idle() const noexcept;
 
-    /// Tries to have a thread, if something waits and there is none; see Observer::on_no_thread().
-    void try_again();
-
     /// Has `job` done in the thread between two batches of lines.
     void post(std::function<std::error_code()> job);
 
     /// Waits until all is written, or given up because nothing has moved since `since` or later.
-    /// The observer hears of that, and of nothing after it.
+    /// The observer hears of that, and of nothing after it.  The thread ends, and nothing is done
+    /// when it is called again.
     void finish(Clock::time_point since) noexcept;
 
 private:
     struct State;
-
-    void start();
-    static void run(State& state);
 
     /// The thread's as well, which may be stuck in a write when we end; then it ends with the
     /// process.

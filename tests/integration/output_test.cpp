@@ -2,6 +2,7 @@
 #include "tests/support/chatter.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
+#include "tests/support/line_check.hpp"
 #include "tests/support/process_facts.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/usher_process.hpp"
@@ -69,56 +70,6 @@ json run_script(const std::string& script)
     return {{"command", {"/bin/sh", "-c", script, demo_program()}},
             {"workers", 1},
             {"restart", {{"first_delay", "10s"}}}};
-}
-
-/// Checks that each process's lines are there once and in order.
-class LineCheck {
-public:
-    /// `line` as it is in the file, prefix included.
-    void see(const std::string& line)
-    {
-        std::istringstream in{line};
-        std::string prefix;
-        pid_t pid = 0;
-        long number = 0;
-        std::string end;
-        if (!(in >> prefix >> pid >> number >> end) || end != ".") {
-            ++torn_[pid]; // a SIGKILL within a write() leaves half a line: the last
-            return;
-        }
-        if (torn_.contains(pid) || number != last_[pid] + 1)
-            wrong_.push_back(line);
-        last_[pid] = number;
-        ++lines_;
-    }
-
-    void see_file(const std::string& path)
-    {
-        std::ifstream in{path};
-        for (std::string line; std::getline(in, line);)
-            see(line);
-    }
-
-    [[nodiscard]] const std::vector<std::string>& wrong() const { return wrong_; }
-    [[nodiscard]] long lines() const { return lines_; }
-    [[nodiscard]] long last(pid_t pid) { return last_[pid]; }
-
-private:
-    std::map<pid_t, long> last_;
-    std::map<pid_t, int> torn_;
-    std::vector<std::string> wrong_;
-    long lines_ = 0;
-};
-
-void check_all(const Chatter& chatter, LineCheck& check)
-{
-    CHECK(check.wrong() == std::vector<std::string>{});
-    for (const auto& entry : chatter.written()) {
-        const auto& pid = entry.first;
-        const auto& count = entry.second;
-        CAPTURE(pid);
-        CHECK(check.last(pid) >= count);
-    }
 }
 
 } // namespace
@@ -218,7 +169,7 @@ TEST_CASE("50,000 lines a second, rotation, kills and reloads: each line is ther
         check.see_file(file);
     }
     CHECK(chatter.written().size() >= 16);
-    check_all(chatter, check);
+    check.check_all(chatter);
     CHECK(usher.count("lost") == 0);
 }
 
@@ -243,7 +194,7 @@ TEST_CASE("after SIGUSR1 the lines go to a new file, and none is lost")
     LineCheck check;
     check.see_file(moved);
     check.see_file(chatter.log());
-    check_all(chatter, check);
+    check.check_all(chatter);
 }
 
 TEST_CASE("with on_full \"drop\" workers go on while nobody reads, and each line is counted")
@@ -305,7 +256,7 @@ TEST_CASE("with on_full \"block\" a worker waits for the reader, and nothing is 
             return check.lines() == 200'000;
         },
         60s));
-    check_all(chatter, check);
+    check.check_all(chatter);
     CHECK(usher.stop() == success);
     CHECK(usher.count("lines lost") == 0);
 }

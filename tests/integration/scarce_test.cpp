@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The kernel has no more to give: nothing more can be watched (fs.epoll.max_user_watches is shared
 // with the workers and all else of the user's), or there are no threads.
+#include "tests/support/chatter.hpp"
 #include "tests/support/config_file.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/from_environment.hpp"
+#include "tests/support/line_check.hpp"
 #include "tests/support/load.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/touch.hpp"
@@ -18,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <tuple>
 
 namespace usher::scarce_test {
 
@@ -164,33 +167,55 @@ TEST_CASE("without threads what needs one fails or waits, and is done when there
     CHECK(refused.code == 1); // the configuration is not at fault
     CHECK(refused.output.find("no thread can be started, so raise the limit of processes") !=
           std::string::npos);
+    CHECK(refused.output.find("or that of memory") != std::string::npos);
     CHECK(usher.command({"drain", "1", "--pool", "fds"}).code == 0);
     REQUIRE(::kill(scene.pid_in_web(), SIGKILL) == 0);
-    // The log has a thread of its own, too: it is written when there is one.
-    const auto events = [&] { return usher.command({"events"}).output; };
-    REQUIRE(eventually([&] { return events().find("cannot be started") != std::string::npos; }));
+    usher.wait_for("cannot be started"); // the log has a thread already
 
     scene.allow("pthread_create");
-    usher.wait_for("cannot be started");
     usher.wait_until_ready(4);
     const auto reload = usher.command({"reload"});
     CHECK_MESSAGE(reload.code == 0, reload.output);
     CHECK(usher.stop().code == 0);
 }
 
-TEST_CASE("a log without a thread is written as soon as there is one")
+TEST_CASE("without further threads workers that write much are served on, and each line arrives")
 {
+    const Chatter to_file;
+    const Chatter to_errors;
     Scene scene;
-    auto& usher = scene.start();
+    const auto add = [&](const std::string& name, const Chatter& chatter,
+                         const nlohmann::json& output) {
+        auto pool = chatter.pool(1, 500, output, 200'000);
+        pool["name"] = name;
+        pool["listen"] = "127.0.0.1:0";
+        scene.more_pools.push_back(pool);
+    };
+    scene.pool["name"] = "web";
+    add("file", to_file, {{"file", to_file.log()}});
+    add("errors", to_errors, "stderr");
+    scene.write();
+    auto& usher = scene.start(4);
+    REQUIRE(eventually([&] { return std::filesystem::exists(to_file.log()); }));
     scene.refuse("pthread_create");
-    usher.signal(SIGUSR1); // one line, and no other after it
-    REQUIRE(eventually([&] {
-        return usher.command({"events"}).output.find("SIGUSR1: opening") != std::string::npos;
-    }));
-    CHECK(usher.count("SIGUSR1: opening") == 0);
-    scene.allow("pthread_create");
+
+    CHECK(eventually(
+        [&] {
+            std::ignore = usher.log(); // somebody reads it
+            return to_file.total() == 200'000 && to_errors.total() == 200'000;
+        },
+        60s));
+    usher.signal(SIGUSR1);
     usher.wait_for("SIGUSR1: opening");
     scene.check_end();
+
+    LineCheck in_file;
+    in_file.see_file(to_file.log());
+    in_file.check_all(to_file);
+    LineCheck in_log;
+    in_log.see_those_with("[errors/1] ", usher.log());
+    in_log.check_all(to_errors);
+    CHECK(usher.count("hangs") == 0);
 }
 
 TEST_CASE("without threads from the beginning usher says why it ends")

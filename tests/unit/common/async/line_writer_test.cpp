@@ -3,6 +3,7 @@
 
 #include "common/sys/fd/unique_fd.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/no_threads.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
@@ -84,6 +85,40 @@ TEST_CASE_FIXTURE(Fixture, "lines are written at once")
 {
     CHECK(writer->write("one\ntwo\n"));
     CHECK(eventually([&] { return read(), read_so_far == "one\ntwo\n"; }));
+}
+
+TEST_CASE_FIXTURE(Fixture, "whoever has a writer needs no thread later, however long it was idle")
+{
+    CHECK(writer->write("one\n"));
+    CHECK(eventually([&] { return writer->is_idle(); }));
+    const NoThreads none;
+    CHECK(writer->write("two\n"));
+    std::atomic<bool> done = false;
+    writer->post([&] {
+        done = true;
+        return std::error_code{};
+    });
+    CHECK(eventually([&] { return read(), read_so_far == "one\ntwo\n"; }));
+    CHECK(eventually([&] { return done.load(); }));
+}
+
+TEST_CASE_FIXTURE(Fixture, "where no thread can be had there is no writer")
+{
+    const NoThreads none;
+    const auto target = std::make_shared<SharedDescriptor>(writer_end.get());
+    CHECK_THROWS_WITH_AS(LineWriter{target},
+                         doctest::Contains("no thread can be started, so raise the limit of"),
+                         std::system_error);
+}
+
+TEST_CASE_FIXTURE(Fixture, "the end does not wait for a thread that has nothing to do")
+{
+    CHECK(writer->write("one\n"));
+    CHECK(eventually([&] { return writer->is_idle(); }));
+    writer->finish(Clock::now());
+    CHECK_FALSE(writer->write("two\n"));
+    writer.reset();
+    CHECK((read(), read_so_far == "one\n"));
 }
 
 TEST_CASE_FIXTURE(Fixture,
