@@ -57,7 +57,9 @@ public:
     void check_all(const Chatter& chatter)
     {
         CHECK(wrong_ == std::vector<std::string>{});
-        for (const auto& [pid, count] : chatter.written()) {
+        for (const auto& entry : chatter.written()) {
+            const auto& pid = entry.first;
+            const auto& count = entry.second;
             CAPTURE(pid);
             CHECK(last_[pid] >= count);
         }
