@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What workers are written with, in every version of Node; and Deno.
 #include "tests/support/certificate.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/load.hpp"
 #include "tests/support/node_site.hpp"
@@ -8,9 +9,12 @@
 #include "tests/support/shell.hpp"
 
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
+#include <csignal>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace usher::node_frameworks_test {
 
@@ -110,14 +114,44 @@ TEST_CASE("an open WebSocket stays with its worker when that is replaced, for as
     }
 }
 
+namespace {
+
+NodeSite deno_site(const TempDir& folder, unsigned workers, const std::vector<std::string>& what)
+{
+    return NodeSite::of_program(
+        {deno_program(), "run", "--allow-all", "--no-lock", NodeSite::script("server.js")}, workers,
+        what,
+        // What it keeps is to go with us, and it shall ask nobody for a newer one.
+        {{"env", {{"DENO_DIR", folder.path()}, {"DENO_NO_UPDATE_CHECK", "1"}}}});
+}
+
+} // namespace
+
+TEST_CASE("Deno finds a connection that came while it had a message to read")
+{
+    const TempDir folder;
+    auto site = deno_site(folder, 1, {"http"});
+    site.usher.wait_until_ready(1);
+    const auto worker = site.usher.worker_pid(1);
+    REQUIRE(get(site.usher.port(), "/").ok());
+    REQUIRE(::kill(worker, SIGSTOP) == 0);
+    CHECK(site.usher.command({"send", R"("hello")"}).code == 0);
+    HttpClient client{site.usher.port()};
+    client.send_get("/");
+    CHECK(eventually([&] {
+        const auto status = site.usher.command({"status", "--json"}).output;
+        return nlohmann::json::parse(status).at("pools").at(0).at("workers").at(0).at("queued") ==
+               1;
+    }));
+    REQUIRE(::kill(worker, SIGCONT) == 0);
+    CHECK(client.read_answer().ok());
+    CHECK(site.usher.worker_pid(1) == worker); // it was not taken for one that hangs
+}
+
 TEST_CASE("Deno is a worker like Node")
 {
     const TempDir folder;
-    auto site = NodeSite::of_program(
-        {deno_program(), "run", "--allow-all", "--no-lock", NodeSite::script("server.js")}, 2,
-        {"http", "http"},
-        // What it keeps is to go with us, and it shall ask nobody for a newer one.
-        {{"env", {{"DENO_DIR", folder.path()}, {"DENO_NO_UPDATE_CHECK", "1"}}}});
+    auto site = deno_site(folder, 2, {"http", "http"});
     site.usher.wait_until_ready(2);
     site.usher.wait_for_count("listening on", 2);
     for (const std::size_t server : {0, 1}) {

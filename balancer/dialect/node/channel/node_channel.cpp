@@ -6,11 +6,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <chrono>
 #include <span>
 #include <utility>
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -21,9 +21,6 @@ namespace usher {
 namespace {
 
 constexpr std::size_t read_size = 64UL * 1024;
-
-/// Too many descriptors are under way (ETOOMANYREFS): no event tells when that changes.
-constexpr std::chrono::milliseconds retry_interval{10};
 
 } // namespace
 
@@ -129,7 +126,8 @@ bool NodeChannel::send(std::string_view message, int fd)
     return true;
 }
 
-void NodeChannel::wait_to_write(std::error_code reason)
+/// `is_told`: an event comes when there is room.
+void NodeChannel::wait_to_write(bool is_told)
 {
     if (std::exchange(waiting_to_write_, true))
         return;
@@ -138,16 +136,29 @@ void NodeChannel::wait_to_write(std::error_code reason)
         if (!error && self->is_open())
             self->write_more();
     };
-    if (!reason || reason == std::errc::operation_would_block)
+    if (is_told)
         return socket_.descriptor().async_wait(asio::posix::stream_descriptor::wait_write,
                                                on_ready);
-    retry_.expires_after(retry_interval);
+    retry_.expires_after(pause_.next());
     retry_.async_wait(on_ready);
+}
+
+/// True if one read(2) of the worker's may yield what was sent last, which had no descriptor, and
+/// what comes next.  Deno (2.9) takes a descriptor for the first message's that it finds then.
+bool NodeChannel::is_last_unread() noexcept
+{
+    int unread = 0; // of a Unix socket: until they have been received
+    return !had_fd_ && ::ioctl(socket_.fd(), SIOCOUTQ, &unread) == 0 && unread > 0;
 }
 
 /// Sends the beginning of `bytes`, and waits until the rest can follow.  False if nobody reads it.
 bool NodeChannel::write(std::string_view bytes, int fd, std::size_t& sent)
 {
+    sent = 0;
+    if (fd >= 0 && is_last_unread()) {
+        wait_to_write(false);
+        return true;
+    }
     const auto error = sys::send_stream(socket_.fd(), std::as_bytes(std::span{bytes}), fd, sent);
     if (error && !sys::is_back_pressure(error)) {
         // Whoever reads here finds the end then, behind what the worker wrote; one that has only
@@ -155,8 +166,12 @@ bool NodeChannel::write(std::string_view bytes, int fd, std::size_t& sent)
         ::shutdown(socket_.fd(), SHUT_RDWR);
         return false;
     }
-    if (sent < bytes.size())
-        wait_to_write(error);
+    if (sent > 0) {
+        had_fd_ = fd >= 0;
+        pause_.reset();
+    }
+    if (sent < bytes.size()) // where too many descriptors are under way (ETOOMANYREFS) nobody tells
+        wait_to_write(!error || error == std::errc::operation_would_block);
     return true;
 }
 

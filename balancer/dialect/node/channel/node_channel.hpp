@@ -2,12 +2,14 @@
 #pragma once
 
 #include "balancer/dialect/node/channel/node_frames.hpp"
+#include "common/async/back_off.hpp"
 #include "common/async/inbound_socket.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <deque>
 #include <memory>
@@ -52,7 +54,8 @@ public:
     void start(Observer& observer);
 
     /// Sends `message`, encoded, and `fd` with it unless it is -1; `fd` stays the caller's.  What
-    /// cannot be sent now is sent later, in order; false if too much waits already.
+    /// cannot be sent now is sent later, in order; false if too much waits already.  A message with
+    /// a descriptor waits until the worker has read one without that was sent before it.
     bool send(std::string_view message, int fd = -1);
 
     /// What a message that waits takes of the limits, however short it is.
@@ -85,8 +88,9 @@ private:
     static constexpr std::size_t most_handles = 64;
 
     [[nodiscard]] bool on_received(std::error_code error, const InboundSocket::Message& chunk);
-    void wait_to_write(std::error_code reason);
+    void wait_to_write(bool is_told);
     void write_more();
+    [[nodiscard]] bool is_last_unread() noexcept;
     [[nodiscard]] bool write(std::string_view bytes, int fd, std::size_t& sent);
 
     InboundSocket socket_;
@@ -98,6 +102,8 @@ private:
     std::deque<Unsent> unsent_;
     std::size_t unsent_bytes_ = 0;
     bool waiting_to_write_ = false;
+    bool had_fd_ = false; ///< what was sent last
+    BackOff pause_{std::chrono::milliseconds{1}, std::chrono::milliseconds{16}};
 };
 
 } // namespace usher

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/node/channel/node_channel.hpp"
 
+#include "common/sys/fd/pipe.hpp"
 #include "common/sys/socket/channel_pair.hpp"
 #include "common/sys/socket/fd_message.hpp"
 #include "tests/support/run_until.hpp"
@@ -9,6 +10,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
@@ -83,6 +85,38 @@ TEST_CASE_FIXTURE(Fixture,
     write_line();
     CHECK_FALSE(channel->read_rest());
     CHECK(frames == 0);
+}
+
+// Deno takes a descriptor for that of the first message that it reads with it.
+TEST_CASE_FIXTURE(Fixture, "what has a descriptor is never read together with what had none")
+{
+    const auto pipe = sys::make_pipe_to_read();
+    const int fd = pipe.writer.get();
+    std::array<std::byte, 64> buffer{};
+    sys::FdMessage message;
+    const auto read = [&] {
+        REQUIRE(run_until(io, [&] {
+            return sys::recv_with_fds(other_end.get(), buffer, message) !=
+                   std::errc::operation_would_block;
+        }));
+        const std::string text{reinterpret_cast<const char*>(buffer.data()), message.size};
+        return std::pair{text, message.fds.size()};
+    };
+    for (int i = 0; i < 2; ++i) {
+        CHECK(channel->send("first\n"));
+        CHECK(channel->send("second\n"));
+        CHECK(channel->send("with\n", fd));
+        CHECK(channel->send("behind\n"));
+        CHECK(channel->send("another\n", fd));
+        io.run_for(std::chrono::milliseconds{20});
+        CHECK(read() == std::pair{std::string{"first\nsecond\n"}, std::size_t{0}});
+        CHECK(read() == std::pair{std::string{"with\n"}, std::size_t{1}});
+        CHECK(read() == std::pair{std::string{"behind\n"}, std::size_t{0}});
+        CHECK(read() == std::pair{std::string{"another\n"}, std::size_t{1}});
+    }
+    CHECK(channel->send("a\n", fd));
+    CHECK(channel->send("b\n", fd)); // at once: the kernel keeps these apart
+    CHECK(channel->unsent() == 0);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a worker that reads no more is at its end, once what it wrote is read")
