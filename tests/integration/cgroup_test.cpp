@@ -87,9 +87,10 @@ bool has_ended(pid_t pid)
 }
 
 /// How usher calls the cgroup of its worker `id` in slot 1.
-std::string name_for(const UsherProcess& usher, int id)
+std::string name_for(const UsherProcess& usher, unsigned id, unsigned slot = 1)
 {
-    return "usher-" + std::to_string(usher.pid()) + "-default-1-" + std::to_string(id);
+    return "usher-" + std::to_string(usher.pid()) + "-default-" + std::to_string(slot) + "-" +
+           std::to_string(id);
 }
 
 } // namespace
@@ -218,7 +219,7 @@ TEST_CASE("auto goes without where the kernel allows no more of them, and says s
     usher.wait_until_ready(2);
     // They start side by side, so that either may be first.
     const unsigned with = cgroup_of(usher.worker_pid(1)) == name_for(usher, 1) ? 1 : 2;
-    CHECK(cgroup_of(usher.worker_pid(with)) == name_for(usher, with));
+    CHECK(cgroup_of(usher.worker_pid(with)) == name_for(usher, with, with));
     CHECK(cgroup_of(usher.worker_pid(3 - with)) == fs::path{place.folder()}.filename());
     CHECK(usher.count("has no cgroup of its own: " + place.folder()) == 1);
     CHECK(usher.stop() == success);
