@@ -150,6 +150,7 @@ def lease_program(program):
         os.read(reader, 1)
         os._exit(1)
     os.setsid()  # or it ends with its worker's group
+    signal.alarm(90)  # nobody else ends it
     fd = os.open(program, os.O_RDWR)
     signal.signal(signal.SIGIO, lambda *_: say("they wait"))
     try:
