@@ -48,6 +48,25 @@ sys::UniqueFd lingering(const TestListener& listener, int seconds = 2)
     return client;
 }
 
+/// One that others send to, and hears one message.
+struct End {
+    std::unique_ptr<InboundSocket> socket;
+    sys::UniqueFd other_end;
+    std::array<std::byte, 64> buffer{};
+    bool is_heard = false;
+
+    void open(boost::asio::io_context& io)
+    {
+        auto pair = sys::make_channel_pair(SOCK_SEQPACKET);
+        other_end = std::move(pair.child);
+        socket = std::make_unique<InboundSocket>(io.get_executor(), std::move(pair.parent),
+                                                 InboundSocket::Senders::others);
+        socket->keep_receiving(buffer, [this](std::error_code, const InboundSocket::Message&) {
+            return !std::exchange(is_heard, true);
+        });
+    }
+};
+
 /// One byte with `fd`, as a process of `user` sends it.
 void send_as(uid_t user, int socket, int fd)
 {
@@ -269,22 +288,9 @@ TEST_CASE("a user whose messages are stuck has 16 threads, and holds up no other
     constexpr uid_t other = 65'533;
     const auto listener = listen_on(loopback(0));
     boost::asio::io_context io;
-    struct End {
-        std::unique_ptr<InboundSocket> socket;
-        sys::UniqueFd other_end;
-        std::array<std::byte, 64> buffer{};
-        bool is_heard = false;
-    };
     std::vector<End> ends(19); // the last is the other user's, that before it is closed meanwhile
     for (auto& end : ends) {
-        auto pair = sys::make_channel_pair(SOCK_SEQPACKET);
-        end.other_end = std::move(pair.child);
-        end.socket = std::make_unique<InboundSocket>(io.get_executor(), std::move(pair.parent),
-                                                     InboundSocket::Senders::others);
-        end.socket->keep_receiving(end.buffer,
-                                   [&end](std::error_code, const InboundSocket::Message&) {
-                                       return !std::exchange(end.is_heard, true);
-                                   });
+        end.open(io);
         if (&end != &ends.back())
             send_as(stuck, end.other_end.get(), lingering(listener, 5).get());
     }
@@ -312,23 +318,9 @@ TEST_CASE("while there is no thread, sockets with descriptors do not wake each o
 {
     const NoFdLeak no_leak;
     boost::asio::io_context io;
-    struct End {
-        std::unique_ptr<InboundSocket> socket;
-        sys::UniqueFd other_end;
-        std::array<std::byte, 64> buffer{};
-        bool is_heard = false;
-    };
     std::array<End, 3> ends;
     for (auto& end : ends) {
-        auto pair = sys::make_channel_pair(SOCK_SEQPACKET);
-        end.other_end = std::move(pair.child);
-        end.socket = std::make_unique<InboundSocket>(io.get_executor(), std::move(pair.parent),
-                                                     InboundSocket::Senders::others);
-        end.socket->keep_receiving(end.buffer,
-                                   [&end](std::error_code, const InboundSocket::Message&) {
-                                       end.is_heard = true;
-                                       return false;
-                                   });
+        end.open(io);
         send_as(::geteuid(), end.other_end.get(), sys::make_pipe_to_read().writer.get());
     }
     {
