@@ -7,6 +7,7 @@
 #include "tests/support/load.hpp"
 #include "tests/support/process_facts.hpp"
 #include "tests/support/slack.hpp"
+#include "tests/support/start_gate.hpp"
 #include "tests/support/touch.hpp"
 
 #include <doctest/doctest.h>
@@ -175,7 +176,7 @@ TEST_CASE("a reload does not go on after a stop")
 
     SUBCASE("with a pool that it would add")
     {
-        config.pool["command"] = {demo_program(), "--start-delay", "1000"};
+        config.pool["command"] = {demo_program(), "--never-ready"};
         const auto path = config.in_folder("added");
         config.more_pools = {{{"name", "added"},
                               {"command", {demo_program()}},
@@ -192,13 +193,12 @@ TEST_CASE("a reload does not go on after a stop")
     }
     SUBCASE("that waits for its turn")
     {
-        config.pool["command"] = {demo_program(), "--start-delay", "1000"};
+        config.pool["command"] = {demo_program(), "--never-ready"};
         config.write();
         auto first = ask(usher, {"reload"});
-        usher.wait_for("reload started");
+        usher.wait_for_count("): started", 3); // now it has the pool's turn
         auto second = ask(usher, {"reload"});
         auto third = ask(usher, {"scale", "5"});
-        usher.wait_for_count("): started", 3);
         usher.signal(SIGTERM);
         CHECK(usher.wait() == usher::sys::ExitStatus{});
         for (auto* const each : {&first, &second, &third})
@@ -381,12 +381,16 @@ TEST_CASE("a failed reload is no generation that drains, so it ends none")
 TEST_CASE("relative numbers are those of the moment when their turn comes")
 {
     ConfigFile config;
-    config.pool["command"] = {demo_program(), "--start-delay", "300"};
+    StartGate gate;
+    config.pool["command"] = gate.command();
     config.write();
     UsherProcess usher{config.run()};
+    gate.let_start(2);
     usher.wait_until_ready(2);
     auto first = ask(usher, {"scale", "+1"});
     auto second = ask(usher, {"scale", "+1"});
+    usher.wait_for_count("): started", 3);
+    gate.let_start(2);
     CHECK(first.get().code == 0);
     CHECK(second.get().code == 0);
     check_served_by(usher, 1, 4);
@@ -462,11 +466,13 @@ TEST_CASE("a pool that gives up while a reload is busy with another is added aga
     TwoPools two{3};
     UsherProcess usher{two.config.run()};
     usher.wait_until_ready(2);
-    two.config.pool["command"] = {demo_program(), "--start-delay", "3000"};
+    StartGate gate;
+    two.config.pool["command"] = gate.command();
     two.config.more_pools[0]["command"] = {demo_program()};
     two.config.write();
     auto reload = ask(usher, {"reload"});
     usher.wait_for("no worker was ever ready of pool \"bad\"");
+    gate.let_start(2);
     const auto result = reload.get();
     CAPTURE(result.output);
     CHECK(result.code == 0);

@@ -5,6 +5,7 @@
 #include "tests/support/load.hpp"
 #include "tests/support/process_facts.hpp"
 #include "tests/support/slack.hpp"
+#include "tests/support/start_gate.hpp"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -91,7 +92,8 @@ TEST_CASE("signals that come while a reload is under way make one more reload, n
     ConfigFile config;
     UsherProcess usher{config.run()};
     usher.wait_until_ready(2);
-    config.pool["command"] = {demo_program(), "--start-delay", "400"};
+    StartGate gate;
+    config.pool["command"] = gate.command();
     config.write();
 
     usher.signal(SIGHUP);
@@ -100,6 +102,7 @@ TEST_CASE("signals that come while a reload is under way make one more reload, n
         usher.signal(SIGHUP);
         usher.wait_for_count("SIGHUP: reload", static_cast<std::size_t>(i) + 2);
     }
+    gate.let_start(4);
     usher.wait_for_count("reload done", 2);
     CHECK(usher.command({"status"}).code == 0);
     CHECK(usher.count("reload started") == 2);

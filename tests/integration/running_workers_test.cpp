@@ -4,6 +4,7 @@
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/pool_keys.hpp"
+#include "tests/support/start_gate.hpp"
 
 #include <doctest/doctest.h>
 
@@ -121,8 +122,10 @@ void follow_probe()
     none.tell();
     none.wait_until_ready();
 
-    Site added{{{"command", demo({"--start-delay", "1500"})}}};
+    StartGate gate;
+    Site added{{{"command", gate.command()}}};
     added.tell({{"probe", {{"path", "/health"}, {"expect", 599}}}});
+    gate.let_start(1);
     added.usher->wait_for("answered 200, not 599");
     CHECK(added.usher->count("ready after") == 0);
 }

@@ -3,6 +3,7 @@
 #include "tests/support/http_client.hpp"
 #include "tests/support/process_facts.hpp"
 #include "tests/support/slack.hpp"
+#include "tests/support/start_gate.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/usher_process.hpp"
 
@@ -169,10 +170,15 @@ TEST_CASE("a worker that is never ready is a failure when its time is up, never 
 
 TEST_CASE("a worker may take its time to become ready, and gets nothing before")
 {
-    UsherProcess usher{run_demo(1, {"--start-delay", "400"})};
+    const TempDir folder;
+    StartGate gate;
+    UsherProcess usher{run_config(folder, {{"command", gate.command()}, {"workers", 1}})};
     usher.wait_for("worker 1 (pid");
     HttpClient early{usher.port()};
     early.send_get("/");
+    CHECK(usher.command({"status"}).code == 0); // the master has had its turn meanwhile
+    CHECK_FALSE(early.has_answer());
+    gate.let_start(1);
     CHECK(early.read_answer().ok());
     CHECK(usher.command({"events"}).output.find(": ready after") != std::string::npos);
 }

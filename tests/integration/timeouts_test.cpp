@@ -5,6 +5,7 @@
 #include "tests/support/http_client.hpp"
 #include "tests/support/one_pool.hpp"
 #include "tests/support/process_facts.hpp"
+#include "tests/support/start_gate.hpp"
 #include "tests/support/usher_process.hpp"
 
 #include <doctest/doctest.h>
@@ -15,7 +16,6 @@
 #include <string>
 #include <vector>
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,18 +67,10 @@ TEST_SUITE_BEGIN("timeouts");
 TEST_CASE("a result that comes too late is exit code 6, and the master goes on with it")
 {
     OnePool pool{{{"workers", 1}}};
-    // Each line that is written to it lets one worker start.
-    const std::string gate = pool.folder.path() / "gate";
-    REQUIRE(::mkfifo(gate.c_str(), 0600) == 0);
-    const sys::UniqueFd opening{::open(gate.c_str(), O_RDWR | O_CLOEXEC)};
-    const auto let_start = [&](std::size_t workers) {
-        const std::string lines(workers, '\n');
-        REQUIRE(::write(opening.get(), lines.data(), workers) == static_cast<ssize_t>(workers));
-    };
+    StartGate gate;
     UsherProcess usher{pool.run()};
     usher.wait_until_ready(1);
-    pool.write(
-        {{"command", {"/bin/sh", "-c", "read line <\"$0\"; exec \"$1\"", gate, demo_program()}}});
+    pool.write({{"command", gate.command()}});
 
     const auto start = Clock::now();
     const auto result = usher.command({"reload", "--timeout", "300ms"});
@@ -88,14 +80,14 @@ TEST_CASE("a result that comes too late is exit code 6, and the master goes on w
                              " within 300ms; it goes on with what it was asked") !=
           std::string::npos);
     CHECK(usher.count("reload done") == 0);
-    let_start(1);
+    gate.let_start(1);
     usher.wait_for("reload done");
 
     CHECK(usher.command({"restart", "1", "--timeout", "200ms"}).code == 6);
     CHECK(usher.command({"scale", "2", "--timeout", "200ms"}).code == 6);
-    let_start(2);
+    gate.let_start(2);
     usher.wait_for("scaled from 1 to 2 workers");
-    let_start(2);
+    gate.let_start(2);
     CHECK(usher.command({"reload", "--timeout", "1m"}).code == 0);
 }
 
