@@ -136,12 +136,12 @@ void DispatchIntake::commit(std::vector<Open>& next, unsigned backlog) noexcept
         }
         open.listener->set_index(static_cast<std::uint16_t>(i));
         open.listener->set_backlog(backlog);
-        if (open.config.mode) {
-            if (!is_new)
-                open.file.set_mode_elsewhere(*open.config.mode);
-            if ((*open.config.mode & 0022U) != 0) // its clients can be other users
-                dispatcher_.distrust(Strangers::unix_clients);
-        }
+        if (open.config.mode && !is_new)
+            open.file.set_mode_elsewhere(*open.config.mode);
+        // Its clients can be other users; of what was inherited nobody knows.
+        if (open.address.family() == AF_UNIX &&
+            (open.config.mode.value_or(open.file ? 0U : 0022U) & 0022U) != 0)
+            dispatcher_.distrust(Strangers::unix_clients);
         if (is_new)
             say(EventKind::listening, "listening on", open);
         if (is_new && started_)
@@ -182,8 +182,10 @@ void DispatchIntake::close(std::function<void()> on_closed)
         on_closed_ = std::move(on_closed);
         close(std::move(closing));
     } else {
-        for (const auto& open : closing)
+        for (const auto& open : closing) {
             closing_.push_back(open.listener);
+            open.file.remove_elsewhere(); // a look that hangs may have a copy
+        }
         for (const auto& listener : std::vector{closing_}) {
             listener->stop();
             listener->close();

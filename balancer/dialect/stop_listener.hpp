@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/listen/socket_file.hpp"
+#include "common/async/closing_thread.hpp"
 #include "common/async/helper_thread.hpp"
 #include "common/async/spawn.hpp"
 
@@ -12,6 +13,7 @@
 
 #include <chrono>
 #include <exception>
+#include <future>
 #include <memory>
 #include <utility>
 
@@ -25,11 +27,13 @@ boost::asio::awaitable<void> stop_without(SocketFile file, std::shared_ptr<Liste
     constexpr std::chrono::seconds patience{2};
     try {
         boost::asio::steady_timer deadline{co_await boost::asio::this_coro::executor, patience};
-        auto remove = [file] {
+        auto gone = std::make_shared<std::promise<bool>>();
+        do_elsewhere([file, gone] { // for which whoever opens the path anew waits
             file.remove();
-            return true;
-        };
-        co_await on_helper_thread(std::move(remove), deadline);
+            gone->set_value(true);
+        });
+        auto wait = [gone] { return gone->get_future().get(); };
+        co_await on_helper_thread(std::move(wait), deadline);
     } catch (const std::exception&) { // NOLINT(bugprone-empty-catch)
         // There is no thread, or no memory, or the loop is to end: the file goes later.
     }

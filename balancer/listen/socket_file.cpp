@@ -80,6 +80,12 @@ void SocketFile::remove() const noexcept
         bound_->remove();
 }
 
+void SocketFile::remove_elsewhere() const noexcept
+try {
+    do_elsewhere([self = *this] { self.remove(); });
+} catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch)
+}
+
 bool SocketFile::is_there() const noexcept
 {
     return bound_ && bound_->is_there();

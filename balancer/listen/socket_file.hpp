@@ -29,6 +29,9 @@ public:
     /// Removes the file, as far as it is there, whoever else shares it.  May wait for a disk.
     void remove() const noexcept;
 
+    /// The same on a thread; see do_elsewhere().  Without memory it is removed with the last copy.
+    void remove_elsewhere() const noexcept;
+
     /// True if the path still is this file's.  May wait for a disk.
     [[nodiscard]] bool is_there() const noexcept;
 

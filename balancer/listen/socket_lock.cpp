@@ -56,7 +56,7 @@ bool is_named(int fd, const std::string& path) noexcept
            opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
 }
 
-/// Who holds the lock, for the error; empty if it has not said so yet.
+/// Who holds the lock, for the error, as far as it has said so yet.
 std::string owner_of(int fd)
 {
     std::array<char, 16> text{};
@@ -64,7 +64,9 @@ std::string owner_of(int fd)
     pid_t pid = 0;
     if (size > 0)
         std::from_chars(text.data(), text.data() + size, pid);
-    return pid > 0 ? fmt::format(" (pid {})", pid) : std::string{};
+    if (pid == ::getpid()) // for somebody whose disk does not answer
+        return "this usher itself";
+    return pid > 0 ? fmt::format("another usher (pid {})", pid) : "another usher";
 }
 
 } // namespace
@@ -79,8 +81,7 @@ SocketLock::SocketLock(const std::string& socket_path, std::string_view suffix,
             const auto error = sys::last_error();
             if (error != std::errc::operation_would_block)
                 throw std::system_error{error, path_};
-            throw AddressInUse{
-                fmt::format("{}: another usher{} {}", socket_path, owner_of(fd_.get()), does)};
+            throw AddressInUse{fmt::format("{}: {} {}", socket_path, owner_of(fd_.get()), does)};
         }
         if (is_named(fd_.get(), path_))
             break;

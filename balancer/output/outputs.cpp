@@ -27,7 +27,7 @@ LogFile::Limits limits_of(const OutputConfig& config) noexcept
 
 /// A disk may be slow, and what nobody reads of a FIFO is not worth waiting for.
 Outputs::File::File(const asio::any_io_executor& executor, const std::string& path,
-                    std::unique_ptr<LogFile> opened, EventBus& events)
+                    std::shared_ptr<LogFile> opened, EventBus& events)
     : file{std::move(opened)},
       sink{std::make_shared<LineSink>(executor, writer, path, events)},
       writer{file, std::chrono::seconds{file->is_regular() ? 5 : 1}}
@@ -123,18 +123,20 @@ asio::awaitable<void> Outputs::open(OutputConfig config, std::shared_ptr<Attempt
 {
     try {
         auto look = [path = config.file, limits = limits_of(config)] {
-            return std::make_unique<LogFile>(path, limits);
+            return std::make_shared<LogFile>(path, limits);
         };
-        auto opened = co_await on_helper_thread(std::move(look));
+        const auto opened = co_await on_helper_thread(std::move(look));
+        const auto leave = [](LogFile* unused) { close_elsewhere(unused->release()); };
+        std::unique_ptr<LogFile, decltype(leave)> unless_used{opened.get(), leave};
         const auto same = std::ranges::find_if(
             files_, [&](const auto& entry) { return entry.second->file->has_place_of(*opened); });
         // Two that count for themselves would each fill it, and rename what the other writes to.
         std::shared_ptr<File> file;
         if (same != files_.end()) {
             file = same->second;
-            close_elsewhere(opened->release());
         } else {
-            file = std::make_shared<File>(executor_, config.file, std::move(opened), events_);
+            file = std::make_shared<File>(executor_, config.file, opened, events_);
+            unless_used.release();
         }
         if (attempt->is_old)
             file->writer.post([file = file->file] { return file->reopen(); });

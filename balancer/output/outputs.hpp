@@ -58,7 +58,7 @@ private:
         LineWriter writer; ///< ends first, and tells the sink what it gives up
 
         File(const boost::asio::any_io_executor& executor, const std::string& path,
-             std::unique_ptr<LogFile> opened, EventBus& events);
+             std::shared_ptr<LogFile> opened, EventBus& events);
     };
 
     /// A file that is being opened.

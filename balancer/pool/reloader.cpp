@@ -87,9 +87,11 @@ asio::awaitable<std::invoke_result_t<Look&>> Reloader::look(Look look)
         throw std::runtime_error{stopping_text};
     if (!found)
         throw std::runtime_error{fmt::format(
-            "the configuration was not read within {} s, or a Unix socket's folder, a name or an "
-            "account in it not found: a disk, a FIFO or a directory service does not answer",
-            TimedLooks::patience.count())};
+            "the configuration, or a Unix socket's folder, a name or an account in it, was not "
+            "read "
+            "within {} s, or not by the {} reloads before: a disk, a FIFO or a directory service "
+            "does not answer",
+            TimedLooks::patience.count(), TimedLooks::most_hanging)};
     co_return std::move(*found);
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/async/helper_thread.hpp"
+#include "common/async/helper_looks.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <list>
 #include <memory>
 #include <optional>
@@ -29,18 +30,22 @@ public:
     {
     }
 
+    /// So many may hang, whose threads were left behind, before none is begun any more.
+    static constexpr std::size_t most_hanging = 8;
+
     /// What `look` returns or throws, which owns all it uses; nothing if that takes too long, or is
-    /// called off: then its thread is left behind.  Throws std::system_error if there is no thread.
+    /// called off: then its thread is left behind.  Nothing, too, where too many are, or all was
+    /// called off before.  Throws std::system_error if there is no thread.
     template <typename Look>
     [[nodiscard]] boost::asio::awaitable<std::optional<std::invoke_result_t<Look&>>> look(Look look)
     {
-        using Timer = boost::asio::steady_timer;
-        Timer deadline{executor_, is_called_off_ ? Timer::time_point::min()
-                                                 : Timer::clock_type::now() + longest_};
+        if (is_called_off_)
+            co_return std::nullopt;
+        boost::asio::steady_timer deadline{executor_, longest_};
         auto place = deadlines_.insert(deadlines_.end(), &deadline);
         const auto leave = [this](Place* left) { deadlines_.erase(*left); };
         const std::unique_ptr<Place, decltype(leave)> until_the_end{&place, leave};
-        auto answer = co_await on_helper_thread(std::move(look), deadline);
+        auto answer = co_await looks_.look(std::move(look), deadline);
         if (is_called_off_)
             answer.reset();
         co_return std::move(answer);
@@ -60,6 +65,7 @@ private:
 
     boost::asio::any_io_executor executor_;
     std::chrono::milliseconds longest_;
+    HelperLooks looks_{most_hanging};
     std::list<boost::asio::steady_timer*> deadlines_; ///< of those under way
     bool is_called_off_ = false;
 };

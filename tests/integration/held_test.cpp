@@ -98,7 +98,11 @@ public:
     {
         REQUIRE(eventually([&] { return fs::exists(calls_.path() / (call + ".held")); }, 20s));
     }
-    void release(const std::string& call) { fs::remove(calls_.path() / call); }
+    void release(const std::string& call)
+    {
+        fs::remove(calls_.path() / (call + ".held"));
+        fs::remove(calls_.path() / call);
+    }
 
     void stop_load() { load_->stop(); }
 
@@ -394,6 +398,38 @@ TEST_CASE_FIXTURE(Scene, "whoever finds a socket's file is answered, also while 
     CHECK(client.read_answer().ok());
     release("unlink.slow.sock");
     CHECK(eventually([&] { return !fs::exists(path); }));
+}
+
+TEST_CASE_FIXTURE(Scene, "a Unix socket is opened anew once the file that is being removed is gone")
+{
+    const auto path = in_folder("slow.sock");
+    add_pool("other", demo_program())["listen"] = "unix:" + path;
+    const auto pools = more_pools;
+    write();
+    auto& usher = start(3);
+    stop_load();
+    bool is_opened = false;
+    for (int tries = 5; tries > 0 && !is_opened;
+         --tries) { // on a busy machine it may wait too long
+        hold("unlink.slow.sock");
+        hold("open.slow.sock.opening");
+        more_pools.clear();
+        write();
+        CHECK(usher.command({"reload"}).code == 0);
+        wait_until_held("unlink.slow.sock");
+        more_pools = pools;
+        write();
+        std::thread reload{[&] { is_opened = usher.command({"reload"}).code == 0; }};
+        wait_until_held("open.slow.sock.opening");
+        release("open.slow.sock.opening");
+        std::this_thread::sleep_for(100ms); // it finds the old socket
+        release("unlink.slow.sock");
+        reload.join();
+    }
+    CHECK(is_opened);
+    HttpClient client{path};
+    client.send_get("/");
+    CHECK(client.read_answer().ok());
 }
 
 TEST_CASE_FIXTURE(Scene, "what is made for a worker before its start holds up that start alone")

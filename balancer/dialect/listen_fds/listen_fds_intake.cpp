@@ -259,9 +259,11 @@ void ListenFdsIntake::close(std::function<void()> on_closed)
     for (auto& seat : seats_)
         seat.abandoned.reset();
     std::vector<sys::UniqueFd> of_files; // with what those have sent who wait there: see Listener
-    for (auto& place : places_)
+    for (auto& place : places_) {
+        place.socket.file.remove_elsewhere(); // a look that hangs may have a copy
         if (place.socket.address.family() == AF_UNIX)
             of_files.push_back(std::move(place.socket.fd));
+    }
     places_.clear();
     close_elsewhere(of_files);
     if (on_closed)

@@ -67,13 +67,15 @@ std::vector<std::string> names_in(int folder)
     return names;
 }
 
-/// True for the file of a socket as make_socket() names it.
+/// True for the file of a socket as make_socket() names it; a thread may have removed it by now.
 bool is_inbox(int folder, const std::string& name)
 {
     struct stat facts {};
-    return name.find_first_not_of("0123456789") == std::string::npos &&
-           ::fstatat(folder, name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0 &&
-           S_ISSOCK(facts.st_mode);
+    if (name.find_first_not_of("0123456789") != std::string::npos)
+        return false;
+    return ::fstatat(folder, name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0
+               ? S_ISSOCK(facts.st_mode)
+               : errno == ENOENT;
 }
 
 /// The sockets in it, and it; nothing if there is something else, for then it is somebody else's.

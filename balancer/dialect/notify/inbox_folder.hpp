@@ -14,8 +14,8 @@ namespace usher {
 
 /// The folder of this process in which inboxes have their names, so that the kernel lets nobody
 /// send there but the worker's user and root: `usher-inbox-XXXXXX` in $RUNTIME_DIRECTORY, /run (of
-/// root), $XDG_RUNTIME_DIR or /tmp, the first where one can be made that no other user can
-/// exchange.
+/// root), $XDG_RUNTIME_DIR or /tmp, the first where one can be made; of root, where other users can
+/// reach it and not exchange it.
 ///
 /// A lock on it says that its owner lives; what a dead one has left behind is removed when the next
 /// one is made at the same place.  All of it may wait for a disk, so it is for helper threads, of

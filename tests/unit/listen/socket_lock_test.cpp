@@ -71,13 +71,15 @@ TEST_CASE_FIXTURE(Fixture, "the file is its owner's alone, and goes with the loc
     CHECK_FALSE(fs::exists(file));
 }
 
-TEST_CASE_FIXTURE(Fixture, "a second one is refused with the number of the first, until that ends")
+TEST_CASE_FIXTURE(Fixture, "a second one is refused and told who has the first, until that ends")
 {
     {
         const SocketLock first{socket};
-        CHECK(refusal() == "in use: " + socket + ": another usher (pid " +
-                               std::to_string(::getpid()) + ") is steered there");
-        CHECK(refusal() != "");
+        CHECK(refusal() == "in use: " + socket + ": this usher itself is steered there");
+        std::ofstream{file} << "1\n";
+        CHECK(refusal() == "in use: " + socket + ": another usher (pid 1) is steered there");
+        std::ofstream{file} << "";
+        CHECK(refusal() == "in use: " + socket + ": another usher is steered there");
     }
     CHECK(refusal() == "");
 }

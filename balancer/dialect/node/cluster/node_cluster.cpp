@@ -383,6 +383,7 @@ void NodeCluster::close(std::function<void()> on_closed)
             stop_listener(executor_, std::move(file), server.listener);
             continue;
         }
+        file.remove_elsewhere(); // a look that hangs may have a copy
         server.listener->stop();
         server.listener->close();
     }

@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <cstddef>
 #include <exception>
 #include <functional>
 #include <future>
@@ -72,6 +73,28 @@ TEST_CASE_FIXTURE(Fixture, "what hangs is given up, and the next one goes on")
     CHECK_FALSE(looks.is_called_off());
 }
 
+TEST_CASE_FIXTURE(Fixture, "where too many hang none is begun before one has ended")
+{
+    TimedLooks looks{io.get_executor(), 50ms};
+    const auto find = [] { return std::string{"found"}; };
+    for (std::size_t i = 1; i < TimedLooks::most_hanging; ++i)
+        CHECK(look(looks, hang()) == "nothing");
+    CHECK(look(looks, find) == "found");
+    std::promise<void> last;
+    CHECK(look(looks, [&last] {
+              last.get_future().wait();
+              return std::string{"late"};
+          }) == "nothing");
+    bool begun = false;
+    CHECK(look(looks, [&begun] {
+              begun = true;
+              return std::string{"found"};
+          }) == "nothing");
+    CHECK_FALSE(begun);
+    last.set_value();
+    CHECK(eventually([&] { return look(looks, find) == "found"; }));
+}
+
 TEST_CASE_FIXTURE(Fixture, "all are called off at once, also those that come later")
 {
     TimedLooks looks{io.get_executor()};
@@ -85,7 +108,12 @@ TEST_CASE_FIXTURE(Fixture, "all are called off at once, also those that come lat
     REQUIRE(run_until(io, [&] { return !first.empty() && !second.empty(); }));
     CHECK(first == "nothing");
     CHECK(second == "nothing");
-    CHECK(look(looks, [] { return std::string{"found"}; }) == "nothing");
+    bool begun = false;
+    CHECK(look(looks, [&begun] {
+              begun = true;
+              return std::string{"found"};
+          }) == "nothing");
+    CHECK_FALSE(begun);
     CHECK(looks.is_called_off());
 }
 

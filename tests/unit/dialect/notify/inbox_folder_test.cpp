@@ -96,6 +96,20 @@ TEST_CASE_FIXTURE(Fixture, "each socket has a file of its own, and at the end no
     CHECK(fs::is_empty(root));
 }
 
+TEST_CASE_FIXTURE(Fixture, "files that threads remove meanwhile are no reason to leave it")
+{
+    for (int i = 0; i < 50; ++i) {
+        {
+            std::vector<SocketFile> files(32);
+            for (auto& file : files)
+                make(file);
+        }
+        folder.remove();
+        CHECK(fs::is_empty(root));
+        finish_elsewhere(std::chrono::seconds{10});
+    }
+}
+
 TEST_CASE_FIXTURE(Fixture, "a folder that somebody has removed is made anew")
 {
     const auto before = fs::path{make()}.parent_path();
