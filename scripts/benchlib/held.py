@@ -147,11 +147,11 @@ async def ask(port, answers):
     writer.close()
 
 
-async def longest_gap_ms(port, seconds=SECONDS):
+async def longest_gap_ms(port, seconds=SECONDS, rate=RATE):
     """Connections at a steady rate, whether the earlier ones are answered or not."""
     answers, tasks = [time.perf_counter()], []
-    for number in range(RATE * seconds):
-        await asyncio.sleep(max(0, answers[0] + number / RATE - time.perf_counter()))
+    for number in range(rate * seconds):
+        await asyncio.sleep(max(0, answers[0] + number / rate - time.perf_counter()))
         tasks.append(asyncio.create_task(ask(port, answers)))
     answers.append(time.perf_counter())
     gap = max(later - earlier for earlier, later in zip(sorted(answers), sorted(answers)[1:]))
