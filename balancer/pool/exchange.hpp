@@ -121,12 +121,15 @@ public:
         return seats_[number - 1].current;
     }
 
+    /// True if all who serve are above the first `places`, and who is there has ended or is down.
+    [[nodiscard]] bool would_lose_all(unsigned places) const noexcept;
+
     friend auto operator<=>(const Exchange&, const Exchange&) = default;
 
 private:
     enum class Phase { idle, clearing, trying, soaking };
 
-    enum class Life { starting, serving, leaving };
+    enum class Life { starting, serving, down, leaving };
 
     struct Member {
         unsigned place;

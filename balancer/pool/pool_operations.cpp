@@ -118,6 +118,10 @@ asio::awaitable<Outcome> Pool::scale(std::string wanted)
             co_return Outcome::bad_request(fmt::format(
                 "\"{}\" of {} is not a number from {} to {}; write e.g. 4, +1 or -1", wanted,
                 counted(before, "worker"), workers_range.least, workers_range.most));
+        if (exchange_.would_lose_all(*workers))
+            co_return Outcome::failure(fmt::format(
+                "no worker serves in {}, and all who do would leave; restart there first",
+                numbered("slot", up_to(*workers))));
         auto next = std::make_shared<ResolvedPool>(*config_);
         next->workers = *workers;
         Exchange::Plan plan{.places = *workers};

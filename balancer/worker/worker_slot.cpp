@@ -108,8 +108,9 @@ asio::awaitable<void> WorkerSlot::back_off(RestartPolicy::Duration uptime)
     if (!delay) {
         failed_ = true;
         events_.publish(EventKind::gave_up, log::Level::error,
-                        fmt::format("failed {} in a row, given up; last: {}",
-                                    counted(policy_.failures(), "time"), last_failure_));
+                        fmt::format("failed {} in a row{}; last: {}",
+                                    counted(policy_.failures(), "time"),
+                                    on_trial_ ? "" : ", given up", last_failure_));
         publish_last_output();
         co_return;
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cerrno>
+#include <string>
 #include <system_error>
 
 namespace usher::sys {
@@ -16,6 +17,10 @@ namespace usher::sys {
 [[noreturn]] inline void throw_last_error(const char* what)
 {
     const auto error = last_error(); // before anything that allocates
+    if (error == std::errc::too_many_files_open)
+        throw std::system_error{error, std::string{"no descriptor is left, so raise the limit "
+                                                   "(ulimit -n, LimitNOFILE= of systemd): "} +
+                                           what};
     throw std::system_error{error, what};
 }
 

@@ -67,6 +67,24 @@ TEST_CASE("scale adds workers that are ready, and drains those that are too many
     CHECK(load.problems() == 0);
 }
 
+TEST_CASE("scale and SIGTTOU do not take away the only worker that serves")
+{
+    UsherProcess usher{run_demo(2)};
+    usher.wait_until_ready(2);
+    CHECK(usher.command({"drain", "1"}).code == 0);
+    const auto result = usher.command({"scale", "1"});
+    CHECK(result.code == 1);
+    const std::string refusal =
+        "no worker serves in slot 1, and all who do would leave; restart there first";
+    CHECK(result.output.find(refusal) != std::string::npos);
+    usher.signal(SIGTTOU);
+    usher.wait_for(refusal);
+    CHECK(get(usher.port(), "/").ok());
+    CHECK(usher.command({"restart", "1"}).code == 0);
+    CHECK(usher.command({"scale", "1"}).code == 0);
+    CHECK(get(usher.port(), "/").ok());
+}
+
 TEST_CASE("SIGTTIN and SIGTTOU add and remove one worker")
 {
     UsherProcess usher{run_demo(1)};

@@ -213,6 +213,7 @@ TEST_CASE("a reload does not go on after a stop")
         usher.wait_for("worker 2: failed 1 time in");
         usher.signal(SIGTERM);
         CHECK(usher.wait() == usher::sys::ExitStatus{});
+        CHECK(usher.count("given up") == 0); // the reload is, not the place
         CHECK(reload.get().code == 1);
     }
 }

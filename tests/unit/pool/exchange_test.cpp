@@ -419,6 +419,30 @@ TEST_CASE("a drained place has nobody until something fills it")
     CHECK(script.exchange.current(2) == 3);
 }
 
+TEST_CASE("whoever stays may still come, or there is nobody to lose")
+{
+    Script script{3};
+    auto& exchange = script.exchange;
+    CHECK_FALSE(exchange.would_lose_all(1)); // all start
+    exchange.on_ready(3);
+    CHECK_FALSE(exchange.would_lose_all(1));
+    CHECK_FALSE(exchange.would_lose_all(2));
+    exchange.on_down(1);
+    CHECK(exchange.would_lose_all(1));
+    CHECK_FALSE(exchange.would_lose_all(2)); // the second starts
+    exchange.drain(2);
+    CHECK(exchange.would_lose_all(1));
+    CHECK(exchange.would_lose_all(2));
+    CHECK_FALSE(exchange.would_lose_all(3));
+    exchange.on_ended(2);
+    CHECK(exchange.would_lose_all(2));
+    exchange.on_ready(1);
+    CHECK_FALSE(exchange.would_lose_all(1));
+    exchange.on_down(1);
+    exchange.on_down(3);
+    CHECK_FALSE(exchange.would_lose_all(2));
+}
+
 TEST_CASE("who was only going to start does not, once usher stops")
 {
     Script script{1};

@@ -540,6 +540,8 @@ TEST_CASE_FIXTURE(Fixture,
         REQUIRE(spare < 50);
     }
     CHECK(first_error.starts_with("/bin/sh: cannot be "));
+    CHECK(first_error.find("raise the limit (ulimit -n, LimitNOFILE= of systemd)") !=
+          std::string::npos);
     CHECK(first_error.find("Too many open files") != std::string::npos);
 }
 
