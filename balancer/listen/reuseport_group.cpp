@@ -139,6 +139,8 @@ void ReuseportGroup::remove(int socket) noexcept
             guard_ = -1; // the next one that is added brings another
         look_for_shut();
     }
+    if (guard_ >= 0)
+        sys::disown(socket);
     ::shutdown(socket, SHUT_RDWR); // others may have it, and would keep it in the group
     look_for_shut();
     std::erase_if(shut_, [socket](const auto& shut) { return shut.get() == socket; });

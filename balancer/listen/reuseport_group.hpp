@@ -37,8 +37,9 @@ public:
     /// no more than one.
     void lock();
 
-    /// `socket` listens no longer, for whoever has it; what waits there is reset, unless the system
-    /// lets others have it (net.ipv4.tcp_migrate_req).  Steer anew.
+    /// `socket` listens no longer, for whoever has it, nor again if it is locked: see
+    /// sys::disown(). What waits there is reset, unless the system lets others have it
+    /// (net.ipv4.tcp_migrate_req). Steer anew.
     void remove(int socket) noexcept;
 
     /// New connections go to these of its sockets, each as likely as the other.  What waits

@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace usher::reuseport_group_test {
 
@@ -311,6 +312,19 @@ TEST_CASE_FIXTURE(Fixture,
     check_each(sockets);
     listen_again(sockets.front());
     check_answered(sockets);
+    sockets.push_back(group->add());
+    check_each(sockets);
+}
+
+TEST_CASE_FIXTURE(Fixture, "another user's socket that was taken out never listens again" *
+                               doctest::skip(::geteuid() != 0))
+{
+    group->lock();
+    const int first = group->add();
+    std::vector sockets{group->add()};
+    const sys::UniqueFd copy{::fcntl(first, F_DUPFD_CLOEXEC, 0)};
+    group->remove(first);
+    CHECK(::listen(copy.get(), 512) < 0);
     sockets.push_back(group->add());
     check_each(sockets);
 }
