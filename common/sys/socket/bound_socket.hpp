@@ -33,7 +33,7 @@ struct BindOptions {
 /// is locked, too.
 void lock_filter(int socket) noexcept;
 
-/// Makes `socket` nobody's of ours: nobody who has it can listen with it any more where one
+/// Makes `socket` no longer ours: nobody who has it can listen with it any more where one
 /// of ours listens, though both have SO_REUSEPORT.  Without CAP_CHOWN nothing changes.
 void disown(int socket) noexcept;
 
