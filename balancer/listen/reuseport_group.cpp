@@ -57,71 +57,94 @@ sys::UniqueFd ReuseportGroup::open(std::optional<unsigned> backlog) const
 }
 
 /// Whoever has one of the sockets can shut it down: then it is none of the group's any more, and
-/// the kernel puts the last one into the gap (reuseport_detach_sock()).  Of several in one look
-/// nobody knows the order; so it is looked before each step that goes by it.
+/// the kernel puts the last one into the gap (reuseport_detach_sock()).  Who listens again is the
+/// last.  Of several in one look nobody knows the order; so it is looked before each step that goes
+/// by it.
 void ReuseportGroup::look_for_shut() noexcept
 {
-    for (std::size_t i = 0; i < sockets_.size();) {
-        if (sys::socket_option(sockets_[i].get(), SO_ACCEPTCONN) == 1) {
-            ++i;
-            continue;
+    const auto move_those = [](bool listening, auto& from, auto& to) {
+        for (std::size_t i = 0; i < from.size();) {
+            if ((sys::socket_option(from[i].get(), SO_ACCEPTCONN) == 1) != listening) {
+                ++i;
+                continue;
+            }
+            std::swap(from[i], from.back());
+            to.push_back(std::move(from.back())); // there is room: see add()
+            from.pop_back();
         }
-        std::swap(sockets_[i], sockets_.back());
-        shut_.push_back(std::move(sockets_.back()));
-        sockets_.pop_back();
-    }
+    };
+    move_those(false, sockets_, shut_);
+    move_those(true, shut_, sockets_);
 }
 
 int ReuseportGroup::add()
 {
     look_for_shut();
-    sockets_.reserve(sockets_.size() + 2); // with a guard
-    shut_.reserve(sockets_.size() + shut_.size() + 2);
-    sockets_.push_back(open(backlog_));
-    const int socket = sockets_.back().get();
-    if (guard_ >= 0) {
-        sys::lock_filter(socket);
-    } else if (is_locked_) {
-        try {
-            lock();
-        } catch (...) {
-            remove(socket);
-            throw;
-        }
+    const auto room = sockets_.size() + shut_.size() + 2; // with a guard
+    sockets_.reserve(room);
+    shut_.reserve(room);
+    if (is_locked_ && guard_ < 0)
+        add_guard();
+    try {
+        sockets_.push_back(open(backlog_));
+    } catch (...) {
+        remove_lonely_guard();
+        throw;
     }
+    const int socket = sockets_.back().get();
+    if (guard_ >= 0)
+        sys::lock_filter(socket);
     return socket;
 }
 
 void ReuseportGroup::lock()
 {
     is_locked_ = true;
-    if (sockets_.empty() || guard_ >= 0)
-        return;
     look_for_shut();
+    if (!sockets_.empty() && guard_ < 0)
+        add_guard();
+}
+
+void ReuseportGroup::add_guard()
+{
     auto guard = open({});
     sock_filter none{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = 0}; // passes no packet
     const sock_fprog program{.len = 1, .filter = &none};
     if (::setsockopt(guard.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ||
         ::listen(guard.get(), 1) < 0)
         throw std::system_error{sys::last_error(), address_.to_string()};
-    for (const auto& socket : sockets_)
-        sys::lock_filter(socket.get());
+    for (const auto* const all : {&sockets_, &shut_})
+        for (const auto& socket : *all)
+            sys::lock_filter(socket.get());
     guard_ = guard.get();
     sockets_.push_back(std::move(guard)); // there is room: see add()
+}
+
+/// What comes to the guard, nobody takes.
+void ReuseportGroup::remove_lonely_guard() noexcept
+{
+    if (guard_ < 0 || sockets_.size() > 1 || !shut_.empty()) // those may listen again, behind it
+        return;
+    sockets_.clear();
+    guard_ = -1;
 }
 
 void ReuseportGroup::remove(int socket) noexcept
 {
     look_for_shut();
-    if (std::ranges::find(sockets_, socket, &sys::UniqueFd::get) != sockets_.end()) {
-        ::shutdown(socket, SHUT_RDWR); // others may have it, and would keep it in the group
+    if (guard_ >= 0 && sockets_.front().get() == socket) { // the last one becomes the first
+        ::shutdown(guard_, SHUT_RDWR);
+        look_for_shut();
+        if (::listen(guard_, 1) < 0)
+            guard_ = -1; // the next one that is added brings another
         look_for_shut();
     }
+    if (guard_ >= 0)
+        sys::disown(socket);
+    ::shutdown(socket, SHUT_RDWR); // others may have it, and would keep it in the group
+    look_for_shut();
     std::erase_if(shut_, [socket](const auto& shut) { return shut.get() == socket; });
-    if (sockets_.size() == 1 && guard_ >= 0) { // what comes to the guard, nobody takes
-        sockets_.clear();
-        guard_ = -1;
-    }
+    remove_lonely_guard();
 }
 
 std::error_code ReuseportGroup::steer(const std::set<int>& sockets)

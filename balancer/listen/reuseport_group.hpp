@@ -29,13 +29,17 @@ public:
     /// Whoever is given one of its sockets, now or later, can neither filter what comes to it nor
     /// steer: see sys::lock_filter().  Throws std::system_error.
     ///
-    /// The kernel still lets them end what steer() has said, until it is said anew, and by
-    /// shutdown() and listen() change the order of the sockets.  Nothing comes to the guard even
-    /// so: who is sent there is not answered, and repeats it a second later.
+    /// The kernel still lets them end what steer() has said, until it is said anew: then some
+    /// connections go to the guard, which does not answer, and are tried again and again.  And by
+    /// shutdown() and listen(), one soon after the other, they change the order of the sockets
+    /// unseen: then others get what was meant for one of these, but never the guard.  That ends
+    /// with remove() of the same socket if none was added in between, and else when the group has
+    /// no more than one.
     void lock();
 
-    /// `socket` listens no longer, for whoever has it; what waits there is reset, unless the system
-    /// lets others have it (net.ipv4.tcp_migrate_req).  Steer anew.
+    /// `socket` listens no longer, for whoever has it, nor again if it is locked: see
+    /// sys::disown(). What waits there is reset, unless the system lets others have it
+    /// (net.ipv4.tcp_migrate_req). Steer anew.
     void remove(int socket) noexcept;
 
     /// New connections go to these of its sockets, each as likely as the other.  What waits
@@ -50,13 +54,19 @@ public:
 private:
     [[nodiscard]] sys::UniqueFd open(std::optional<unsigned> backlog) const;
     void look_for_shut() noexcept;
+    void add_guard();
+    void remove_lonely_guard() noexcept;
 
     sys::UniqueFd holder_;
     sys::SocketAddress address_;
     bool v6only_;
     unsigned backlog_;
     bool is_locked_ = false;
-    int guard_ = -1; ///< of `sockets_`, nobody is given it: by those that are locked none can steer
+
+    /// Of `sockets_`, but nobody is given it: by those that are locked none can steer.  It is the
+    /// first, which the kernel never moves, as soon as those are gone that were there before it.
+    int guard_ = -1;
+
     std::vector<sys::UniqueFd>
         sockets_;                     ///< that listen, in the kernel's order: see look_for_shut()
     std::vector<sys::UniqueFd> shut_; ///< the others

@@ -14,6 +14,7 @@
 #include <iterator>
 #include <new>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 
 #include <fcntl.h>
@@ -175,9 +176,11 @@ std::shared_ptr<WorkerLink> ListenFdsIntake::connect(std::shared_ptr<const Resol
     if (places_.size() > most_sockets)
         throw std::runtime_error{fmt::format(
             "dialect listen-fds takes at most {} sockets in a pool; make two pools", most_sockets)};
-    if (config->account.is_other_user()) // who must not keep deaf who comes after it
+    if (config->account.is_other_user()) { // who must not keep deaf who comes after it
+        is_distrusted_ = true;
         for (auto& place : places_)
             place.group ? place.group->lock() : sys::lock_filter(place.socket.fd.get());
+    }
     const auto free = next_seat_of(facts(true));
     auto& seat = free ? *std::next(seats_.begin(), static_cast<std::ptrdiff_t>(*free)) : add_seat();
     return std::make_shared<ListenFdsLink>(executor_, std::move(config), *this, seat);
@@ -204,10 +207,22 @@ void ListenFdsIntake::release(Seat& seat)
             "a worker has shut its listening socket down, so that those who waited there were "
             "refused; let it close the socket instead");
         remove(seat);
-    } else if (seat.own && seat.waiting() > 0) {
-        look_after(seat);
+    } else if (seat.waiting() > 0) {
+        if (seat.own)
+            look_after(seat);
+    } else if (is_distrusted_) {
+        give_up(seat);
     }
     steer();
+}
+
+/// Nobody waits there, and its worker may have made it deaf, by many a socket option.
+void ListenFdsIntake::give_up(Seat& seat) noexcept
+try {
+    if (seats_.size() == 1) // who comes now waits for the next worker
+        std::ignore = add_seat();
+    remove(seat);
+} catch (const std::exception&) { // then that one gets it as it is
 }
 
 /// Somebody waits there.  If nobody is started any more who would take it, they are told.

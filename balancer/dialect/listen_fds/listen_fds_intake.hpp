@@ -21,7 +21,7 @@ namespace usher {
 /// Listening sockets that workers accept from themselves: each from its own, or all from one.
 ///
 /// The sockets outlive the workers: what waits in the backlog of a dead one is for the next that
-/// gets its socket.
+/// gets its socket.  Those of another user's workers outlive them only where somebody waits.
 class ListenFdsIntake final : public Intake {
 public:
     /// The sockets of one worker, one for each address.
@@ -77,6 +77,7 @@ private:
     [[nodiscard]] std::vector<SeatFacts> facts(bool asks_waiting) const;
     [[nodiscard]] Seat& add_seat();
     void remove(Seat& seat) noexcept;
+    void give_up(Seat& seat) noexcept;
     void look_after(Seat& seat);
     void steer() noexcept;
 
@@ -86,6 +87,7 @@ private:
     std::vector<Place> places_;
     std::list<Seat> seats_;
     const Seat* last_active_ = nullptr; ///< or null
+    bool is_distrusted_ = false;        ///< some workers are another user's
     bool said_not_steered_ = false;
     bool closed_ = false;
 };

@@ -3,10 +3,12 @@
 
 #include "common/sys/syscall.hpp"
 
+#include <tuple>
 #include <utility>
 
 #include <netinet/in.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace usher::sys {
 
@@ -50,6 +52,13 @@ int socket_option(int socket, int option) noexcept
 void lock_filter(int socket) noexcept
 {
     set_option(socket, SOL_SOCKET, SO_LOCK_FILTER, true);
+}
+
+void disown(int socket) noexcept
+{
+    // The kernel compares the owners of the sockets' inodes (inet_csk_bind_conflict()).
+    constexpr uid_t overflow = 65534;
+    std::ignore = ::fchown(socket, overflow, static_cast<gid_t>(-1));
 }
 
 std::error_code read_bound_address(int socket, SocketAddress& address) noexcept

@@ -33,6 +33,10 @@ struct BindOptions {
 /// is locked, too.
 void lock_filter(int socket) noexcept;
 
+/// Makes `socket` no longer ours: nobody who has it can listen with it any more where one
+/// of ours listens, though both have SO_REUSEPORT.  Without CAP_CHOWN nothing changes.
+void disown(int socket) noexcept;
+
 /// Where `socket` is bound.
 [[nodiscard]] std::error_code read_bound_address(int socket, SocketAddress& address) noexcept;
 

@@ -3,6 +3,7 @@
 
 #include "balancer/listen/listening_socket.hpp"
 #include "common/sys/socket/accept.hpp"
+#include "common/sys/socket/bound_socket.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/sockets.hpp"
@@ -18,6 +19,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace usher::reuseport_group_test {
 
@@ -52,6 +54,18 @@ struct Fixture : NoFdLeak {
         return result;
     }
 
+    /// Each of `sockets` gets what is steered to it alone.
+    void check_each(const std::vector<int>& sockets)
+    {
+        for (const int socket : sockets) {
+            CAPTURE(socket);
+            REQUIRE_FALSE(group->steer({socket}));
+            const auto counts = spread(sockets, 20);
+            for (std::size_t i = 0; i < sockets.size(); ++i)
+                CHECK(counts[i] == (sockets[i] == socket ? 20 : 0));
+        }
+    }
+
     /// A client whose connection may take a while.
     static sys::UniqueFd start_connecting(const sys::SocketAddress& address)
     {
@@ -60,6 +74,24 @@ struct Fixture : NoFdLeak {
         REQUIRE(
             (::connect(client.get(), address.data(), address.size()) == 0 || errno == EINPROGRESS));
         return client;
+    }
+
+    /// Whoever connects is answered, if all of `sockets` are steered to.
+    void check_answered(const std::vector<int>& sockets)
+    {
+        REQUIRE_FALSE(group->steer({sockets.begin(), sockets.end()}));
+        std::vector<sys::UniqueFd> clients;
+        for (int i = 0; i < 50; ++i)
+            clients.push_back(start_connecting(address));
+        CHECK(eventually(
+            [&] {
+                std::size_t waiting = 0;
+                for (const int socket : sockets)
+                    waiting += sys::waiting_in_backlog(socket).value();
+                return waiting == clients.size();
+            },
+            5s));
+        std::ignore = spread(sockets, 0); // accepts them
     }
 };
 
@@ -113,12 +145,7 @@ TEST_CASE_FIXTURE(
     const sys::UniqueFd copy{::fcntl(sockets[1], F_DUPFD_CLOEXEC, 0)};
     group->remove(sockets[1]);
     sockets.erase(sockets.begin() + 1);
-    for (const int socket : sockets) {
-        REQUIRE_FALSE(group->steer({socket}));
-        const auto counts = spread(sockets, 20);
-        for (std::size_t i = 0; i < sockets.size(); ++i)
-            CHECK(counts[i] == (sockets[i] == socket ? 20 : 0));
-    }
+    check_each(sockets);
 }
 
 namespace {
@@ -138,16 +165,10 @@ bool filter_all(int socket)
 TEST_CASE_FIXTURE(Fixture, "sockets of a locked group cannot be filtered, and are still steered")
 {
     std::vector<int> sockets;
-    const auto check_each = [&] {
-        for (const int socket : sockets) {
-            CAPTURE(socket);
-            CAPTURE(sockets.size());
+    const auto check_all = [&] {
+        for (const int socket : sockets)
             CHECK_FALSE(filter_all(socket));
-            CHECK_FALSE(group->steer({socket}));
-            const auto counts = spread(sockets, 20);
-            for (std::size_t i = 0; i < sockets.size(); ++i)
-                CHECK(counts[i] == (sockets[i] == socket ? 20 : 0));
-        }
+        check_each(sockets);
     };
     SUBCASE("before there is one")
     {
@@ -159,20 +180,20 @@ TEST_CASE_FIXTURE(Fixture, "sockets of a locked group cannot be filtered, and ar
         sockets = {group->add(), group->add()};
         REQUIRE_FALSE(group->steer({sockets.back()}));
         group->lock();
-        check_each();
+        check_all();
     }
     for (int i = 0; i < 3; ++i)
         sockets.push_back(group->add());
     group->lock(); // again
-    check_each();
+    check_all();
     while (!sockets.empty()) {
         group->remove(sockets.front());
         sockets.erase(sockets.begin());
-        check_each();
+        check_all();
     }
     CHECK_THROWS(std::ignore = connect_to(address)); // rather than wait where nobody accepts
     sockets = {group->add(), group->add()};
-    check_each();
+    check_all();
 }
 
 TEST_CASE_FIXTURE(Fixture, "who shuts a socket down puts nobody else in its place")
@@ -183,14 +204,6 @@ TEST_CASE_FIXTURE(Fixture, "who shuts a socket down puts nobody else in its plac
         group->lock();
     }
     std::vector sockets{group->add(), group->add(), group->add(), group->add()};
-    const auto check_each = [&] {
-        for (const int socket : sockets) {
-            REQUIRE_FALSE(group->steer({socket}));
-            const auto counts = spread(sockets, 20);
-            for (std::size_t i = 0; i < sockets.size(); ++i)
-                CHECK(counts[i] == (sockets[i] == socket ? 20 : 0));
-        }
-    };
     const int shut = sockets.front();
     REQUIRE(::shutdown(shut, SHUT_RDWR) == 0);
     sockets.erase(sockets.begin());
@@ -198,18 +211,122 @@ TEST_CASE_FIXTURE(Fixture, "who shuts a socket down puts nobody else in its plac
     SUBCASE("and others come before it is taken out")
     {
         sockets.push_back(group->add());
-        check_each();
+        check_each(sockets);
     }
     SUBCASE("and others go before it is taken out")
     {
         group->remove(sockets.front());
         sockets.erase(sockets.begin());
-        check_each();
+        check_each(sockets);
     }
     group->remove(shut);
-    check_each();
+    check_each(sockets);
     sockets.push_back(group->add());
-    check_each();
+    check_each(sockets);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "who listens again after it was found shut is last, and steered to again")
+{
+    SUBCASE("of one's own user") {}
+    SUBCASE("of another user")
+    {
+        group->lock();
+    }
+    std::vector sockets{group->add(), group->add(), group->add()};
+    REQUIRE(::shutdown(sockets[0], SHUT_RDWR) == 0);
+    REQUIRE_FALSE(group->steer({sockets[1]})); // looks
+    REQUIRE(::listen(sockets[0], 512) == 0);
+    check_each(sockets);
+    sockets.push_back(group->add());
+    check_each(sockets);
+}
+
+TEST_CASE_FIXTURE(Fixture, "what is taken out listens no longer, also if it was found shut before")
+{
+    const int socket = group->add();
+    const int other = group->add();
+    const sys::UniqueFd copy{::fcntl(socket, F_DUPFD_CLOEXEC, 0)};
+    REQUIRE(::shutdown(socket, SHUT_RDWR) == 0);
+    REQUIRE_FALSE(group->steer({other})); // looks
+    SUBCASE("and listens again when it is taken out")
+    {
+        REQUIRE(::listen(copy.get(), 512) == 0);
+    }
+    SUBCASE("and is taken out as it is") {}
+    group->remove(socket);
+    CHECK(sys::socket_option(copy.get(), SO_ACCEPTCONN) == 0);
+    check_each({other});
+}
+
+namespace {
+
+void listen_again(int socket)
+{
+    REQUIRE(::shutdown(socket, SHUT_RDWR) == 0);
+    REQUIRE(::listen(socket, 512) == 0);
+}
+
+} // namespace
+
+TEST_CASE_FIXTURE(Fixture, "who shuts its socket down and listens again unseen silences nobody")
+{
+    group->lock();
+    std::vector sockets{group->add()};
+    SUBCASE("alone")
+    {
+        listen_again(sockets.front());
+        check_answered(sockets);
+        check_each(sockets);
+    }
+    SUBCASE("beside another, which counts again once the first is taken out")
+    {
+        sockets.push_back(group->add());
+        listen_again(sockets.front());
+        check_answered(sockets);
+        group->remove(sockets.front());
+        sockets.erase(sockets.begin());
+        check_answered(sockets);
+        check_each(sockets);
+    }
+    SUBCASE("before others come and itself goes")
+    {
+        listen_again(sockets.front());
+        sockets.push_back(group->add());
+        sockets.push_back(group->add());
+        check_answered(sockets);
+        group->remove(sockets.front());
+        sockets.erase(sockets.begin());
+        check_answered(sockets);
+    }
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "who listens again unseen silences nobody where the sockets were locked later")
+{
+    const std::vector before{group->add(), group->add()};
+    group->lock();
+    std::vector sockets{group->add()};
+    for (const int socket : before)
+        group->remove(socket);
+    check_each(sockets);
+    listen_again(sockets.front());
+    check_answered(sockets);
+    sockets.push_back(group->add());
+    check_each(sockets);
+}
+
+TEST_CASE_FIXTURE(Fixture, "another user's socket that was taken out never listens again" *
+                               doctest::skip(::geteuid() != 0))
+{
+    group->lock();
+    const int first = group->add();
+    std::vector sockets{group->add()};
+    const sys::UniqueFd copy{::fcntl(first, F_DUPFD_CLOEXEC, 0)};
+    group->remove(first);
+    CHECK(::listen(copy.get(), 512) < 0);
+    sockets.push_back(group->add());
+    check_each(sockets);
 }
 
 TEST_CASE_FIXTURE(Fixture, "nobody is lost to the guard while a worker has ended the steering")

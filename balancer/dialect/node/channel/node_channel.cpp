@@ -22,6 +22,10 @@ namespace {
 
 constexpr std::size_t read_size = 64UL * 1024;
 
+/// The kernel cuts what is longer into packets, of which only the first has the descriptor; how
+/// long those are depends on its version and net.core.wmem_default, but never less.
+constexpr std::size_t one_packet = 2'048;
+
 } // namespace
 
 NodeChannel::NodeChannel(const asio::any_io_executor& executor, sys::UniqueFd socket,
@@ -148,7 +152,9 @@ void NodeChannel::wait_to_write(bool is_told)
 bool NodeChannel::is_last_unread() noexcept
 {
     int unread = 0; // of a Unix socket: until they have been received
-    return !had_fd_ && ::ioctl(socket_.fd(), SIOCOUTQ, &unread) == 0 && unread > 0;
+    return !had_fd_ && ::ioctl(socket_.fd(), SIOCOUTQ, &unread) == 0 && unread > 0 &&
+           // Fails, and sends nothing else, where the worker has shut down reading.
+           ::send(socket_.fd(), "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) == 0;
 }
 
 /// Sends the beginning of `bytes`, and waits until the rest can follow.  False if nobody reads it.
@@ -167,7 +173,7 @@ bool NodeChannel::write(std::string_view bytes, int fd, std::size_t& sent)
         return false;
     }
     if (sent > 0) {
-        had_fd_ = fd >= 0;
+        had_fd_ = fd >= 0 && sent <= one_packet;
         pause_.reset();
     }
     if (sent < bytes.size()) // where too many descriptors are under way (ETOOMANYREFS) nobody tells

@@ -102,7 +102,7 @@ private:
     std::deque<Unsent> unsent_;
     std::size_t unsent_bytes_ = 0;
     bool waiting_to_write_ = false;
-    bool had_fd_ = false; ///< what was sent last
+    bool had_fd_ = false; ///< the last packet that was sent
     BackOff pause_{std::chrono::milliseconds{1}, std::chrono::milliseconds{16}};
 };
 

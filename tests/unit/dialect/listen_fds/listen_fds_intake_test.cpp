@@ -2,7 +2,9 @@
 #include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
 
 #include "balancer/listen/same_address.hpp"
+#include "common/sys/socket/accept.hpp"
 #include "tests/support/allocations.hpp"
+#include "tests/support/sockets.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
@@ -12,8 +14,13 @@
 #include <map>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <tuple>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace usher::listen_fds_intake_test {
 
@@ -94,6 +101,97 @@ TEST_CASE("a worker that there is no memory for takes no socket away")
     fail_allocations(false);
     CHECK(intake.connect(pool, {})->equip(environment, 3).descriptors == given);
     intake.close({});
+}
+
+namespace {
+
+/// A pool of another user's workers, each of which can do what it likes with its socket.
+struct OthersFixture {
+    boost::asio::io_context io;
+    EventBus events;
+    ResolvedPool config;
+    std::optional<ListenFdsIntake> intake;
+    std::map<std::string, std::string> environment;
+
+    OthersFixture()
+    {
+        config.dialect = Dialect::listen_fds;
+        config.listen = {{.address = "127.0.0.1:0"}};
+        config.account.user = ::geteuid() + 1;
+        intake.emplace(io.get_executor(), config, events);
+        SocketSource sockets;
+        intake->prepare(config, sockets).commit();
+    }
+
+    ~OthersFixture() { intake->close({}); }
+
+    std::shared_ptr<WorkerLink> start()
+    {
+        return intake->connect(std::make_shared<const ResolvedPool>(config), {});
+    }
+
+    int socket_of(const WorkerLink& worker)
+    {
+        return worker.equip(environment, 3).descriptors.front();
+    }
+
+    sys::UniqueFd connect() { return connect_to(intake->addresses().front()); }
+};
+
+constexpr int mark = 42;
+
+void deafen(int socket)
+{
+    REQUIRE(::setsockopt(socket, IPPROTO_IP, IP_TTL, &mark, sizeof mark) == 0);
+}
+
+bool is_deaf(int socket)
+{
+    int value = 0;
+    socklen_t size = sizeof value;
+    REQUIRE(::getsockopt(socket, IPPROTO_IP, IP_TTL, &value, &size) == 0);
+    return value == mark;
+}
+
+} // namespace
+
+TEST_CASE_FIXTURE(OthersFixture, "no worker gets a socket that another user's had before it")
+{
+    auto one = start();
+    auto two = start();
+    for (auto* const worker : {&one, &two}) { // the last is replaced, so that nobody is refused
+        deafen(socket_of(**worker));
+        worker->reset();
+    }
+    const auto client = connect();
+    one = start();
+    two = start();
+    CHECK_FALSE(is_deaf(socket_of(*one)));
+    CHECK_FALSE(is_deaf(socket_of(*two)));
+    CHECK(sys::waiting_in_backlog(socket_of(*one)) == 1);
+}
+
+TEST_CASE_FIXTURE(OthersFixture, "a socket where somebody waits is handed on all the same")
+{
+    auto worker = start();
+    worker->attach();
+    const auto client = connect();
+    const int socket = socket_of(*worker);
+    worker.reset();
+    worker = start();
+    CHECK(socket_of(*worker) == socket);
+    CHECK(sys::waiting_in_backlog(socket) == 1);
+}
+
+TEST_CASE_FIXTURE(OthersFixture, "without a fresh socket the next worker gets the one there is")
+{
+    auto worker = start();
+    fail_allocations(true);
+    worker.reset();
+    fail_allocations(false);
+    const auto client = connect();
+    worker = start();
+    CHECK(sys::waiting_in_backlog(socket_of(*worker)) == 1);
 }
 
 TEST_SUITE_END();

@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -131,6 +132,43 @@ TEST_CASE_FIXTURE(Fixture, "a worker that reads no more is at its end, once what
     CHECK(channel->send("1\n"));
     CHECK(run_until(io, [&] { return ends > 0; }));
     CHECK(frames == 1'001);
+}
+
+TEST_CASE_FIXTURE(Fixture, "nor does it go unnoticed while something lies there unread")
+{
+    const auto pipe = sys::make_pipe_to_read();
+    CHECK(channel->send("first\n"));
+    SUBCASE("when what has a descriptor comes afterwards") {}
+    SUBCASE("when what has a descriptor waits already")
+    {
+        CHECK(channel->send("with\n", pipe.writer.get()));
+        run_ready(io);
+    }
+    REQUIRE(::shutdown(other_end.get(), SHUT_RD) == 0);
+    CHECK(channel->send("another\n", pipe.writer.get()));
+    CHECK(run_until(io, [&] { return ends > 0; }));
+}
+
+// One that needs more than one packet of the kernel's: the last of them has no descriptor.
+TEST_CASE_FIXTURE(Fixture, "the end of a long message with a descriptor is read alone, too")
+{
+    const auto pipe = sys::make_pipe_to_read();
+    const std::string text = std::string(50'000, 'x') + '\n';
+    CHECK(channel->send(text, pipe.writer.get()));
+    CHECK(channel->send("next\n", pipe.writer.get()));
+    io.run_for(std::chrono::milliseconds{20});
+    std::vector<std::byte> buffer(100'000);
+    std::size_t size = 0;
+    sys::FdMessage message;
+    while (size < text.size() &&
+           run_until(io, [&] { return !sys::recv_with_fds(other_end.get(), buffer, message); })) {
+        CHECK(message.fds.size() == (size == 0 ? 1 : 0));
+        size += message.size;
+    }
+    CHECK(size == text.size());
+    REQUIRE(run_until(io, [&] { return !sys::recv_with_fds(other_end.get(), buffer, message); }));
+    CHECK(message.size == 5);
+    CHECK(message.fds.size() == 1);
 }
 
 TEST_SUITE_END();
