@@ -11,6 +11,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 #include <new>
 #include <stdexcept>
 #include <utility>
@@ -31,6 +32,14 @@ void require_same_v6only(const ListenConfig& now, const ListenConfig& next)
                                                 "open; restart usher"};
 }
 
+/// Of what is to be opened: with port 0 it will be another the next time.
+std::string name_for_plan(const ListenConfig& config, const sys::SocketAddress& address)
+{
+    const auto where = parse_listen_address(config.address);
+    const bool is_any_port = where.kind != ListenAddress::Kind::unix_path && where.port == 0;
+    return is_any_port ? config.address : address.to_string();
+}
+
 } // namespace
 
 DispatchIntake::DispatchIntake(const asio::any_io_executor& executor, std::string pool,
@@ -42,7 +51,8 @@ DispatchIntake::DispatchIntake(const asio::any_io_executor& executor, std::strin
 {
 }
 
-ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& sockets)
+/// The sockets for `next`; those that are open already without a descriptor, an address once.
+OpenedSockets DispatchIntake::open(const ResolvedPool& next, SocketSource& sockets) const
 {
     OpenedSockets opened;
     std::vector<const Open*> free;
@@ -70,13 +80,11 @@ ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& s
     std::vector<sys::SocketAddress> held;
     for (const auto* const open : free)
         held.push_back(open->address);
-    bool opens = false;
     for (auto& entry : opened.entries) {
         if (!entry.sockets.empty())
             continue;
         opened.open(entry, next.backlog, sockets, SocketUse::listen, held);
         for (const auto& socket : entry.sockets) {
-            opens = opens || socket.fd;
             const auto same = [&](const auto& other) { return is_same(other, socket.address); };
             if (!socket.fd && socket.address.family() == AF_INET6)
                 require_same_v6only(std::ranges::find_if(open_, same, &Open::address)->config,
@@ -84,40 +92,60 @@ ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& s
             std::erase_if(held, same);
         }
     }
+    return opened;
+}
+
+ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& sockets)
+{
+    auto opened = open(next, sockets);
+    ListenerChange change;
+    const auto wanted = std::make_shared<std::vector<Open>>();
+    const auto is_taken = [&](const Open& open) {
+        return std::ranges::find(*wanted, open.listener, &Open::listener) != wanted->end();
+    };
+    Listener::Observer& observer = *this;
+    for (std::size_t entry = 0; entry < opened.entries.size(); ++entry) {
+        const auto& config = opened.entries[entry].config;
+        for (auto& [fd, address, file] : opened.entries[entry].sockets) {
+            std::shared_ptr<Listener> listener;
+            if (fd) {
+                change.opens.push_back(name_for_plan(config, address));
+                listener =
+                    std::make_shared<Listener>(executor_, std::move(fd), 0, dispatcher_, observer);
+            } else {
+                listener = std::ranges::find_if(open_, [&](const Open& open) {
+                               return is_same(open.address, address) && !is_taken(open);
+                           })->listener;
+            }
+            wanted->push_back({.config = config,
+                               .entry = entry,
+                               .address = address,
+                               .listener = std::move(listener),
+                               .file = std::move(file)});
+        }
+    }
+    for (const auto& open : open_) {
+        const auto same = std::ranges::find_if(
+            *wanted, [&](const Open& other) { return is_same(other.address, open.address); });
+        if (same == wanted->end())
+            change.closes.push_back(open.address.to_string());
+        // Several may have one address (systemd's ReusePort=), each with clients of its own.
+        else if (!is_taken(open) && !sockets.opened.replaces(open.address))
+            wanted->insert(std::next(same), {.config = same->config,
+                                             .entry = same->entry,
+                                             .address = open.address,
+                                             .listener = open.listener,
+                                             .file = {}});
+    }
+    for (const auto& open : *wanted)
+        change.addresses.push_back(open.address);
 
     // Their program has each of its listening sockets from its start to its end.
-    if (next.dialect == Dialect::preload && !open_.empty() && (opens || !held.empty()))
+    if (next.dialect == Dialect::preload && !open_.empty() &&
+        !(change.opens.empty() && change.closes.empty()))
         throw std::runtime_error{"the listeners of pool \"" + pool_ +
                                  "\" cannot change while usher runs, because its dialect is "
                                  "preload; restart usher"};
-
-    // One of those that are open, each once: several may have one address (systemd's ReusePort=).
-    const auto take_over = [this](const std::vector<Open>& taken,
-                                  const sys::SocketAddress& address) {
-        return std::ranges::find_if(open_,
-                                    [&](const Open& open) {
-                                        return is_same(open.address, address) &&
-                                               std::ranges::find(taken, open.listener,
-                                                                 &Open::listener) == taken.end();
-                                    })
-            ->listener;
-    };
-    ListenerChange change;
-    const auto wanted = std::make_shared<std::vector<Open>>();
-    Listener::Observer& observer = *this;
-    for (std::size_t entry = 0; entry < opened.entries.size(); ++entry)
-        for (auto& socket : opened.entries[entry].sockets) {
-            change.addresses.push_back(socket.address);
-            const auto index = static_cast<std::uint16_t>(wanted->size());
-            wanted->push_back(
-                {.config = opened.entries[entry].config,
-                 .entry = entry,
-                 .address = socket.address,
-                 .listener = socket.fd ? std::make_shared<Listener>(executor_, std::move(socket.fd),
-                                                                    index, dispatcher_, observer)
-                                       : take_over(*wanted, socket.address),
-                 .file = std::move(socket.file)});
-        }
     closing_.reserve(closing_.size() + open_.size());
     change.commit = [this, wanted, backlog = next.backlog] { commit(*wanted, backlog); };
     return change;

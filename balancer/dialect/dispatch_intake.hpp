@@ -57,6 +57,7 @@ private:
     void on_closed(const Listener& listener) override;
     void on_reclaimed(std::string_view worker, std::size_t reclaimed,
                       std::size_t closed) noexcept override;
+    [[nodiscard]] OpenedSockets open(const ResolvedPool& next, SocketSource& sockets) const;
     void commit(std::vector<Open>& next, unsigned backlog) noexcept;
     void say(EventKind kind, std::string_view what, const Open& open) noexcept;
     void close(std::vector<Open> closing);

@@ -4,6 +4,7 @@
 #include "common/sys/socket/socket_address.hpp"
 
 #include <functional>
+#include <string>
 #include <vector>
 
 namespace usher {
@@ -12,6 +13,8 @@ namespace usher {
 /// All that can fail has been done; what is not taken over closes with this.
 struct ListenerChange {
     std::vector<sys::SocketAddress> addresses; ///< those that come in, or stay
+    std::vector<std::string> opens{};          ///< for people, without those that stay
+    std::vector<std::string> closes{};         ///< the same
 
     /// Takes over what came in, closes what is gone, and leaves the rest alone.  Once at most, and
     /// while the intake lives.  Without memory nobody hears of it; of Node's, which goes on with

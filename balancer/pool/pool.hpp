@@ -59,8 +59,8 @@ public:
     [[nodiscard]] boost::asio::awaitable<Outcome> reload(std::shared_ptr<const ResolvedPool> next,
                                                          ListenerChange change);
 
-    /// What reload() would do with `next`: one sentence.
-    [[nodiscard]] std::string plan(const ResolvedPool& next) const;
+    /// What reload() would do with both: one sentence.
+    [[nodiscard]] std::string plan(const ResolvedPool& next, const ListenerChange& change) const;
 
     /// Replaces the worker in `slot`, or every one if it is 0, by a new one of the same
     /// configuration, the new one ready before the old one drains; failed slots come back.

@@ -4,7 +4,6 @@
 #include "balancer/config/units/limits.hpp"
 #include "balancer/pool/pool.hpp"
 #include "common/text/counted.hpp"
-#include "common/text/listen_address.hpp"
 
 #include <fmt/core.h>
 
@@ -234,7 +233,7 @@ std::vector<unsigned> Pool::places_to_mend() const
     return numbers;
 }
 
-std::string Pool::plan(const ResolvedPool& next) const
+std::string Pool::plan(const ResolvedPool& next, const ListenerChange& change) const
 {
     std::string text = fmt::format("pool \"{}\": ", config_->name);
     if (keeps_workers(*config_, next))
@@ -248,17 +247,10 @@ std::string Pool::plan(const ResolvedPool& next) const
                                                                     : "all at once");
     if (next.workers != slots_.size())
         text += fmt::format(", {} instead of {}", counted(next.workers, "worker"), slots_.size());
-    const auto lists = [](const ResolvedPool& config, const ListenConfig& listen) {
-        return std::ranges::any_of(config.listen, [&](const auto& entry) {
-            return mean_the_same(entry.address, listen.address);
-        });
-    };
-    for (const auto& listen : next.listen)
-        if (!lists(*config_, listen))
-            text += ", opens " + listen.address;
-    for (const auto& listen : config_->listen)
-        if (!lists(next, listen))
-            text += ", closes " + listen.address;
+    for (const auto& listener : change.opens)
+        text += ", opens " + listener;
+    for (const auto& listener : change.closes)
+        text += ", closes " + listener;
     return text;
 }
 

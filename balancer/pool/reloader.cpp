@@ -174,9 +174,9 @@ asio::awaitable<Outcome> Reloader::plan()
         const auto plan = co_await prepare(std::move(*found));
         std::string text;
         for (const auto& change : plan.changes)
-            text +=
-                (text.empty() ? "" : "\n") + (change.config ? change.pool->plan(*change.config)
-                                                            : plan_of_new(change.pool->config()));
+            text += (text.empty() ? "" : "\n") +
+                    (change.config ? change.pool->plan(*change.config, change.listeners)
+                                   : plan_of_new(change.pool->config()));
         for (const auto& pool : plan.removed)
             text += fmt::format("\npool \"{}\": is removed, draining {}", pool->config().name,
                                 counted(pool->slots().size(), "worker"));

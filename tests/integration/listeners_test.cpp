@@ -175,6 +175,11 @@ TEST_CASE("an address of a name may stand for itself: what both have in common s
         CAPTURE(host);
         config.pool["listen"] = host + port;
         config.write();
+        const auto plan = usher.command({"reload", "--dry-run"});
+        CAPTURE(plan.output);
+        CHECK(plan.code == 0);
+        CHECK(plan.output.find("127.0.0.1") == std::string::npos);
+        CHECK(plan.output.find("localhost") == std::string::npos);
         const auto result = usher.command({"reload"});
         CAPTURE(result.output);
         CHECK(result.code == 0);

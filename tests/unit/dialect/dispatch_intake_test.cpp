@@ -14,6 +14,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <exception>
@@ -22,6 +23,7 @@
 #include <string>
 #include <system_error>
 #include <tuple>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -146,15 +148,46 @@ TEST_CASE_FIXTURE(NoFdLeak, "of several sockets that were inherited for one addr
     REQUIRE(sockets.inherited.assign(config.listen).empty());
     intake.prepare(config, sockets).commit();
     intake.start();
-    REQUIRE(intake.addresses().size() == 3);
+    const auto count = [&] {
+        return std::ranges::count_if(intake.addresses(),
+                                     [&](const auto& other) { return is_same(other, address); });
+    };
+    REQUIRE(count() == 3);
 
     const auto before = open_fd_count();
-    for (int i = 0; i < 2; ++i) {
+    for (const auto& written :
+         {address.to_string(), fmt::format("localhost:{}", address.port()), address.to_string()}) {
+        CAPTURE(written);
+        config.listen = {{.address = written}};
         SocketSource none;
-        intake.prepare(config, none).commit();
-        CHECK(intake.addresses().size() == 3);
-        CHECK(open_fd_count() == before);
+        const auto change = intake.prepare(config, none);
+        CHECK(std::ranges::count(change.opens, address.to_string()) == 0);
+        CHECK(std::ranges::count(change.closes, address.to_string()) == 0);
+        change.commit();
+        CHECK(count() == 3);
     }
+    CHECK(intake.addresses().size() == 3);
+    CHECK(open_fd_count() == before);
+    intake.close(nullptr);
+}
+
+TEST_CASE_FIXTURE(NoFdLeak, "what a change opens and closes is known beforehand")
+{
+    boost::asio::io_context io;
+    EventBus events;
+    DispatchIntake intake{io.get_executor(), "web", events};
+    SocketSource sockets;
+    ResolvedPool config;
+    config.listen = {{.address = "127.0.0.1:0"}};
+    const auto first = intake.prepare(config, sockets);
+    CHECK(first.opens == std::vector<std::string>{"127.0.0.1:0"}); // it has another port next time
+    first.commit();
+    const auto address = intake.addresses().front();
+    const auto other = fmt::format("127.0.0.2:{}", address.port());
+    config.listen = {{.address = other}};
+    const auto second = intake.prepare(config, sockets);
+    CHECK(second.opens == std::vector{other});
+    CHECK(second.closes == std::vector{address.to_string()});
     intake.close(nullptr);
 }
 
