@@ -197,6 +197,7 @@ void ListenFdsIntake::set_active(Seat& seat, bool active) noexcept
 
 void ListenFdsIntake::release(Seat& seat)
 {
+    const bool had_left = !seat.active; // so nobody is just connecting there
     set_active(seat, false);
     seat.taken = false;
     if (closed_)
@@ -210,13 +211,14 @@ void ListenFdsIntake::release(Seat& seat)
     } else if (seat.waiting() > 0) {
         if (seat.own)
             look_after(seat);
-    } else if (is_distrusted_) {
+    } else if (is_distrusted_ || (had_left && std::ranges::any_of(seats_, &Seat::active))) {
         give_up(seat);
     }
     steer();
 }
 
-/// Nobody waits there, and its worker may have made it deaf, by many a socket option.
+/// Nobody waits there.  Another user's worker may have made it deaf, by many a socket option; and
+/// to a seat without a worker the kernel deals when a worker has shut its socket down.
 void ListenFdsIntake::give_up(Seat& seat) noexcept
 try {
     if (seats_.size() == 1) // who comes now waits for the next worker

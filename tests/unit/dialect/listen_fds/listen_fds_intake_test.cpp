@@ -105,6 +105,55 @@ TEST_CASE("a worker that there is no memory for takes no socket away")
 
 namespace {
 
+std::size_t listening_sockets()
+{
+    std::size_t count = 0;
+    for (int fd = 3; fd < 256; ++fd)
+        count += sys::socket_option(fd, SO_ACCEPTCONN) == 1 ? 1 : 0;
+    return count;
+}
+
+} // namespace
+
+TEST_CASE("no socket is left without a worker where another is ready and nobody waits")
+{
+    boost::asio::io_context io;
+    EventBus events;
+    ResolvedPool config;
+    config.dialect = Dialect::listen_fds;
+    config.listen = {{.address = "127.0.0.1:0"}};
+    ListenFdsIntake intake{io.get_executor(), config, events};
+    SocketSource sockets;
+    intake.prepare(config, sockets).commit();
+    const auto pool = std::make_shared<const ResolvedPool>(config);
+    const auto before = listening_sockets();
+    auto one = intake.connect(pool, {});
+    auto two = intake.connect(pool, {});
+    one->attach();
+    two->attach();
+    CHECK(listening_sockets() == before + 2);
+
+    two->detach();
+    CHECK(listening_sockets() == before + 2); // it accepts what it has got
+    two.reset();
+    CHECK(listening_sockets() == before + 1);
+
+    two = intake.connect(pool, {});
+    two->attach();
+    two.reset(); // at once: somebody may be connecting there
+    CHECK(listening_sockets() == before + 2);
+    two = intake.connect(pool, {});
+    CHECK(listening_sockets() == before + 2);
+    two.reset();
+
+    one->detach();
+    one.reset(); // whoever comes now waits there
+    CHECK(listening_sockets() >= before + 1);
+    intake.close({});
+}
+
+namespace {
+
 /// A pool of another user's workers, each of which can do what it likes with its socket.
 struct OthersFixture {
     boost::asio::io_context io;
