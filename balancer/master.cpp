@@ -5,6 +5,7 @@
 #include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/signal_name.hpp"
 #include "balancer/dialect/notify/inbox_socket.hpp"
+#include "balancer/listen/left_files.hpp"
 #include "balancer/pool/listen_places.hpp"
 #include "balancer/process/late_reaper.hpp"
 #include "balancer/systemd/activation.hpp"
@@ -78,6 +79,18 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
     for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGTTIN, SIGTTOU, SIGWINCH})
         signals_.add(number);
     sys::release_signals();
+    left_files::watch([this] { asio::post(io_, [this] { say_left_files(); }); });
+}
+
+Master::~Master()
+{
+    left_files::watch({});
+}
+
+void Master::say_left_files()
+{
+    for (const auto& sentence : left_files::take())
+        events_.publish(EventKind::note, log::Level::warning, sentence);
 }
 
 int Master::run()

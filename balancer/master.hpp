@@ -29,6 +29,9 @@ class Master final : private Operations {
 public:
     /// `standard_error` must outlive it.
     Master(const RunCommand& command, LineWriter& standard_error);
+    Master(const Master&) = delete;
+    Master& operator=(const Master&) = delete;
+    ~Master();
 
     /// Runs until everything has ended; the result is the exit code: 0 after SIGTERM, SIGINT or
     /// SIGQUIT, 1 if no worker is left that could serve.
@@ -61,6 +64,7 @@ private:
     void have_all(const std::string& done, const Operation& operation);
     void stop_pools();
     void on_all_ended();
+    void say_left_files();
 
     // One thread, so no locks: the hint spares Asio its own.
     boost::asio::io_context io_{1};

@@ -2,6 +2,7 @@
 #include "balancer/command/control_client.hpp"
 #include "balancer/command/options.hpp"
 #include "balancer/config/json/config_error.hpp"
+#include "balancer/listen/left_files.hpp"
 #include "balancer/listen/listening_socket.hpp"
 #include "balancer/master.hpp"
 #include "common/async/closing_thread.hpp"
@@ -34,6 +35,16 @@ int report(ExitCode code, const std::exception& error)
 /// What has not answered by then is left as it is.
 constexpr std::chrono::seconds longest_removal{1};
 
+/// What the master has removed on threads is gone then, or it is said.
+void finish_files() noexcept
+try {
+    usher::finish_elsewhere(longest_removal);
+    for (const auto& sentence : usher::left_files::take())
+        usher::log::write(usher::log::Level::warning, sentence);
+} catch (const std::exception&) { // NOLINT(bugprone-empty-catch)
+    // Nothing is left to be done about it.
+}
+
 int execute(const usher::RunCommand& command)
 {
     // The helper threads are many and short, and one at a time would do; each would have a heap of
@@ -41,13 +52,13 @@ int execute(const usher::RunCommand& command)
     ::mallopt(M_ARENA_MAX, 1);
     usher::LineWriter standard_error{std::make_shared<usher::SharedDescriptor>(STDERR_FILENO)};
     usher::log::start("usher", command.config.log_level, standard_error);
-    // After the master, whatever its end: what it has removed on threads is gone.
-    const auto finish = [](const void*) { usher::finish_elsewhere(longest_removal); };
+    // After the master, whatever its end.
+    const auto finish = [](const void*) { finish_files(); };
     const std::unique_ptr<const void, decltype(finish)> files{&command, finish};
     usher::Master master{command, standard_error};
     const int code = master.run();
     if (master.is_broken() || usher::HelperThreads::any_left()) { // stuck: destroy nothing under it
-        usher::finish_elsewhere(longest_removal);
+        finish_files();
         standard_error.finish(usher::LineWriter::Clock::now());
         ::_exit(code);
     }

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/listen/socket_file.hpp"
 
+#include "balancer/listen/left_files.hpp"
 #include "common/async/closing_thread.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/sys/syscall.hpp"
 
+#include <fmt/core.h>
+
 #include <atomic>
+#include <cerrno>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -45,14 +50,25 @@ struct SocketFile::Bound {
     [[nodiscard]] bool is_there() const noexcept { return identity_of(path) == identity; }
     void remove() const noexcept
     {
-        if (is_there())
-            ::unlink(path.c_str());
+        errno = 0; // even to look may fail
+        const bool is_gone = is_there() ? ::unlink(path.c_str()) == 0 : errno == 0;
+        const auto error = sys::last_error();
+        if (!is_gone && error != std::errc::no_such_file_or_directory && !is_said.exchange(true))
+            say(error);
+    }
+    void say(std::error_code why) const noexcept
+    try {
+        left_files::add(fmt::format("unix:{}: the file cannot be removed: {}; whoever finds it is "
+                                    "refused, so remove it",
+                                    path, why.message()));
+    } catch (const std::bad_alloc&) { // then nobody hears of it
     }
 
     std::string path;
     Identity identity;
     sys::UniqueFd socket;                   ///< closed after that
     mutable std::atomic<unsigned> mode = 0; ///< that was last asked for
+    mutable std::atomic<bool> is_said = false;
 };
 
 SocketFile::SocketFile(std::string path, int socket)

@@ -8,7 +8,7 @@ namespace usher {
 
 /// The file that a Unix socket is bound to, and whoever has a copy of this shares it.  With the
 /// last one it is removed, unless by then the path is somebody else's: on a thread, since that may
-/// wait for a disk; see do_elsewhere().
+/// wait for a disk; see do_elsewhere().  What cannot be removed is in left_files.
 class SocketFile {
 public:
     SocketFile() noexcept = default;

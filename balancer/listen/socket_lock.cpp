@@ -9,6 +9,7 @@
 
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <stdexcept>
 #include <system_error>
 #include <tuple>
@@ -26,15 +27,28 @@ namespace {
 ///
 /// The folder may be everybody's, such as /tmp, so whatever somebody else put there is not
 /// followed, not waited for and not written to.
-sys::UniqueFd open_lock_file(const std::string& path)
+sys::UniqueFd open_lock_file(const std::string& socket_path, const std::string& path)
 {
     sys::UniqueFd fd{
         ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600)};
-    if (!fd && errno == ELOOP)
-        throw std::runtime_error{path +
-                                 ": is a symbolic link, but must be a file of ours; remove it"};
-    if (!fd)
-        throw std::system_error{sys::last_error(), path};
+    if (!fd) {
+        const auto error = sys::last_error();
+        if (error == std::errc::too_many_symbolic_link_levels)
+            throw std::runtime_error{path +
+                                     ": is a symbolic link, but must be a file of ours; remove it"};
+        if (error == std::errc::is_a_directory || error == std::errc::no_such_device_or_address)
+            throw std::runtime_error{
+                fmt::format("{}: is a {}, but must be a file of ours; remove it", path,
+                            error == std::errc::is_a_directory ? "folder" : "socket")};
+        const auto parent = std::filesystem::path{path}.parent_path();
+        const auto folder = parent.empty() ? std::string{"."} : parent.string();
+        if (error == std::errc::permission_denied &&
+            ::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) < 0)
+            throw std::system_error{error,
+                                    fmt::format("{}: usher's user (uid {}) may make no file in {}",
+                                                socket_path, ::geteuid(), folder)};
+        throw std::system_error{error, path};
+    }
 
     struct stat status {};
     if (::fstat(fd.get(), &status) < 0)
@@ -76,7 +90,7 @@ SocketLock::SocketLock(const std::string& socket_path, std::string_view suffix,
     : path_{socket_path + std::string{suffix}}
 {
     for (;;) {
-        fd_ = open_lock_file(path_);
+        fd_ = open_lock_file(socket_path, path_);
         if (sys::retry_on_eintr([&] { return ::flock(fd_.get(), LOCK_EX | LOCK_NB); }) < 0) {
             const auto error = sys::last_error();
             if (error != std::errc::operation_would_block)

@@ -5,22 +5,49 @@
 #include "balancer/listen/unix_listener.hpp"
 #include "common/text/listen_address.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 namespace usher {
 
+namespace {
+
+constexpr std::string_view workers_have_it =
+    "somebody has removed the file, so that no client finds the socket, which the workers have; "
+    "restart usher";
+constexpr std::string_view is_anothers =
+    "somebody has removed the file, so that no client finds the socket, which usher was started "
+    "with; stop usher, have whoever passed it make it anew (systemctl restart of its socket unit), "
+    "and start usher";
+
+/// False only if that is certain.
+bool may_be_socket(const std::string& path) noexcept
+{
+    std::error_code error;
+    const auto type = std::filesystem::symlink_status(path, error).type();
+    return type == std::filesystem::file_type::socket || type == std::filesystem::file_type::none;
+}
+
+} // namespace
+
 void UnixListeners::open(const std::vector<Wanted>& wanted)
 {
-    for (const auto& [config, backlog, held, stays] : wanted) {
+    for (const auto& [config, backlog, held, stays, is_inherited] : wanted) {
         const auto path = parse_listen_address(config.address).path;
         const auto address = sys::SocketAddress::unix_path(path);
-        if (knows(address, static_cast<bool>(held)))
+        if (knows(address, is_inherited || held))
             continue; // two ask for it
         Entry entry{.address = address, .result = Kept{}};
         const bool is_lost = !held.is_there();
-        if (is_lost && held && stays) {
-            entry.result = Kept{.is_lost = true};
+        if (is_inherited) {
+            if (!may_be_socket(path))
+                entry.result = Kept{.loss = is_anothers};
+        } else if (is_lost && held && stays) {
+            entry.result = Kept{.loss = workers_have_it};
         } else if (is_lost) {
             try {
                 entry.result = open_unix_listener(path, config.mode, backlog);
@@ -56,10 +83,8 @@ std::vector<std::string> UnixListeners::notes() const
     std::vector<std::string> result;
     for (const auto& entry : entries_)
         if (const auto* const kept = std::get_if<Kept>(&entry.result);
-            kept != nullptr && kept->is_lost)
-            result.push_back(entry.address.to_string() +
-                             ": somebody has removed the file, so that no client finds the socket, "
-                             "which the workers have; restart usher");
+            kept != nullptr && !kept->loss.empty())
+            result.push_back(fmt::format("{}: {}", entry.address.to_string(), kept->loss));
     return result;
 }
 

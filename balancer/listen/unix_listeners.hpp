@@ -9,6 +9,7 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -23,9 +24,10 @@ public:
         unsigned backlog;
         SocketFile held;    ///< of the listener that is open there already, if it is
         bool stays = false; ///< that one, whatever became of its file: workers have the socket
+        bool is_inherited = false; ///< the one that is open there: it stays, its file is others'
     };
 
-    /// Opens those of `wanted` that are not held, and anew those whose file somebody has removed.
+    /// Opens those of `wanted` that are not open, and anew those whose file somebody has removed.
     /// What goes wrong is thrown by take().
     void open(const std::vector<Wanted>& wanted);
 
@@ -44,7 +46,7 @@ public:
 
 private:
     struct Kept {
-        bool is_lost = false; ///< its file
+        std::string_view loss{}; ///< what is to be said of its file; empty: that is there
     };
     struct Entry {
         sys::SocketAddress address;

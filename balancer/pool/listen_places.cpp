@@ -38,13 +38,13 @@ std::vector<UnixListeners::Wanted> ListenPlaces::find_wanted(const std::vector<R
             const auto file = std::ranges::find_if(files_, [&](const SocketFile& each) {
                 return is_same(sys::SocketAddress::unix_path(each.path()), address);
             });
-            const bool is_anothers = is_held && file == files_.end(); // usher was started with it
-            if (!is_anothers && !opened.knows(address, is_held))
+            if (!opened.knows(address, is_held))
                 wanted.push_back({.config = config,
                                   .backlog = pool.backlog,
                                   .held = file == files_.end() ? SocketFile{} : *file,
                                   .stays = pool.dialect == Dialect::preload ||
-                                           pool.dialect == Dialect::listen_fds});
+                                           pool.dialect == Dialect::listen_fds,
+                                  .is_inherited = is_held && file == files_.end()});
         }
     }
     return wanted;

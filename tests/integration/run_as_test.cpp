@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "common/sys/process/account.hpp"
 #include "common/sys/process/cpus.hpp"
+#include "tests/support/config_file.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/nobody.hpp"
 #include "tests/support/one_pool.hpp"
 #include "tests/support/process_facts.hpp"
+#include "tests/support/temp_dir.hpp"
 #include "tests/support/usher_process.hpp"
 
 #include <doctest/doctest.h>
@@ -21,6 +23,7 @@
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -295,6 +298,37 @@ TEST_CASE("a master that is its workers' user already needs no root")
     usher.wait_until_ready(1);
     CHECK(status_of(usher.worker_pid(1), "Uid") == status_of(usher.pid(), "Uid"));
     CHECK(usher.stop() == success);
+}
+
+TEST_CASE("a socket's file that the master may no longer remove is named in the log")
+{
+    if (!can_change_users())
+        return;
+    const TempDir folder;
+    const auto listener = [&](const char* name) {
+        return "unix:" + (folder.path() / name).string();
+    };
+    REQUIRE(::chown(folder.path().c_str(), 65'534, 65'534) == 0);
+    REQUIRE(::chmod(folder.path().c_str(), 0755) == 0);
+    ConfigFile config;
+    REQUIRE(::chmod(config.in_folder("").c_str(), 0755) == 0);
+    config.pool["listen"] = {listener("a"), listener("b")};
+    config.write();
+    UsherProcess usher{config.run(), become_nobody};
+    usher.wait_until_ready(2);
+    REQUIRE(::chown(folder.path().c_str(), 0, 0) == 0);
+
+    config.pool["listen"] = listener("b");
+    config.write();
+    usher.signal(SIGHUP);
+    const std::string why = ": the file cannot be removed: Permission denied";
+    usher.wait_for(listener("a") + why);
+    CHECK(usher.stop() == success);
+    CHECK(usher.count(listener("a") + why) == 1);
+    CHECK(usher.count(listener("b") + why) == 1);
+
+    UsherProcess next{config.run(), become_nobody};
+    next.wait_for("b: usher's user (uid 65534) may make no file in " + folder.path().string());
 }
 
 TEST_SUITE_END();

@@ -428,6 +428,25 @@ TEST_CASE("a reload keeps what was passed, and opens by itself what was given up
     CHECK_FALSE(std::filesystem::exists(path)); // this one was
 }
 
+TEST_CASE("a reload says when the file of a socket that was passed is gone, and goes on")
+{
+    if (!has_systemd())
+        return;
+    const TempDir folder;
+    const auto path = (folder.path() / "s").string();
+    const auto listener = listen_on(usher::sys::SocketAddress::unix_path(path));
+    UsherProcess usher{{"run", "--config", write_config(folder, "unix:" + path)},
+                       passing({listener.fd.get()}, "usher.socket")};
+    usher.wait_until_ready(1);
+    const auto line = "unix:" + path + ": somebody has removed the file";
+    CHECK(usher.command({"reload"}).code == 0);
+    CHECK(usher.count(line) == 0);
+    CHECK(std::filesystem::remove(path));
+    CHECK(usher.command({"reload"}).code == 0);
+    usher.wait_for_count(line, 1);
+    CHECK_FALSE(std::filesystem::exists(path));
+}
+
 TEST_CASE("a descriptor that does not listen is refused in one sentence")
 {
     if (!has_systemd())

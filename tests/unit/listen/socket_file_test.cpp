@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/listen/socket_file.hpp"
 
+#include "balancer/listen/left_files.hpp"
 #include "common/async/closing_thread.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/sockets.hpp"
@@ -8,12 +9,34 @@
 
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <string>
 #include <system_error>
 #include <tuple>
 #include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace {
+
+std::string unremovable; // a path, as in a folder that is another's by now
+
+} // namespace
+
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the system's are reserved
+extern "C" int unlink(const char* path) noexcept
+{
+    if (path == unremovable) {
+        errno = EACCES;
+        return -1;
+    }
+    return static_cast<int>(::syscall(SYS_unlinkat, AT_FDCWD, path, 0));
+}
 
 namespace usher::socket_file_test {
 
@@ -78,6 +101,28 @@ TEST_CASE_FIXTURE(Folder, "a file that is gone already is no error, and nothing 
     }
     finish_elsewhere(patience);
     CHECK(fs::is_empty(TempDir::path()));
+}
+
+TEST_CASE_FIXTURE(Folder, "a file that cannot be removed is said once, and at once")
+{
+    std::ignore = left_files::take();
+    unsigned called = 0;
+    left_files::watch([&] { ++called; });
+    const auto path = make_socket("s");
+    unremovable = path.string();
+    {
+        const SocketFile file{path.string()};
+        file.remove();
+    }
+    finish_elsewhere(patience);
+    unremovable.clear();
+    left_files::watch({});
+    CHECK(fs::exists(path));
+    CHECK(called == 1);
+    CHECK(left_files::take() ==
+          std::vector{"unix:" + path.string() +
+                      ": the file cannot be removed: Permission denied; whoever finds it is "
+                      "refused, so remove it"});
 }
 
 TEST_CASE_FIXTURE(Folder, "a file that several share is removed with the last of them")

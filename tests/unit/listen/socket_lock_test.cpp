@@ -4,6 +4,7 @@
 #include "balancer/listen/listening_socket.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
+#include "tests/support/sockets.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
@@ -17,6 +18,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include <sys/stat.h>
@@ -119,7 +121,11 @@ TEST_CASE_FIXTURE(Fixture, "a second name of somebody's file, a pipe and a folde
     fs::remove(file);
 
     fs::create_directory(file);
-    CHECK(refusal() == file + ": Is a directory");
+    CHECK(refusal() == file + ": is a folder, but must be a file of ours; remove it");
+    fs::remove(file);
+
+    std::ignore = listen_on(sys::SocketAddress::unix_path(file));
+    CHECK(refusal() == file + ": is a socket, but must be a file of ours; remove it");
 }
 
 TEST_CASE_FIXTURE(Fixture, "another user's file is refused" * doctest::skip(::geteuid() != 0))
@@ -132,6 +138,17 @@ TEST_CASE_FIXTURE(Fixture, "another user's file is refused" * doctest::skip(::ge
     ::chmod(folder.path().c_str(), 01777);
     CHECK(refusal().starts_with(file + ": "));
     CHECK(content().empty());
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "a folder that we may not write to is named" * doctest::skip(::geteuid() != 0))
+{
+    REQUIRE(::chmod(folder.path().c_str(), 0755) == 0);
+    REQUIRE(::seteuid(65'534) == 0);
+    const auto text = refusal();
+    REQUIRE(::seteuid(0) == 0);
+    CHECK(text == socket + ": usher's user (uid 65534) may make no file in " +
+                      folder.path().string() + ": Permission denied");
 }
 
 TEST_CASE_FIXTURE(Fixture, "a folder that is missing is named")

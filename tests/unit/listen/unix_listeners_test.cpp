@@ -3,6 +3,7 @@
 
 #include "common/async/closing_thread.hpp"
 #include "tests/support/no_fd_leak.hpp"
+#include "tests/support/sockets.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
@@ -68,6 +69,26 @@ TEST_CASE_FIXTURE(Fixture, "what is open already stays, until its file is gone")
     open(socket->file);
     CHECK(listeners.replaces(address));
     CHECK(listeners.take(config)->file.is_there());
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "what usher was started with stays, and it is said when its file is gone")
+{
+    const auto inherited = listen_on(address);
+    const auto look = [&] {
+        listeners = {};
+        listeners.open({{.config = config, .backlog = 16, .held = {}, .is_inherited = true}});
+        CHECK(listeners.knows(address, true));
+        CHECK_FALSE(listeners.replaces(address));
+        CHECK_FALSE(listeners.take(config));
+        return listeners.notes();
+    };
+    CHECK(look().empty());
+    fs::remove(folder.path() / "s");
+    const auto notes = look();
+    REQUIRE(notes.size() == 1);
+    CHECK(notes[0].find(address.to_string() + ": somebody has removed the file") == 0);
+    CHECK(fs::is_empty(folder.path()));
 }
 
 TEST_CASE_FIXTURE(Fixture, "what cannot be opened says so when it is taken")
