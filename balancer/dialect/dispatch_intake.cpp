@@ -106,22 +106,22 @@ ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& s
     Listener::Observer& observer = *this;
     for (std::size_t entry = 0; entry < opened.entries.size(); ++entry) {
         const auto& config = opened.entries[entry].config;
-        for (auto& [fd, address, file] : opened.entries[entry].sockets) {
+        for (auto& socket : opened.entries[entry].sockets) {
             std::shared_ptr<Listener> listener;
-            if (fd) {
-                change.opens.push_back(name_for_plan(config, address));
-                listener =
-                    std::make_shared<Listener>(executor_, std::move(fd), 0, dispatcher_, observer);
+            if (socket.fd) {
+                change.opens.push_back(name_for_plan(config, socket.address));
+                listener = std::make_shared<Listener>(executor_, std::move(socket.fd), 0,
+                                                      dispatcher_, observer);
             } else {
                 listener = std::ranges::find_if(open_, [&](const Open& open) {
-                               return is_same(open.address, address) && !is_taken(open);
+                               return is_same(open.address, socket.address) && !is_taken(open);
                            })->listener;
             }
             wanted->push_back({.config = config,
                                .entry = entry,
-                               .address = address,
+                               .address = socket.address,
                                .listener = std::move(listener),
-                               .file = std::move(file)});
+                               .file = std::move(socket.file)});
         }
     }
     for (const auto& open : open_) {
