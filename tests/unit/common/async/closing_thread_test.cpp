@@ -86,6 +86,25 @@ TEST_CASE("a close that waits keeps neither us nor the others")
     CHECK(std::chrono::steady_clock::now() - start < 1s);
 }
 
+TEST_CASE("who also has a connection keeps what it asked for of its close, unless that waits")
+{
+    const auto listener = listen_on(loopback(0));
+    const auto left_of = [&](const linger& asked) {
+        const auto theirs = connect_to(listener.address);
+        REQUIRE(::setsockopt(theirs.get(), SOL_SOCKET, SO_LINGER, &asked, sizeof asked) == 0);
+        auto ours = duplicate(theirs.get());
+        const int number = ours.get();
+        CHECK(close_elsewhere(std::move(ours)));
+        CHECK(eventually([&] { return !is_open(number); }));
+        linger left{};
+        socklen_t size = sizeof left;
+        REQUIRE(::getsockopt(theirs.get(), SOL_SOCKET, SO_LINGER, &left, &size) == 0);
+        return left;
+    };
+    CHECK(left_of({.l_onoff = 1, .l_linger = 0}).l_onoff == 1); // reset at once
+    CHECK(left_of({.l_onoff = 1, .l_linger = 5}).l_onoff == 0);
+}
+
 TEST_CASE("a queue is read to its end, and no further")
 {
     for (const int type : {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM}) {

@@ -3,6 +3,7 @@
 
 #include "balancer/listen/same_address.hpp"
 #include "common/sys/socket/accept.hpp"
+#include "common/sys/socket/bound_socket.hpp"
 #include "tests/support/allocations.hpp"
 #include "tests/support/sockets.hpp"
 
