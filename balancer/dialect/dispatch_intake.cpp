@@ -127,8 +127,11 @@ ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& s
     for (const auto& open : open_) {
         const auto same = std::ranges::find_if(
             *wanted, [&](const Open& other) { return is_same(other.address, open.address); });
-        if (same == wanted->end())
-            change.closes.push_back(open.address.to_string());
+        if (same == wanted->end()) {
+            if (const auto name = open.address.to_string();
+                std::ranges::find(change.closes, name) == change.closes.end())
+                change.closes.push_back(name);
+        }
         // Several may have one address (systemd's ReusePort=), each with clients of its own.
         else if (!is_taken(open) && !sockets.opened.replaces(open.address))
             wanted->insert(std::next(same), {.config = same->config,
@@ -168,7 +171,7 @@ void DispatchIntake::commit(std::vector<Open>& next, unsigned backlog) noexcept
             open.file.set_mode_elsewhere(*open.config.mode);
         // Its clients can be other users; of what was inherited nobody knows.
         if (open.address.family() == AF_UNIX &&
-            (open.config.mode.value_or(open.file ? 0U : 0022U) & 0022U) != 0)
+            (!open.file || (open.config.mode.value_or(0U) & 0022U) != 0))
             dispatcher_.distrust(Strangers::unix_clients);
         if (is_new)
             say(EventKind::listening, "listening on", open);

@@ -69,7 +69,7 @@ void ReuseportGroup::look_for_shut() noexcept
                 continue;
             }
             std::swap(from[i], from.back());
-            to.push_back(std::move(from.back())); // there is room: see add()
+            to.push_back(std::move(from.back())); // there is room
             from.pop_back();
         }
     };
@@ -80,9 +80,7 @@ void ReuseportGroup::look_for_shut() noexcept
 int ReuseportGroup::add()
 {
     look_for_shut();
-    const auto room = sockets_.size() + shut_.size() + 2; // with a guard
-    sockets_.reserve(room);
-    shut_.reserve(room);
+    make_room();
     if (is_locked_ && guard_ < 0)
         add_guard();
     try {
@@ -105,8 +103,17 @@ void ReuseportGroup::lock()
         add_guard();
 }
 
+/// For one more and a guard, wherever each is then: so nothing that was opened is lost.
+void ReuseportGroup::make_room()
+{
+    const auto room = sockets_.size() + shut_.size() + 2;
+    sockets_.reserve(room);
+    shut_.reserve(room);
+}
+
 void ReuseportGroup::add_guard()
 {
+    make_room();
     auto guard = open({});
     sock_filter none{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = 0}; // passes no packet
     const sock_fprog program{.len = 1, .filter = &none};
@@ -117,7 +124,7 @@ void ReuseportGroup::add_guard()
         for (const auto& socket : *all)
             sys::lock_filter(socket.get());
     guard_ = guard.get();
-    sockets_.push_back(std::move(guard)); // there is room: see add()
+    sockets_.push_back(std::move(guard));
 }
 
 /// What comes to the guard, nobody takes.
@@ -135,8 +142,10 @@ void ReuseportGroup::remove(int socket) noexcept
     if (guard_ >= 0 && sockets_.front().get() == socket) { // the last one becomes the first
         ::shutdown(guard_, SHUT_RDWR);
         look_for_shut();
-        if (::listen(guard_, 1) < 0)
-            guard_ = -1; // the next one that is added brings another
+        if (::listen(guard_, 1) < 0) { // the next one that is added brings another
+            const int old = std::exchange(guard_, -1);
+            std::erase_if(shut_, [old](const auto& shut) { return shut.get() == old; });
+        }
         look_for_shut();
     }
     if (guard_ >= 0)

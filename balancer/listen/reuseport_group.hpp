@@ -54,6 +54,7 @@ public:
 private:
     [[nodiscard]] sys::UniqueFd open(std::optional<unsigned> backlog) const;
     void look_for_shut() noexcept;
+    void make_room();
     void add_guard();
     void remove_lonely_guard() noexcept;
 

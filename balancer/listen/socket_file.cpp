@@ -53,7 +53,8 @@ struct SocketFile::Bound {
         errno = 0; // even to look may fail
         const bool is_gone = is_there() ? ::unlink(path.c_str()) == 0 : errno == 0;
         const auto error = sys::last_error();
-        if (!is_gone && error != std::errc::no_such_file_or_directory && !is_said.exchange(true))
+        if (!is_gone && error != std::errc::no_such_file_or_directory &&
+            error != std::errc::not_a_directory && !is_said.exchange(true))
             say(error);
     }
     void say(std::error_code why) const noexcept
@@ -98,7 +99,8 @@ void SocketFile::remove() const noexcept
 
 void SocketFile::remove_elsewhere() const noexcept
 try {
-    do_elsewhere([self = *this] { self.remove(); });
+    if (bound_)
+        do_elsewhere([self = *this] { self.remove(); });
 } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch)
 }
 

@@ -7,10 +7,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <filesystem>
+#include <random>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
 #include <tuple>
 
@@ -70,16 +73,24 @@ bool is_named(int fd, const std::string& path) noexcept
            opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
 }
 
-/// Who holds the lock, for the error, as far as it has said so yet.
+/// What the owner writes into the file, for the error alone: its number, and what tells it from
+/// those of other containers that have the same one.
+const std::string& own_text()
+{
+    static const auto text = fmt::format("{} {:x}\n", ::getpid(), std::random_device{}());
+    return text;
+}
+
+/// Who holds the lock, as far as it has said so yet.
 std::string owner_of(int fd)
 {
-    std::array<char, 16> text{};
+    std::array<char, 32> text{};
     const auto size = sys::retry_on_eintr([&] { return ::pread(fd, text.data(), text.size(), 0); });
-    pid_t pid = 0;
-    if (size > 0)
-        std::from_chars(text.data(), text.data() + size, pid);
-    if (pid == ::getpid()) // for somebody whose disk does not answer
+    const std::string_view read{text.data(), static_cast<std::size_t>(std::max(size, ssize_t{0}))};
+    if (read == own_text()) // for somebody whose disk does not answer
         return "this usher itself";
+    pid_t pid = 0;
+    std::from_chars(read.data(), read.data() + read.size(), pid);
     return pid > 0 ? fmt::format("another usher (pid {})", pid) : "another usher";
 }
 
@@ -101,7 +112,7 @@ SocketLock::SocketLock(const std::string& socket_path, std::string_view suffix,
             break;
     }
     // Only for the message above, so it is no failure if it does not work.
-    const auto text = fmt::format("{}\n", ::getpid());
+    const auto& text = own_text();
     if (::ftruncate(fd_.get(), 0) == 0)
         std::ignore = ::pwrite(fd_.get(), text.data(), text.size(), 0);
 }

@@ -20,12 +20,12 @@ constexpr std::string_view workers_have_it =
     "somebody has removed the file, so that no client finds the socket, which the workers have; "
     "restart usher";
 constexpr std::string_view is_anothers =
-    "somebody has removed the file, so that no client finds the socket, which usher was started "
-    "with; stop usher, have whoever passed it make it anew (systemctl restart of its socket unit), "
-    "and start usher";
+    "there is no socket's file of which usher could see it; if somebody has removed it, no client "
+    "finds the socket, which usher was started with: stop usher, have whoever passed it make it "
+    "anew (systemctl restart of its socket unit), and start usher";
 
 /// False only if that is certain.
-bool may_be_socket(const std::string& path) noexcept
+bool may_be_socket(const std::string& path)
 {
     std::error_code error;
     const auto type = std::filesystem::symlink_status(path, error).type();

@@ -116,20 +116,14 @@ void Exchange::on_ready(Worker worker)
 void Exchange::on_down(Worker worker)
 {
     if (stays(worker))
-        members_.at(worker).life = Life::down;
+        members_.at(worker).life = Life::starting;
 }
 
 bool Exchange::would_lose_all(unsigned places) const noexcept
 {
-    bool any = false;
-    for (unsigned number = 1; number <= seats_.size(); ++number) {
-        const auto* const member = find(current(number));
-        const auto life = member != nullptr ? member->life : Life::leaving;
-        if (number <= places && (life == Life::starting || life == Life::serving))
-            return false;
-        any = any || life == Life::serving;
-    }
-    return any;
+    const auto serves = [this](const Seat& seat) { return is_ready(seat.current); };
+    const auto first = std::ranges::find_if(seats_, serves);
+    return first != seats_.end() && first - seats_.begin() >= places;
 }
 
 void Exchange::close()

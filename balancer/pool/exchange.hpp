@@ -121,7 +121,7 @@ public:
         return seats_[number - 1].current;
     }
 
-    /// True if all who serve are above the first `places`, and who is there has ended or is down.
+    /// True if some serve, but none of them in the first `places`.
     [[nodiscard]] bool would_lose_all(unsigned places) const noexcept;
 
     friend auto operator<=>(const Exchange&, const Exchange&) = default;
@@ -129,7 +129,7 @@ public:
 private:
     enum class Phase { idle, clearing, trying, soaking };
 
-    enum class Life { starting, serving, down, leaving };
+    enum class Life { starting, serving, leaving };
 
     struct Member {
         unsigned place;

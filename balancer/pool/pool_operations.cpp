@@ -117,13 +117,11 @@ asio::awaitable<Outcome> Pool::scale(std::string wanted)
             co_return Outcome::bad_request(fmt::format(
                 "\"{}\" of {} is not a number from {} to {}; write e.g. 4, +1 or -1", wanted,
                 counted(before, "worker"), workers_range.least, workers_range.most));
-        if (exchange_.would_lose_all(*workers))
-            co_return Outcome::failure(fmt::format(
-                "no worker serves in {}, and all who do would leave; restart there first",
-                numbered("slot", up_to(*workers))));
         auto next = std::make_shared<ResolvedPool>(*config_);
         next->workers = *workers;
         Exchange::Plan plan{.places = *workers};
+        if (exchange_.would_lose_all(*workers)) // somebody must come before they go
+            plan.replaced = up_to(*workers);
         auto outcome = co_await carry_out(std::move(plan), next, generation_);
         if (outcome.is_done()) {
             adopt(next);
@@ -260,6 +258,8 @@ asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const ResolvedPool> next,
     const auto operation = [this, &next, &change]() -> asio::awaitable<Outcome> {
         const bool keeps = keeps_workers(*config_, *next);
         auto numbers = keeps ? places_to_mend() : up_to(exchange_.places());
+        if (exchange_.would_lose_all(next->workers)) // somebody must come before they go
+            numbers = up_to(next->workers);
         std::erase_if(numbers, [&](unsigned number) { return number > next->workers; });
 
         const unsigned generation = keeps ? generation_ : last_generation_ + 1;

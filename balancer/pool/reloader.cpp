@@ -82,16 +82,19 @@ Reloader::Change Reloader::prepare(ResolvedPool next, bool labelled, SocketSourc
 template <typename Look>
 asio::awaitable<std::invoke_result_t<Look&>> Reloader::look(Look look)
 {
+    if (looks_.is_full())
+        throw std::runtime_error{
+            fmt::format("{} reloads before still wait for a disk, a FIFO or a directory service "
+                        "that does not answer, so that no further one is begun",
+                        TimedLooks::most_hanging)};
     auto found = co_await looks_.look(std::move(look));
     if (is_stopping())
         throw std::runtime_error{stopping_text};
     if (!found)
         throw std::runtime_error{fmt::format(
-            "the configuration, or a Unix socket's folder, a name or an account in it, was not "
-            "read "
-            "within {} s, or not by the {} reloads before: a disk, a FIFO or a directory service "
-            "does not answer",
-            TimedLooks::patience.count(), TimedLooks::most_hanging)};
+            "the configuration was not read within {} s, or a Unix socket's folder, a name or an "
+            "account in it not found: a disk, a FIFO or a directory service does not answer",
+            TimedLooks::patience.count())};
     co_return std::move(*found);
 }
 

@@ -31,7 +31,7 @@ public:
     [[nodiscard]] boost::asio::awaitable<std::optional<std::invoke_result_t<Look&>>>
     look(Look look, boost::asio::steady_timer& deadline)
     {
-        if (hanging() >= most_hanging_)
+        if (is_full())
             co_return std::nullopt;
         auto mark = std::make_shared<const Mark>(); // lives as long as the thread
         std::weak_ptr<const Mark> under_way = last_ = mark;
@@ -44,6 +44,9 @@ public:
             given_up_.push_back(std::move(under_way));
         co_return answer;
     }
+
+    /// True while as many hang as may.
+    [[nodiscard]] bool is_full() const noexcept { return hanging() >= most_hanging_; }
 
     /// True while one that hangs, or the last, has not ended: whoever is in no hurry looks later.
     [[nodiscard]] bool is_looking() const noexcept { return !last_.expired() || hanging() > 0; }

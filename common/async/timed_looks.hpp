@@ -51,6 +51,9 @@ public:
         co_return std::move(answer);
     }
 
+    /// True if so many hang that none is begun any more.
+    [[nodiscard]] bool is_full() const noexcept { return looks_.is_full(); }
+
     /// From now on there is nothing, whatever is looked at.
     void call_off()
     {

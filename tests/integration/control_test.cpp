@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "tests/support/config_file.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/load.hpp"
@@ -67,22 +68,33 @@ TEST_CASE("scale adds workers that are ready, and drains those that are too many
     CHECK(load.problems() == 0);
 }
 
-TEST_CASE("scale and SIGTTOU do not take away the only worker that serves")
+TEST_CASE("before the only workers that serve are taken away, those that stay must serve")
 {
-    UsherProcess usher{run_demo(2)};
+    ConfigFile config;
+    // A program that the worker of slot 1 can start only once.
+    config.pool["command"] = {"/bin/sh", "-c",
+                              "test $USHER_SLOT = 2 -o ! -e \"$1\" || exit 1; test $USHER_SLOT = 2 "
+                              "|| : >\"$1\"; exec \"$0\"",
+                              demo_program(), config.in_folder("started")};
+    config.write();
+    UsherProcess usher{config.run()};
     usher.wait_until_ready(2);
     CHECK(usher.command({"drain", "1"}).code == 0);
-    const auto result = usher.command({"scale", "1"});
-    CHECK(result.code == 1);
-    const std::string refusal =
-        "no worker serves in slot 1, and all who do would leave; restart there first";
-    CHECK(result.output.find(refusal) != std::string::npos);
+    usher.wait_for("worker 1 (pid " + std::to_string(usher.worker_pid(1)) + "): exited");
+
+    CHECK(usher.command({"scale", "1"}).code == 1);
     usher.signal(SIGTTOU);
-    usher.wait_for(refusal);
+    usher.wait_for_count("worker 1: failed 1 time in a row; last", 2);
+    config.pool["workers"] = 1;
+    config.pool["max_queue"] = 7; // which replaces nobody
+    config.write();
+    CHECK(usher.command({"reload"}).code == 1);
     CHECK(get(usher.port(), "/").ok());
-    CHECK(usher.command({"restart", "1"}).code == 0);
+
+    std::filesystem::remove(config.in_folder("started"));
     CHECK(usher.command({"scale", "1"}).code == 0);
     CHECK(get(usher.port(), "/").ok());
+    CHECK(children_of(usher.pid()).size() == 1);
 }
 
 TEST_CASE("SIGTTIN and SIGTTOU add and remove one worker")

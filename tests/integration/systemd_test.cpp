@@ -438,7 +438,7 @@ TEST_CASE("a reload says when the file of a socket that was passed is gone, and 
     UsherProcess usher{{"run", "--config", write_config(folder, "unix:" + path)},
                        passing({listener.fd.get()}, "usher.socket")};
     usher.wait_until_ready(1);
-    const auto line = "unix:" + path + ": somebody has removed the file";
+    const auto line = "unix:" + path + ": there is no socket's file";
     CHECK(usher.command({"reload"}).code == 0);
     CHECK(usher.count(line) == 0);
     CHECK(std::filesystem::remove(path));

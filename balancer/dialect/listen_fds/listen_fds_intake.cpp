@@ -195,9 +195,23 @@ void ListenFdsIntake::set_active(Seat& seat, bool active) noexcept
     steer();
 }
 
-void ListenFdsIntake::release(Seat& seat)
+/// True if somebody waits at one of the sockets that are its own alone.
+bool ListenFdsIntake::is_waited_at(const Seat& seat) const noexcept
 {
-    const bool had_left = !seat.active; // so nobody is just connecting there
+    for (std::size_t i = 0; i < seat.sockets.size() && i < places_.size(); ++i)
+        if (places_[i].group && sys::waiting_in_backlog(seat.sockets[i]).value_or(0) > 0)
+            return true;
+    return false;
+}
+
+/// True if nobody has been led there for so long that nobody can be just connecting.
+bool ListenFdsIntake::is_left(const Seat& seat) const noexcept
+{
+    return !seat.steered && !said_not_steered_ && Clock::now() - seat.left >= handshake_time;
+}
+
+void ListenFdsIntake::release(Seat& seat, bool was_given)
+{
     set_active(seat, false);
     seat.taken = false;
     if (closed_)
@@ -208,10 +222,11 @@ void ListenFdsIntake::release(Seat& seat)
             "a worker has shut its listening socket down, so that those who waited there were "
             "refused; let it close the socket instead");
         remove(seat);
-    } else if (seat.waiting() > 0) {
+    } else if (is_waited_at(seat)) {
         if (seat.own)
             look_after(seat);
-    } else if (is_distrusted_ || (had_left && std::ranges::any_of(seats_, &Seat::active))) {
+    } else if ((is_distrusted_ && was_given) ||
+               (is_left(seat) && std::ranges::any_of(seats_, &Seat::active))) {
         give_up(seat);
     }
     steer();
@@ -252,12 +267,17 @@ try {
     const auto heir = heir_of(facts(false));
     const auto* const only =
         heir ? &*std::next(seats_.begin(), static_cast<std::ptrdiff_t>(*heir)) : nullptr;
+    for (auto& seat : seats_) {
+        const bool was_steered = std::exchange(seat.steered, seat.active || &seat == only);
+        if (was_steered && !seat.steered)
+            seat.left = Clock::now();
+    }
     for (std::size_t i = 0; i < places_.size(); ++i) {
         if (!places_[i].group)
             continue;
         std::set<int> meant;
         for (const auto& seat : seats_)
-            if (i < seat.sockets.size() && (seat.active || &seat == only))
+            if (i < seat.sockets.size() && seat.steered)
                 meant.insert(seat.sockets[i]);
         const auto error = places_[i].group->steer(meant);
         if (error && !std::exchange(said_not_steered_, true))

@@ -9,6 +9,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <list>
 #include <memory>
@@ -24,6 +25,11 @@ namespace usher {
 /// gets its socket.  Those of another user's workers outlive them only where somebody waits.
 class ListenFdsIntake final : public Intake {
 public:
+    using Clock = std::chrono::steady_clock;
+
+    /// Whoever connects waits in a backlog after so long at the latest.
+    static constexpr std::chrono::milliseconds handshake_time{500};
+
     /// The sockets of one worker, one for each address.
     struct Seat {
         /// How many connections nobody has accepted yet.
@@ -32,7 +38,9 @@ public:
         std::vector<int> sockets; ///< the intake's
         bool own = true;          ///< all of them are nobody else's
         bool taken = false;       ///< a worker that has not ended has it
-        bool active = false;      ///< new connections go there
+        bool active = false;      ///< its worker is ready
+        bool steered = true;      ///< new connections may go there
+        Clock::time_point left{}; ///< since when they do not
         std::unique_ptr<boost::asio::steady_timer> abandoned{}; ///< free, and somebody waits
     };
 
@@ -53,8 +61,8 @@ public:
     /// New connections come to `seat` or not.
     void set_active(Seat& seat, bool active) noexcept;
 
-    /// Its worker has ended, or was never started.
-    void release(Seat& seat);
+    /// Its worker has ended; or was never started, and `was_given` nothing.
+    void release(Seat& seat, bool was_given);
 
     /// No connection comes to any worker by us any more.
     [[nodiscard]] bool is_closed() const noexcept { return closed_; }
@@ -75,6 +83,8 @@ private:
     void change_places(ResolvedPool next) noexcept;
     void add_places(std::vector<Place> places) noexcept;
     [[nodiscard]] std::vector<SeatFacts> facts(bool asks_waiting) const;
+    [[nodiscard]] bool is_waited_at(const Seat& seat) const noexcept;
+    [[nodiscard]] bool is_left(const Seat& seat) const noexcept;
     [[nodiscard]] Seat& add_seat();
     void remove(Seat& seat) noexcept;
     void give_up(Seat& seat) noexcept;
@@ -87,7 +97,7 @@ private:
     std::vector<Place> places_;
     std::list<Seat> seats_;
     const Seat* last_active_ = nullptr; ///< or null
-    bool is_distrusted_ = false;        ///< some workers are another user's
+    bool is_distrusted_ = false;        ///< some workers are, or were, another user's
     bool said_not_steered_ = false;
     bool closed_ = false;
 };

@@ -21,9 +21,6 @@ namespace {
 
 constexpr std::chrono::milliseconds default_start_delay{1'000};
 
-/// What a handshake may take that had begun when connections were led elsewhere.
-constexpr std::chrono::milliseconds handshake_time{500};
-
 } // namespace
 
 ListenFdsLink::ListenFdsLink(const asio::any_io_executor& executor,
@@ -42,7 +39,7 @@ ListenFdsLink::ListenFdsLink(const asio::any_io_executor& executor,
 ListenFdsLink::~ListenFdsLink()
 {
     if (!released_) // its process was never started
-        intake_.release(seat_);
+        intake_.release(seat_, false);
 }
 
 WorkerLink::Equipment ListenFdsLink::equip(std::map<std::string, std::string>& environment,
@@ -92,7 +89,7 @@ bool ListenFdsLink::drain(std::chrono::milliseconds)
     stop_looking();
     if (!seat_.own || intake_.is_closed()) // it cannot be kept from accepting
         return true;
-    schedule_.emplace(Clock::now() + handshake_time);
+    schedule_.emplace(Clock::now() + ListenFdsIntake::handshake_time);
     asio::co_spawn(timer_.get_executor(), watch_for_idle(), asio::detached); // never throws
     return false;
 }
@@ -128,7 +125,7 @@ void ListenFdsLink::stop_looking() noexcept
 void ListenFdsLink::finish()
 {
     stop_looking();
-    intake_.release(seat_);
+    intake_.release(seat_, true);
     released_ = true;
 }
 

@@ -87,7 +87,7 @@ TEST_CASE_FIXTURE(Fixture,
     fs::remove(folder.path() / "s");
     const auto notes = look();
     REQUIRE(notes.size() == 1);
-    CHECK(notes[0].find(address.to_string() + ": somebody has removed the file") == 0);
+    CHECK(notes[0].find(address.to_string() + ": there is no socket's file") == 0);
     CHECK(fs::is_empty(folder.path()));
 }
 

@@ -419,28 +419,33 @@ TEST_CASE("a drained place has nobody until something fills it")
     CHECK(script.exchange.current(2) == 3);
 }
 
-TEST_CASE("whoever stays may still come, or there is nobody to lose")
+TEST_CASE("whether fewer places would have nobody who serves is known")
 {
     Script script{3};
     auto& exchange = script.exchange;
-    CHECK_FALSE(exchange.would_lose_all(1)); // all start
-    exchange.on_ready(3);
-    CHECK_FALSE(exchange.would_lose_all(1));
+    for (const Exchange::Worker worker : {1U, 2U, 3U})
+        exchange.on_down(worker);
+    CHECK_FALSE(exchange.would_lose_all(1)); // nobody serves
+    exchange.on_ready(2);
+    CHECK(exchange.would_lose_all(1));
     CHECK_FALSE(exchange.would_lose_all(2));
-    exchange.on_down(1);
-    CHECK(exchange.would_lose_all(1));
-    CHECK_FALSE(exchange.would_lose_all(2)); // the second starts
-    exchange.drain(2);
-    CHECK(exchange.would_lose_all(1));
-    CHECK(exchange.would_lose_all(2));
-    CHECK_FALSE(exchange.would_lose_all(3));
-    exchange.on_ended(2);
-    CHECK(exchange.would_lose_all(2));
     exchange.on_ready(1);
     CHECK_FALSE(exchange.would_lose_all(1));
     exchange.on_down(1);
-    exchange.on_down(3);
-    CHECK_FALSE(exchange.would_lose_all(2));
+    CHECK(exchange.would_lose_all(1));
+    exchange.drain(2);
+    CHECK(script.actions() == "stop 2@2, vacate 2@2");
+    CHECK_FALSE(exchange.would_lose_all(1));
+    exchange.on_ready(3);
+    CHECK(exchange.would_lose_all(2));
+    CHECK_FALSE(exchange.would_lose_all(3));
+
+    exchange.begin({.replaced = {1, 2}, .places = 2, .rule = {.at_once = 2}});
+    CHECK(script.actions() == "start 4@2");
+    exchange.on_ready(4);
+    CHECK(script.actions() == "keep 4@2, route 4@2, start 5@1");
+    exchange.on_ready(5);
+    CHECK(script.actions() == "keep 5@1, route 5@1, stop 1@1, stop 3@3, vacate 3@3");
 }
 
 TEST_CASE("who was only going to start does not, once usher stops")

@@ -153,7 +153,7 @@ bool NodeChannel::is_last_unread() noexcept
 {
     int unread = 0; // of a Unix socket: until they have been received
     return !had_fd_ && ::ioctl(socket_.fd(), SIOCOUTQ, &unread) == 0 && unread > 0 &&
-           // Fails, and sends nothing else, where the worker has shut down reading.
+           // Sends nothing; fails where the worker has shut down reading.
            ::send(socket_.fd(), "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) == 0;
 }
 

@@ -147,7 +147,9 @@ NodeCluster::Server& NodeCluster::open(const NodeWorker& worker, const ServerReq
         Listener::Observer& observer = *this;
         server.listener = std::make_shared<NodeListener>(executor_, std::move(socket.fd),
                                                          server.key, config_.node.window, observer);
-        if (is_distrusted_ || request.writable_all)
+        const bool is_inherited = request.fd >= 0; // nobody knows who can connect to a Unix socket
+        if (is_distrusted_ || request.writable_all ||
+            (is_inherited && server.address.family() == AF_UNIX))
             server.listener->distrust();
     } else {
         const unsigned nobody = ~0U; // only holds the port

@@ -17,6 +17,7 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <thread>
 #include <tuple>
 
 #include <netinet/in.h>
@@ -135,21 +136,22 @@ TEST_CASE("no socket is left without a worker where another is ready and nobody 
     CHECK(listening_sockets() == before + 2);
 
     two->detach();
-    CHECK(listening_sockets() == before + 2); // it accepts what it has got
-    two.reset();
-    CHECK(listening_sockets() == before + 1);
-
+    two->finish(); // at once, so that somebody may be just connecting there
+    CHECK(listening_sockets() == before + 2);
     two = intake.connect(pool, {});
     two->attach();
-    two.reset(); // at once: somebody may be connecting there
     CHECK(listening_sockets() == before + 2);
-    two = intake.connect(pool, {});
-    CHECK(listening_sockets() == before + 2);
-    two.reset();
+
+    two->detach();
+    std::this_thread::sleep_for(ListenFdsIntake::handshake_time);
+    CHECK(listening_sockets() == before + 2); // it accepts what it has got
+    two->finish();
+    CHECK(listening_sockets() == before + 1);
 
     one->detach();
-    one.reset(); // whoever comes now waits there
-    CHECK(listening_sockets() >= before + 1);
+    std::this_thread::sleep_for(ListenFdsIntake::handshake_time);
+    one->finish(); // whoever comes now waits there
+    CHECK(listening_sockets() == before + 1);
     intake.close({});
 }
 
@@ -211,7 +213,7 @@ TEST_CASE_FIXTURE(OthersFixture, "no worker gets a socket that another user's ha
     auto two = start();
     for (auto* const worker : {&one, &two}) { // the last is replaced, so that nobody is refused
         deafen(socket_of(**worker));
-        worker->reset();
+        (*worker)->finish();
     }
     const auto client = connect();
     one = start();
@@ -227,17 +229,28 @@ TEST_CASE_FIXTURE(OthersFixture, "a socket where somebody waits is handed on all
     worker->attach();
     const auto client = connect();
     const int socket = socket_of(*worker);
-    worker.reset();
+    worker->finish();
     worker = start();
     CHECK(socket_of(*worker) == socket);
     CHECK(sys::waiting_in_backlog(socket) == 1);
+}
+
+TEST_CASE_FIXTURE(OthersFixture, "a socket that no process was given is nobody's to have made deaf")
+{
+    auto worker = start();
+    const int socket = socket_of(*worker);
+    deafen(socket);
+    worker.reset(); // its start has failed
+    worker = start();
+    CHECK(socket_of(*worker) == socket);
+    CHECK(is_deaf(socket)); // as a sign that it is the same one
 }
 
 TEST_CASE_FIXTURE(OthersFixture, "without a fresh socket the next worker gets the one there is")
 {
     auto worker = start();
     fail_allocations(true);
-    worker.reset();
+    worker->finish();
     fail_allocations(false);
     const auto client = connect();
     worker = start();
