@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <tuple>
 
 namespace asio = boost::asio;
 
@@ -136,7 +137,7 @@ asio::awaitable<void> Outputs::open(OutputConfig config, std::shared_ptr<Attempt
             file = same->second;
         } else {
             file = std::make_shared<File>(executor_, config.file, opened, events_);
-            unless_used.release();
+            std::ignore = unless_used.release();
         }
         if (attempt->is_old)
             file->writer.post([file = file->file] { return file->reopen(); });
