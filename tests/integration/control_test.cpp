@@ -72,10 +72,10 @@ TEST_CASE("before the only workers that serve are taken away, those that stay mu
 {
     ConfigFile config;
     // A program that the worker of slot 1 can start only once.
-    config.pool["command"] = {"/bin/sh", "-c",
-                              "test $USHER_SLOT = 2 -o ! -e \"$1\" || exit 1; test $USHER_SLOT = 2 "
-                              "|| : >\"$1\"; exec \"$0\"",
-                              demo_program(), config.in_folder("started")};
+    const std::string once =
+        "test $USHER_SLOT = 2 || { test ! -e \"$1\" && : >\"$1\"; } || exit 1; "
+        "exec \"$0\"";
+    config.pool["command"] = {"/bin/sh", "-c", once, demo_program(), config.in_folder("started")};
     config.write();
     UsherProcess usher{config.run()};
     usher.wait_until_ready(2);
