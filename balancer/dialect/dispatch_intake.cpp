@@ -51,7 +51,7 @@ DispatchIntake::DispatchIntake(const asio::any_io_executor& executor, std::strin
 {
 }
 
-/// The sockets for `next`; those that are open already without a descriptor, an address once.
+/// The sockets for `next`; those that are open already without a descriptor.
 OpenedSockets DispatchIntake::open(const ResolvedPool& next, SocketSource& sockets) const
 {
     OpenedSockets opened;

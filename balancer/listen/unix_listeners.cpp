@@ -20,7 +20,7 @@ constexpr std::string_view workers_have_it =
     "somebody has removed the file, so that no client finds the socket, which the workers have; "
     "restart usher";
 constexpr std::string_view is_anothers =
-    "there is no socket's file of which usher could see it; if somebody has removed it, no client "
+    "there is no socket's file that usher could see; if somebody has removed it, no client "
     "finds the socket, which usher was started with: stop usher, have whoever passed it make it "
     "anew (systemctl restart of its socket unit), and start usher";
 

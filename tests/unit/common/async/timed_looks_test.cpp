@@ -58,6 +58,15 @@ struct Fixture {
         REQUIRE(run_until(io, [&] { return !outcome.empty(); }));
         return outcome;
     }
+    void check_begins_none(TimedLooks& looks)
+    {
+        bool begun = false;
+        CHECK(look(looks, [&begun] {
+                  begun = true;
+                  return std::string{"found"};
+              }) == "nothing");
+        CHECK_FALSE(begun);
+    }
 };
 
 } // namespace
@@ -85,12 +94,7 @@ TEST_CASE_FIXTURE(Fixture, "where too many hang none is begun before one has end
               last.get_future().wait();
               return std::string{"late"};
           }) == "nothing");
-    bool begun = false;
-    CHECK(look(looks, [&begun] {
-              begun = true;
-              return std::string{"found"};
-          }) == "nothing");
-    CHECK_FALSE(begun);
+    check_begins_none(looks);
     last.set_value();
     CHECK(eventually([&] { return look(looks, find) == "found"; }));
 }
@@ -108,12 +112,7 @@ TEST_CASE_FIXTURE(Fixture, "all are called off at once, also those that come lat
     REQUIRE(run_until(io, [&] { return !first.empty() && !second.empty(); }));
     CHECK(first == "nothing");
     CHECK(second == "nothing");
-    bool begun = false;
-    CHECK(look(looks, [&begun] {
-              begun = true;
-              return std::string{"found"};
-          }) == "nothing");
-    CHECK_FALSE(begun);
+    check_begins_none(looks);
     CHECK(looks.is_called_off());
 }
 
