@@ -28,21 +28,42 @@ namespace usher::listen_fds_intake_test {
 
 using namespace usher::test;
 
-TEST_SUITE_BEGIN("listen_fds_intake");
+namespace {
 
-TEST_CASE("without memory connections go where they went before, and nobody dies of it")
-{
+struct Fixture {
     boost::asio::io_context io;
     EventBus events;
     ResolvedPool config;
-    config.dialect = Dialect::listen_fds;
-    config.listen = {{.address = "127.0.0.1:0"}};
-    ListenFdsIntake intake{io.get_executor(), config, events};
-    SocketSource sockets;
-    intake.prepare(config, sockets).commit();
-    const auto pool = std::make_shared<const ResolvedPool>(config);
-    const auto one = intake.connect(pool, {});
-    const auto two = intake.connect(pool, {});
+    std::shared_ptr<const ResolvedPool> pool;
+    std::optional<ListenFdsIntake> intake;
+    std::map<std::string, std::string> environment;
+
+    explicit Fixture(uid_t user = ::geteuid())
+    {
+        config.dialect = Dialect::listen_fds;
+        config.listen = {{.address = "127.0.0.1:0"}};
+        config.account.user = user;
+        pool = std::make_shared<const ResolvedPool>(config);
+        intake.emplace(io.get_executor(), config, events);
+        SocketSource sockets;
+        intake->prepare(config, sockets).commit();
+    }
+    Fixture(const Fixture&) = delete;
+    Fixture& operator=(const Fixture&) = delete;
+    ~Fixture() { intake->close({}); }
+
+    std::shared_ptr<WorkerLink> start() { return intake->connect(pool, {}); }
+};
+
+} // namespace
+
+TEST_SUITE_BEGIN("listen_fds_intake");
+
+TEST_CASE_FIXTURE(Fixture,
+                  "without memory connections go where they went before, and nobody dies of it")
+{
+    const auto one = start();
+    const auto two = start();
     one->attach();
     two->attach();
 
@@ -53,7 +74,6 @@ TEST_CASE("without memory connections go where they went before, and nobody dies
     CHECK(events.recent().size() == said);
     one->attach();
     one->detach();
-    intake.close({});
 }
 
 TEST_CASE("what is prepared is taken over as a whole, also without memory")
@@ -84,25 +104,14 @@ TEST_CASE("what is prepared is taken over as a whole, also without memory")
     intake.close({});
 }
 
-TEST_CASE("a worker that there is no memory for takes no socket away")
+TEST_CASE_FIXTURE(Fixture, "a worker that there is no memory for takes no socket away")
 {
-    boost::asio::io_context io;
-    EventBus events;
-    ResolvedPool config;
-    config.dialect = Dialect::listen_fds;
-    config.listen = {{.address = "127.0.0.1:0"}};
-    ListenFdsIntake intake{io.get_executor(), config, events};
-    SocketSource sockets;
-    intake.prepare(config, sockets).commit();
-    const auto pool = std::make_shared<const ResolvedPool>(config);
-    std::map<std::string, std::string> environment;
-    const auto given = intake.connect(pool, {})->equip(environment, 3).descriptors;
+    const auto given = start()->equip(environment, 3).descriptors;
 
     fail_allocations(true);
-    CHECK_THROWS_AS(std::ignore = intake.connect(pool, {}), std::bad_alloc);
+    CHECK_THROWS_AS(std::ignore = start(), std::bad_alloc);
     fail_allocations(false);
-    CHECK(intake.connect(pool, {})->equip(environment, 3).descriptors == given);
-    intake.close({});
+    CHECK(start()->equip(environment, 3).descriptors == given);
 }
 
 namespace {
@@ -117,20 +126,12 @@ std::size_t listening_sockets()
 
 } // namespace
 
-TEST_CASE("no socket is left without a worker where another is ready and nobody waits")
+TEST_CASE_FIXTURE(Fixture,
+                  "no socket is left without a worker where another is ready and nobody waits")
 {
-    boost::asio::io_context io;
-    EventBus events;
-    ResolvedPool config;
-    config.dialect = Dialect::listen_fds;
-    config.listen = {{.address = "127.0.0.1:0"}};
-    ListenFdsIntake intake{io.get_executor(), config, events};
-    SocketSource sockets;
-    intake.prepare(config, sockets).commit();
-    const auto pool = std::make_shared<const ResolvedPool>(config);
     const auto before = listening_sockets();
-    auto one = intake.connect(pool, {});
-    auto two = intake.connect(pool, {});
+    auto one = start();
+    auto two = start();
     one->attach();
     two->attach();
     CHECK(listening_sockets() == before + 2);
@@ -138,7 +139,7 @@ TEST_CASE("no socket is left without a worker where another is ready and nobody 
     two->detach();
     two->finish(); // at once, so that somebody may be just connecting there
     CHECK(listening_sockets() == before + 2);
-    two = intake.connect(pool, {});
+    two = start();
     two->attach();
     CHECK(listening_sockets() == before + 2);
 
@@ -152,35 +153,13 @@ TEST_CASE("no socket is left without a worker where another is ready and nobody 
     std::this_thread::sleep_for(ListenFdsIntake::handshake_time);
     one->finish(); // whoever comes now waits there
     CHECK(listening_sockets() == before + 1);
-    intake.close({});
 }
 
 namespace {
 
 /// A pool of another user's workers, each of which can do what it likes with its socket.
-struct OthersFixture {
-    boost::asio::io_context io;
-    EventBus events;
-    ResolvedPool config;
-    std::optional<ListenFdsIntake> intake;
-    std::map<std::string, std::string> environment;
-
-    OthersFixture()
-    {
-        config.dialect = Dialect::listen_fds;
-        config.listen = {{.address = "127.0.0.1:0"}};
-        config.account.user = ::geteuid() + 1;
-        intake.emplace(io.get_executor(), config, events);
-        SocketSource sockets;
-        intake->prepare(config, sockets).commit();
-    }
-
-    ~OthersFixture() { intake->close({}); }
-
-    std::shared_ptr<WorkerLink> start()
-    {
-        return intake->connect(std::make_shared<const ResolvedPool>(config), {});
-    }
+struct OthersFixture : Fixture {
+    OthersFixture() : Fixture{::geteuid() + 1} {}
 
     int socket_of(const WorkerLink& worker)
     {
