@@ -91,7 +91,7 @@ Json describe(Pool& pool, const Outputs& outputs)
         output.kind == OutputConfig::Kind::file ? Json(outputs.lost_lines(output.file)) : Json();
     return {{"name", pool.config().name},
             {"state", name_of(state_of(facts_of(pool)))},
-            {"dialect", name_of(resolve(pool.config().dialect))},
+            {"dialect", name_of(pool.intake().found().value_or(pool.config().dialect))},
             {"generation", pool.generation()},
             {"listening", pool.intake().names()},
             {"handed_off", count(&DispatchCounters::handed_off)},

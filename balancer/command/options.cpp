@@ -59,8 +59,7 @@ Addresses:
 Examples:
   usher run --listen 8000 -- ./my-server
   usher run --config usher.json --workers 2 --listen localhost:8000
-  usher run --listen 8000 --dialect preload -- node app.js
-  usher run --dialect node --workers 4 -- node server.js
+  usher run --workers 4 -- node app.js
 )";
 
 /// Throws UsageError: one sentence that names the word at fault and the remedy.
@@ -130,8 +129,9 @@ ResolvedConfig load_and_complete(const RunFlags& flags)
         apply(flags, pool);
         if (pool.command.empty())
             refuse("run has no command; write e.g. {}", run_example);
-        if (pool.listen.empty() && pool.dialect != Dialect::node) // its workers say where
-            refuse("run has no --listen; write e.g. {}", run_example);
+        if (pool.listen.empty() && needs_listen(pool.dialect))
+            refuse("run has no --listen, which dialect {} needs; write e.g. {}",
+                   name_of(pool.dialect), run_example);
         return resolve_accounts({.pools = {pool}}, "", true);
     }
 
@@ -204,7 +204,8 @@ void add_run(CLI::App& app, RunFlags& flags, std::optional<Command>& result)
               "read the configuration from a JSON file; if it has one\n"
               "pool, the options below replace what the file says of it");
     run.add_option("--listen", flags.listen,
-                   "where to listen; give it several times for several\naddresses")
+                   "where to listen (default: where the program would); give it\n"
+                   "several times for several addresses")
         ->option_text("ADDR")
         ->allow_extra_args(false); // or it would also take the words that follow its value
     const auto add_key = [&](const std::string& key, const char* type, const std::string& text) {
@@ -215,12 +216,11 @@ void add_run(CLI::App& app, RunFlags& flags, std::optional<Command>& result)
                         "usher may use (default auto)",
                         workers_range.least, workers_range.most));
     add_key("dialect", "NAME",
-            "how the workers receive connections: native, by the worker\n"
-            "protocol; preload, an unmodified program that listens on a\n"
-            "port of its own; node, a Node program that uses cluster,\n"
-            "unmodified; listen-fds, a program that takes listening\n"
-            "sockets as from systemd; auto, at present native (default\n"
-            "auto)");
+            "how the workers receive connections: auto, as the program\n"
+            "shows (default); native, by the worker protocol; preload, an\n"
+            "unmodified program that listens on a port of its own; node,\n"
+            "a Node program that uses cluster, unmodified; listen-fds, a\n"
+            "program that takes listening sockets as from systemd");
     add_key("backlog", "N",
             fmt::format("how many connections the kernel keeps waiting, {} to {}\n(default {})",
                         backlog_range.least, backlog_range.most, PoolConfig{}.backlog));

@@ -9,7 +9,7 @@ namespace usher {
 
 /// How the workers of a pool receive their connections; see docs/dialects.md.
 enum class Dialect {
-    automatic,  ///< at present always native
+    automatic,  ///< what the program shows: native, preload or node
     native,     ///< the program speaks the worker protocol
     preload,    ///< an unmodified program that listens, with libusher-preload.so loaded into it
     node,       ///< the worker half of a Node program that uses `cluster`, unmodified
@@ -29,10 +29,10 @@ inline constexpr Names<Dialect, 5> dialect_names{{
     return name_of(dialect_names, dialect);
 }
 
-/// What `dialect` means in practice.
-[[nodiscard]] constexpr Dialect resolve(Dialect dialect) noexcept
+/// False if the workers can say where their pool listens.
+[[nodiscard]] constexpr bool needs_listen(Dialect dialect) noexcept
 {
-    return dialect == Dialect::automatic ? Dialect::native : dialect;
+    return dialect == Dialect::native || dialect == Dialect::listen_fds;
 }
 
 } // namespace usher

@@ -24,7 +24,7 @@ public:
             "give each pool its own \"name\"");
         if (pool.command.empty())
             refuse(pointer, "has no \"command\"; add one, e.g. \"command\": [\"./my-server\"]");
-        if (pool.listen.empty() && pool.dialect != Dialect::node) // its workers say where
+        if (pool.listen.empty() && needs_listen(pool.dialect))
             refuse(pointer, "has no \"listen\"; add one, e.g. \"listen\": [\"8000\"]");
         for (std::size_t i = 0; i < pool.listen.size(); ++i)
             check(pool.listen[i], fmt::format("{}/listen/{}", pointer, i));
@@ -54,7 +54,7 @@ private:
     /// Keys that would have no effect are refused rather than ignored.
     void check_dialect(const PoolConfig& pool, const std::string& pointer) const
     {
-        const auto dialect = resolve(pool.dialect);
+        const auto dialect = pool.dialect;
         if (pool.share && dialect != Dialect::listen_fds)
             refuse(pointer + "share", "is for dialect \"listen-fds\" alone; remove it");
         if (pool.start_delay && dialect != Dialect::listen_fds)

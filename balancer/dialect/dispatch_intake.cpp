@@ -5,12 +5,16 @@
 #include "balancer/dialect/preload/preload_link.hpp"
 #include "balancer/dialect/stop_listener.hpp"
 #include "balancer/listen/same_address.hpp"
+#include "common/sys/socket/bound_socket.hpp"
 #include "common/text/counted.hpp"
 #include "common/text/listen_address.hpp"
+#include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <exception>
 #include <iterator>
 #include <new>
 #include <stdexcept>
@@ -56,6 +60,8 @@ OpenedSockets DispatchIntake::open(const ResolvedPool& next, SocketSource& socke
 {
     OpenedSockets opened;
     std::vector<const Open*> free;
+    if (next.listen.empty()) // what its programs asked for stays
+        return opened;
     for (const auto& open : open_)
         if (!sockets.opened.replaces(open.address))
             free.push_back(&open);
@@ -99,6 +105,11 @@ ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& s
 {
     auto opened = open(next, sockets);
     ListenerChange change;
+    if (next.listen.empty()) {
+        change.addresses = addresses();
+        change.commit = [] {};
+        return change;
+    }
     const auto wanted = std::make_shared<std::vector<Open>>();
     const auto is_taken = [&](const Open& open) {
         return std::ranges::find(*wanted, open.listener, &Open::listener) != wanted->end();
@@ -144,8 +155,8 @@ ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& s
         change.addresses.push_back(open.address);
 
     // Their program has each of its listening sockets from its start to its end.
-    if (next.dialect == Dialect::preload && !open_.empty() &&
-        !(change.opens.empty() && change.closes.empty()))
+    const bool is_preload = next.dialect == Dialect::preload || found_ == Dialect::preload;
+    if (is_preload && !open_.empty() && !(change.opens.empty() && change.closes.empty()))
         throw std::runtime_error{"the listeners of pool \"" + pool_ +
                                  "\" cannot change while usher runs, because its dialect is "
                                  "preload; restart usher"};
@@ -209,6 +220,7 @@ void DispatchIntake::close(std::vector<Open> closing)
 void DispatchIntake::close(std::function<void()> on_closed)
 {
     auto closing = std::exchange(open_, {});
+    stopped_ = true;
     if (on_closed) {
         on_closed_ = std::move(on_closed);
         close(std::move(closing));
@@ -242,11 +254,94 @@ std::shared_ptr<WorkerLink> DispatchIntake::connect(std::shared_ptr<const Resolv
 {
     if (config->account.is_other_user())
         dispatcher_.distrust(Strangers::workers);
-    if (config->dialect == Dialect::preload)
+    PreloadHost& host = *this;
+    if (config->dialect != Dialect::native)
         return std::make_shared<PreloadLink>(executor_, std::move(config), identity, dispatcher_,
-                                             addresses());
+                                             host);
     return std::make_shared<NativeLink>(executor_, identity, dispatcher_,
                                         std::make_unique<HandoffChannel>(config->max_queue));
+}
+
+std::vector<ListeningSocket> DispatchIntake::release()
+{
+    stopped_ = true;
+    std::vector<ListeningSocket> result;
+    for (auto& open : std::exchange(open_, {}))
+        result.push_back({.fd = open.listener->release(),
+                          .address = open.address,
+                          .file = std::move(open.file)});
+    return result;
+}
+
+PreloadHost::Place DispatchIntake::place_for(const sys::SocketAddress& wanted, bool v6only,
+                                             bool tries, const ResolvedPool& config)
+{
+    if (stopped_)
+        return {.error = ECONNABORTED, .reason = "usher is stopping", .address = {}};
+    constexpr int first_free_port = 1'024; // those below are root's
+    if (config.account.is_other_user() && wanted.port() > 0 && wanted.port() < first_free_port)
+        return {.error = EACCES,
+                .reason = fmt::format("it runs as user {}, who may not do that without usher",
+                                      quote(config.run_as.user)),
+                .address = {}};
+    const auto is_same_port = [&](const Open& open) {
+        return wanted.port() != 0 && open.address.port() == wanted.port();
+    };
+    if (!open_.empty() && std::ranges::none_of(open_, is_same_port))
+        return {.address = open_.front().address}; // its first is the pool's
+    const bool is_open =
+        std::ranges::any_of(open_, [&](const Open& open) { return is_same(open.address, wanted); });
+    constexpr std::size_t most = 16; // addresses of one port
+    if (is_open || (tries && !open_.empty()) || open_.size() >= most)
+        return {.address = wanted};
+    // An IPv6 socket that takes IPv4 clients as well is in the way of one of IPv4 on its port, and
+    // the other way round.
+    return open_for_program(wanted, v6only || !open_.empty(), tries, config.backlog);
+}
+
+PreloadHost::Place DispatchIntake::open_for_program(const sys::SocketAddress& wanted, bool v6only,
+                                                    bool tries, unsigned backlog)
+{
+    try {
+        sys::BindOptions options{.reuse_address = true, .v6only = v6only};
+        if (!tries)
+            options.backlog = backlog;
+        sys::UniqueFd fd;
+        auto error = sys::open_bound_socket(wanted, options, fd);
+        if (error == std::errc::address_in_use && !open_.empty())
+            return {.address = wanted}; // by one of ours for all addresses
+        sys::SocketAddress address;
+        if (!error)
+            error = sys::read_bound_address(fd.get(), address);
+        if (error)
+            return {.error = error.value(), .reason = error.message(), .address = {}};
+        if (tries)
+            return {.address = wanted};
+        Listener::Observer& observer = *this;
+        const auto index = static_cast<std::uint16_t>(open_.size());
+        Open open{.config = {.address = address.to_string(), .v6only = v6only},
+                  .entry = index,
+                  .address = address,
+                  .listener = std::make_shared<Listener>(executor_, std::move(fd), index,
+                                                         dispatcher_, observer),
+                  .file = {}};
+        open_.push_back(open);
+        say(EventKind::listening, "listening on", open);
+        if (started_)
+            open.listener->start();
+        return {.address = address};
+    } catch (const std::exception& e) { // no memory, or no room in an epoll
+        return {.error = ENOBUFS, .reason = e.what(), .address = {}};
+    }
+}
+
+void DispatchIntake::on_found(Dialect dialect, const std::string& how, const ResolvedPool& config)
+{
+    if (std::exchange(found_, dialect) != dialect)
+        events_.publish(EventKind::note, log::Level::info,
+                        fmt::format("dialect {}: {}", name_of(dialect), how));
+    if (dialect == Dialect::node && on_node_primary_)
+        on_node_primary_(config);
 }
 
 std::vector<sys::SocketAddress> DispatchIntake::addresses() const

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/dialect/intake.hpp"
+#include "balancer/dialect/preload/preload_host.hpp"
 #include "balancer/dispatch/dispatcher.hpp"
 #include "balancer/dispatch/listener.hpp"
 #include "balancer/dispatch/reclaim_queue.hpp"
@@ -13,6 +14,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -20,8 +22,10 @@
 
 namespace usher {
 
-/// The master accepts and hands off, in strict turn: for the dialects native and preload.
+/// The master accepts and hands off, in strict turn: for the dialects native and preload, and for
+/// auto as long as no other is found.
 class DispatchIntake final : public Intake,
+                             private PreloadHost,
                              private Listener::Observer,
                              private ReclaimQueue::Observer {
 public:
@@ -34,6 +38,18 @@ public:
     std::size_t drop_waiting() override { return dispatcher_.stop(); }
     [[nodiscard]] std::shared_ptr<WorkerLink> connect(std::shared_ptr<const ResolvedPool> config,
                                                       const WorkerIdentity& identity) override;
+
+    /// Accepts no more, and gives away the sockets it listens on, with what waits in their
+    /// backlogs.
+    [[nodiscard]] std::vector<ListeningSocket> release();
+
+    /// Calls `on_node_primary` when a program of a pool of dialect auto has turned out to be one.
+    void watch_for_node(std::function<void(const ResolvedPool&)> on_node_primary)
+    {
+        on_node_primary_ = std::move(on_node_primary);
+    }
+
+    [[nodiscard]] std::optional<Dialect> found() const noexcept override { return found_; }
 
     /// In the order of the listeners' indices.
     [[nodiscard]] std::vector<sys::SocketAddress> addresses() const override;
@@ -52,6 +68,11 @@ private:
         SocketFile file;
     };
 
+    [[nodiscard]] Place place_for(const sys::SocketAddress& wanted, bool v6only, bool tries,
+                                  const ResolvedPool& config) override;
+    void on_found(Dialect dialect, const std::string& how, const ResolvedPool& config) override;
+    [[nodiscard]] Place open_for_program(const sys::SocketAddress& wanted, bool v6only, bool tries,
+                                         unsigned backlog);
     void on_accept_failure(const Listener& listener, std::error_code error,
                            std::chrono::milliseconds pause) noexcept override;
     void on_closed(const Listener& listener) override;
@@ -70,7 +91,10 @@ private:
     std::vector<Open> open_; ///< in the order of the configuration
     std::vector<std::shared_ptr<Listener>> closing_;
     std::function<void()> on_closed_; ///< empty: nobody waits for it
+    std::function<void(const ResolvedPool&)> on_node_primary_;
+    std::optional<Dialect> found_;
     bool started_ = false;
+    bool stopped_ = false;
 };
 
 } // namespace usher

@@ -74,6 +74,10 @@ public:
         return result;
     }
 
+    /// The dialect that its programs were found to speak, where that was to be found out; nothing
+    /// as long as none has shown it.
+    [[nodiscard]] virtual std::optional<Dialect> found() const noexcept { return std::nullopt; }
+
     /// What became of its connections; nothing if the workers accept by themselves.
     [[nodiscard]] virtual std::optional<DispatchCounters> counters() const noexcept
     {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/make_intake.hpp"
 
-#include "balancer/dialect/dispatch_intake.hpp"
+#include "balancer/dialect/auto_intake.hpp"
 #include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
 #include "balancer/dialect/node/cluster/node_cluster.hpp"
 
@@ -23,7 +23,7 @@ std::unique_ptr<Intake> make_intake(const asio::any_io_executor& executor, Event
         return std::make_unique<NodeCluster>(executor, events, config);
     if (config.dialect == Dialect::listen_fds)
         return std::make_unique<ListenFdsIntake>(executor, config, events);
-    return std::make_unique<DispatchIntake>(executor, config.name, events);
+    return std::make_unique<AutoIntake>(executor, config, events);
 }
 
 } // namespace usher

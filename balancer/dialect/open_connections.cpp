@@ -61,6 +61,13 @@ OpenConnections::OpenConnections(const std::vector<sys::SocketAddress>& listener
                                  const std::vector<int>& given)
     : given_{proc::inodes_of(given)}
 {
+    set_listeners(listeners);
+}
+
+void OpenConnections::set_listeners(const std::vector<sys::SocketAddress>& listeners)
+{
+    ports_.clear();
+    paths_.clear();
     for (const auto& listener : listeners)
         if (listener.family() == AF_UNIX)
             paths_.emplace(listener.path());

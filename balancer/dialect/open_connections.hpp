@@ -30,6 +30,9 @@ public:
     OpenConnections(const std::vector<sys::SocketAddress>& listeners,
                     const std::vector<int>& given);
 
+    /// Their places have changed.
+    void set_listeners(const std::vector<sys::SocketAddress>& listeners);
+
     /// What the process and its descendants have open; nothing if the kernel does not let us look,
     /// or that is more than `walk` looks at.  Takes long where the machine has many connections.
     [[nodiscard]] std::optional<std::size_t> count(pid_t process, proc::Walk walk = {}) const;

@@ -52,6 +52,12 @@ public:
         /// Something to know: one clause that goes on after the worker's name.
         virtual void on_note(std::string text) = 0;
 
+        /// It cannot serve as it is: one clause like a note's, with the remedy.
+        virtual void on_warning(std::string text) = 0;
+
+        /// Another link fits its program: it is to be started anew, and that is nobody's fault.
+        virtual void on_misfit() = 0;
+
         /// Its program has sent a message; this is how it is shown to people: not too long.
         virtual void on_message(std::string_view text) = 0;
 
@@ -74,6 +80,10 @@ public:
 
         /// It cannot see by itself that its master has died.
         bool outlives_master = false;
+
+        /// Looks at the program's file, on a thread, before it is started; it must not be if this
+        /// throws std::runtime_error.
+        std::function<void(const std::string& file)> check{};
     };
 
     /// Adds to `environment` what the process needs, and returns what else it does.
@@ -139,6 +149,10 @@ public:
 
     /// Why it has not become ready, as far as anybody can tell: one clause, empty if nobody can.
     [[nodiscard]] virtual std::string explain_not_ready() const { return {}; }
+
+    /// What is known to keep its program from serving, whatever it says itself: one clause, empty
+    /// if nothing is.
+    [[nodiscard]] virtual std::string obstacle() const { return {}; }
 };
 
 } // namespace usher

@@ -35,6 +35,10 @@ public:
     explicit HandoffChannel(std::size_t max_queue,
                             std::vector<std::uint8_t> queue_of_listener = {});
 
+    /// It is a worker that counts what it closes, after all, and reads all connections from the
+    /// first socket.  Comes before anything is sent.
+    void read_from_first_socket() noexcept { queue_of_listener_.clear(); }
+
     /// POLLHUP at the master's end (`parent`) of one says that it was shut down at either side:
     /// nothing can be sent any more.
     [[nodiscard]] const std::vector<sys::ChannelPair>& sockets() const noexcept { return sockets_; }

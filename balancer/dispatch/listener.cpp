@@ -70,6 +70,12 @@ void Listener::hand_off_rest()
                in_memory(rest_memory_, [self = shared_from_this()] { self->hand_off_rest(); }));
 }
 
+sys::UniqueFd Listener::release()
+{
+    leave_off();
+    return sys::UniqueFd{is_open() ? socket_.release() : -1};
+}
+
 void Listener::close()
 {
     if (!is_open())

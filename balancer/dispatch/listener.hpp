@@ -56,6 +56,9 @@ public:
     /// the event loop; then closes, and tells so, maybe at once.
     void stop();
 
+    /// Accepts no more, and gives its socket away, with what waits in the backlog.
+    [[nodiscard]] sys::UniqueFd release();
+
     /// Closes without handing off anything more.
     void close();
     [[nodiscard]] bool is_open() const noexcept { return socket_.is_open(); }

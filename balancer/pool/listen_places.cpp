@@ -43,6 +43,7 @@ std::vector<UnixListeners::Wanted> ListenPlaces::find_wanted(const std::vector<R
                                   .backlog = pool.backlog,
                                   .held = file == files_.end() ? SocketFile{} : *file,
                                   .stays = pool.dialect == Dialect::preload ||
+                                           pool.dialect == Dialect::automatic ||
                                            pool.dialect == Dialect::listen_fds,
                                   .is_inherited = is_held && file == files_.end()});
         }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/worker/worker_command.hpp"
 
-#include "balancer/dialect/preload/preloadable.hpp"
 #include "balancer/worker/hang_detector.hpp"
 #include "common/sys/process/cpus.hpp"
 #include "common/wire/environment.hpp"
@@ -128,7 +127,6 @@ ChildProcess::Command make_worker_command(const ResolvedPool& config,
         add_notify(environment, equipment, config, notify_socket);
     for (const auto& name : equipment.pid_variables) // the process's own, whatever `env` says
         environment.erase(name);
-    const bool no_new_privs = run_as.no_new_privs.value_or(config.account.is_other_user());
     ChildProcess::Command command{
         .program = config.command.front(),
         .arguments = {config.command.begin() + 1, config.command.end()},
@@ -140,12 +138,8 @@ ChildProcess::Command make_worker_command(const ResolvedPool& config,
         .run_as = run_as,
         .account = config.account,
         .cpu_mask = cpu_mask(run_as.cpu_affinity, identity.slot),
+        .check = std::move(equipment.check),
     };
-    if (config.dialect == Dialect::preload)
-        command.check = [cwd = config.cwd, no_new_privs](const std::string& file) {
-            if (const auto obstacle = preload_obstacle(file, cwd, no_new_privs); !obstacle.empty())
-                throw std::runtime_error{obstacle};
-        };
     for (const auto& [name, value] : environment)
         command.environment.push_back(fmt::format("{}={}", name, value));
     return command;

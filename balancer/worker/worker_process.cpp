@@ -94,7 +94,7 @@ asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
                                         fmt::format("{}/{}", identity_.pool, identity_.slot),
                                         config_->account.is_other_user(), deadline);
     const auto user = config_->account.user.value_or(::geteuid());
-    const bool has_inbox = resolve(config_->dialect) != Dialect::native;
+    const bool has_inbox = config_->dialect != Dialect::native;
     auto make = [user, has_inbox, mode = config_->run_as.cgroup, identity = identity_] {
         return make_surroundings(user, has_inbox, mode, identity);
     };
@@ -367,8 +367,10 @@ void WorkerProcess::drain()
 
 std::string WorkerProcess::start_failure() const
 {
-    if (!probe_failure_.empty() || !lifecycle_.has_start_timed_out())
+    if (!probe_failure_.empty())
         return probe_failure_;
+    if (!lifecycle_.has_start_timed_out())
+        return was_ready_ ? std::string{} : link_->obstacle();
     return config_->ready == Readiness::notify ? "it has not sent READY=1 to NOTIFY_SOCKET"
                                                : link_->explain_not_ready();
 }
@@ -456,6 +458,20 @@ void WorkerProcess::on_fault(std::string reason)
 void WorkerProcess::on_note(std::string text)
 {
     events_.publish(EventKind::note, log::Level::info, text);
+}
+
+void WorkerProcess::on_warning(std::string text)
+{
+    events_.publish(EventKind::note, log::Level::warning, text);
+}
+
+void WorkerProcess::on_misfit()
+{
+    if (lifecycle_.state() >= WorkerLifecycle::State::terminating)
+        return;
+    is_misfit_ = true;
+    lifecycle_.retire(Clock::now());
+    wake_.cancel();
 }
 
 void WorkerProcess::on_message(std::string_view text)

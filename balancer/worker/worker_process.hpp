@@ -104,6 +104,9 @@ public:
     [[nodiscard]] const std::string& says() const noexcept { return says_; }
 
     [[nodiscard]] bool was_ready() const noexcept { return was_ready_; }
+
+    /// It has ended because another way to speak to it was found: no failure.
+    [[nodiscard]] bool is_misfit() const noexcept { return is_misfit_; }
     [[nodiscard]] WorkerLifecycle::State state() const noexcept { return lifecycle_.state(); }
     /// How long ago it was started.
     [[nodiscard]] std::chrono::milliseconds age() const noexcept
@@ -130,6 +133,8 @@ private:
     void on_idle() override;
     void on_fault(std::string reason) override;
     void on_note(std::string text) override;
+    void on_warning(std::string text) override;
+    void on_misfit() override;
     void on_message(std::string_view text) override;
 
     WorkerIdentity identity_;
@@ -158,6 +163,7 @@ private:
     Clock::time_point next_sample_{};
     bool said_blind_ = false;
     bool was_ready_ = false;
+    bool is_misfit_ = false;
     bool ends_by_itself_ = false;
     bool has_shown_its_end_ = false; ///< on its pidfd
 };

@@ -36,15 +36,16 @@ asio::awaitable<void> WorkerSlot::run()
                         asio::deferred); // whoever leaves at this moment does so first
     while (!stopping_ && !failed_) {
         const auto started = Clock::now();
-        co_await run_worker();
-        if (!stopping_)
+        const bool is_over = co_await run_worker();
+        if (!stopping_ && is_over)
             co_await back_off(std::chrono::floor<RestartPolicy::Duration>(Clock::now() - started));
     }
     ended_ = true;
     shared_.on_change(*this);
 }
 
-asio::awaitable<void> WorkerSlot::run_worker()
+/// False if another is to be started at once, which will be spoken to in another way.
+asio::awaitable<bool> WorkerSlot::run_worker()
 {
     ++starts_;
     try {
@@ -69,7 +70,7 @@ asio::awaitable<void> WorkerSlot::run_worker()
         if (!stopping_)
             events_.publish(EventKind::spawn_failed, log::Level::error,
                             std::string{"cannot be started: "} + e.what());
-        co_return;
+        co_return true;
     }
 
     worker_->events().publish(EventKind::fork, log::Level::info, "started");
@@ -83,10 +84,12 @@ asio::awaitable<void> WorkerSlot::run_worker()
         last_failure_ += ": " + reason;
     last_output_ = worker_->last_output();
     worker_->events().publish(
-        EventKind::exit, stopping_ ? log::Level::info : log::Level::warning,
+        EventKind::exit, stopping_ || worker_->is_misfit() ? log::Level::info : log::Level::warning,
         fmt::format("{} after {} ms", status.to_string(), worker_->age().count()));
+    const bool is_misfit = worker_->is_misfit();
     worker_.reset();
     shared_.on_change(*this);
+    co_return !is_misfit;
 }
 
 void WorkerSlot::publish_last_output()

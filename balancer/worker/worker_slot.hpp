@@ -106,7 +106,7 @@ public:
     void publish_last_output();
 
 private:
-    [[nodiscard]] boost::asio::awaitable<void> run_worker();
+    [[nodiscard]] boost::asio::awaitable<bool> run_worker();
     [[nodiscard]] boost::asio::awaitable<void> back_off(RestartPolicy::Duration uptime);
     [[nodiscard]] double roll_dice() { return std::uniform_real_distribution{-1.0, 1.0}(dice_); }
 

@@ -47,6 +47,14 @@ std::string text(const json& object, const char* key)
     return found->get<std::string>();
 }
 
+bool flag(const json& object, const char* key)
+{
+    const auto found = object.find(key);
+    if (found != object.end() && !found->is_boolean())
+        throw Malformed{std::string{"\""} + key + "\" is neither true nor false"};
+    return found != object.end() && found->get<bool>();
+}
+
 ControlMessage decode_object(const json& object)
 {
     const auto type = object.find("type");
@@ -59,11 +67,21 @@ ControlMessage decode_object(const json& object)
                          integer(object, "protocol", 0, std::numeric_limits<int>::max())),
                      .max_batch = object.contains("max_batch")
                                       ? integer(object, "max_batch", 1, max_handoff_records)
-                                      : max_handoff_records};
+                                      : max_handoff_records,
+                     .fallback = text(object, "fallback")};
     if (name == "ready")
         return Ready{};
     if (name == "bye")
         return Bye{.reason = text(object, "reason")};
+    if (name == "listen")
+        return ListenQuestion{
+            .number = static_cast<std::uint32_t>(
+                integer(object, "question", 1, std::numeric_limits<std::uint32_t>::max())),
+            .address = text(object, "address"),
+            .v6only = flag(object, "v6only"),
+            .is_bind = flag(object, "bind")};
+    if (name == "node-primary")
+        return NodePrimary{};
     return UnknownMessage{.type = name};
 }
 

@@ -24,6 +24,12 @@ inline constexpr const char* preload_scoreboard = "USHER_PRELOAD_SCOREBOARD";
 /// connections come on and its address, such as `[::1]:8000` or `unix:/path`.
 inline constexpr const char* preload_listeners = "USHER_PRELOAD_LISTENERS";
 
+/// An address of `*` is where the program will listen.
+///
+/// Says that the shim asks the master before a socket becomes the pool's, since the dialect
+/// (`dialect`), or only the place (`place`), is not known.  Not set: both are.
+inline constexpr const char* preload_ask = "USHER_PRELOAD_ASK";
+
 /// `SIGNAL MILLISECONDS`: what ends the program when the master is gone, and how long it may
 /// take to finish.
 inline constexpr const char* preload_end = "USHER_PRELOAD_END";

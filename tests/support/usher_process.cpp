@@ -94,6 +94,11 @@ std::string chatty_worker_program()
     return from_environment("USHER_TEST_CHATTY_WORKER");
 }
 
+std::string static_sleeper_program()
+{
+    return from_environment("USHER_TEST_STATIC_SLEEPER");
+}
+
 std::string preload_probe_program()
 {
     return from_environment("USHER_TEST_PRELOAD_PROBE");

@@ -27,6 +27,7 @@ namespace usher::test {
 [[nodiscard]] std::string accept_only_worker_program();
 [[nodiscard]] std::string chatty_worker_program();
 [[nodiscard]] std::string preload_probe_program();
+[[nodiscard]] std::string static_sleeper_program();
 [[nodiscard]] std::string preload_library();
 [[nodiscard]] std::string source_folder();
 

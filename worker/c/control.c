@@ -15,10 +15,29 @@ static int say(int control, const char* text)
     return sent < 0 ? -1 : 0;
 }
 
-int uw_say_hello(int control, unsigned max_batch)
+enum { longest_word = 200 };
+
+/// Fits between the quotes of a JSON string, whatever `text` is, but cut to `longest_word`.
+static const char* escape(const char* text, char escaped[2 * longest_word + 1])
 {
-    char text[80];
-    snprintf(text, sizeof text, "{\"type\":\"hello\",\"protocol\":1,\"max_batch\":%u}", max_batch);
+    size_t size = 0;
+    for (int i = 0; i < longest_word && text[i] != '\0'; ++i) {
+        const char c = text[i];
+        if (c == '"' || c == '\\')
+            escaped[size++] = '\\';
+        escaped[size++] = (char)(c < ' ' || c > '~' ? '?' : c);
+    }
+    escaped[size] = '\0';
+    return escaped;
+}
+
+int uw_say_hello(int control, unsigned max_batch, const char* fallback)
+{
+    char escaped[2 * longest_word + 1];
+    char text[sizeof escaped + 80];
+    snprintf(text, sizeof text,
+             "{\"type\":\"hello\",\"protocol\":1,\"max_batch\":%u,\"fallback\":\"%s\"}", max_batch,
+             escape(fallback, escaped));
     return say(control, text);
 }
 
@@ -29,19 +48,9 @@ int uw_say_ready(int control)
 
 int uw_say_bye(int control, const char* reason)
 {
-    enum { longest_reason = 200 };
-    char escaped[2 * longest_reason + 1];
-    size_t size = 0;
-    for (int i = 0; i < longest_reason && reason[i] != '\0'; ++i) {
-        const char c = reason[i];
-        if (c == '"' || c == '\\')
-            escaped[size++] = '\\';
-        escaped[size++] = (char)(c < ' ' || c > '~' ? '?' : c);
-    }
-    escaped[size] = '\0';
-
+    char escaped[2 * longest_word + 1];
     char text[sizeof escaped + 40];
-    snprintf(text, sizeof text, "{\"type\":\"bye\",\"reason\":\"%s\"}", escaped);
+    snprintf(text, sizeof text, "{\"type\":\"bye\",\"reason\":\"%s\"}", escape(reason, escaped));
     return say(control, text);
 }
 

@@ -5,8 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Control messages to the master.  -1 and errno if one could not be sent.
-int uw_say_hello(int control, unsigned max_batch);
+/// Control messages to the master.  -1 and errno if one could not be sent.  `fallback` is where the
+/// program would listen without a master.
+int uw_say_hello(int control, unsigned max_batch, const char* fallback);
 int uw_say_ready(int control);
 int uw_say_bye(int control, const char* reason);
 

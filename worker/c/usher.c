@@ -62,7 +62,7 @@ static int open_source(struct usher_worker* worker, const struct usher_options* 
     worker->has_master = true;
     worker->source = worker->given.handoff;
     ignore_sigpipe();
-    uw_say_hello(worker->given.control, options->max_batch);
+    uw_say_hello(worker->given.control, options->max_batch, options->fallback);
     return 0;
 }
 

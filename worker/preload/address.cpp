@@ -2,6 +2,7 @@
 #include "worker/preload/address.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 
 #include <arpa/inet.h>
@@ -39,6 +40,21 @@ Address parse_address(const char* text, std::size_t size) noexcept
         return {};
     std::memcpy(copy, text, size);
     return uw_parse_address(copy, &parsed) ? Address{{parsed.storage}, parsed.size} : Address{};
+}
+
+void format_address(const Address& address, char* text, std::size_t size) noexcept
+{
+    char host[INET6_ADDRSTRLEN]{};
+    text[0] = '\0';
+    const bool is_ipv6 = address.family() == AF_INET6;
+    const void* const ip = is_ipv6 ? static_cast<const void*>(&address.ipv6.sin6_addr)
+                                   : static_cast<const void*>(&address.ipv4.sin_addr);
+    if (!address.is_tcp() || ::inet_ntop(address.family(), ip, host, sizeof host) == nullptr)
+        return;
+    char scope[16]{};
+    if (is_ipv6 && address.ipv6.sin6_scope_id != 0)
+        ::snprintf(scope, sizeof scope, "%%%u", address.ipv6.sin6_scope_id);
+    ::snprintf(text, size, is_ipv6 ? "[%s%s]:%u" : "%s%s:%u", host, scope, address.port());
 }
 
 Address from_wire(const WireAddress& address) noexcept

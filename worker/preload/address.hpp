@@ -43,6 +43,10 @@ template <typename Question>
 /// Reads what sys::SocketAddress::to_string() writes; an address of size 0 if it is something else.
 [[nodiscard]] Address parse_address(const char* text, std::size_t size) noexcept;
 
+/// Writes an IPv4 or IPv6 address as sys::SocketAddress::to_string() does; empty if it does not fit
+/// or is of another family.
+void format_address(const Address& address, char* text, std::size_t size) noexcept;
+
 /// An address as it stands in a hand-off record; of zeros: none.
 using WireAddress = std::array<unsigned char, 28>;
 

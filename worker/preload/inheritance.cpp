@@ -99,6 +99,8 @@ void take_inheritance() noexcept
         std::sscanf(text_of(env::preload_end), "%d %llu", &all.end_signal, &all.end_delay_ms) < 2 ||
         !read_listeners(all))
         return;
+    all.asks_dialect = std::strcmp(text_of(env::preload_ask), "dialect") == 0;
+    all.asks_place = all.listeners[0].address.size == 0;
     all.page = map_page(page);
 }
 

@@ -42,8 +42,17 @@ struct Inheritance {
     std::size_t listener_count = 0;
     int end_signal = 0;
     unsigned long long end_delay_ms = 0;
+    bool asks_dialect = false; ///< the program may be native, or Node's cluster
+    bool asks_place = false;   ///< the pool listens where the program does
 
-    [[nodiscard]] bool is_active() const noexcept { return page != nullptr; }
+    /// False also once the program has said itself that it is a worker.
+    [[nodiscard]] bool is_active() const noexcept
+    {
+        return page != nullptr &&
+               (page->preload.load(std::memory_order_relaxed) & PreloadProgress::native) == 0;
+    }
+
+    [[nodiscard]] bool asks() const noexcept { return asks_dialect || asks_place; }
 
     /// The queue whose socket has this inode; queue_count if there is none.
     [[nodiscard]] std::size_t find_queue(ino_t inode) const noexcept;

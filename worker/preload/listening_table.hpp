@@ -16,6 +16,7 @@ struct Listening {
     int family = AF_UNSPEC; ///< of the socket the program made
     bool is_guess = false;  ///< matched because there was no better one
     Address wanted;         ///< what the program has bound it to
+    Address real;           ///< where the pool listens, as the master said; of size 0: not asked
 };
 
 /// The entry of `fd`, null if there is none.  The number may have been reused since; if that

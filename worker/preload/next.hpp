@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /// The functions behind the ones that this library puts in front of them: libc's, or those of
 /// another library that was loaded in between.
@@ -40,6 +41,7 @@ private:
 inline constinit Next<decltype(::accept4)> accept4{"accept4"};
 inline constinit Next<decltype(::bind)> bind{"bind"};
 inline constinit Next<decltype(::connect)> connect{"connect"};
+inline constinit Next<int(const char*, char* const*) noexcept> execvp{"execvp"};
 inline constinit Next<decltype(::getpeername)> getpeername{"getpeername"};
 inline constinit Next<decltype(::getsockname)> getsockname{"getsockname"};
 inline constinit Next<decltype(::getsockopt)> getsockopt{"getsockopt"};
@@ -50,7 +52,7 @@ inline constinit Next<decltype(::setsockopt)> setsockopt{"setsockopt"};
 inline void look_up() noexcept
 {
     const auto each = [](auto&... functions) { (static_cast<void>(functions.get()), ...); };
-    each(accept4, bind, connect, getpeername, getsockname, getsockopt, listen, setsockopt);
+    each(accept4, bind, connect, execvp, getpeername, getsockname, getsockopt, listen, setsockopt);
 }
 
 } // namespace usher::preload::next

@@ -14,10 +14,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 
 #include <netinet/in.h>
+#include <unistd.h>
 
 using namespace usher;
 using namespace usher::preload;
@@ -44,6 +46,8 @@ bool is_worker() noexcept
 Address real_address(const Listening& entry) noexcept
 {
     const auto& all = inheritance();
+    if (entry.real.size > 0)
+        return in_family(entry.real, entry.family);
     const PoolListener* best = nullptr;
     for (std::size_t i = 0; i < all.listener_count; ++i) {
         const auto& listener = all.listeners[i];
@@ -52,7 +56,8 @@ Address real_address(const Listening& entry) noexcept
             (best == nullptr || (fits && best->address.family() != entry.family)))
             best = &listener;
     }
-    return best == nullptr ? entry.wanted : in_family(best->address, entry.family);
+    return best == nullptr || best->address.size == 0 ? entry.wanted
+                                                      : in_family(best->address, entry.family);
 }
 
 /// The bind() that was put off until it was clear that the socket is not the pool's.
@@ -123,6 +128,9 @@ extern "C" {
 
 [[gnu::visibility("default")]] int bind(int fd, const sockaddr* address, socklen_t size) noexcept
 {
+    if (is_worker())
+        if (const auto answer = bind_for_master(fd, copy_of(address, size)))
+            return *answer;
     const int result = next::bind(fd, address, size);
     if (result == 0 || !is_worker() || (errno != EADDRINUSE && errno != EACCES))
         return result;
@@ -164,6 +172,14 @@ extern "C" {
 [[gnu::visibility("default")]] int connect(int fd, const sockaddr* address, socklen_t size)
 {
     return is_worker() && bind_after_all(fd) < 0 ? -1 : next::connect(fd, address, size);
+}
+
+// libuv's way to a program, in the child that it has forked.
+[[gnu::visibility("default")]] int execvp(const char* file, char* const arguments[]) noexcept
+{
+    if (is_worker() && std::getenv("NODE_UNIQUE_ID") != nullptr)
+        say_node_primary();
+    return next::execvp(file, arguments);
 }
 
 [[gnu::visibility("default")]] int getsockname(int fd, sockaddr* address, socklen_t* size) noexcept

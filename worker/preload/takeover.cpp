@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "worker/preload/takeover.hpp"
 
+#include "worker/preload/bound_table.hpp"
 #include "worker/preload/descriptor.hpp"
 #include "worker/preload/epoll_registrations.hpp"
 #include "worker/preload/inheritance.hpp"
@@ -11,6 +12,7 @@
 #include <cerrno>
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -48,6 +50,8 @@ bool may_guess(const Address& address) noexcept
     const auto& all = inheritance();
     if (all.queue_count != 1)
         return false;
+    if (all.asks_place)
+        return address.is_tcp();
     const bool of_same_kind = address.is_tcp() == all.listeners[0].address.is_tcp();
     return address.is_tcp() || (address.family() == AF_UNIX && of_same_kind);
 }
@@ -57,18 +61,45 @@ bool has_matched() noexcept
     return (inheritance().page->preload.load() & PreloadProgress::listens(0)) != 0;
 }
 
+enum class Choice { no, again, fresh };
+
 /// The first place the program listens at, in whichever process, is the one; another address of
 /// the same port, say for IPv6, is the same place.
-bool choose(const Address& address) noexcept
+Choice choose(const Address& address) noexcept
 {
     if (!may_guess(address))
-        return false;
+        return Choice::no;
     auto& chosen = inheritance().page->chosen;
     const auto mark = mark_of(address);
     if (chosen.load() == mark)
-        return true;
+        return Choice::again;
     std::uint32_t nothing = 0;
-    return !has_matched() && chosen.compare_exchange_strong(nothing, mark);
+    return !has_matched() && chosen.compare_exchange_strong(nothing, mark) ? Choice::fresh
+                                                                           : Choice::no;
+}
+
+void unchoose(const Address& address) noexcept
+{
+    auto mark = mark_of(address);
+    inheritance().page->chosen.compare_exchange_strong(mark, 0);
+}
+
+bool is_v6only(int fd) noexcept
+{
+    int value = 0;
+    socklen_t size = sizeof value;
+    return next::getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, &size) == 0 && value != 0;
+}
+
+/// Copies what decides whether `to` can be bound where `from` can.
+void copy_bind_options(int from, int to) noexcept
+{
+    for (const int option : {SO_REUSEADDR, SO_REUSEPORT}) {
+        const int value = socket_option(from, option);
+        next::setsockopt(to, SOL_SOCKET, option, &value, sizeof value);
+    }
+    const int v6only = is_v6only(from) ? 1 : 0;
+    next::setsockopt(to, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only);
 }
 
 /// Undoes a guess: the program's first listener was taken because there was no better one, and now
@@ -139,18 +170,59 @@ void replace(const Listening& entry, int replacement) noexcept
     registrations.restore();
 }
 
+std::optional<int> bind_for_master(int fd, const Address& wanted) noexcept
+{
+    const auto& all = inheritance();
+    if (!all.asks_place || !wanted.is_tcp() || !might_match(wanted) ||
+        socket_option(fd, SO_TYPE) != SOCK_STREAM ||
+        socket_option(fd, SO_DOMAIN) != wanted.family())
+        return std::nullopt;
+    const int trial = ::socket(wanted.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (trial < 0)
+        return -1;
+    copy_bind_options(fd, trial);
+    int result = next::bind(trial, &wanted.any, wanted.size);
+    int error = errno;
+    const auto bound = result == 0 ? ask(next::getsockname, trial) : wanted;
+    ::close(trial);
+    // The master may listen there already, or may do what the worker may not.
+    if (result < 0 && (error == EADDRINUSE || error == EACCES) &&
+        ask_master(Wish::bind, wanted, is_v6only(fd)).code == ShimVerdict::granted)
+        result = 0;
+    if (result == 0 && !remember_bound(fd, bound)) {
+        result = -1;
+        error = ENOBUFS;
+    }
+    errno = error;
+    return result;
+}
+
 std::optional<int> take_over(int fd, const Address& wanted) noexcept
 {
     auto& all = inheritance();
     auto queue = exact_match(wanted);
     const bool is_guess = queue == all.queue_count;
+    auto choice = Choice::again;
     if (is_guess) {
-        if (!choose(wanted))
+        choice = choose(wanted);
+        if (choice == Choice::no)
             return std::nullopt;
         queue = 0;
-    } else if (all.page->chosen.exchange(0) != 0) {
-        for_each_listening(give_back);
     }
+    Verdict verdict;
+    if (all.asks()) {
+        verdict = ask_master(Wish::listen, wanted, is_v6only(fd));
+        if (verdict.code != ShimVerdict::granted) {
+            if (choice == Choice::fresh)
+                unchoose(wanted);
+            if (verdict.code >= ShimVerdict::own)
+                return std::nullopt;
+            errno = static_cast<int>(verdict.code);
+            return -1;
+        }
+    }
+    if (!is_guess && all.page->chosen.exchange(0) != 0)
+        for_each_listening(give_back);
 
     const int socket = open_queue(queue);
     if (socket < 0)
@@ -162,6 +234,7 @@ std::optional<int> take_over(int fd, const Address& wanted) noexcept
         errno = ENOBUFS;
         return -1;
     }
+    entry->real = verdict.address;
     // What the program starts from now on is not the server.  Until now it may have been: a shell,
     // env, a launcher.
     if (is_there(all.queues[queue].socket))

@@ -11,6 +11,11 @@ namespace usher::preload {
 /// True if the master might serve a socket that is bound to `address`.
 [[nodiscard]] bool might_match(const Address& address) noexcept;
 
+/// In place of bind(2) where the pool listens where the program does: the master is to listen
+/// there, so that nothing may be in its way.  Tells whether the program could have bound `fd`
+/// there, and remembers that it believes so.  Nothing if the socket is the program's own affair.
+[[nodiscard]] std::optional<int> bind_for_master(int fd, const Address& wanted) noexcept;
+
 /// Replaces `fd`, a stream socket that is bound to `wanted`, or that the program believes to be, by
 /// a hand-off socket.  Returns what listen() is to; nothing if that is not one of the pool's
 /// addresses, so that the program listens by itself.

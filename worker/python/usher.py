@@ -266,7 +266,8 @@ class Worker(contextlib.AbstractContextManager["Worker"]):
         self._reserve = _Reserve()
         if "USHER_PROTOCOL" in os.environ:
             self.identity, self._source, self._control, self._page = _take_inheritance()
-            self._say({"type": "hello", "protocol": PROTOCOL, "max_batch": max_batch})
+            self._say({"type": "hello", "protocol": PROTOCOL, "max_batch": max_batch,
+                       "fallback": fallback})
             self.heartbeat()
         else:
             self._source = _listen(fallback, reuse_port, backlog)

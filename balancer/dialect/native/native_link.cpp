@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/native/native_link.hpp"
 
+#include "balancer/dialect/native/native_environment.hpp"
 #include "common/sys/socket/channel_pair.hpp"
 #include "common/text/one_line.hpp"
 #include "common/wire/environment.hpp"
@@ -31,11 +32,7 @@ NativeLink::NativeLink(const asio::any_io_executor& executor, WorkerIdentity ide
 WorkerLink::Equipment NativeLink::equip(std::map<std::string, std::string>& environment,
                                         int first_number) const
 {
-    namespace env = wire::env;
-    environment[env::protocol] = std::to_string(env::protocol_version);
-    environment[env::handoff_fd] = std::to_string(first_number);
-    environment[env::control_fd] = std::to_string(first_number + 1);
-    environment[env::scoreboard_fd] = std::to_string(first_number + 2);
+    add_native(environment, first_number, first_number + 1, first_number + 2);
     return {.descriptors = {handoff_->worker_ends().front(), worker_control(),
                             handoff_->scoreboard().fd()}};
 }
@@ -148,11 +145,20 @@ void NativeLink::on_message(const wire::ControlMessage& message)
     if (const auto* const bad = std::get_if<wire::MalformedMessage>(&message))
         return observer_->on_fault("sent a malformed control message: " + bad->reason);
 
-    // A newer worker may say more than this master knows.
+    if (const auto* const question = std::get_if<wire::ListenQuestion>(&message))
+        return on_question(*question);
+    if (std::holds_alternative<wire::NodePrimary>(message))
+        return on_node_primary();
+    on_unknown(std::get<wire::UnknownMessage>(message).type);
+}
+
+/// A newer worker may say more than this master knows.
+void NativeLink::on_unknown(std::string_view type)
+{
     if (!std::exchange(told_unknown_, true))
         observer_->on_note(
             fmt::format("message of unknown type \"{}\" ignored, and all others that are unknown",
-                        on_one_line(std::get<wire::UnknownMessage>(message).type, longest_word)));
+                        on_one_line(type, longest_word)));
 }
 
 void NativeLink::on_hello(const wire::Hello& hello)
@@ -161,6 +167,8 @@ void NativeLink::on_hello(const wire::Hello& hello)
         return observer_->on_fault("speaks protocol " + std::to_string(hello.protocol) +
                                    ", and this master speaks " +
                                    std::to_string(wire::env::protocol_version));
+    if (!on_identified(hello))
+        return;
     if (std::exchange(said_hello_, true))
         return observer_->on_fault("said hello twice");
 

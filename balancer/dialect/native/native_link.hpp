@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace usher {
@@ -57,8 +58,20 @@ protected:
     [[nodiscard]] pid_t process() const noexcept { return process_; }
     [[nodiscard]] Observer& observer() noexcept { return *observer_; }
 
+    [[nodiscard]] HandoffChannel& handoff() noexcept { return *handoff_; }
+
     /// What it has not taken goes to others.
     void give_back();
+
+    /// Its `hello` is good, and not answered yet.  False if that makes it at fault.
+    [[nodiscard]] virtual bool on_identified(const wire::Hello& /*hello*/) { return true; }
+
+    /// What only the preload shim says.
+    virtual void on_question(const wire::ListenQuestion& /*question*/) { on_unknown("listen"); }
+    virtual void on_node_primary() { on_unknown("node-primary"); }
+
+    /// From now on it is taken for one that has said `hello`.
+    void set_identified() noexcept { said_hello_ = true; }
 
     /// A hand-off socket was shut down, by the worker or because it cannot be used any more:
     /// nothing reaches the worker by it.
@@ -68,6 +81,7 @@ protected:
 private:
     void on_message(const wire::ControlMessage& message);
     void on_hello(const wire::Hello& hello);
+    void on_unknown(std::string_view type);
     void watch(int socket);
 
     boost::asio::any_io_executor executor_;

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/preload/preload.hpp"
 
+#include "common/handoff_address.hpp"
 #include "common/scoreboard_page.hpp"
+#include "common/sys/process/futex.hpp"
 #include "common/sys/syscall.hpp"
+#include "common/text/listen_address.hpp"
 #include "common/wire/environment.hpp"
+#include "common/wire/handoff.hpp"
 
+#include <boost/asio/ip/tcp.hpp>
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <exception>
 #include <filesystem>
 #include <stdexcept>
 #include <system_error>
@@ -98,6 +105,10 @@ void add_preload(std::map<std::string, std::string>& environment, const Resolved
     lines.clear();
     for (std::size_t i = 0; i < listeners.size(); ++i)
         lines += fmt::format("{} {}\n", names.at(queues[i]), listeners[i].to_string());
+    if (listeners.empty())
+        lines = names.front() + " *\n";
+    if (config.dialect == Dialect::automatic)
+        environment[env::preload_ask] = "dialect";
     environment[env::preload_control] = names.at(names.size() - 2);
     environment[env::preload_scoreboard] = names.back();
     environment[env::preload_end] =
@@ -105,6 +116,42 @@ void add_preload(std::map<std::string, std::string>& environment, const Resolved
 
     auto& preload = environment["LD_PRELOAD"];
     preload = find_preload_library() + (preload.empty() ? "" : ":" + preload);
+    if (config.dialect != Dialect::automatic)
+        return;
+    // A program with AddressSanitizer would refuse to start, since its library is no longer the
+    // first; that the shim is before it does no harm.
+    auto& sanitizer = environment["ASAN_OPTIONS"];
+    sanitizer += std::string{sanitizer.empty() ? "" : ":"} + "verify_asan_link_order=0";
+}
+
+void answer_shim(ScoreboardPage& page, std::uint32_t number, std::uint32_t verdict,
+                 const sys::SocketAddress& address) noexcept
+{
+    auto& answer = page.answers[number % page.answers.size()];
+    std::array<std::byte, wire::handoff_record_size> record{};
+    wire::encode_record(record, {.peer = to_wire(address)});
+    constexpr std::size_t peer = 24; // its place in a record
+    std::memcpy(answer.address.data(), record.data() + peer, answer.address.size());
+    answer.verdict = verdict;
+    answer.question.store(number, std::memory_order_release);
+    sys::futex_wake_all(answer.question);
+}
+
+std::optional<sys::SocketAddress> parse_tcp_address(std::string_view text)
+{
+    namespace ip = boost::asio::ip;
+    try {
+        const auto where = parse_listen_address(text);
+        if (where.kind == ListenAddress::Kind::unix_path)
+            return std::nullopt;
+        const ip::tcp::endpoint endpoint{where.kind == ListenAddress::Kind::any
+                                             ? ip::address{ip::address_v6::any()}
+                                             : ip::make_address(where.host),
+                                         where.port};
+        return sys::SocketAddress{endpoint.data(), static_cast<socklen_t>(endpoint.size())};
+    } catch (const std::exception&) {
+        return std::nullopt;
+    }
 }
 
 std::string explain_missing(const std::vector<sys::SocketAddress>& listeners,

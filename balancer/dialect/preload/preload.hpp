@@ -2,11 +2,14 @@
 #pragma once
 
 #include "balancer/config/resolved_config.hpp"
+#include "common/scoreboard_page.hpp"
 #include "common/sys/socket/socket_address.hpp"
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// Workers that know nothing of us: programs that listen on a port of their own, with
@@ -23,12 +26,22 @@ namespace usher {
 assign_queues(const std::vector<sys::SocketAddress>& listeners);
 
 /// Adds to `environment` what the shim needs, and the shim.  `descriptors` are those of the queues,
-/// the control socket and the scoreboard, which get numbers from `first_number` on.
+/// the control socket and the scoreboard, which get numbers from `first_number` on.  Without
+/// `listeners` the pool listens where its program will.
 ///
 /// Throws std::runtime_error if there is none, or if it cannot be loaded into the pool's program.
 void add_preload(std::map<std::string, std::string>& environment, const ResolvedPool& config,
                  const std::vector<sys::SocketAddress>& listeners,
                  const std::vector<int>& descriptors, int first_number);
+
+/// Answers the shim's question `number` on the worker's page; `address` is where the pool listens,
+/// unspecified: where the program wants to.
+void answer_shim(ScoreboardPage& page, std::uint32_t number, std::uint32_t verdict,
+                 const sys::SocketAddress& address) noexcept;
+
+/// Reads an IPv4 or IPv6 address with a port, or a port alone, which means every interface; nothing
+/// if it is something else.
+[[nodiscard]] std::optional<sys::SocketAddress> parse_tcp_address(std::string_view text);
 
 /// Why a worker that has said nothing of being ready is not: one clause.  `progress` is what its
 /// page says, ScoreboardPage::preload.

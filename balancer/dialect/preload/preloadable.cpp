@@ -7,6 +7,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -26,19 +28,25 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The start of a file: enough for its headers, or its first line.
-std::string head_of(const fs::path& file)
+/// Nothing if it is no regular file, or cannot be read.
+sys::UniqueFd open_file(const fs::path& file)
 {
     // A FIFO would hold us up, and so would a lease (fcntl(2)).
-    const sys::UniqueFd fd{::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+    sys::UniqueFd fd{::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
     struct stat status {};
     if (!fd || ::fstat(fd.get(), &status) < 0 || !S_ISREG(status.st_mode))
         return {};
-    std::string head(4096, '\0');
-    const auto size =
-        sys::retry_on_eintr([&] { return ::read(fd.get(), head.data(), head.size()); });
-    head.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
-    return head;
+    return fd;
+}
+
+/// What is there of 4 KiB from `offset` on: enough for its headers, its first line, or its notes.
+std::string read_at(const sys::UniqueFd& file, std::uint64_t offset)
+{
+    std::string text(file ? 4096 : 0, '\0');
+    const auto size = sys::retry_on_eintr(
+        [&] { return ::pread(file.get(), text.data(), text.size(), static_cast<off_t>(offset)); });
+    text.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    return text;
 }
 
 /// Reads a struct at `offset`; false if the file's head ends before it does.
@@ -51,7 +59,22 @@ bool read_struct(std::string_view head, std::size_t offset, Struct& out)
     return true;
 }
 
-std::string elf_obstacle(std::string_view head)
+/// True if the notes of a segment have one of Go's linker in them, its build id.
+bool is_of_go(std::string_view notes)
+{
+    constexpr std::string_view go{"Go\0\0", 4};
+    const auto padded = [](std::size_t size) { return (size + 3) / 4 * 4; };
+    ElfW(Nhdr) note{};
+    for (std::size_t offset = 0; read_struct(notes, offset, note);) {
+        offset += sizeof note;
+        if (offset < notes.size() && notes.substr(offset, note.n_namesz) == go)
+            return true;
+        offset += padded(note.n_namesz) + padded(note.n_descsz);
+    }
+    return false;
+}
+
+std::string elf_obstacle(const sys::UniqueFd& file, std::string_view head)
 {
     if (head.size() < EI_NIDENT)
         return {};
@@ -62,13 +85,20 @@ std::string elf_obstacle(std::string_view head)
     ElfW(Ehdr) header{};
     if (!read_struct(head, 0, header))
         return {};
+    bool is_dynamic = false;
     for (std::size_t i = 0; i < header.e_phnum; ++i) {
         ElfW(Phdr) segment{};
         if (!read_struct(head, header.e_phoff + i * sizeof segment, segment))
             return {}; // headers elsewhere than at the start: who knows
-        if (segment.p_type == PT_INTERP)
-            return {};
+        is_dynamic |= segment.p_type == PT_INTERP;
+        if (segment.p_type == PT_NOTE &&
+            is_of_go(read_at(file, segment.p_offset).substr(0, segment.p_filesz)))
+            return "is a Go program, which makes its system calls itself, so that nothing is seen "
+                   "of them; have it speak the worker protocol (dialect native), or take its "
+                   "sockets as from systemd (dialect listen-fds)";
     }
+    if (is_dynamic)
+        return {};
     return "is statically linked, so that nothing can be preloaded into it; link it dynamically, "
            "or have it speak the worker protocol (dialect native)";
 }
@@ -110,7 +140,8 @@ std::string preload_obstacle(const std::string& file, const std::string& cwd, bo
     fs::path program = fs::path{cwd} / file;
     constexpr int deepest = 5; // the kernel follows as many
     for (int depth = 0; depth < deepest; ++depth) {
-        const auto head = head_of(program);
+        const auto opened = open_file(program);
+        const auto head = read_at(opened, 0);
         if (head.starts_with("#!")) {
             program = fs::path{cwd} / interpreter_of(head);
             continue;
@@ -120,7 +151,7 @@ std::string preload_obstacle(const std::string& file, const std::string& cwd, bo
                    " is set-user-id or has capabilities, and the loader preloads nothing into such "
                    "programs; set \"no_new_privs\": true if it can do without them";
         if (head.starts_with(ELFMAG))
-            if (const auto obstacle = elf_obstacle(head); !obstacle.empty())
+            if (const auto obstacle = elf_obstacle(opened, head); !obstacle.empty())
                 return program.string() + " " + obstacle;
         break;
     }

@@ -213,8 +213,10 @@ TEST_CASE("run without a command or a listener shows a whole example")
 {
     CHECK(usage_error({"run", "--listen", "80"}) ==
           "run has no command; write e.g. usher run --listen 8000 -- ./my-server");
-    CHECK(usage_error({"run", "--", "a"}) ==
-          "run has no --listen; write e.g. usher run --listen 8000 -- ./my-server");
+    CHECK(usage_error({"run", "--dialect", "native", "--", "a"}) ==
+          "run has no --listen, which dialect native needs; write e.g. usher run --listen 8000 -- "
+          "./my-server");
+    CHECK(run_config({"run", "--", "a"}).pools.at(0).listen.empty());
     CHECK(run_config({"run", "--dialect", "node", "--", "a"}).pools.at(0).listen.empty());
     for (const Arguments& arguments : {Arguments{"run", "--"}, Arguments{"run", "--", ""}})
         CHECK(usage_error(arguments) ==
@@ -260,7 +262,7 @@ TEST_CASE("check loads and validates the file it is given")
 
     CHECK(config_error({"check", "--config", "/no/file"}) ==
           "/no/file: cannot be read: No such file or directory");
-    const ScopedFile incomplete{R"({"pools": [{"command": ["a"]}]})"};
+    const ScopedFile incomplete{R"({"pools": [{"command": ["a"], "dialect": "native"}]})"};
     CHECK(config_error({"check", "--config", incomplete.name()}) ==
           std::string{incomplete.name()} +
               ": /pools/0: has no \"listen\"; add one, e.g. \"listen\": [\"8000\"]");

@@ -57,13 +57,17 @@ TEST_CASE("a command and a listener must be there")
 {
     CHECK(error_of({.pools = {{.listen = {{.address = "80"}}}}}) ==
           "f: /pools/0: has no \"command\"; add one, e.g. \"command\": [\"./my-server\"]");
-    CHECK(error_of({.pools = {pool_on({"80"}), {.command = {"./a"}}}}) ==
+    const PoolConfig native{.command = {"./a"}, .dialect = Dialect::native};
+    CHECK(error_of({.pools = {pool_on({"80"}), native}}) ==
           "f: /pools/1: has no \"listen\"; add one, e.g. \"listen\": [\"8000\"]");
 }
 
-TEST_CASE("workers of dialect node say themselves where the pool listens")
+TEST_CASE("workers of some dialects can say themselves where the pool listens")
 {
-    CHECK(error_of({.pools = {{.command = {"node"}, .dialect = Dialect::node}}}) == "no error");
+    for (const auto dialect : {Dialect::automatic, Dialect::preload, Dialect::node})
+        CHECK(error_of({.pools = {{.command = {"node"}, .dialect = dialect}}}) == "no error");
+    for (const auto dialect : {Dialect::native, Dialect::listen_fds})
+        CHECK(error_of({.pools = {{.command = {"node"}, .dialect = dialect}}}) != "no error");
 }
 
 TEST_CASE("a key that would have no effect on the pool's dialect is refused")

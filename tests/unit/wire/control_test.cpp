@@ -35,12 +35,15 @@ TEST_SUITE_BEGIN("control");
 
 TEST_CASE("every message of a worker comes back as it was")
 {
-    const Hello hello{.protocol = 1, .max_batch = 17};
+    const Hello hello{.protocol = 1, .max_batch = 17, .fallback = "[::1]:8000"};
+    const ListenQuestion question{.number = 3, .address = "[::1]:80", .v6only = true};
     const Bye bye{.reason = "restart \"now\"\n"};
 
     CHECK(decode_control(encode(hello)) == ControlMessage{hello});
     CHECK(decode_control(encode(Ready{})) == ControlMessage{Ready{}});
     CHECK(decode_control(encode(bye)) == ControlMessage{bye});
+    CHECK(decode_control(encode(question)) == ControlMessage{question});
+    CHECK(decode_control(encode(NodePrimary{})) == ControlMessage{NodePrimary{}});
 }
 
 TEST_CASE("the messages of the master are this JSON")
@@ -48,6 +51,20 @@ TEST_CASE("the messages of the master are this JSON")
     CHECK(encode_welcome(7, 2, 1) ==
           R"({"generation":1,"id":7,"protocol":1,"slot":2,"type":"welcome"})");
     CHECK(encode_drain(1'500ms) == R"({"timeout_ms":1500,"type":"drain"})");
+}
+
+TEST_CASE("what the preload shim asks is read as it is written")
+{
+    CHECK(decode_control(R"({"type":"listen","question":7,"address":"[::]:3000","v6only":true})") ==
+          ControlMessage{ListenQuestion{.number = 7, .address = "[::]:3000", .v6only = true}});
+    CHECK(decode_control(R"({"type":"listen","question":4294967295,"address":"","bind":true})") ==
+          ControlMessage{ListenQuestion{.number = 4'294'967'295U, .is_bind = true}});
+    CHECK(decode_control(R"({"type":"node-primary"})") == ControlMessage{NodePrimary{}});
+    for (const auto* const bad : {R"({"type":"listen"})", R"({"type":"listen","question":0})",
+                                  R"({"type":"listen","question":4294967296})",
+                                  R"({"type":"listen","question":1,"bind":1})",
+                                  R"({"type":"listen","question":1,"address":8000})"})
+        CHECK(std::holds_alternative<MalformedMessage>(decode_control(bad)));
 }
 
 TEST_CASE("members that are not known are passed over")

@@ -96,7 +96,8 @@ TEST_SUITE_BEGIN("usher.h");
 TEST_CASE_FIXTURE(Fixture, "it says hello when it is opened and ready when it is told to")
 {
     const auto said = [this] { return master.heard(); };
-    CHECK(said() == std::vector<wire::ControlMessage>{wire::Hello{.protocol = 1, .max_batch = 64}});
+    CHECK(said() == std::vector<wire::ControlMessage>{
+                        wire::Hello{.protocol = 1, .max_batch = 64, .fallback = "127.0.0.1:8000"}});
     CHECK(usher_ready(worker) == 0);
     CHECK(said() == std::vector<wire::ControlMessage>{wire::Ready{}});
     CHECK(usher_bye(worker, "a \"quoted\" \\ word\n\x80") == 0);

@@ -4,10 +4,13 @@
 #include "common/text/listen_address.hpp"
 #include "common/text/one_line.hpp"
 
+#include <boost/asio/ip/address.hpp>
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
+#include <tuple>
 
 #include <unistd.h>
 
@@ -64,6 +67,34 @@ std::string NodeAllowList::refusal(const ServerRequest& request, const ResolvedP
     return fmt::format("it runs as user {}, {}; let \"listen\" say so", quote(config.run_as.user),
                        request.is_path ? "and usher would make the file as another"
                                        : "who may not do that without usher");
+}
+
+ServerRequest NodeAllowList::place_of(const ServerRequest& request, bool is_first) const
+{
+    if (request.fd >= 0 || request.is_path || request.is_datagram() || is_listed(request))
+        return request;
+    const auto same_port = std::ranges::find_if(places_, [&](const Place& place) {
+        return place.path.empty() && place.port == request.port;
+    });
+    const bool is_guess = same_port == places_.end();
+    if (is_guess && (!is_first || places_.size() != 1 || !places_.front().path.empty()))
+        return request;
+    const auto& place = is_guess ? places_.front() : *same_port;
+    auto result = request;
+    result.port = place.port;
+    result.address = std::nullopt;
+    if (!place.everywhere) {
+        // The numbers of a name, which stands among them itself.
+        const auto numeric = std::ranges::find_if(place.hosts, [](const std::string& host) {
+            boost::system::error_code error;
+            std::ignore = boost::asio::ip::make_address(host, error);
+            return !error;
+        });
+        if (numeric == place.hosts.end())
+            return request;
+        result.address = *numeric;
+    }
+    return result;
 }
 
 bool NodeAllowList::is_listed(const ServerRequest& request) const

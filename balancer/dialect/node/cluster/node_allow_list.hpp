@@ -23,6 +23,11 @@ public:
     /// is nobody's.
     explicit NodeAllowList(const ResolvedPool& config, const HostAddresses& names = {});
 
+    /// `request` as it is to be opened: where the program asks for a port of `listen`, at the
+    /// address that stands there; and at the only place in `listen` where it asks for another, if
+    /// `is_first` of its servers.  All else is as it is asked for.
+    [[nodiscard]] ServerRequest place_of(const ServerRequest& request, bool is_first) const;
+
     /// Why a worker of `config`, which may be newer than the list, must not have it, the rest of a
     /// sentence after "because"; empty if it may.
     [[nodiscard]] std::string refusal(const ServerRequest& request,

@@ -78,6 +78,14 @@ ListenerChange NodeCluster::prepare(const ResolvedPool& next, SocketSource& sock
     return {.addresses = {}, .commit = std::move(commit)};
 }
 
+void NodeCluster::adopt(std::vector<ListeningSocket> sockets)
+{
+    // One that is in no group of SO_REUSEPORT cannot join one, and without `listen` nobody need ask
+    // for what the primary has listened on.
+    if (policy_ != NodeConfig::Policy::reuseport && !config_.listen.empty())
+        adopted_ = std::move(sockets);
+}
+
 std::shared_ptr<WorkerLink> NodeCluster::connect(std::shared_ptr<const ResolvedPool> config,
                                                  const WorkerIdentity& identity)
 {
@@ -103,9 +111,17 @@ NodeCluster::Server* NodeCluster::find(const ServerRequest& request) noexcept
     const auto identity = request.identity();
     const auto same = std::ranges::find_if(servers_, [&](const Server& server) {
         auto known = server.request;
-        if (request.port > 0) // the kernel may have chosen that one
+        if (known.port == 0 && request.port > 0) // the kernel may have chosen that one
             known.port = server.address.port();
         return known.identity() == identity;
+    });
+    return same == servers_.end() ? nullptr : &*same;
+}
+
+NodeCluster::Server* NodeCluster::find_at(const ServerRequest& place) noexcept
+{
+    const auto same = std::ranges::find(servers_, place.identity(), [](const Server& server) {
+        return server.place ? server.place->identity() : std::string{};
     });
     return same == servers_.end() ? nullptr : &*same;
 }
@@ -116,7 +132,7 @@ int NodeCluster::socket_for(Server& server, unsigned slot)
     const unsigned place = policy_for(server.request) == NodeConfig::Policy::reuseport ? slot : 0;
     auto& socket = server.shared[place];
     if (!socket) {
-        auto request = server.request;
+        auto request = server.place.value_or(server.request);
         request.port = server.address.port();
         socket = open_node_socket(request, SocketUse::share, config_.backlog).fd;
     }
@@ -130,15 +146,35 @@ EventSource NodeCluster::events_of(const NodeWorker& worker) const
                        {.pool = config_.name, .slot = worker.slot(), .worker = worker.id()}};
 }
 
-NodeCluster::Server& NodeCluster::open(const NodeWorker& worker, const ServerRequest& request)
+/// What the pool has listened on before, or a new one.
+ListeningSocket NodeCluster::socket_at(const ServerRequest& place, NodeConfig::Policy policy)
+{
+    const auto is_meant = [&](const ListeningSocket& socket) {
+        return place.is_path ? socket.address.path() == place.address
+                             : place.fd < 0 && socket.address.port() == place.port &&
+                                   socket.address.family() != AF_UNIX;
+    };
+    const auto known = std::ranges::find_if(adopted_, is_meant);
+    if (known != adopted_.end() && !place.is_datagram()) {
+        auto socket = std::move(*known);
+        adopted_.erase(known);
+        return socket;
+    }
+    const auto use = policy == NodeConfig::Policy::reuseport ? SocketUse::share : SocketUse::listen;
+    return open_node_socket(place, use, config_.backlog);
+}
+
+NodeCluster::Server& NodeCluster::open(const NodeWorker& worker, const ServerRequest& request,
+                                       const ServerRequest& place)
 {
     const auto policy = policy_for(request);
-    const auto use = policy == NodeConfig::Policy::reuseport ? SocketUse::share : SocketUse::listen;
-    auto socket = open_node_socket(request, use, config_.backlog);
+    const auto adopted = adopted_.size();
+    auto socket = socket_at(place, policy);
 
     constexpr std::size_t longest_name = 200; // of all that there can be
     Server server{.key = std::to_string(++last_key_),
                   .request = request,
+                  .place = place,
                   .data = "null",
                   .name = printable(socket.address.to_string(), longest_name),
                   .address = socket.address,
@@ -156,10 +192,13 @@ NodeCluster::Server& NodeCluster::open(const NodeWorker& worker, const ServerReq
         server.shared.emplace(policy == NodeConfig::Policy::none ? 0 : nobody,
                               std::move(socket.fd));
     }
-    events_of(worker).publish(
-        EventKind::listening, log::Level::info,
-        fmt::format("listening on {}{}", server.name, request.is_datagram() ? " (UDP)" : ""));
+    if (adopted == adopted_.size()) // else it was said when that was opened
+        events_of(worker).publish(
+            EventKind::listening, log::Level::info,
+            fmt::format("listening on {}{}", server.name, request.is_datagram() ? " (UDP)" : ""));
     server.request.data.clear(); // they are the server's own
+    server.place->data.clear();
+    server.is_guess = request.port != place.port;
     servers_.push_back(std::move(server));
     return servers_.back();
 }
@@ -175,11 +214,31 @@ NodeCluster::Server& NodeCluster::server_for(const NodeWorker& worker, const Ser
         deny(EINVAL, "a worker asks for a server that cannot be: " + request.fault);
     if (auto* const found = find(request))
         return *found;
-    if (const auto refusal = allowed_.refusal(request, worker.config()); !refusal.empty())
+    const bool is_first = std::ranges::none_of(servers_, [&](const Server& server) {
+        return server.members.contains(worker.id()) && server.address.family() != AF_UNIX &&
+               !server.request.is_datagram();
+    });
+    const auto place = allowed_.place_of(request, is_first);
+    if (const auto refusal = allowed_.refusal(place, worker.config()); !refusal.empty())
         deny(EACCES, fmt::format("a worker of pool \"{}\" may not listen on {}, because {}",
                                  config_.name, describe(request), refusal));
+    if (auto* const found = find_at(place)) {
+        const bool was_wrong = found->is_guess && request.port == place.port && found->listener &&
+                               found->members.contains(worker.id());
+        if (!was_wrong)
+            return *found;
+        // Another of its servers had the place because there was no better one yet.
+        adopted_.push_back({.fd = found->listener->release(),
+                            .address = found->address,
+                            .file = std::move(found->file)});
+        found->place.reset();
+        events_of(worker).publish(
+            EventKind::note, log::Level::warning,
+            fmt::format("the worker listens on {} after all, so nobody comes to {}",
+                        describe(request), describe(found->request)));
+    }
     if (servers_.size() < most_servers)
-        return open(worker, request);
+        return open(worker, request, place);
     if (!std::exchange(told_of_limit_, true))
         deny(EMFILE, fmt::format("the workers of pool \"{}\" want more than {} servers, so {} is "
                                  "refused, and so are others without further notice",
@@ -198,7 +257,9 @@ void NodeCluster::serve(NodeWorker& worker, const ServerRequest& request)
     if (server.data == "null")
         server.data = request.data;
 
-    const auto name = server.listener ? server.address : sys::SocketAddress{};
+    auto name = server.listener ? server.address : sys::SocketAddress{};
+    if (request.port > 0) // Node takes another port than it has asked for for an error
+        name.set_port(static_cast<std::uint16_t>(request.port));
     const auto answer = node::encode_answer(request.seq, server.key, 0, server.data, name);
     if (!server.listener) {
         const int fd = socket_for(server, worker.slot());
@@ -372,6 +433,9 @@ void NodeCluster::report_undelivered(unsigned slot)
 void NodeCluster::close(std::function<void()> on_closed)
 {
     stopped_ = true;
+    for (auto& socket : adopted_)
+        socket.file.remove_elsewhere();
+    adopted_.clear();
     const bool at_once = !on_closed;
     if (!at_once)
         on_closed_ = std::move(on_closed);
@@ -417,6 +481,8 @@ std::vector<sys::SocketAddress> NodeCluster::addresses() const
     for (const auto& server : servers_)
         if (!server.request.is_datagram())
             result.push_back(server.address);
+    for (const auto& socket : adopted_)
+        result.push_back(socket.address);
     return result;
 }
 

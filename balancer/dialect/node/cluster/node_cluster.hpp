@@ -7,6 +7,7 @@
 #include "balancer/dialect/node/cluster/node_allow_list.hpp"
 #include "balancer/dialect/node/cluster/node_listener.hpp"
 #include "balancer/events/event_source.hpp"
+#include "balancer/listen/listening_socket.hpp"
 #include "balancer/listen/socket_file.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -38,6 +39,10 @@ public:
 
     /// Opens nothing, since the workers say what they need.
     [[nodiscard]] ListenerChange prepare(const ResolvedPool& next, SocketSource& sockets) override;
+
+    /// Of sockets that the pool has listened on so far, each is for the server that asks for its
+    /// place.
+    void adopt(std::vector<ListeningSocket> sockets);
 
     void close(std::function<void()> on_closed) override;
     std::size_t drop_waiting() override;
@@ -83,8 +88,9 @@ private:
     /// What one `listen()` of the program is, in all workers together.
     struct Server {
         std::string key;
-        ServerRequest request; ///< the first one
-        std::string data;      ///< JSON, the same for all workers
+        ServerRequest request;              ///< the first one
+        std::optional<ServerRequest> place; ///< what it was opened as; nothing: another has it now
+        std::string data;                   ///< JSON, the same for all workers
         std::string name;
         sys::SocketAddress address;
         SocketFile file;
@@ -93,13 +99,17 @@ private:
         std::map<unsigned, sys::UniqueFd> shared; ///< their sockets, by slot; 0: everybody's
         std::set<unsigned> slots;                 ///< whose worker has had it
         std::unique_ptr<boost::asio::steady_timer> abandoned;
+        bool is_guess = false; ///< it has the only place in `listen`, which names another port
     };
     using Servers = std::list<Server>;
 
     [[nodiscard]] NodeConfig::Policy policy_for(const ServerRequest& request) const noexcept;
     [[nodiscard]] Server* find(const ServerRequest& request) noexcept;
+    [[nodiscard]] Server* find_at(const ServerRequest& place) noexcept;
     [[nodiscard]] EventSource events_of(const NodeWorker& worker) const;
-    [[nodiscard]] Server& open(const NodeWorker& worker, const ServerRequest& request);
+    [[nodiscard]] ListeningSocket socket_at(const ServerRequest& place, NodeConfig::Policy policy);
+    [[nodiscard]] Server& open(const NodeWorker& worker, const ServerRequest& request,
+                               const ServerRequest& place);
     [[nodiscard]] Server& server_for(const NodeWorker& worker, const ServerRequest& request);
     [[nodiscard]] int socket_for(Server& server, unsigned slot);
     void serve(NodeWorker& worker, const ServerRequest& request);
@@ -118,6 +128,7 @@ private:
     ResolvedPool config_;
     NodeConfig::Policy policy_; ///< what is configured means here
     NodeAllowList allowed_;
+    std::vector<ListeningSocket> adopted_; ///< for servers that ask for their places
     Servers servers_;
     std::uint64_t last_key_ = 0;
     DispatchCounters counters_;

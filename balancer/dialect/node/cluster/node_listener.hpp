@@ -70,6 +70,10 @@ public:
     /// then closes, and tells so, maybe at once.
     void stop();
 
+    /// Accepts no more, and gives its socket away; it still hears what becomes of connections that
+    /// workers have been carried.
+    [[nodiscard]] sys::UniqueFd release() { return listener_->release(); }
+
     /// Closes without dealing anything more.
     void close() { listener_->close(); }
     [[nodiscard]] bool is_open() const noexcept { return listener_->is_open(); }

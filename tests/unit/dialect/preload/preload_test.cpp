@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/preload/preload.hpp"
 
-#include "common/scoreboard_page.hpp"
+#include "common/handoff_address.hpp"
+#include "common/scoreboard.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/sockets.hpp"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -60,6 +64,7 @@ TEST_CASE("each port and each path has a queue, whatever the family")
 TEST_CASE("the shim is told its descriptors by number and inode, and comes before other libraries")
 {
     ResolvedPool config;
+    config.dialect = Dialect::preload;
     config.stop_signal = 3;
     config.drain_timeout = std::chrono::milliseconds{1'500};
     const auto null = open_null();
@@ -75,6 +80,55 @@ TEST_CASE("the shim is told its descriptors by number and inode, and comes befor
           "3" + inode + " 127.0.0.1:80\n3" + inode + " [::]:80\n4" + inode + " [::]:81\n");
     CHECK(environment.at("USHER_PRELOAD_END") == "3 1500");
     CHECK(environment.at("LD_PRELOAD").ends_with("/libusher-preload.so:/other.so"));
+    CHECK_FALSE(environment.contains("USHER_PRELOAD_ASK"));
+    CHECK_FALSE(environment.contains("ASAN_OPTIONS"));
+}
+
+TEST_CASE("what is to be found out, the shim is told to ask")
+{
+    ResolvedPool config;
+    const auto null = open_null();
+    const std::vector<int> descriptors(3, null.get()); // a queue, control, scoreboard
+    std::map<std::string, std::string> environment{{"ASAN_OPTIONS", "detect_leaks=0"}};
+    add_preload(environment, config, {}, descriptors, 3);
+    CHECK(environment.at("USHER_PRELOAD_ASK") == "dialect");
+    CHECK(environment.at("ASAN_OPTIONS") == "detect_leaks=0:verify_asan_link_order=0");
+    CHECK(environment.at("USHER_PRELOAD_LISTENERS").starts_with("3:"));
+    CHECK(environment.at("USHER_PRELOAD_LISTENERS").ends_with(" *\n"));
+}
+
+TEST_CASE("where a program would listen is read from numbers alone")
+{
+    const auto text = [](const char* address) {
+        const auto parsed = parse_tcp_address(address);
+        return parsed ? parsed->to_string() : std::string{"nothing"};
+    };
+    CHECK(text("127.0.0.1:8000") == "127.0.0.1:8000");
+    CHECK(text("0.0.0.0:0") == "0.0.0.0:0");
+    CHECK(text("[::1]:8000") == "[::1]:8000");
+    CHECK(text("8000") == "[::]:8000");
+    CHECK(text("*:8000") == "[::]:8000");
+    for (const char* const other :
+         {"", "localhost:8000", "unix:/path", "8000000", "1.2.3.4.5:1", "[::1:8000", "\x01"})
+        CHECK(text(other) == "nothing");
+}
+
+TEST_CASE("an answer to the shim lies in its place, with the address as in a hand-off record")
+{
+    auto board = Scoreboard::make();
+    auto& page = board.page();
+    answer_shim(page, 18, ShimVerdict::own, loopback(80));
+    const auto& answer = page.answers[2];
+    CHECK(answer.question == 18);
+    CHECK(answer.verdict == ShimVerdict::own);
+    wire::HandoffRecord record{.peer = to_wire(loopback(80))};
+    std::array<std::byte, wire::handoff_record_size> bytes{};
+    wire::encode_record(bytes, record);
+    CHECK(std::memcmp(bytes.data() + 24, answer.address.data(), answer.address.size()) == 0);
+    answer_shim(page, 34, EADDRINUSE, {});
+    CHECK(answer.question == 34);
+    CHECK(answer.verdict == EADDRINUSE);
+    CHECK(std::ranges::all_of(answer.address, [](auto byte) { return byte == 0; }));
 }
 
 TEST_CASE("a worker that is not ready is explained by what the shim has seen")

@@ -49,6 +49,25 @@ struct Fixture {
         std::memcpy(text.data() + sizeof header, &segment, sizeof segment);
         return write(name, text, mode);
     }
+
+    /// One with an interpreter, and notes.
+    std::string write_with_notes(const std::string& name, const std::string& notes) const
+    {
+        Elf64_Ehdr header{};
+        std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+        header.e_ident[EI_CLASS] = sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32;
+        header.e_phoff = sizeof header;
+        header.e_phnum = 2;
+        std::array<Elf64_Phdr, 2> segments{};
+        segments[0].p_type = PT_INTERP;
+        segments[1].p_type = PT_NOTE;
+        segments[1].p_offset = sizeof header + sizeof segments;
+        segments[1].p_filesz = notes.size();
+        std::string text(sizeof header + sizeof segments, '\0');
+        std::memcpy(text.data(), &header, sizeof header);
+        std::memcpy(text.data() + sizeof header, segments.data(), sizeof segments);
+        return write(name, text + notes);
+    }
 };
 
 bool contains(const std::string& text, std::string_view part)
@@ -68,6 +87,31 @@ TEST_CASE_FIXTURE(Fixture, "a dynamically linked program is one, a static one is
     const auto obstacle = preload_obstacle(file, "", false);
     CHECK(contains(obstacle, file + " is statically linked"));
     CHECK(contains(obstacle, "dialect native"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a program of Go is named as such, also where it is linked dynamically")
+{
+    const auto note = [](const std::string& name, std::size_t size) {
+        Elf64_Nhdr header{};
+        header.n_namesz = static_cast<Elf64_Word>(name.size());
+        header.n_descsz = static_cast<Elf64_Word>(size);
+        std::string text(sizeof header, '\0');
+        std::memcpy(text.data(), &header, sizeof header);
+        return text + name + std::string((size + 3) / 4 * 4, 'x');
+    };
+    const std::string gnu{"GNU\0", 4};
+    const std::string go{"Go\0\0", 4};
+    const auto obstacle_with = [&](const std::string& notes) {
+        return preload_obstacle(write_with_notes("noted", notes), "", false);
+    };
+    CHECK(obstacle_with(note(gnu, 20)).empty());
+    CHECK(obstacle_with(note(gnu, 20) + note(gnu, 3)).empty());
+    CHECK(contains(obstacle_with(note(go, 83)), "is a Go program"));
+    CHECK(contains(obstacle_with(note(gnu, 19) + note(go, 83)), "is a Go program"));
+    // Cut, or of nonsense.
+    CHECK(obstacle_with("").empty());
+    CHECK(obstacle_with(note(gnu, 20).substr(0, 10)).empty());
+    CHECK(obstacle_with(std::string(40, '\xff')).empty());
 }
 
 TEST_CASE_FIXTURE(Fixture, "a script is what its interpreter is, also found by env")

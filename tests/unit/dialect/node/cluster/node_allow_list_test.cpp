@@ -97,6 +97,48 @@ TEST_CASE("workers of usher's own user may listen everywhere, unless listen says
     CHECK(allows(pool, {.port = -1, .fd = 3}));
 }
 
+TEST_CASE("which socket is the pool's: the one on its port, else the first, if it has one place")
+{
+    const auto where = [](const std::vector<std::string>& listen, const ServerRequest& request,
+                          bool is_first) {
+        ResolvedPool pool;
+        for (const auto& address : listen)
+            pool.listen.push_back({.address = address});
+        return describe(NodeAllowList{pool}.place_of(request, is_first));
+    };
+    const std::vector<std::string> one{"127.0.0.1:8000"};
+    const std::vector<std::string> two{"127.0.0.1:8000", "*:9000"};
+    struct Row {
+        std::vector<std::string> listen;
+        ServerRequest request;
+        bool is_first;
+        const char* place;
+    };
+    const ServerRequest udp{.kind = ServerRequest::Kind::datagram4, .port = 8000};
+    for (const auto& row : {
+             Row{one, {.port = 8000}, true, "127.0.0.1:8000"},
+             Row{one, {.port = 8000}, false, "127.0.0.1:8000"},
+             Row{one, {.address = "0.0.0.0", .port = 8000}, true, "127.0.0.1:8000"},
+             Row{one, {.address = "127.0.0.1", .port = 8000}, false, "127.0.0.1:8000"},
+             Row{one, {.port = 3000}, true, "127.0.0.1:8000"},
+             Row{one, {.port = 3000}, false, "port 3000"}, // which is refused
+             Row{one, {.port = 0}, true, "127.0.0.1:8000"},
+             Row{one, udp, true, "port 8000 (UDP)"},
+             Row{one, for_path("/s"), true, "unix:/s"},
+             Row{{}, {.port = 3000}, true, "port 3000"},
+             Row{two, {.port = 8000}, true, "127.0.0.1:8000"},
+             Row{two, {.port = 9000}, true, "port 9000"},
+             Row{two, {.address = "10.0.0.1", .port = 9000}, true, "10.0.0.1:9000"}, // allowed
+             Row{two, {.port = 3000}, true, "port 3000"},
+             Row{{"unix:/s"}, {.port = 3000}, true, "port 3000"},
+             Row{{"*:8000"}, {.address = "10.0.0.1", .port = 3000}, true, "port 8000"},
+         }) {
+        CAPTURE(describe(row.request));
+        CAPTURE(row.is_first);
+        CHECK(where(row.listen, row.request, row.is_first) == row.place);
+    }
+}
+
 TEST_CASE("sockets that usher was started with are for its own user, unless the key says otherwise")
 {
     const ServerRequest inherited{.port = -1, .fd = 3};
