@@ -90,6 +90,10 @@ std::string pool_text(const Json& pool)
     else
         result += fmt::format("{} handed off, {} reclaimed", text(pool, "handed_off"),
                               text(pool, "reclaimed"));
+    if (const auto& scaled = pool.at("scaled_to"); !scaled.is_null())
+        result += fmt::format(", scaled to {} instead of {}",
+                              counted(scaled.get<std::uint64_t>(), "worker"),
+                              text(pool, "configured_workers"));
     result += "\nlistening on";
     for (const auto& address : pool.at("listening"))
         result += " " + on_one_line(address.get<std::string>());

@@ -20,6 +20,7 @@ ordered_json status()
         "pools": [{
             "name": "api", "state": "serving", "generation": 2, "listening": ["[::]:8000"], "handed_off": 12345,
             "reclaimed": 3, "closed_as_suspect": 0, "lost_lines": null,
+            "configured_workers": 2, "scaled_to": null,
             "workers": [
                 {"slot": 1, "generation": 2, "state": "probing", "pid": 4712, "worker": 1,
                  "uptime_ms": 61000, "handed_off": 0, "queued": 1, "open": 0, "starts": 1},
@@ -41,6 +42,15 @@ listening on [::]:8000
   slot  gen state             pid   uptime    handed  queued    open  starts
      1    2 probing          4712    1m01s         0       1       0       1
      2    2 waiting             -        -         -       -       -       3)");
+}
+
+TEST_CASE("a pool that people have scaled says so, and what is configured")
+{
+    auto json = status();
+    json["pools"][0]["scaled_to"] = 1;
+    CHECK(status_text(json.dump())
+              .find("12345 handed off, 3 reclaimed, scaled to 1 worker instead of 2\nlistening") !=
+          std::string::npos);
 }
 
 TEST_CASE("reloads and lost lines have their lines where there were any")
