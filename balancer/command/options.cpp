@@ -61,6 +61,7 @@ Examples:
   usher run --config usher.json --workers 2 --listen localhost:8000
   usher run --listen 8000 --dialect preload -- node app.js
   usher run --dialect node --workers 4 -- node server.js
+  usher run --dialect none --workers 2 -- python3 worker.py
 )";
 
 /// Throws UsageError: one sentence that names the word at fault and the remedy.
@@ -130,8 +131,16 @@ ResolvedConfig load_and_complete(const RunFlags& flags)
         apply(flags, pool);
         if (pool.command.empty())
             refuse("run has no command; write e.g. {}", run_example);
-        if (pool.listen.empty() && pool.dialect != Dialect::node) // its workers say where
+        if (pool.listen.empty() && needs_listen(pool.dialect))
             refuse("run has no --listen; write e.g. {}", run_example);
+        if (pool.dialect == Dialect::none)
+            for (const auto& [flag, is_there] :
+                 {std::pair{"--listen", !pool.listen.empty()},
+                  std::pair{"--backlog", pool.backlog != PoolConfig{}.backlog}})
+                if (is_there)
+                    refuse("{}: has no effect with --dialect none, whose workers have no "
+                           "connections; leave it out",
+                           flag);
         return resolve_accounts({.pools = {pool}}, "", true);
     }
 
@@ -219,8 +228,8 @@ void add_run(CLI::App& app, RunFlags& flags, std::optional<Command>& result)
             "protocol; preload, an unmodified program that listens on a\n"
             "port of its own; node, a Node program that uses cluster,\n"
             "unmodified; listen-fds, a program that takes listening\n"
-            "sockets as from systemd; auto, at present native (default\n"
-            "auto)");
+            "sockets as from systemd; none, a program to which nobody\n"
+            "connects; auto, at present native (default auto)");
     add_key("backlog", "N",
             fmt::format("how many connections the kernel keeps waiting, {} to {}\n(default {})",
                         backlog_range.least, backlog_range.most, PoolConfig{}.backlog));
