@@ -28,26 +28,26 @@ def stop(*_):
 
 def notify(text):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
-        out.sendto(text.replace('|', '\n').encode(),
-                   os.environ['NOTIFY_SOCKET'].replace('@', '\0', 1))
+        out.sendto(text.replace("|", "\n").encode(),
+                   os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1))
 
 
 def wait_for_go(folder):
-    while not (folder / 'go').exists():
+    while not (folder / "go").exists():
         time.sleep(0.005)
 
 
 def work(folder):
-    for job in sorted(folder.glob('*.job')):
-        mine = job.with_suffix('.' + os.environ['USHER_SLOT'])
+    for job in sorted(folder.glob("*.job")):
+        mine = job.with_suffix("." + os.environ["USHER_SLOT"])
         try:
             job.rename(mine)
         except FileNotFoundError:
             continue  # another worker was faster
-        print('claimed', job.stem, flush=True)
-        if job.stem.startswith('slow'):
+        print("claimed", job.stem, flush=True)
+        if job.stem.startswith("slow"):
             wait_for_go(folder)
-        mine.rename(job.with_suffix('.done'))
+        mine.rename(job.with_suffix(".done"))
         return True
     return False
 
@@ -56,20 +56,20 @@ def main(name, *steps):
     folder = pathlib.Path(name)
     signal.signal(signal.SIGTERM, stop)
     for step in steps:
-        if step.startswith('notify='):
-            notify(step.removeprefix('notify='))
-        elif step == 'gate':
+        if step.startswith("notify="):
+            notify(step.removeprefix("notify="))
+        elif step == "gate":
             wait_for_go(folder)
-        elif step == 'deaf':
+        elif step == "deaf":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        elif step == 'crash':
+        elif step == "crash":
             sys.exit(3)
-    print('at work', flush=True)
+    print("at work", flush=True)
     while not is_stopping:
         if not work(folder):
             time.sleep(0.005)
-    print('done', flush=True)
+    print("done", flush=True)
 
 
-if __name__ == '__main__':
+if __name__ == "__main__":
     main(*sys.argv[1:])
