@@ -214,10 +214,14 @@ class Page:
         if '"pools"' in text:
             whole = text
         else:
-            keys = json.loads(text if text.startswith("{") else "{" + text + "}")
-            top = {key: keys.pop(key) for key in ("log_level", "lame_duck") if key in keys}
-            pool = {"command": ["true"], "listen": "8000", **keys}
-            whole = json.dumps({"pools": [pool], **top})
+            # As text, since it may have comments.
+            keys = text.strip()[1:-1] if text.startswith("{") else text
+            own = ['"command": ["true"]'] * ('"command"' not in text)
+            own += ['"listen": "8000"'] * ('"listen"' not in text and '"none"' not in text)
+            is_of_top = '"log_level"' in text or '"lame_duck"' in text
+            pool = own if is_of_top else [*own, keys + "\n"]
+            top = ['"pools": [{' + ", ".join(pool) + "}]"] + [keys + "\n"] * is_of_top
+            whole = "{" + ", ".join(top) + "}"
         (pathlib.Path(self.folder) / "shown.json").write_text(whole)
         self.run("usher check --config shown.json")
 
