@@ -89,6 +89,7 @@ Json describe(Pool& pool, const Outputs& outputs)
     const auto& output = pool.config().output;
     auto lost_lines =
         output.kind == OutputConfig::Kind::file ? Json(outputs.lost_lines(output.file)) : Json();
+    const auto workers = pool.worker_count();
     return {{"name", pool.config().name},
             {"state", name_of(state_of(facts_of(pool)))},
             {"dialect", name_of(pool.intake().found().value_or(pool.config().dialect))},
@@ -98,6 +99,8 @@ Json describe(Pool& pool, const Outputs& outputs)
             {"reclaimed", count(&DispatchCounters::reclaimed)},
             {"closed_as_suspect", count(&DispatchCounters::closed_as_suspect)},
             {"lost_lines", std::move(lost_lines)},
+            {"configured_workers", workers.configured()},
+            {"scaled_to", workers.is_scaled() ? Json(workers.wanted()) : Json()},
             {"workers", describe_all(pool.slots())},
             {"leaving", describe_all(pool.leaving())}};
 }

@@ -68,8 +68,12 @@ std::string row(const Cells&... cells)
     return fmt::format("\n{:>6} {:>4} {:<12} {:>8} {:>8} {:>9} {:>7} {:>7} {:>7}", cells...);
 }
 
-std::string worker_text(const Json& worker)
+/// Where there are no connections none is unknown either.
+std::string worker_text(Json worker, bool has_connections)
 {
+    if (!has_connections)
+        for (const auto* const key : {"handed_off", "queued", "open"})
+            worker.erase(key);
     const auto age = worker.find("uptime_ms");
     auto result =
         row(text(worker, "slot"), text(worker, "generation"), text(worker, "state"),
@@ -85,19 +89,27 @@ std::string pool_text(const Json& pool)
 {
     auto result = fmt::format("\n\npool {}, {}, generation {}, ", text(pool, "name"),
                               text(pool, "state"), text(pool, "generation"));
-    if (pool.at("handed_off").is_null())
+    const bool has_connections = pool.at("dialect") != "none";
+    if (!has_connections)
+        result += "without connections";
+    else if (pool.at("handed_off").is_null())
         result += "its workers accept by themselves";
     else
         result += fmt::format("{} handed off, {} reclaimed", text(pool, "handed_off"),
                               text(pool, "reclaimed"));
-    result += "\nlistening on";
+    if (const auto& scaled = pool.at("scaled_to"); !scaled.is_null())
+        result += fmt::format(", scaled to {} instead of {}",
+                              counted(scaled.get<std::uint64_t>(), "worker"),
+                              text(pool, "configured_workers"));
+    if (has_connections)
+        result += "\nlistening on";
     for (const auto& address : pool.at("listening"))
         result += " " + on_one_line(address.get<std::string>());
     result += loss_text(pool.at("lost_lines"), "on their way to the file");
     result += row("slot", "gen", "state", "pid", "uptime", "handed", "queued", "open", "starts");
     for (const auto* const group : {"workers", "leaving"})
         for (const auto& worker : pool.at(group))
-            result += worker_text(worker);
+            result += worker_text(worker, has_connections);
     return result;
 }
 

@@ -60,6 +60,7 @@ Examples:
   usher run --listen 8000 -- ./my-server
   usher run --config usher.json --workers 2 --listen localhost:8000
   usher run --workers 4 -- node app.js
+  usher run --dialect none --workers 2 -- python3 worker.py
 )";
 
 /// Throws UsageError: one sentence that names the word at fault and the remedy.
@@ -132,6 +133,14 @@ ResolvedConfig load_and_complete(const RunFlags& flags)
         if (pool.listen.empty() && needs_listen(pool.dialect))
             refuse("run has no --listen, which dialect {} needs; write e.g. {}",
                    name_of(pool.dialect), run_example);
+        if (pool.dialect == Dialect::none)
+            for (const auto& [flag, is_there] :
+                 {std::pair{"--listen", !pool.listen.empty()},
+                  std::pair{"--backlog", pool.backlog != PoolConfig{}.backlog}})
+                if (is_there)
+                    refuse("{}: has no effect with --dialect none, whose workers have no "
+                           "connections; leave it out",
+                           flag);
         return resolve_accounts({.pools = {pool}}, "", true);
     }
 
@@ -220,7 +229,8 @@ void add_run(CLI::App& app, RunFlags& flags, std::optional<Command>& result)
             "shows (default); native, by the worker protocol; preload, an\n"
             "unmodified program that listens on a port of its own; node,\n"
             "a Node program that uses cluster, unmodified; listen-fds, a\n"
-            "program that takes listening sockets as from systemd");
+            "program that takes listening sockets as from systemd; none,\n"
+            "a program to which nobody connects");
     add_key("backlog", "N",
             fmt::format("how many connections the kernel keeps waiting, {} to {}\n(default {})",
                         backlog_range.least, backlog_range.most, PoolConfig{}.backlog));

@@ -129,8 +129,10 @@ struct PoolConfig {
 
     std::chrono::milliseconds start_timeout{30'000}; ///< from start to `ready`
     Readiness ready = Readiness::automatic;
-    std::optional<std::chrono::milliseconds> start_delay; ///< for dialect listen-fds; unset: 1 s
-    std::optional<ProbeConfig> probe;                     ///< unset: its word is enough
+    /// For dialects listen-fds and none.
+    std::optional<std::chrono::milliseconds> start_delay;
+    static constexpr std::chrono::milliseconds default_start_delay{1'000}; ///< if that is unset
+    std::optional<ProbeConfig> probe; ///< unset: its word is enough
     unsigned start_attempts =
         3; ///< failed starts of each slot before a pool that was never ready gives up
     std::chrono::milliseconds drain_timeout{30'000}; ///< from end-of-file to SIGTERM

@@ -14,14 +14,16 @@ enum class Dialect {
     preload,    ///< an unmodified program that listens, with libusher-preload.so loaded into it
     node,       ///< the worker half of a Node program that uses `cluster`, unmodified
     listen_fds, ///< a program that takes listening sockets as from systemd
+    none,       ///< a program to which nobody connects
 };
 
-inline constexpr Names<Dialect, 5> dialect_names{{
+inline constexpr Names<Dialect, 6> dialect_names{{
     {Dialect::automatic, "auto"},
     {Dialect::native, "native"},
     {Dialect::preload, "preload"},
     {Dialect::node, "node"},
     {Dialect::listen_fds, "listen-fds"},
+    {Dialect::none, "none"},
 }};
 
 [[nodiscard]] constexpr std::string_view name_of(Dialect dialect) noexcept

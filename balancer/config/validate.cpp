@@ -2,6 +2,7 @@
 #include "balancer/config/validate.hpp"
 
 #include "balancer/config/json/config_error.hpp"
+#include "balancer/config/units/duration.hpp"
 #include "common/text/listen_address.hpp"
 #include "common/text/one_line.hpp"
 
@@ -57,8 +58,11 @@ private:
         const auto dialect = pool.dialect;
         if (pool.share && dialect != Dialect::listen_fds)
             refuse(pointer + "share", "is for dialect \"listen-fds\" alone; remove it");
-        if (pool.start_delay && dialect != Dialect::listen_fds)
-            refuse(pointer + "start_delay", "is for dialect \"listen-fds\" alone; remove it");
+        if (pool.start_delay && dialect != Dialect::listen_fds && dialect != Dialect::none)
+            refuse(pointer + "start_delay",
+                   "is for dialects \"listen-fds\" and \"none\" alone; remove it");
+        if (dialect == Dialect::none)
+            check_none(pool, pointer);
         if (dialect == Dialect::native && pool.ready == Readiness::notify)
             refuse(pointer + "ready",
                    "cannot be \"notify\" for dialect \"native\", whose workers say themselves when "
@@ -84,6 +88,31 @@ private:
                    fmt::format("cannot be counted with {}, because the workers accept themselves; "
                                "use max_age or max_memory",
                                accept_themselves));
+    }
+
+    /// What has to do with connections.  A value that is the default may come from a dump.
+    void check_none(const PoolConfig& pool, const std::string& pointer) const
+    {
+        const PoolConfig defaults;
+        const auto refuse_if = [&](bool is_there, const char* key, std::string_view remedy = {}) {
+            if (is_there)
+                refuse(pointer + key, fmt::format("has no effect with dialect \"none\", whose "
+                                                  "workers have no connections; remove it{}",
+                                                  remedy));
+        };
+        refuse_if(!pool.listen.empty(), "listen", ", or choose another dialect");
+        refuse_if(pool.backlog != defaults.backlog, "backlog");
+        refuse_if(pool.max_queue != defaults.max_queue, "max_queue");
+        refuse_if(pool.probe.has_value(), "probe", ", or use \"ready\": \"notify\"");
+        refuse_if(pool.recycle.max_connections > 0, "max_connections",
+                  ", or use max_age or max_memory");
+        refuse_if(pool.node != defaults.node, "node");
+        const auto delay = pool.start_delay.value_or(PoolConfig::default_start_delay);
+        if (pool.ready == Readiness::automatic && delay >= pool.start_timeout)
+            refuse(pointer + "start_timeout",
+                   fmt::format("is {}, but must be longer than start_delay, {}, after which a "
+                               "worker of dialect \"none\" is ready",
+                               format_duration(pool.start_timeout), format_duration(delay)));
     }
 
     void check(const ListenConfig& listen, const std::string& pointer)

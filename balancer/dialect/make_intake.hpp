@@ -11,7 +11,7 @@
 namespace usher {
 
 /// Dialects of one kind share an intake, so a reload may change from one to the other.
-enum class IntakeKind { dispatch, node, listen_fds };
+enum class IntakeKind { dispatch, node, listen_fds, none };
 
 [[nodiscard]] IntakeKind intake_kind(Dialect dialect) noexcept;
 

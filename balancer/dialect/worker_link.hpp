@@ -147,6 +147,9 @@ public:
         co_return known ? known->open : std::nullopt;
     }
 
+    /// False if it is not of a dialect that brings it any: then it has none to finish either.
+    [[nodiscard]] virtual bool has_connections() const noexcept { return true; }
+
     /// Why it has not become ready, as far as anybody can tell: one clause, empty if nobody can.
     [[nodiscard]] virtual std::string explain_not_ready() const { return {}; }
 

@@ -7,6 +7,7 @@
 #include "balancer/pool/broadcast.hpp"
 #include "balancer/pool/exchange.hpp"
 #include "balancer/pool/outcome.hpp"
+#include "balancer/pool/worker_count.hpp"
 #include "balancer/worker/worker_slot.hpp"
 #include "common/async/condition.hpp"
 
@@ -56,6 +57,7 @@ public:
 
     /// Brings in `next`: by a new generation of workers if their command changed or nothing did,
     /// without replacing anybody otherwise.  `change` are the listeners it needs, open already.
+    /// A number of workers that people have asked for stays if `next` says what was configured.
     [[nodiscard]] boost::asio::awaitable<Outcome> reload(std::shared_ptr<const ResolvedPool> next,
                                                          ListenerChange change);
 
@@ -89,6 +91,7 @@ public:
     [[nodiscard]] bool has_ended() const noexcept { return has_ended_; }
 
     [[nodiscard]] const ResolvedPool& config() const noexcept { return *config_; }
+    [[nodiscard]] WorkerCount worker_count() const noexcept { return count_; }
     [[nodiscard]] unsigned generation() const noexcept { return generation_; }
     [[nodiscard]] const std::vector<std::shared_ptr<WorkerSlot>>& slots() const noexcept
     {
@@ -124,6 +127,7 @@ private:
     void look_for_end();
     void finish();
     void adopt(std::shared_ptr<const ResolvedPool> config);
+    void adopt(WorkerCount count);
     [[nodiscard]] std::vector<unsigned> places_to_mend() const;
     void end_oldest_generations(unsigned most);
 
@@ -133,7 +137,8 @@ private:
 
     void watch_workers();
 
-    std::shared_ptr<const ResolvedPool> config_;
+    std::shared_ptr<const ResolvedPool> config_; ///< with as many workers as are wanted
+    WorkerCount count_{config_->workers};
     bool labelled_;
     EventSource events_;
     WorkerSlot::Shared shared_;

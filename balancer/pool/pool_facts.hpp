@@ -12,7 +12,7 @@ class Pool;
 struct PoolFacts {
     std::string name;
     unsigned generation = 1;
-    unsigned workers = 0;    ///< as configured
+    unsigned workers = 0;    ///< as configured or scaled
     unsigned may_lack = 0;   ///< of them, `reload.max_unavailable`
     unsigned ready = 0;      ///< at present
     unsigned coming = 0;     ///< slots without a ready worker that will have one

@@ -125,6 +125,7 @@ asio::awaitable<Outcome> Pool::scale(std::string wanted)
         auto outcome = co_await carry_out(std::move(plan), next, generation_);
         if (outcome.is_done()) {
             adopt(next);
+            count_.scale(*workers);
             outcome.message = counted(*workers, "worker");
             events_.publish(EventKind::scaled, log::Level::info,
                             fmt::format("pool \"{}\" scaled from {} to {}", config_->name, before,
@@ -220,6 +221,26 @@ void Pool::adopt(std::shared_ptr<const ResolvedPool> config)
     end_oldest_generations(config_->reload.max_old_generations);
 }
 
+/// A reload has brought in a configuration that makes it `count`.
+void Pool::adopt(WorkerCount count)
+{
+    const auto before = std::exchange(count_, count);
+    if (count.is_scaled())
+        events_.publish(EventKind::note, log::Level::info,
+                        fmt::format("pool \"{}\" stays scaled to {}; the configuration still says "
+                                    "{}",
+                                    config_->name, counted(count.wanted(), "worker"),
+                                    count.configured()),
+                        generation_);
+    else if (before.is_scaled())
+        events_.publish(EventKind::scaled, log::Level::info,
+                        fmt::format("pool \"{}\" scaled from {} to {}, as the configuration says "
+                                    "since it has changed",
+                                    config_->name, before.wanted(),
+                                    counted(count.wanted(), "worker")),
+                        generation_);
+}
+
 /// Where the workers stay: places that have failed, were drained, or run what a reload could not
 /// take back get another all the same.
 std::vector<unsigned> Pool::places_to_mend() const
@@ -243,8 +264,12 @@ std::string Pool::plan(const ResolvedPool& next, const ListenerChange& change) c
             "generation {} replaces generation {}, {}", last_generation_ + 1, generation_,
             next.reload.strategy == ReloadConfig::Strategy::rolling ? "slot by slot"
                                                                     : "all at once");
-    if (next.workers != slots_.size())
-        text += fmt::format(", {} instead of {}", counted(next.workers, "worker"), slots_.size());
+    const auto count = count_.after_reload(next.workers);
+    if (count.wanted() != slots_.size())
+        text += fmt::format(", {} instead of {}", counted(count.wanted(), "worker"), slots_.size());
+    if (count.is_scaled())
+        text += fmt::format(", still scaled to {} instead of {}", counted(count.wanted(), "worker"),
+                            count.configured());
     for (const auto& listener : change.opens)
         text += ", opens " + listener;
     for (const auto& listener : change.closes)
@@ -256,6 +281,12 @@ asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const ResolvedPool> next,
                                       ListenerChange change)
 {
     const auto operation = [this, &next, &change]() -> asio::awaitable<Outcome> {
+        const auto count = count_.after_reload(next->workers);
+        if (count.is_scaled()) {
+            auto scaled = std::make_shared<ResolvedPool>(*next);
+            scaled->workers = count.wanted();
+            next = std::move(scaled);
+        }
         const bool keeps = keeps_workers(*config_, *next);
         auto numbers = keeps ? places_to_mend() : up_to(exchange_.places());
         if (exchange_.would_lose_all(next->workers)) // somebody must come before they go
@@ -274,6 +305,7 @@ asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const ResolvedPool> next,
             last_generation_ = std::max(last_generation_, generation);
             change.commit();
             adopt(std::move(next));
+            adopt(count);
         }
         co_return outcome;
     };

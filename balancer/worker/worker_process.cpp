@@ -191,8 +191,12 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
                     ? now
                     : std::min(lifecycle_.deadline().value_or(Clock::time_point::max()),
                                now + count_patience));
-            const auto open = co_await link_->count_open(wake_);
-            perform(action, open ? std::to_string(*open) : "an unknown number");
+            std::string open; // it has no connections
+            if (link_->has_connections()) {
+                const auto counted = co_await link_->count_open(wake_);
+                open = counted ? std::to_string(*counted) : "an unknown number";
+            }
+            perform(action, open);
             continue;
         }
         auto deadline = lifecycle_.deadline().value_or(Clock::time_point::max());
@@ -211,6 +215,14 @@ std::string WorkerProcess::name() const
 void WorkerProcess::tell(void (WorkerLifecycle::*what)(Clock::time_point))
 {
     (lifecycle_.*what)(Clock::now());
+    wake_.cancel();
+}
+
+void WorkerProcess::stop()
+{
+    if (link_->has_connections() || ends_by_itself_)
+        return tell(&WorkerLifecycle::stop);
+    lifecycle_.retire(Clock::now());
     wake_.cancel();
 }
 
@@ -315,8 +327,10 @@ void WorkerProcess::on_probe(std::string failure)
                         probe_failure_ + "; it is asked again");
 }
 
+/// `open` is how many connections it has, for people; empty if it cannot have any.
 void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& open)
 {
+    const auto still_open = open.empty() ? std::string{} : fmt::format(", {} still open", open);
     switch (action) {
     case WorkerLifecycle::Action::none:
     case WorkerLifecycle::Action::give_up: // nothing more can be done to it
@@ -324,8 +338,9 @@ void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& o
     case WorkerLifecycle::Action::drain: {
         const auto known = figures();
         const auto queue = known ? fmt::format("{} queued and ", known->queued) : std::string{};
+        const auto connections = open.empty() ? open : fmt::format(", {}{} open", queue, open);
         events_.publish(EventKind::disconnect, log::Level::info,
-                        fmt::format("draining, {}{} open, for up to {}", queue, open,
+                        fmt::format("draining{}, for up to {}", connections,
                                     format_duration(config_->drain_timeout)));
         break;
     }
@@ -341,7 +356,7 @@ void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& o
                             signal_text(signal)));
         else
             events_.publish(EventKind::signalled, hangs ? log::Level::warning : log::Level::info,
-                            fmt::format("SIG{}, {} still open", signal_text(signal), open));
+                            fmt::format("SIG{}{}", signal_text(signal), still_open));
         // First what it had not taken goes to the others, then it is told.
         end_probe();
         link_->cut_off();
@@ -350,7 +365,7 @@ void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& o
     }
     case WorkerLifecycle::Action::kill:
         events_.publish(EventKind::signalled, log::Level::warning,
-                        fmt::format("SIGKILL to its process group, {} still open", open));
+                        "SIGKILL to its process group" + still_open);
         child_->kill_group();
         break;
     }

@@ -66,8 +66,8 @@ public:
     /// Sends `message` to its program, unless it is being ended; see WorkerLink.
     [[nodiscard]] Delivery send_message(const std::shared_ptr<const ProgramMessage>& message);
 
-    /// Lets it finish what it has, then ends it; see WorkerLifecycle.
-    void stop() { tell(&WorkerLifecycle::stop); }
+    /// Lets it finish its connections, if it may have any, then ends it; see WorkerLifecycle.
+    void stop();
     void hurry() { tell(&WorkerLifecycle::hurry); }
 
     /// Retires it if its scoreboard is not credible, and ends it with `hang_signal` if it does not

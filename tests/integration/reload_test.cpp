@@ -12,6 +12,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <utility>
 
 #include <sys/stat.h>
 
@@ -282,6 +283,78 @@ TEST_CASE("what needs no new workers replaces none: their number, limits, listen
     CHECK(usher.worker_pid(1) == first);
     check_clean(load);
     CHECK(eventually([&] { return children_of(usher.pid()).size() == 2; }));
+}
+
+TEST_CASE("a reload takes no scaling back, until the number in the file has changed")
+{
+    ConfigFile config;
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    const auto number = [&] { return children_of(usher.pid()).size(); };
+    const auto in_status = [&](const char* key) {
+        return nlohmann::json::parse(usher.command({"status", "--json"}).output)["pools"][0][key];
+    };
+    CHECK(usher.command({"scale", "4"}).code == 0);
+    CHECK(in_status("scaled_to") == 4);
+
+    const auto dry = usher.command({"reload", "--dry-run"});
+    CHECK(dry.output.find("slot by slot, still scaled to 4 workers instead of 2") !=
+          std::string::npos);
+    CHECK(usher.command({"reload"}).code == 0); // a new generation, as no key has changed
+    usher.wait_for("pool \"default\" stays scaled to 4 workers; the configuration still says 2");
+    CHECK(eventually([&] { return number() == 4; }));
+    CHECK(whoami(usher.port()).at("generation") == 2);
+
+    config.pool["max_queue"] = 7; // another key is no word on the number
+    config.write();
+    usher.signal(SIGTTIN);
+    usher.wait_for("scaled from 4 to 5 workers");
+    CHECK(usher.command({"reload"}).code == 0);
+    CHECK(number() == 5);
+
+    config.pool["workers"] = 3;
+    config.write();
+    CHECK(usher.command({"reload", "--dry-run"}).output.find("3 workers instead of 5") !=
+          std::string::npos);
+    CHECK(usher.command({"reload"}).code == 0);
+    usher.wait_for("scaled from 5 to 3 workers, as the configuration says since it has changed");
+    CHECK(eventually([&] { return number() == 3; }));
+    CHECK(in_status("scaled_to").is_null());
+    CHECK(in_status("configured_workers") == 3);
+}
+
+TEST_CASE("a reload that fails leaves a scaling as it was, and a pool that comes again forgets it")
+{
+    ConfigFile config;
+    config.pool["name"] = "web";
+    config.more_pools = nlohmann::json::array({config.pool});
+    config.more_pools[0]["name"] = "api";
+    config.more_pools[0]["workers"] = 1;
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(3);
+    CHECK(usher.command({"scale", "2", "--pool", "api"}).code == 0);
+    CHECK(usher.command({"scale", "1", "--pool", "web"}).code == 0);
+
+    const auto command = config.pool["command"];
+    config.pool["command"] = {"/bin/false"};
+    config.pool["workers"] = 3;
+    const auto api = std::exchange(config.more_pools, nlohmann::json::array());
+    config.write();
+    CHECK(usher.command({"reload"}).code == 1);
+    config.pool["command"] = command;
+    config.pool["workers"] = 2;
+    config.more_pools = api;
+    config.write();
+    CHECK(usher.command({"reload"}).code == 0);
+    const auto pools = nlohmann::json::parse(usher.command({"status", "--json"}).output)["pools"];
+    for (const auto& pool : pools) {
+        if (pool["state"] == "stopping")
+            continue;
+        CAPTURE(pool["name"].dump());
+        CHECK(pool["workers"].size() == 1);
+        CHECK(pool["scaled_to"] == (pool["name"] == "web" ? nlohmann::json(1) : nlohmann::json()));
+    }
 }
 
 TEST_CASE("a dry run waits for the reload under way, and blames nobody for what that has opened")

@@ -17,12 +17,6 @@ namespace asio = boost::asio;
 
 namespace usher {
 
-namespace {
-
-constexpr std::chrono::milliseconds default_start_delay{1'000};
-
-} // namespace
-
 ListenFdsLink::ListenFdsLink(const asio::any_io_executor& executor,
                              std::shared_ptr<const ResolvedPool> config, ListenFdsIntake& intake,
                              ListenFdsIntake::Seat& seat)
@@ -63,7 +57,8 @@ void ListenFdsLink::start(pid_t process, Observer& observer)
 
 asio::awaitable<void> ListenFdsLink::watch_for_accept()
 {
-    const auto latest = Clock::now() + config_->start_delay.value_or(default_start_delay);
+    const auto latest =
+        Clock::now() + config_->start_delay.value_or(PoolConfig::default_start_delay);
     DrainWatch schedule{Clock::now()};
     while (awaits_accept_) {
         const auto start = Clock::now();

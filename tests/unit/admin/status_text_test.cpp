@@ -18,8 +18,10 @@ ordered_json status()
         "reload": {"running": false, "last": null},
         "stderr_lost_lines": 0,
         "pools": [{
-            "name": "api", "state": "serving", "generation": 2, "listening": ["[::]:8000"], "handed_off": 12345,
+            "name": "api", "state": "serving", "dialect": "native",
+            "generation": 2, "listening": ["[::]:8000"], "handed_off": 12345,
             "reclaimed": 3, "closed_as_suspect": 0, "lost_lines": null,
+            "configured_workers": 2, "scaled_to": null,
             "workers": [
                 {"slot": 1, "generation": 2, "state": "probing", "pid": 4712, "worker": 1,
                  "uptime_ms": 61000, "handed_off": 0, "queued": 1, "open": 0, "starts": 1},
@@ -41,6 +43,33 @@ listening on [::]:8000
   slot  gen state             pid   uptime    handed  queued    open  starts
      1    2 probing          4712    1m01s         0       1       0       1
      2    2 waiting             -        -         -       -       -       3)");
+}
+
+TEST_CASE("where there are no connections, no figure of them is shown, and none is unknown")
+{
+    auto json = status();
+    auto& pool = json["pools"][0];
+    pool["dialect"] = "none";
+    pool["listening"] = ordered_json::array();
+    pool["handed_off"] = nullptr;
+    for (const auto* const key : {"handed_off", "queued", "open"})
+        pool["workers"][0][key] = nullptr;
+    CHECK(status_text(json.dump()) ==
+          R"(usher 1.2.3, master pid 4711, not ready
+
+pool api, serving, generation 2, without connections
+  slot  gen state             pid   uptime    handed  queued    open  starts
+     1    2 probing          4712    1m01s         -       -       -       1
+     2    2 waiting             -        -         -       -       -       3)");
+}
+
+TEST_CASE("a pool that people have scaled says so, and what is configured")
+{
+    auto json = status();
+    json["pools"][0]["scaled_to"] = 1;
+    CHECK(status_text(json.dump())
+              .find("12345 handed off, 3 reclaimed, scaled to 1 worker instead of 2\nlistening") !=
+          std::string::npos);
 }
 
 TEST_CASE("reloads and lost lines have their lines where there were any")

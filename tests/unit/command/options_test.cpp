@@ -102,8 +102,8 @@ TEST_CASE("a dialect is one of those there are, and the flag replaces what the f
               .pools.at(0)
               .dialect == Dialect::preload);
     CHECK(usage_error({"run", "--listen", "0", "--dialect", "telnet", "--", "a"}) ==
-          "--dialect: is \"telnet\", but must be \"auto\", \"native\", \"preload\", \"node\" or "
-          "\"listen-fds\"");
+          "--dialect: is \"telnet\", but must be \"auto\", \"native\", \"preload\", \"node\", "
+          "\"listen-fds\" or \"none\"");
 
     const ScopedFile file{
         R"({"pools": [{"command": ["./a"], "listen": "80", "dialect": "preload"}]})"};
@@ -218,6 +218,14 @@ TEST_CASE("run without a command or a listener shows a whole example")
           "./my-server");
     CHECK(run_config({"run", "--", "a"}).pools.at(0).listen.empty());
     CHECK(run_config({"run", "--dialect", "node", "--", "a"}).pools.at(0).listen.empty());
+    for (const char* dialect : {"node", "none"})
+        CHECK(run_config({"run", "--dialect", dialect, "--", "a"}).pools.at(0).listen.empty());
+    CHECK(usage_error({"run", "--dialect", "none", "--listen", "80", "--", "a"}) ==
+          "--listen: has no effect with --dialect none, whose workers have no connections; leave "
+          "it out");
+    CHECK(usage_error({"run", "--dialect", "none", "--backlog", "80", "--", "a"}) ==
+          "--backlog: has no effect with --dialect none, whose workers have no connections; leave "
+          "it out");
     for (const Arguments& arguments : {Arguments{"run", "--"}, Arguments{"run", "--", ""}})
         CHECK(usage_error(arguments) ==
               "-- is followed by no command; write e.g. usher run --listen 8000 -- ./my-server");

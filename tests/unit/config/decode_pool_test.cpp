@@ -118,11 +118,13 @@ TEST_CASE("a dialect is one of those there are")
     CHECK(pool_of(R"("dialect": "preload")").dialect == Dialect::preload);
     CHECK(pool_of(R"("dialect": "node")").dialect == Dialect::node);
     CHECK(pool_of(R"("dialect": "listen-fds")").dialect == Dialect::listen_fds);
+    CHECK(pool_of(R"("dialect": "none")").dialect == Dialect::none);
     CHECK(pool_error(R"("dialect": "Native")") ==
           "f: /pools/0/dialect: is \"Native\", but must be "
-          "\"auto\", \"native\", \"preload\", \"node\" or \"listen-fds\"");
-    CHECK(pool_error(R"("dialect": 1)") == "f: /pools/0/dialect: is 1, but must be \"auto\", "
-                                           "\"native\", \"preload\", \"node\" or \"listen-fds\"");
+          "\"auto\", \"native\", \"preload\", \"node\", \"listen-fds\" or \"none\"");
+    CHECK(pool_error(R"("dialect": 1)") ==
+          "f: /pools/0/dialect: is 1, but must be \"auto\", \"native\", \"preload\", \"node\", "
+          "\"listen-fds\" or \"none\"");
 }
 
 TEST_CASE("what only Node workers have is an object of its own")

@@ -88,7 +88,7 @@ TEST_CASE("a key that would have no effect on the pool's dialect is refused")
     CHECK(error_with(Dialect::preload, share) ==
           "f: /pools/0/share: is for dialect \"listen-fds\" alone; remove it");
     CHECK(error_with(Dialect::node, delay) ==
-          "f: /pools/0/start_delay: is for dialect \"listen-fds\" alone; remove it");
+          "f: /pools/0/start_delay: is for dialects \"listen-fds\" and \"none\" alone; remove it");
     CHECK(error_with(Dialect::automatic, notify) ==
           "f: /pools/0/ready: cannot be \"notify\" for dialect \"native\", whose workers say "
           "themselves when they are ready; remove it");
@@ -122,6 +122,37 @@ TEST_CASE("a key that would have no effect on the pool's dialect is refused")
               share(pool);
               delay(pool);
           }) == "no error");
+}
+
+TEST_CASE("a pool without connections has no key that is about them")
+{
+    const auto error_with = [](auto change) {
+        PoolConfig pool{.command = {"./a"}, .dialect = Dialect::none};
+        change(pool);
+        return error_of({.pools = {pool}});
+    };
+    const std::string why{
+        ": has no effect with dialect \"none\", whose workers have no connections; remove it"};
+    using Pool = PoolConfig;
+
+    CHECK(error_with([](Pool&) {}) == "no error");
+    CHECK(error_with([](Pool& pool) { pool.start_delay = std::chrono::milliseconds{0}; }) ==
+          "no error");
+    CHECK(error_with([](Pool& pool) { pool.ready = Readiness::notify; }) == "no error");
+    CHECK(error_with([](Pool& pool) { pool.listen = {{.address = "80"}}; }) ==
+          "f: /pools/0/listen" + why + ", or choose another dialect");
+    CHECK(error_with([](Pool& pool) { pool.backlog = 1; }) == "f: /pools/0/backlog" + why);
+    CHECK(error_with([](Pool& pool) { pool.max_queue = 1; }) == "f: /pools/0/max_queue" + why);
+    CHECK(error_with([](Pool& pool) { pool.probe = ProbeConfig{.path = "/"}; }) ==
+          "f: /pools/0/probe" + why + ", or use \"ready\": \"notify\"");
+    CHECK(error_with([](Pool& pool) { pool.recycle.max_connections = 1; }) ==
+          "f: /pools/0/max_connections" + why + ", or use max_age or max_memory");
+    CHECK(error_with([](Pool& pool) { pool.node.window = 2; }) == "f: /pools/0/node" + why);
+    CHECK(error_with([](Pool& pool) { pool.share = true; }) ==
+          "f: /pools/0/share: is for dialect \"listen-fds\" alone; remove it");
+    CHECK(error_with([](Pool& pool) { pool.start_timeout = PoolConfig::default_start_delay; }) ==
+          "f: /pools/0/start_timeout: is 1s, but must be longer than start_delay, 1s, after which "
+          "a worker of dialect \"none\" is ready");
 }
 
 TEST_CASE("no address is listened on twice, however it is written and in whichever pool")
