@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/listed_program.hpp"
 
+#include "tests/support/from_environment.hpp"
 #include "tests/support/node_programs.hpp"
 #include "tests/support/usher_process.hpp"
 
@@ -269,7 +270,7 @@ void enter(const TempDir& folder)
          {hello_program(), hello_c_program(), node_program(), bun_program(), deno_program()})
         path += folder_of(program) + ":";
     // Debian keeps nginx where only root looks.
-    path += "/usr/sbin:" + std::string{std::getenv("PATH")};
+    path += "/usr/sbin:" + from_environment("PATH");
     ::setenv("PATH", path.c_str(), 1);
     // What Deno keeps is to go with the folder, and it shall ask nobody for a newer one.
     ::setenv("DENO_DIR", folder.path().c_str(), 1);
