@@ -106,17 +106,20 @@ public:
         return who;
     }
 
+    /// What usher says that it has found.
+    std::string dialect() const { return status().at("dialect"); }
+
+private:
     json status() const
     {
         return json::parse(usher.command({"status", "--json"}).output).at("pools").at(0);
     }
 
-private:
     template <typename Arguments>
     Site(const ListedProgram& program, const Arguments& arguments)
         : program_{program}, usher{arguments_in(program, arguments), [this] { enter(folder_); }}
     {
-        // Only now does the port speak for one worker, and for both.
+        usher.wait_for("listening on");
         usher.wait_until_ready(1);
     }
 
@@ -247,7 +250,7 @@ TEST_CASE("each program of the table answers by its command, in turns, and ends 
                             << " ms");
 
         check_turns(site, program.port);
-        CHECK(site.status().at("dialect") == program.dialect);
+        CHECK(site.dialect() == program.dialect);
         CHECK(site.usher.stop() == usher::sys::ExitStatus{});
         CAPTURE(site.usher.log());
         CHECK(site.usher.count("SIGKILL") == 0);
