@@ -4,7 +4,9 @@
 #include "common/sys/syscall.hpp"
 #include "tests/support/sockets.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <stdexcept>
 
 #include <poll.h>
@@ -32,10 +34,15 @@ sys::UniqueFd connect_within_limit(const sys::SocketAddress& address)
 
 std::string HttpAnswer::header(std::string_view name) const
 {
-    const auto at = head.find(std::string{"\r\n"} + std::string{name} + ": ");
-    if (at == std::string::npos)
+    const auto wanted = "\r\n" + std::string{name} + ": ";
+    const auto at =
+        std::search(head.begin(), head.end(), wanted.begin(), wanted.end(), [](char a, char b) {
+            return std::tolower(static_cast<unsigned char>(a)) ==
+                   std::tolower(static_cast<unsigned char>(b));
+        });
+    if (at == head.end())
         return {};
-    const auto start = at + 2 + name.size() + 2;
+    const auto start = static_cast<std::size_t>(at - head.begin()) + wanted.size();
     return head.substr(start, head.find("\r\n", start) - start);
 }
 

@@ -35,4 +35,9 @@ std::string deno_program()
     return find_package("@deno", "linux-", "deno");
 }
 
+std::string bun_program()
+{
+    return find_package("@oven", "bun-linux-", "bin/bun");
+}
+
 } // namespace usher::test

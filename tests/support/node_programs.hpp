@@ -17,10 +17,11 @@ inline constexpr std::span<const int> node_versions =
     with_sanitizers ? std::span<const int>{oldest_and_newest_node}
                     : std::span<const int>{every_node_version};
 
-/// The program of a version, of Deno; throws std::runtime_error if `scripts/install-deps test` did
-/// not bring it.
+/// The program of a version, of Deno, of Bun; throws std::runtime_error if `scripts/install-deps
+/// test` did not bring it.
 [[nodiscard]] std::string node_program(int version = 20);
 [[nodiscard]] std::string deno_program();
+[[nodiscard]] std::string bun_program();
 /// std::runtime_error if it fails.
 [[nodiscard]] std::string output_of(const std::string& command);
 

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+// The table of programs in docs/dialects.md: each is run by the command that stands there.
+#include "tests/support/eventually.hpp"
+#include "tests/support/http_client.hpp"
+#include "tests/support/listed_program.hpp"
+#include "tests/support/own_network.hpp"
+#include "tests/support/process_facts.hpp"
+#include "tests/support/program_client.hpp"
+#include "tests/support/program_table.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/usher_process.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace usher::programs_test {
+
+using namespace usher::test;
+using namespace std::chrono_literals;
+using nlohmann::json;
+using Words = std::vector<std::string>;
+
+namespace {
+
+/// False while usher has to be told what it is to find by itself.
+constexpr bool finds_by_itself = false;
+
+/// A port at which none of the programs listens by itself.
+constexpr std::uint16_t another_port = 8123;
+
+std::string local(std::uint16_t port)
+{
+    return "127.0.0.1:" + std::to_string(port);
+}
+
+/// A program as the two workers of an usher that has a network of its own.
+class Site {
+public:
+    static constexpr unsigned workers = 2;
+
+    /// By its command in the table, with more options of `usher run`.
+    static Site by_command(const ListedProgram& program, const Words& options)
+    {
+        return Site{program, [&](const TempDir&) {
+                        Words all{"run", "--workers", std::to_string(workers)};
+                        all.insert(all.end(), options.begin(), options.end());
+                        if (!finds_by_itself)
+                            all.insert(all.end(), {"--dialect", program.dialect});
+                        all.emplace_back("--");
+                        const auto command = words_of(program);
+                        all.insert(all.end(), command.begin(), command.end());
+                        return all;
+                    }};
+    }
+
+    /// By a configuration that has what the table says.
+    static Site by_configuration(const ListedProgram& program)
+    {
+        return Site{program, [&](const TempDir& folder) {
+                        auto pool = json::parse("{" + program.for_reload + "}");
+                        pool["command"] = words_of(program);
+                        pool["workers"] = workers;
+                        if (!finds_by_itself)
+                            pool["dialect"] = program.dialect;
+                        if (const auto address = own_address(program); !address.empty())
+                            pool["listen"] = address;
+                        return Words{"run", "--config",
+                                     folder.write("usher.json", json{{"pools", {pool}}}.dump())};
+                    }};
+    }
+
+    /// What `--listen` has to say so that connections come to the program's own port; empty:
+    /// nothing.
+    static std::string own_address(const ListedProgram& program)
+    {
+        if (program.needs_listen())
+            return std::to_string(program.port);
+        if (!finds_by_itself && program.dialect == "preload")
+            return local(program.port);
+        return {};
+    }
+
+    /// Asks once, and returns who has answered.
+    std::string ask(std::uint16_t port)
+    {
+        if (program_.speech != ListedProgram::Speech::mute_http)
+            return test::ask(program_, port);
+        const auto before = handed_off();
+        std::ignore = test::ask(program_, port);
+        const auto after = handed_off();
+        std::string who;
+        for (std::size_t i = 0; i < after.size(); ++i)
+            if (after[i] != before.at(i))
+                who += std::to_string(i + 1);
+        return who;
+    }
+
+    /// What usher says that it has found.
+    std::string dialect() const { return status().at("dialect"); }
+
+private:
+    json status() const
+    {
+        return json::parse(usher.command({"status", "--json"}).output).at("pools").at(0);
+    }
+
+    template <typename Arguments>
+    Site(const ListedProgram& program, const Arguments& arguments)
+        : program_{program}, usher{arguments_in(program, arguments), [this] { enter(folder_); }}
+    {
+        usher.wait_for("listening on");
+        usher.wait_until_ready(1);
+    }
+
+    template <typename Arguments>
+    Words arguments_in(const ListedProgram& program, const Arguments& arguments) const
+    {
+        lay_out(program, folder_);
+        return arguments(folder_);
+    }
+
+    std::vector<unsigned> handed_off() const
+    {
+        std::vector<unsigned> counts;
+        const auto pool = status();
+        for (const auto& worker : pool.at("workers"))
+            counts.push_back(worker.at("handed_off"));
+        return counts;
+    }
+
+    const ListedProgram& program_;
+    OwnNetwork network_;
+    TempDir folder_;
+
+public:
+    UsherProcess usher;
+};
+
+/// Clients that ask again and again, until stop().
+class Asking {
+public:
+    Asking(const ListedProgram& program, std::uint16_t port)
+    {
+        constexpr int clients = 3;
+        for (int i = 0; i < clients; ++i)
+            threads_.emplace_back([this, &program, port] {
+                while (!stopping_)
+                    try {
+                        std::this_thread::sleep_for(1ms); // others want the processor as well
+                        std::ignore = test::ask(program, port);
+                        ++served_;
+                    } catch (const std::exception& e) {
+                        const std::scoped_lock lock{mutex_};
+                        problems_.emplace_back(e.what());
+                    }
+            });
+    }
+    Asking(const Asking&) = delete;
+    Asking& operator=(const Asking&) = delete;
+    ~Asking() { stop(); }
+
+    void wait_for(int answers) const
+    {
+        const int goal = served_ + answers;
+        CHECK(eventually([&] { return served_ >= goal; }));
+    }
+
+    /// What went wrong in all.
+    std::vector<std::string> stop()
+    {
+        stopping_ = true;
+        threads_.clear();
+        return problems_;
+    }
+
+private:
+    std::atomic<bool> stopping_{false};
+    std::atomic<int> served_{0};
+    std::mutex mutex_;
+    std::vector<std::string> problems_;
+    std::vector<std::jthread> threads_;
+};
+
+void for_each_program(void (*body)(const ListedProgram&))
+{
+    for (const auto& program : listed_programs()) {
+        const auto& name = program.name;
+        SUBCASE(name.c_str())
+        {
+            body(program);
+        }
+    }
+}
+
+/// That the workers have turns, without one exception.
+void check_turns(Site& site, std::uint16_t port)
+{
+    constexpr std::size_t connections = 20;
+    site.usher.wait_until_ready(Site::workers);
+    std::vector<std::string> answers;
+    for (std::size_t i = 0; i < connections; ++i)
+        answers.push_back(site.ask(port));
+    CHECK(answers[0] != answers[1]);
+    for (std::size_t i = Site::workers; i < connections; ++i)
+        CHECK(answers[i] == answers[i - Site::workers]);
+}
+
+/// A connection that has been answered, and could go on.
+HttpClient idle_connection(std::uint16_t port)
+{
+    HttpClient client{port};
+    client.send_get("/", false);
+    std::ignore = client.read_answer();
+    return client;
+}
+
+std::string read_page()
+{
+    std::ifstream file{source_folder() + "/docs/dialects.md"};
+    return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("programs");
+
+TEST_CASE("each program of the table answers by its command, in turns, and ends cleanly")
+{
+    for_each_program([](const ListedProgram& program) {
+        const auto begin = std::chrono::steady_clock::now();
+        const auto address = Site::own_address(program);
+        auto site =
+            Site::by_command(program, address.empty() ? Words{} : Words{"--listen", address});
+        std::ignore = site.ask(program.port);
+        const auto taken = std::chrono::steady_clock::now() - begin;
+        MESSAGE(
+            program.command << ": answered after "
+                            << std::chrono::duration_cast<std::chrono::milliseconds>(taken).count()
+                            << " ms");
+
+        check_turns(site, program.port);
+        CHECK(site.dialect() == program.dialect);
+        CHECK(site.usher.stop() == usher::sys::ExitStatus{});
+        CAPTURE(site.usher.log());
+        CHECK(site.usher.count("SIGKILL") == 0);
+    });
+}
+
+TEST_CASE("each program of the table answers where --listen says")
+{
+    for_each_program([](const ListedProgram& program) {
+        // Of what a Node program asks for, `--listen` is the limit.
+        const bool is_limit = program.dialect == "node";
+        const auto port = is_limit ? program.port : another_port;
+        auto site =
+            Site::by_command(program, {"--listen", is_limit ? std::to_string(port) : local(port)});
+        check_turns(site, port);
+        CHECK(site.usher.stop() == usher::sys::ExitStatus{});
+    });
+}
+
+TEST_CASE("a reload of each program of the table loses nobody, with the keys that stand there")
+{
+    for_each_program([](const ListedProgram& program) {
+        auto site = Site::by_configuration(program);
+        site.usher.wait_until_ready(Site::workers);
+        ProgramClient in_flight{program, program.port};
+        in_flight.begin();
+        // Left to itself a program would be waited for until this one closes.
+        std::optional<HttpClient> idle;
+        if (!program.for_reload.empty())
+            idle = idle_connection(program.port);
+        Asking load{program, program.port};
+        load.wait_for(Site::workers); // so what came before them has been taken
+
+        const auto reload = site.usher.command({"reload"});
+        CAPTURE(reload.output);
+        CHECK(reload.code == 0);
+        CHECK_NOTHROW(std::ignore = in_flight.finish());
+        load.wait_for(20);
+        const auto problems = load.stop();
+        CAPTURE(problems.empty() ? "" : problems.front());
+        CHECK(problems.empty());
+        CHECK(eventually([&] { return children_of(site.usher.pid()).size() == Site::workers; }));
+        CHECK(site.usher.stop() == usher::sys::ExitStatus{});
+        CAPTURE(site.usher.log());
+        CHECK(site.usher.count("SIGKILL") == 0);
+    });
+}
+
+TEST_CASE("Redis, which lets in only who is local, sees who is, where usher listens on everything" *
+          doctest::should_fail())
+{
+    for (const auto& program : listed_programs())
+        if (program.speech == ListedProgram::Speech::redis) {
+            auto site = Site::by_command(program, {"--listen", std::to_string(program.port)});
+            check_turns(site, program.port);
+        }
+}
+
+TEST_CASE("docs/dialects.md has the table of programs")
+{
+    const auto page = read_page();
+    const auto begin = page.find(program_table_begin);
+    const auto end = page.find(program_table_end);
+    REQUIRE(begin != std::string::npos);
+    REQUIRE(end != std::string::npos);
+    const auto from = begin + program_table_begin.size();
+    CHECK(page.substr(from, end - from) == program_table());
+
+    // To be asked for: USHER_TEST_WRITE_TABLE=1 build/tests/test_counting --test-suite=programs ...
+    if (std::getenv("USHER_TEST_WRITE_TABLE") != nullptr)
+        std::ofstream{source_folder() + "/docs/dialects.md"} << page.substr(0, from)
+                                                             << program_table() << page.substr(end);
+}
+
+TEST_SUITE_END();
+
+} // namespace usher::programs_test
