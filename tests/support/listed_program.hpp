@@ -45,8 +45,6 @@ struct ListedProgram {
 
     /// Keys of its pool with which a reload cuts off nobody, as in JSON; empty: none is needed.
     std::string for_reload = {};
-
-    [[nodiscard]] bool needs_listen() const { return dialect == "native"; }
 };
 
 /// All of them, in the order of the table.

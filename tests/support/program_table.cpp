@@ -9,9 +9,7 @@ namespace {
 
 std::string line_of(const ListedProgram& program)
 {
-    const auto listen =
-        program.needs_listen() ? "--listen " + std::to_string(program.port) + " " : std::string{};
-    return "| " + program.name + " | `usher run " + listen + "-- " + program.command + "` | " +
+    return "| " + program.name + " | `usher run -- " + program.command + "` | " +
            program.dialect + " | " +
            (program.for_reload.empty() ? "nothing" : "`" + program.for_reload + "`") + " |\n";
 }

@@ -87,6 +87,7 @@ Listening* add_listening(int fd, std::size_t queue, int family, const Address& w
     entry->family = family;
     entry->wanted = wanted;
     entry->real = {};
+    entry->v6only = false;
     entry->is_guess = is_guess;
     entry->fd.store(fd, std::memory_order_release);
     return entry;

@@ -15,6 +15,7 @@ struct Listening {
     std::size_t queue = 0;
     int family = AF_UNSPEC; ///< of the socket the program made
     bool is_guess = false;  ///< matched because there was no better one
+    bool v6only = false;    ///< it expects no IPv4 client, not even as ::ffff:127.0.0.1
     Address wanted;         ///< what the program has bound it to
     Address real;           ///< where the pool listens, as the master said; of size 0: not asked
 };

@@ -44,15 +44,27 @@ bool is_at_end(int fd) noexcept
     return ::recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+/// The family in which the program expects to hear of `peer`: of an IPv4 client also where its own
+/// socket is one of IPv6 for no such clients.  It stands beside one for IPv4 on the same port, and
+/// is the same socket here.
+int family_for(const Listening& entry, const Address& peer) noexcept
+{
+    const bool is_ipv4 =
+        peer.family() == AF_INET ||
+        (peer.family() == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&peer.ipv6.sin6_addr));
+    return entry.v6only && is_ipv4 ? AF_INET : entry.family;
+}
+
 /// Remembers what the kernel will not say, or not as the program expects it; returns the peer's
 /// address if the record has it.
-Address note_facts(int fd, const uw_batch& batch, int family) noexcept
+Address note_facts(int fd, const uw_batch& batch, const Listening& entry) noexcept
 {
-    ConnectionFacts facts{.family = family};
+    ConnectionFacts facts;
     const auto* const record = batch.packet + uw_header_size;
     std::memcpy(facts.peer.data(), record + 24, facts.peer.size());
     std::memcpy(facts.local.data(), record + 52, facts.local.size());
     const auto peer = from_wire(facts.peer);
+    const int family = facts.family = family_for(entry, peer);
     const bool is_proxied = from_wire(facts.local).size > 0;
     if (!is_proxied)
         facts.peer = {};
@@ -97,12 +109,12 @@ int take_connection(const Listening& entry, int fd, sockaddr* address, socklen_t
         reserve.store(0, std::memory_order_relaxed);
     if ((flags & SOCK_NONBLOCK) == 0)
         ::fcntl(connection, F_SETFL, 0); // the master's is non-blocking
-    auto peer = note_facts(connection, batch, entry.family);
+    auto peer = note_facts(connection, batch, entry);
     if (address == nullptr || size == nullptr)
         return connection;
     if (peer.size == 0)
         peer = ask(next::getpeername, connection);
-    write_address(in_family(peer, entry.family), address, size);
+    write_address(in_family(peer, family_for(entry, peer)), address, size);
     return connection;
 }
 

@@ -235,6 +235,7 @@ std::optional<int> take_over(int fd, const Address& wanted) noexcept
         return -1;
     }
     entry->real = verdict.address;
+    entry->v6only = is_v6only(fd);
     // What the program starts from now on is not the server.  Until now it may have been: a shell,
     // env, a launcher.
     if (is_there(all.queues[queue].socket))
