@@ -9,9 +9,9 @@ namespace {
 
 std::string line_of(const ListedProgram& program)
 {
-    return "| " + program.name + " | `usher run -- " + program.command + "` | " +
-           program.dialect + " | " +
-           (program.for_reload.empty() ? "nothing" : "`" + program.for_reload + "`") + " |\n";
+    return "| " + program.name + " | `usher run -- " + program.command + "` | " + program.dialect +
+           " | " + (program.for_reload.empty() ? "nothing" : "`" + program.for_reload + "`") +
+           " |\n";
 }
 
 } // namespace

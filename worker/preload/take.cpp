@@ -49,9 +49,8 @@ bool is_at_end(int fd) noexcept
 /// is the same socket here.
 int family_for(const Listening& entry, const Address& peer) noexcept
 {
-    const bool is_ipv4 =
-        peer.family() == AF_INET ||
-        (peer.family() == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&peer.ipv6.sin6_addr));
+    const bool is_ipv4 = peer.family() == AF_INET ||
+                         (peer.family() == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&peer.ipv6.sin6_addr));
     return entry.v6only && is_ipv4 ? AF_INET : entry.family;
 }
 
