@@ -79,6 +79,7 @@ struct RunFlags {
     std::vector<std::string> listen;
     std::vector<std::string> env; ///< NAME=VALUE
     std::vector<std::string> env_files;
+    std::vector<std::string> watch;
     std::map<std::string, std::string> keys;         ///< of a pool that have one word
     std::optional<std::vector<std::string>> command; ///< behind `--`
 };
@@ -141,6 +142,12 @@ std::string apply(const RunFlags& flags, PoolConfig& pool)
     if (!flags.env_files.empty()) {
         pool.env_files.insert(pool.env_files.end(), flags.env_files.begin(), flags.env_files.end());
         used = "--env-file";
+    }
+    if (!flags.watch.empty()) {
+        if (std::ranges::count(flags.watch, std::string{}) > 0)
+            refuse("--watch: is empty, but must name a file or folder, e.g. --watch src");
+        pool.watch.paths.insert(pool.watch.paths.end(), flags.watch.begin(), flags.watch.end());
+        used = "--watch";
     }
     if (!flags.listen.empty()) {
         pool.listen = parse_listeners(flags.listen);
@@ -260,6 +267,10 @@ void add_run(CLI::App& app, RunFlags& flags, std::optional<Command>& result)
     add_several("--env-file", flags.env_files, "FILE",
                 "a file of lines NAME=value, read again at a reload; --env\n"
                 "wins over it; may be given several times");
+    add_several("--watch", flags.watch, "PATH",
+                "for development: restart the workers, one after the other,\n"
+                "when this file or something in this folder changes; may be\n"
+                "given several times");
     add_control_path(run, flags.control);
     run.footer(fmt::format("{}{}", run_notes, exit_codes));
     run.callback([&] {

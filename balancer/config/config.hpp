@@ -4,6 +4,7 @@
 #include "balancer/config/dialect.hpp"
 #include "balancer/config/node_config.hpp"
 #include "balancer/config/run_as_config.hpp"
+#include "balancer/config/watch_config.hpp"
 #include "common/log.hpp"
 
 #include <chrono>
@@ -146,6 +147,7 @@ struct PoolConfig {
     OutputConfig output;
     RestartConfig restart;
     ReloadConfig reload;
+    WatchConfig watch;
 
     friend bool operator==(const PoolConfig&, const PoolConfig&) = default;
 };

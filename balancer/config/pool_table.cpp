@@ -184,6 +184,7 @@ Keys<PoolConfig> make_table()
         {"output", &C::output, output()},
         {"restart", &C::restart, restart(), master},
         {"reload", &C::reload, reload(), master},
+        {"watch", &C::watch, watch(), master},
     };
     keys.insert(keys.end(), more.begin(), more.end());
     return keys;

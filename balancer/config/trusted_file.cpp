@@ -4,12 +4,14 @@
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "common/sys/fd/trusted_place.hpp"
+#include "common/sys/fd/unique_fd.hpp"
 #include "common/sys/process/trusted_user.hpp"
+#include "common/sys/syscall.hpp"
 
 #include <fmt/core.h>
 
 #include <cerrno>
-#include <fstream>
+#include <cstddef>
 #include <system_error>
 
 #include <fcntl.h>
@@ -45,34 +47,38 @@ void check_writers(const std::filesystem::path& file)
                           "write; chown it to root, and chmod it go-w"};
 }
 
-/// What is none may keep who reads it waiting for ever.
-void require_regular(const std::filesystem::path& file)
-{
-    struct stat status {};
-    if (::stat(file.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
-        throw ConfigError{file.string(), "", "is no regular file; name one"};
-}
-
 } // namespace
 
 std::string read_trusted_file(const std::filesystem::path& file, FileKind kind)
 {
+    const auto refuse = [&](const std::string& problem) {
+        throw ConfigError{file.string(), "", problem};
+    };
+    const auto unreadable = [&] {
+        refuse("cannot be read: " + std::generic_category().message(errno));
+    };
     check_writers(file);
-    if (kind == FileKind::regular)
-        require_regular(file);
-    errno = 0;
-    std::ifstream in{file, std::ios::binary};
+    // A FIFO may keep whoever opens it waiting for ever.
+    const int flags = O_RDONLY | O_CLOEXEC | (kind == FileKind::regular ? O_NONBLOCK : 0);
+    const sys::UniqueFd fd{sys::retry_on_eintr([&] { return ::open(file.c_str(), flags); })};
+    struct stat status {};
+    if (!fd || ::fstat(fd.get(), &status) < 0)
+        unreadable();
+    if (kind == FileKind::regular && !S_ISREG(status.st_mode))
+        refuse("is no regular file; name one");
     // One byte more than may be there, to see that it is too long.
     std::string text(largest_file + 1, '\0');
-    in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    if (!in.is_open() || in.bad())
-        throw ConfigError{file.string(), "",
-                          "cannot be read: " + std::generic_category().message(errno)};
-    text.resize(static_cast<std::size_t>(in.gcount()));
+    std::size_t size = 0;
+    for (ssize_t count = 1; count > 0 && size < text.size();
+         size += static_cast<std::size_t>(count)) {
+        count = sys::retry_on_eintr(
+            [&] { return ::read(fd.get(), text.data() + size, text.size() - size); });
+        if (count < 0)
+            unreadable();
+    }
+    text.resize(size);
     if (text.size() > largest_file)
-        throw ConfigError{
-            file.string(), "",
-            fmt::format("is larger than {} KiB; make it smaller", largest_file / 1024)};
+        refuse(fmt::format("is larger than {} KiB; make it smaller", largest_file / 1024));
     return text;
 }
 

@@ -73,7 +73,8 @@ TEST_CASE("the defaults are written out")
         "max_unavailable": 0,
         "soak": "0s",
         "max_old_generations": 3
-      }
+      },
+      "watch": []
     }
   ]
 })");
@@ -131,7 +132,8 @@ TEST_CASE("what is written is read back equal")
                             .max_surge = 0,
                             .max_unavailable = 2,
                             .soak = 1s,
-                            .max_old_generations = 1}},
+                            .max_old_generations = 1},
+                 .watch = {.paths = {"a", "b"}, .ignore = {"*.log"}, .delay = 1s}},
                 {.name = "b",
                  .dialect = Dialect::native,
                  .run_as = {.groups = {{}},
