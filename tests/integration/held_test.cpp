@@ -172,6 +172,7 @@ TEST_CASE_FIXTURE(Scene, "a folder that does not answer holds up those alone who
     const TempDir folder;
     fs::create_directory(folder.path() / "watched");
     pool["watch"] = (folder.path() / "watched").string();
+    write();
     hold("inotify_add_watch.watched");
     auto& usher = start();
     check_held("inotify_add_watch.watched");
