@@ -85,6 +85,7 @@ private:
         return line;
     }
 
+    /// Errors do not say what stands there: it may be a part of somebody's key.
     void parse_line()
     {
         rest_ = without_blanks_before(rest_);
@@ -96,8 +97,7 @@ private:
         const auto first_line = line_;
         const auto equals = line.find('=');
         if (equals == std::string_view::npos)
-            fail(line_, fmt::format("is {}, which has no =; write NAME=value",
-                                    quote(line.substr(0, line.find_first_of(" \t\r")))));
+            fail(line_, "has no =; write NAME=value, and a value of several lines in quotes");
         auto name = line.substr(0, equals);
         constexpr std::string_view word = "export";
         if (name.starts_with(word) && name.substr(word.size()).find_first_of(blanks) == 0)
@@ -118,8 +118,7 @@ private:
         if (std::ranges::any_of(name, [](unsigned char c) {
                 return (c <= ' ' && c != '\0') || c == '"' || c == '\'' || c == delete_character;
             }))
-            fail(line_, fmt::format("the name {} has a blank or a quote in it; write NAME=value",
-                                    quote(name)));
+            fail(line_, "has a blank or a quote in the name; write NAME=value");
         if (const auto problem = variable_name_problem(name); !problem.empty())
             fail(line_, name.empty() ? problem : fmt::format("{}: {}", quote(name), problem));
     }

@@ -393,7 +393,8 @@ TEST_CASE("the variables of files are read with the configuration, and anew with
     std::ofstream{variables.name()} << "A\n";
     CHECK_THROWS_WITH_AS(
         std::ignore = command.reload(),
-        (std::string{variables.name()} + ": line 1: is \"A\", which has no =; write NAME=value")
+        (std::string{variables.name()} +
+         ": line 1: has no =; write NAME=value, and a value of several lines in quotes")
             .c_str(),
         ConfigError);
 }
