@@ -67,7 +67,10 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
                 [this](const ResolvedConfig& config) {
                     log::set_level(config.log_level);
                     config_ = config;
+                    watchers_.update(config);
                 }},
+      watchers_{io_.get_executor(), bus_,
+                [this](std::string pool) { return renew(std::move(pool)); }},
       control_{io_.get_executor(), command.control, *this},
       lame_duck_timer_{io_},
       config_{command.config}
@@ -106,6 +109,7 @@ int Master::run()
     control_.start();
     notifier_.start();
     orphans_.start();
+    watchers_.update(config_);
     spawn(io_, handle_signals());
 
     try {
@@ -222,6 +226,7 @@ void Master::on_all_ended()
     signals_.cancel();
     lame_duck_timer_.cancel();
     outputs_.close();
+    watchers_.close();
     control_.close();
     notifier_.close();
     orphans_.close();
@@ -247,6 +252,20 @@ asio::awaitable<Outcome> Master::reload()
     if (stopping_)
         co_return Outcome::failure("usher is stopping");
     co_return co_await reloader_.reload();
+}
+
+asio::awaitable<std::string> Master::renew(std::string name)
+{
+    const auto pool = pools_.find(name);
+    if (!pool || stopping_)
+        co_return std::string{};
+    // One that has given up only a reload brings back, which also says itself how it went.
+    if (pool->has_ended()) {
+        std::ignore = co_await reload();
+        co_return std::string{};
+    }
+    const auto outcome = co_await pool->restart(0);
+    co_return outcome.is_done() || stopping_ ? std::string{} : outcome.message;
 }
 
 asio::awaitable<Outcome> Master::carry_out(Request request)
@@ -303,6 +322,7 @@ Outcome Master::send(const std::string& pool, unsigned slot, std::string message
 Outcome Master::stop(bool fast)
 {
     const bool again = std::exchange(stopping_, true);
+    watchers_.close();
     reloader_.stop();
     if (fast) {
         events_.publish(EventKind::stopping, log::Level::info, "stopping now");

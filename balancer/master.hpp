@@ -12,6 +12,7 @@
 #include "balancer/pool/reloader.hpp"
 #include "balancer/process/orphan_reaper.hpp"
 #include "balancer/systemd/notifier.hpp"
+#include "balancer/watch/watchers.hpp"
 #include "common/async/line_writer.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -50,6 +51,9 @@ private:
     EventBus& events() override { return bus_; }
 
     [[nodiscard]] boost::asio::awaitable<Outcome> reload();
+
+    /// Replaces the workers of a pool whose files have changed; returns why that has failed.
+    [[nodiscard]] boost::asio::awaitable<std::string> renew(std::string pool);
     Outcome send(const std::string& pool, unsigned slot, std::string message);
     Outcome stop(bool fast);
 
@@ -78,6 +82,7 @@ private:
     systemd::Notifier notifier_;
     OrphanReaper orphans_;
     Reloader reloader_;
+    Watchers watchers_;
     ControlServer control_;
     boost::asio::steady_timer lame_duck_timer_;
     ResolvedConfig config_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/status.hpp"
 
+#include "balancer/config/units/slot_text.hpp"
 #include "balancer/events/time_text.hpp"
 #include "balancer/pool/pool_facts.hpp"
 
@@ -53,6 +54,18 @@ Json describe(WorkerSlot& slot)
     return json;
 }
 
+/// Those of the pool's own file, or of the files of its slots.
+std::uint64_t lost_lines_of(const Pool& pool, const Outputs& outputs)
+{
+    const auto& file = pool.config().output.file;
+    if (!has_slot(file))
+        return outputs.lost_lines(fill_slot(file, 0));
+    std::uint64_t lost = 0;
+    for (unsigned slot = 1; slot <= pool.slots().size(); ++slot)
+        lost += outputs.lost_lines(fill_slot(file, slot));
+    return lost;
+}
+
 Json describe(const Reloader& reloader)
 {
     Json json{{"running", reloader.is_running()}, {"last", nullptr}};
@@ -88,7 +101,7 @@ Json describe(Pool& pool, const Outputs& outputs)
     // those of others.
     const auto& output = pool.config().output;
     auto lost_lines =
-        output.kind == OutputConfig::Kind::file ? Json(outputs.lost_lines(output.file)) : Json();
+        output.kind == OutputConfig::Kind::file ? Json(lost_lines_of(pool, outputs)) : Json();
     const auto workers = pool.worker_count();
     return {{"name", pool.config().name},
             {"state", name_of(state_of(facts_of(pool)))},

@@ -2,6 +2,7 @@
 #include "balancer/command/options.hpp"
 
 #include "balancer/config/accounts.hpp"
+#include "balancer/config/env_file.hpp"
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/config/json/json_text.hpp"
 #include "balancer/config/json/nearest_name.hpp"
@@ -47,6 +48,7 @@ constexpr std::string_view control_exit_codes = R"(  4   no usher is running the
 
 constexpr std::string_view run_notes = R"(
   -- COMMAND ARG...           the program of the workers; everything behind -- belongs to it
+                              ('${slot}' in it is the worker's slot, 1, 2, ...)
 
 Addresses:
   8000                        port 8000 on every interface, also written *:8000
@@ -75,7 +77,10 @@ struct RunFlags {
     std::string config;
     std::string control;
     std::vector<std::string> listen;
-    std::map<std::string, std::string> keys;         ///< of a pool, but for `listen`
+    std::vector<std::string> env; ///< NAME=VALUE
+    std::vector<std::string> env_files;
+    std::vector<std::string> watch;
+    std::map<std::string, std::string> keys;         ///< of a pool that have one word
     std::optional<std::vector<std::string>> command; ///< behind `--`
 };
 
@@ -94,6 +99,20 @@ std::vector<ListenConfig> parse_listeners(const std::vector<std::string>& addres
         listen.push_back({.address = text});
     }
     return listen;
+}
+
+/// Adds `words`, each NAME=VALUE, to `env`, where they win.
+void add_variables(const std::vector<std::string>& words, std::map<std::string, std::string>& env)
+{
+    for (const auto& word : words) {
+        const auto equals = word.find('=');
+        const auto name = word.substr(0, equals);
+        if (equals == std::string::npos)
+            refuse("--env: {} has no =; write e.g. --env LOG_LEVEL=info", quote(name));
+        if (const auto problem = variable_name_problem(name); !problem.empty())
+            refuse("--env: {}: {}", quote(name), problem);
+        env.insert_or_assign(name, word.substr(equals + 1));
+    }
 }
 
 /// Lets the flags replace what `pool` says; returns the name of one that did, if any did.
@@ -115,6 +134,20 @@ std::string apply(const RunFlags& flags, PoolConfig& pool)
             throw UsageError{error.what()};
         }
         used = "--" + key;
+    }
+    if (!flags.env.empty()) {
+        add_variables(flags.env, pool.env);
+        used = "--env";
+    }
+    if (!flags.env_files.empty()) {
+        pool.env_files.insert(pool.env_files.end(), flags.env_files.begin(), flags.env_files.end());
+        used = "--env-file";
+    }
+    if (!flags.watch.empty()) {
+        if (std::ranges::count(flags.watch, std::string{}) > 0)
+            refuse("--watch: is empty, but must name a file or folder, e.g. --watch src");
+        pool.watch.paths.insert(pool.watch.paths.end(), flags.watch.begin(), flags.watch.end());
+        used = "--watch";
     }
     if (!flags.listen.empty()) {
         pool.listen = parse_listeners(flags.listen);
@@ -212,11 +245,15 @@ void add_run(CLI::App& app, RunFlags& flags, std::optional<Command>& result)
     add_value(run, "--config", flags.config, "FILE",
               "read the configuration from a JSON file; if it has one\n"
               "pool, the options below replace what the file says of it");
-    run.add_option("--listen", flags.listen,
-                   "where to listen (default: where the program would); give it\n"
-                   "several times for several addresses")
-        ->option_text("ADDR")
-        ->allow_extra_args(false); // or it would also take the words that follow its value
+    const auto add_several = [&](const std::string& name, std::vector<std::string>& values,
+                                 const char* type, const std::string& text) {
+        run.add_option(name, values, text)
+            ->option_text(type)
+            ->allow_extra_args(false); // or it would also take the words that follow its value
+    };
+    add_several("--listen", flags.listen, "ADDR",
+                "where to listen (default: where the program would); give it\n"
+                "several times for several addresses");
     const auto add_key = [&](const std::string& key, const char* type, const std::string& text) {
         add_value(run, "--" + key, flags.keys[key], type, text);
     };
@@ -234,6 +271,16 @@ void add_run(CLI::App& app, RunFlags& flags, std::optional<Command>& result)
     add_key("backlog", "N",
             fmt::format("how many connections the kernel keeps waiting, {} to {}\n(default {})",
                         backlog_range.least, backlog_range.most, PoolConfig{}.backlog));
+    add_several("--env", flags.env, "NAME=VALUE",
+                "an environment variable of the workers; give it several\n"
+                "times for several; ${slot} in it is the worker's slot");
+    add_several("--env-file", flags.env_files, "FILE",
+                "a file of lines NAME=value, read again at a reload; --env\n"
+                "wins over it; may be given several times");
+    add_several("--watch", flags.watch, "PATH",
+                "for development: restart the workers, one after the other,\n"
+                "when this file or something in this folder changes; may be\n"
+                "given several times");
     add_control_path(run, flags.control);
     run.footer(fmt::format("{}{}", run_notes, exit_codes));
     run.callback([&] {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/accounts.hpp"
 
+#include "balancer/config/env_file.hpp"
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "common/sys/process/account.hpp"
@@ -148,7 +149,8 @@ ResolvedConfig resolve_accounts(Config config, std::string_view origin, bool to_
                 require_permission(pool.run_as, account);
             if (to_run && pool.workers == 0)
                 pool.workers = sys::usable_cpus();
-            resolved.pools.push_back({std::move(pool), std::move(account)});
+            auto file_env = read_env_files(pool.env_files);
+            resolved.pools.push_back({std::move(pool), std::move(account), std::move(file_env)});
         } catch (const AccountError& error) {
             throw ConfigError{origin, fmt::format("/pools/{}{}", resolved.pools.size(), error.key),
                               error.problem};

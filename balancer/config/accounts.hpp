@@ -11,6 +11,8 @@ namespace usher {
 /// and not at every start of a worker, because the databases may be on the network, and the master
 /// serves nobody while it waits.
 ///
+/// Also reads the `env_files`, for the same reason.
+///
 /// With `to_run`, also checks that this process may become what the pools ask for, and forgets of
 /// it what it is already; and `workers: auto` becomes the number that means here and now.
 ///

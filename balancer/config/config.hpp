@@ -4,6 +4,7 @@
 #include "balancer/config/dialect.hpp"
 #include "balancer/config/node_config.hpp"
 #include "balancer/config/run_as_config.hpp"
+#include "balancer/config/watch_config.hpp"
 #include "common/log.hpp"
 
 #include <chrono>
@@ -88,7 +89,7 @@ struct OutputConfig {
     Kind kind = Kind::standard_error;
     bool prefix = true; ///< `[pool/slot] ` before each line
 
-    std::string file;
+    std::string file;                             ///< a slot text
     std::uint64_t max_size = 10ULL * 1024 * 1024; ///< bytes; then it is renamed and begun anew
     unsigned max_files = 5;                       ///< renamed ones that are kept
     OnFull on_full = OnFull::block;
@@ -114,14 +115,16 @@ enum class Readiness {
 /// Identical workers started from one command, and the listeners that feed them.
 struct PoolConfig {
     std::string name = "default";
-    std::vector<std::string> command; ///< program and arguments; the program is found by PATH
+    /// Program and arguments; the program is found by PATH.  Slot texts, see fill_slot().
+    std::vector<std::string> command;
     Dialect dialect = Dialect::automatic;
     NodeConfig node;    ///< for dialect node
     bool share = false; ///< for dialect listen-fds: one listening socket for all, not one for each
     unsigned workers = 0; ///< 0: `auto`, the CPUs the master may use
     std::vector<ListenConfig> listen;
     unsigned backlog = 4096;                ///< listen(2); the kernel caps it at net.core.somaxconn
-    std::map<std::string, std::string> env; ///< added to the master's own
+    std::vector<std::string> env_files;     ///< of variables that are added to the master's own
+    std::map<std::string, std::string> env; ///< added to both; the values are slot texts
     std::string cwd;                        ///< empty: the master's own
     RunAsConfig run_as;
 
@@ -146,6 +149,7 @@ struct PoolConfig {
     OutputConfig output;
     RestartConfig restart;
     ReloadConfig reload;
+    WatchConfig watch;
 
     friend bool operator==(const PoolConfig&, const PoolConfig&) = default;
 };

@@ -13,7 +13,8 @@ namespace usher {
 bool keeps_workers(const ResolvedPool& now, const ResolvedPool& next)
 {
     bool changes = false;
-    bool keeps = now.account == next.account; // names may stand for others than before
+    // Names may stand for others than before, and a file may say something else.
+    bool keeps = now.account == next.account && now.file_env == next.file_env;
     const auto compare = [&](const auto& keys, const auto& before, const auto& after) {
         for (const auto& key : keys) {
             // People change the number by `usher scale`, too, which is no reason to keep the

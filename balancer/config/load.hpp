@@ -2,8 +2,10 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
+#include "balancer/config/units/variables.hpp"
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,8 +18,13 @@ namespace usher {
 /// validate() checks for them.
 [[nodiscard]] Config load_config(const std::filesystem::path& file);
 
-/// Decodes the text of a configuration file, which errors call `file_name`.  Throws ConfigError.
-[[nodiscard]] Config decode_config(std::string_view text, std::string_view file_name);
+/// A variable of this process's environment.
+[[nodiscard]] std::optional<std::string> own_variable(const std::string& name);
+
+/// Decodes the text of a configuration file, which errors call `file_name`; its strings may have
+/// variables in them, see expand().  Throws ConfigError.
+[[nodiscard]] Config decode_config(std::string_view text, std::string_view file_name,
+                                   VariableLookup variables = own_variable);
 
 /// The configuration with all its defaults as JSON, which decode_config() reads back as it was.
 /// A pool without a command has no "command".  Bytes that are no UTF-8 are replaced.

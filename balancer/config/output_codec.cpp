@@ -11,7 +11,7 @@ namespace {
 
 std::string read_file(const JsonValue& value)
 {
-    auto path = value.text();
+    auto path = value.slot_text();
     if (path.empty())
         value.fail("is empty, but must name a file, e.g. \"/var/log/api.log\"");
     return path;
@@ -31,7 +31,7 @@ Codec<OutputConfig> output()
     const std::string must = "\"stderr\", \"inherit\" or an object";
     const auto object_of_it = object<C>(
         {
-            {"file", &C::file, or_empty(Codec<std::string>{read_file, text().write})},
+            {"file", &C::file, or_empty(Codec<std::string>{read_file, slot_text().write})},
             {"max_size", &C::max_size, byte_size({1'024, 4'294'967'295})},
             {"max_files", &C::max_files, number({1, 1'000})},
             {"on_full", &C::on_full,

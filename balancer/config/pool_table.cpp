@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "balancer/config/env_file.hpp"
 #include "balancer/config/tables.hpp"
 #include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/limits.hpp"
@@ -16,9 +17,6 @@ namespace {
 
 constexpr std::size_t longest_pool_name = 64;
 constexpr std::size_t longest_probe_path = 1'024;
-
-/// Names of environment variables that begin so belong to usher.
-constexpr std::string_view reserved_env_prefix = "USHER_";
 
 bool is_pool_name(std::string_view name)
 {
@@ -38,7 +36,8 @@ bool is_probe_path(std::string_view path)
 
 Codec<std::vector<std::string>> command()
 {
-    const auto words = array(text(), "an array of strings, e.g. [\"./my-server\", \"--flag\"]");
+    const auto words =
+        array(slot_text(), "an array of strings, e.g. [\"./my-server\", \"--flag\"]");
     const auto read = [=](const JsonValue& value) {
         auto command = words.read(value);
         if (command.empty())
@@ -60,15 +59,25 @@ Codec<unsigned> workers()
 
 void check_variable(std::string_view name, const JsonValue& content)
 {
-    if (name.empty())
-        content.fail("has an empty name; name the variable");
-    if (name.find('=') != std::string_view::npos)
-        content.fail("has \"=\" in its name; choose a name without it");
-    if (name.find('\0') != std::string_view::npos)
-        content.fail("has a zero byte (\\u0000) in its name; remove it");
-    if (name.starts_with(reserved_env_prefix))
-        content.fail(fmt::format("names that begin with {} are reserved; choose another name",
-                                 reserved_env_prefix));
+    if (const auto problem = variable_name_problem(name); !problem.empty())
+        content.fail(problem);
+}
+
+/// One path or several.
+Codec<std::vector<std::string>> env_files()
+{
+    const auto read_path = [](const JsonValue& value) {
+        auto path = value.text();
+        if (path.empty())
+            value.fail("is empty, but must name a file, e.g. \".env\"");
+        return path;
+    };
+    const auto paths = array(Codec<std::string>{read_path, text().write},
+                             "a path or an array of paths, e.g. [\".env\"]");
+    const auto read = [=](const JsonValue& value) {
+        return value.is_string() ? std::vector{read_path(value)} : paths.read(value);
+    };
+    return {read, paths.write};
 }
 
 Codec<ProbeConfig> probe()
@@ -147,7 +156,8 @@ Keys<PoolConfig> make_table()
         {"workers", &C::workers, workers(), master},
         {"listen", &C::listen, listen_entries(), listeners},
         {"backlog", &C::backlog, number(backlog_range), listeners},
-        {"env", &C::env, map(text(), check_variable)},
+        {"env_file", &C::env_files, env_files()},
+        {"env", &C::env, map(slot_text(), check_variable)},
         {"cwd", &C::cwd, text()},
     };
     add_run_as_keys(keys);
@@ -174,6 +184,7 @@ Keys<PoolConfig> make_table()
         {"output", &C::output, output()},
         {"restart", &C::restart, restart(), master},
         {"reload", &C::reload, reload(), master},
+        {"watch", &C::watch, watch(), master},
     };
     keys.insert(keys.end(), more.begin(), more.end());
     return keys;

@@ -5,13 +5,17 @@
 #include "balancer/config/config.hpp"
 
 #include <chrono>
+#include <map>
+#include <string>
 #include <vector>
 
 namespace usher {
 
-/// A pool whose accounts and number of workers were looked up, see resolve_accounts().
+/// A pool whose accounts, number of workers and files of variables were looked up, see
+/// resolve_accounts().
 struct ResolvedPool : PoolConfig {
     AccountIds account;
+    std::map<std::string, std::string> file_env{}; ///< what its `env_files` say
 
     friend bool operator==(const ResolvedPool&, const ResolvedPool&) = default;
 };

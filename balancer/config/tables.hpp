@@ -25,6 +25,9 @@ void add_run_as_keys(Keys<PoolConfig>& keys);
 /// `output`: "stderr", "inherit" or an object with "file".
 [[nodiscard]] Codec<OutputConfig> output();
 
+/// `watch`: a path, an array of them, or an object with "paths".
+[[nodiscard]] Codec<WatchConfig> watch();
+
 /// `codec`, where what is empty is left out.
 template <typename Value>
 [[nodiscard]] Codec<Value> or_empty(Codec<Value> codec)

@@ -3,6 +3,8 @@
 
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/config/units/duration.hpp"
+#include "balancer/config/units/limits.hpp"
+#include "balancer/config/units/slot_text.hpp"
 #include "common/text/listen_address.hpp"
 #include "common/text/one_line.hpp"
 
@@ -30,16 +32,25 @@ public:
         for (std::size_t i = 0; i < pool.listen.size(); ++i)
             check(pool.listen[i], fmt::format("{}/listen/{}", pointer, i));
         check_dialect(pool, pointer + "/");
-        const auto& file = pool.output.file;
         if (pool.output.kind == OutputConfig::Kind::file)
-            use(outputs_, file, pointer + "/output/file", "writes to " + quote(file),
-                "give each pool its own file");
+            check_file(pool.output.file, pointer + "/output/file");
     }
 
 private:
     [[noreturn]] void refuse(const std::string& pointer, std::string_view problem) const
     {
         throw ConfigError{origin_, pointer, problem};
+    }
+
+    void check_file(const std::string& file, const std::string& pointer)
+    {
+        const auto use_as = [&](const std::string& path) {
+            use(outputs_, path, pointer, "writes to " + quote(path), "give each pool its own file");
+        };
+        if (!has_slot(file))
+            return use_as(fill_slot(file, 0));
+        for (auto slot = workers_range.least; slot <= workers_range.most; ++slot)
+            use_as(fill_slot(file, static_cast<unsigned>(slot)));
     }
 
     /// Refuses what somebody uses already.

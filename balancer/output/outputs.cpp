@@ -10,8 +10,10 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
 #include <tuple>
+#include <utility>
 
 namespace asio = boost::asio;
 
@@ -41,7 +43,8 @@ Outputs::Outputs(const asio::any_io_executor& executor, LineWriter& standard_err
     : executor_{executor},
       standard_error_{standard_error},
       events_{events},
-      errors_sink_{std::make_shared<LineSink>(executor, standard_error, "standard error", events)}
+      errors_sink_{std::make_shared<LineSink>(executor, standard_error, "standard error", events)},
+      next_look_{executor}
 {
     standard_error.observe(errors_sink_.get());
 }
@@ -83,11 +86,35 @@ void Outputs::close_unused(const std::string& needed)
         auto& [path, file] = entry;
         if (path == needed || file->sink.use_count() > 1 || !file->writer.is_idle())
             return false;
+        if (const auto lost = file->sink->lost_lines(); lost > 0)
+            lost_before_[path] += lost;
         if (file.use_count() == 1) { // it has no other path
             file->sink->close();
             close_elsewhere(file->file->release());
         }
         return true;
+    });
+}
+
+bool Outputs::has_unused() const noexcept
+{
+    return std::ranges::any_of(
+        files_, [](const auto& entry) { return entry.second->sink.use_count() == 1; });
+}
+
+void Outputs::close_unused_soon()
+{
+    constexpr std::chrono::seconds wait{1};
+    if (closed_ || std::exchange(looks_, true))
+        return;
+    next_look_.expires_after(wait);
+    next_look_.async_wait([this](const boost::system::error_code& cancelled) {
+        if (cancelled)
+            return;
+        looks_ = false;
+        close_unused({});
+        if (has_unused()) // it is still being written to
+            close_unused_soon();
     });
 }
 
@@ -152,8 +179,10 @@ asio::awaitable<void> Outputs::open(OutputConfig config, std::shared_ptr<Attempt
 
 std::uint64_t Outputs::lost_lines(const std::string& file) const noexcept
 {
+    const auto before = lost_before_.find(file);
     const auto found = files_.find(file);
-    return found == files_.end() ? 0 : found->second->sink->lost_lines();
+    return (before == lost_before_.end() ? 0 : before->second) +
+           (found == files_.end() ? 0 : found->second->sink->lost_lines());
 }
 
 void Outputs::reopen()
@@ -169,6 +198,7 @@ void Outputs::reopen()
 void Outputs::close()
 {
     closed_ = true;
+    next_look_.cancel();
     const auto now = LineWriter::Clock::now();
     for (const auto& [path, file] : files_)
         file->writer.finish(now);

@@ -48,6 +48,10 @@ public:
     /// Opens every file anew, since somebody has renamed them; also those that are being opened.
     void reopen();
 
+    /// A slot has ended for good: closes the files to which nobody writes any more as soon as all
+    /// is written.  Who starts meanwhile finds its file still open.
+    void close_unused_soon();
+
     /// No worker is left: writes what waits.
     void close();
 
@@ -76,6 +80,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> open(OutputConfig config,
                                                     std::shared_ptr<Attempt> attempt);
     void close_unused(const std::string& needed);
+    [[nodiscard]] bool has_unused() const noexcept;
 
     boost::asio::any_io_executor executor_;
     LineWriter& standard_error_;
@@ -83,6 +88,9 @@ private:
     std::shared_ptr<LineSink> errors_sink_;                    ///< of standard error
     std::map<std::string, std::shared_ptr<File>> files_;       ///< by path, of which one has some
     std::map<std::string, std::shared_ptr<Attempt>> attempts_; ///< by path
+    std::map<std::string, std::uint64_t> lost_before_; ///< by path: lines of files that are closed
+    boost::asio::steady_timer next_look_;              ///< for files that are unused
+    bool looks_ = false;
     bool closed_ = false;
 };
 

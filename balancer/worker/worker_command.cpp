@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/worker/worker_command.hpp"
 
+#include "balancer/config/units/slot_text.hpp"
 #include "balancer/worker/hang_detector.hpp"
 #include "common/sys/process/cpus.hpp"
 #include "common/wire/environment.hpp"
@@ -16,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <unistd.h>
 
@@ -114,9 +116,11 @@ ChildProcess::Command make_worker_command(const ResolvedPool& config,
     namespace env = wire::env;
     const auto& run_as = config.run_as;
     auto environment = own_environment(config);
-    for (const auto* added : {&config.account.variables, &config.env})
+    for (const auto* added : {&config.account.variables, &config.file_env})
         for (const auto& [name, value] : *added)
             environment[name] = value;
+    for (const auto& [name, value] : config.env)
+        environment[name] = fill_slot(value, identity.slot);
     environment[env::worker_id] = std::to_string(identity.id);
     environment[env::slot] = std::to_string(identity.slot);
     environment[env::generation] = std::to_string(identity.generation);
@@ -127,9 +131,12 @@ ChildProcess::Command make_worker_command(const ResolvedPool& config,
         add_notify(environment, equipment, config, notify_socket);
     for (const auto& name : equipment.pid_variables) // the process's own, whatever `env` says
         environment.erase(name);
+    std::vector<std::string> words;
+    for (const auto& word : config.command)
+        words.push_back(fill_slot(word, identity.slot));
     ChildProcess::Command command{
-        .program = config.command.front(),
-        .arguments = {config.command.begin() + 1, config.command.end()},
+        .program = words.front(),
+        .arguments = {words.begin() + 1, words.end()},
         .environment = {},
         .pid_variables = std::move(equipment.pid_variables),
         .cwd = config.cwd,

@@ -4,6 +4,7 @@
 #include "balancer/config/keys.hpp"
 #include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/signal_name.hpp"
+#include "balancer/config/units/slot_text.hpp"
 #include "balancer/worker/probe.hpp"
 #include "balancer/worker/worker_cgroup.hpp"
 #include "balancer/worker/worker_command.hpp"
@@ -90,7 +91,9 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
 
 asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
 {
-    output_ = co_await outputs_.connect(config_->output,
+    auto output = config_->output;
+    output.file = fill_slot(output.file, identity_.slot);
+    output_ = co_await outputs_.connect(std::move(output),
                                         fmt::format("{}/{}", identity_.pool, identity_.slot),
                                         config_->account.is_other_user(), deadline);
     const auto user = config_->account.user.value_or(::geteuid());

@@ -41,6 +41,7 @@ asio::awaitable<void> WorkerSlot::run()
             co_await back_off(std::chrono::floor<RestartPolicy::Duration>(Clock::now() - started));
     }
     ended_ = true;
+    shared_.outputs.close_unused_soon(); // its own file, if it has one
     shared_.on_change(*this);
 }
 

@@ -14,9 +14,11 @@
 #include <netdb.h>
 #include <pwd.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,6 +58,12 @@ int access(const char* path, int mode)
 {
     hold("access", path);
     return NEXT(access)(path, mode);
+}
+
+int inotify_add_watch(int fd, const char* path, uint32_t mask)
+{
+    hold("inotify_add_watch", path);
+    return NEXT(inotify_add_watch)(fd, path, mask);
 }
 
 int unlink(const char* path)

@@ -56,7 +56,7 @@ public:
         : site_{{{"cgroup", cgroup},
                  {"command",
                   {"/bin/sh", "-c",
-                   R"((setsid sh -c 'echo $$ >"$0.new"; mv "$0.new" "$0"; exec sleep 1000' "$0" &)
+                   R"((setsid sh -c 'echo $$$$ >"$0.new"; mv "$0.new" "$0"; exec sleep 1000' "$0" &)
                       until [ -e "$0" ]; do sleep 0.01; done; exec "$1")",
                    file(), demo_program()}}}}
     {

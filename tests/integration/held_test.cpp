@@ -155,6 +155,35 @@ TEST_CASE_FIXTURE(Scene, "a configuration file that is a FIFO holds up its reloa
     usher.wait_for("reload done");
 }
 
+TEST_CASE_FIXTURE(Scene, "a file of variables that does not answer holds up its reload alone")
+{
+    auto& usher = start();
+    const TempDir folder;
+    pool["env_file"] = folder.write("app.env", "A=1");
+    write();
+    hold("open.app.env");
+    usher.signal(SIGHUP);
+    check_held("open.app.env");
+    usher.wait_for("reload done");
+}
+
+TEST_CASE_FIXTURE(Scene, "a folder that does not answer holds up those alone who watch it")
+{
+    const TempDir folder;
+    fs::create_directory(folder.path() / "watched");
+    pool["watch"] = (folder.path() / "watched").string();
+    write();
+    hold("inotify_add_watch.watched");
+    auto& usher = start();
+    check_held("inotify_add_watch.watched");
+    std::ignore = folder.write("watched/a", "");
+    // It is not known when it has looked through the folder.
+    CHECK(eventually([&] {
+        std::ignore = folder.write("watched/a", "");
+        return usher.count("changed; restarting its workers") > 0;
+    }));
+}
+
 TEST_CASE_FIXTURE(Scene, "a resolver that does not answer holds up its reload alone")
 {
     auto& usher = start();

@@ -91,7 +91,7 @@ TEST_CASE("each line of a worker says which worker wrote it, and a last one need
 TEST_CASE("what a worker wrote before SIGKILL is there, once")
 {
     const Setup setup{run_script(R"(
-        i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo "line $i."; done; printf last; kill -9 $$)")};
+        i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo "line $i."; done; printf last; kill -9 $$$$)")};
     UsherProcess usher{setup.arguments()};
     usher.wait_for("killed by SIGKILL");
     std::istringstream log{usher.log()};

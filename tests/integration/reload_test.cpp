@@ -215,7 +215,7 @@ TEST_CASE("a new generation that crashes while it soaks is rolled back by itself
         const auto port = usher.port();
         const auto first = usher.worker_pid(1);
 
-        config.pool["command"] = {"/bin/sh", "-c", "(sleep 0.5; kill -9 $$) & exec \"$0\"",
+        config.pool["command"] = {"/bin/sh", "-c", "(sleep 0.5; kill -9 $$$$) & exec \"$0\"",
                                   demo_program()};
         config.write();
         const auto start = Clock::now();

@@ -23,6 +23,11 @@ Json as_json(const Value& value)
     return Json(value);
 }
 
+Json write_text(const std::string& text)
+{
+    return Json(escape_variables(text, SlotMark::refused));
+}
+
 int read_signal(const JsonValue& value)
 {
     const auto number = signal_number(value.text("the name of a signal, e.g. \"TERM\""));
@@ -41,7 +46,13 @@ Codec<bool> boolean()
 
 Codec<std::string> text()
 {
-    return {[](const JsonValue& value) { return value.text(); }, as_json<std::string>};
+    return {[](const JsonValue& value) { return value.text(); }, write_text};
+}
+
+Codec<std::string> slot_text()
+{
+    return {&JsonValue::slot_text,
+            [](const std::string& text) { return Json(escape_variables(text, SlotMark::kept)); }};
 }
 
 Codec<std::string> text(const Predicate& is_good, const std::string& must, const std::string& type)
@@ -52,7 +63,7 @@ Codec<std::string> text(const Predicate& is_good, const std::string& must, const
             value.refuse(must);
         return text;
     };
-    return {read, as_json<std::string>};
+    return {read, write_text};
 }
 
 template <typename Number>
@@ -93,7 +104,7 @@ Codec<std::uint64_t> byte_size(Range range)
     const auto must =
         fmt::format("a size, e.g. \"10MiB\", or from {} to {}", range.least, range.most);
     const auto read = [=](const JsonValue& value) {
-        return value.is_string()
+        return value.is_string() && !value.is_number_by_variable()
                    ? value.parsed(parse_byte_size)
                    : static_cast<std::uint64_t>(value.integer(range.least, range.most, must));
     };

@@ -40,6 +40,9 @@ using Predicate = std::function<bool(std::string_view)>;
 [[nodiscard]] Codec<bool> boolean();
 [[nodiscard]] Codec<std::string> text();
 
+/// A string in which `${slot}` may stand, see fill_slot().
+[[nodiscard]] Codec<std::string> slot_text();
+
 /// A string that is good by `is_good`; `must` says what that means, `type` what it is.
 [[nodiscard]] Codec<std::string> text(const Predicate& is_good, const std::string& must,
                                       const std::string& type = "a string");
@@ -69,9 +72,12 @@ template <typename Value>
     const auto read = [=](const JsonValue& value) {
         if (!value.is_string())
             return other.read(value);
+        const auto text = value.text();
         for (const auto& word : words)
-            if (word.name == value.text())
+            if (word.name == text)
                 return word.value;
+        if (value.is_number_by_variable())
+            return other.read(value);
         value.refuse(must);
     };
     return {read, [=, write_word = text().write](const Value& value) {

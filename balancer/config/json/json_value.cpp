@@ -2,6 +2,7 @@
 #include "balancer/config/json/json_value.hpp"
 
 #include "balancer/config/json/config_error.hpp"
+#include "balancer/config/json/json_text.hpp"
 #include "balancer/config/json/nearest_name.hpp"
 #include "common/text/one_line.hpp"
 
@@ -10,12 +11,16 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
+#include <stdexcept>
+#include <system_error>
 
 namespace usher {
 
-JsonValue::JsonValue(const nlohmann::json& json, std::string_view file, std::string pointer)
-    : json_{&json}, file_{file}, pointer_{std::move(pointer)}
+JsonValue::JsonValue(const nlohmann::json& json, std::string_view file, const Variables* variables,
+                     std::string pointer)
+    : json_{&json}, file_{file}, variables_{variables}, pointer_{std::move(pointer)}
 {
 }
 
@@ -29,8 +34,30 @@ bool JsonValue::is_object() const noexcept
     return json_->is_object();
 }
 
+bool JsonValue::is_number_by_variable() const
+{
+    return number_by_variable().has_value();
+}
+
+std::optional<std::int64_t> JsonValue::number_by_variable() const
+{
+    if (!is_string())
+        return std::nullopt;
+    const auto [text, is_lone] = expanded(SlotMark::refused);
+    std::int64_t number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, number);
+    if (!is_lone || error != std::errc{} || rest != end)
+        return std::nullopt;
+    return number;
+}
+
 bool JsonValue::boolean() const
 {
+    if (is_string())
+        if (const auto [text, is_lone] = expanded(SlotMark::refused);
+            is_lone && (text == "true" || text == "false"))
+            return text == "true";
     if (!json_->is_boolean())
         refuse("true or false");
     return json_->get<bool>();
@@ -39,11 +66,12 @@ bool JsonValue::boolean() const
 std::int64_t JsonValue::integer(std::int64_t least, std::int64_t most, std::string_view must) const
 {
     const auto limits = fmt::format("from {} to {}", least, most);
-    if (!json_->is_number_integer())
+    const auto by_variable = number_by_variable();
+    if (!by_variable && !json_->is_number_integer())
         refuse(must.empty() ? "a whole number " + limits : must);
 
     // The library keeps what has a minus sign as signed, everything else as unsigned.
-    const auto number = json_->get<std::int64_t>();
+    const auto number = by_variable ? *by_variable : json_->get<std::int64_t>();
     const bool is_too_large = json_->is_number_unsigned() && number < 0;
     if (is_too_large || number < least || number > most)
         refuse(must.empty() ? limits : must);
@@ -52,13 +80,34 @@ std::int64_t JsonValue::integer(std::int64_t least, std::int64_t most, std::stri
 
 std::string JsonValue::text(std::string_view must) const
 {
+    return checked_text(must, SlotMark::refused);
+}
+
+std::string JsonValue::slot_text() const
+{
+    return checked_text("a string", SlotMark::kept);
+}
+
+std::string JsonValue::checked_text(std::string_view must, SlotMark slot) const
+{
     if (!is_string())
         refuse(must);
-
-    const auto& text = json_->get_ref<const std::string&>();
-    if (text.find('\0') != std::string::npos)
+    if (json_->get_ref<const std::string&>().find('\0') != std::string::npos)
         fail("has a zero byte (\\u0000); remove it");
-    return text;
+    return expanded(slot).text;
+}
+
+Expansion JsonValue::expanded(SlotMark slot) const
+{
+    const auto& text = json_->get_ref<const std::string&>();
+    if (variables_ == nullptr)
+        return {.text = text};
+    try {
+        return expand(text, variables_->value_of, slot);
+    } catch (const std::invalid_argument& error) {
+        const auto line = line_of_string(variables_->text, pointer_);
+        fail(fmt::format("{}{}", line ? fmt::format("line {}: ", *line) : "", error.what()));
+    }
 }
 
 std::vector<JsonValue> JsonValue::elements(std::string_view must) const
@@ -76,7 +125,7 @@ std::vector<JsonValue> JsonValue::elements(std::string_view must) const
 std::vector<std::pair<std::string, JsonValue>> JsonValue::entries() const
 {
     if (!is_object())
-        refuse("an object");
+        refuse_kind("an object");
 
     std::vector<std::pair<std::string, JsonValue>> entries;
     entries.reserve(json_->size());
@@ -134,13 +183,18 @@ std::string JsonValue::description() const
 {
     if (json_->is_structured())
         return std::string{"an "} + json_->type_name();
-    return is_string() ? quote(json_->get_ref<const std::string&>()) : json_->dump();
+    if (!is_string())
+        return json_->dump();
+    const auto& written = json_->get_ref<const std::string&>();
+    if (variables_ == nullptr || !has_variable(written))
+        return quote(written);
+    return fmt::format("{} by {}", quote(expanded(SlotMark::refused).text), quote(written));
 }
 
 JsonValue JsonValue::child(const std::string& key, const nlohmann::json& json) const
 {
     const nlohmann::json::json_pointer pointer{pointer_};
-    return {json, file_, (pointer / key).to_string()};
+    return {json, file_, variables_, (pointer / key).to_string()};
 }
 
 } // namespace usher

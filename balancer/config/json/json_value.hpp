@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/config/units/variables.hpp"
+
 #include <nlohmann/json_fwd.hpp>
 
 #include <cstdint>
@@ -17,13 +19,25 @@ namespace usher {
 /// A JSON value that knows where it stands, so that whatever is wrong with it can be said in one
 /// sentence.  Every function that reads throws ConfigError if the value is not what it must be.
 ///
-/// Borrows the document and the file's name.
+/// Borrows the document, its text and the file's name.
 class JsonValue {
 public:
-    JsonValue(const nlohmann::json& json, std::string_view file, std::string pointer = {});
+    /// What the variables in the strings of a document stand for.
+    struct Variables {
+        VariableLookup value_of;
+        std::string_view text; ///< of the document, to find the line that an error names
+    };
+
+    /// Without `variables`, which are borrowed, there are none, and `$` stands for itself.
+    JsonValue(const nlohmann::json& json, std::string_view file,
+              const Variables* variables = nullptr, std::string pointer = {});
 
     [[nodiscard]] bool is_string() const noexcept;
     [[nodiscard]] bool is_object() const noexcept;
+
+    /// True for a string that is one variable and nothing else, if a whole number is its value: it
+    /// may stand where a number is wanted.
+    [[nodiscard]] bool is_number_by_variable() const;
 
     [[nodiscard]] bool boolean() const;
 
@@ -34,6 +48,9 @@ public:
     /// A string without zero bytes, which system calls would take for its end.  `must` says what
     /// was wanted, e.g. `a duration, e.g. "30s"`.
     [[nodiscard]] std::string text(std::string_view must = "a string") const;
+
+    /// The same where `${slot}` may stand: a slot text, see fill_slot().
+    [[nodiscard]] std::string slot_text() const;
 
     /// What `parse` makes of a string; its complaint, a std::invalid_argument, gets the place.
     template <typename Parse>
@@ -74,10 +91,14 @@ public:
 private:
     [[noreturn]] void refuse_kind(std::string_view must) const;
     [[nodiscard]] std::string description() const;
+    [[nodiscard]] Expansion expanded(SlotMark slot) const;
+    [[nodiscard]] std::optional<std::int64_t> number_by_variable() const;
+    [[nodiscard]] std::string checked_text(std::string_view must, SlotMark slot) const;
     [[nodiscard]] JsonValue child(const std::string& key, const nlohmann::json& json) const;
 
     const nlohmann::json* json_;
     std::string_view file_;
+    const Variables* variables_;
     std::string pointer_;
 };
 

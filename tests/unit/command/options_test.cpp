@@ -10,7 +10,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include <unistd.h>
@@ -362,6 +365,50 @@ TEST_CASE("--help is there for usher and for each command, whatever else is give
     CHECK(printed({"drain", "--help"}).find("Usage: usher drain ") != std::string::npos);
 }
 
+TEST_CASE("--env and --env-file add to what the file says, and --env wins")
+{
+    const ScopedFile first{"A=1"};
+    const ScopedFile second{"A=2"};
+    const ScopedFile file{R"({"pools": [{"command": ["./a"], "listen": "80",
+        "env": {"A": "1", "B": "1"}, "env_file": ")" +
+                          std::string{first.name()} + "\"}]}"};
+    const auto pool = [](Arguments arguments) { return run_config(arguments).pools.at(0); };
+    const auto both = pool({"run", "--config", file.name(), "--env", "B=2=3", "--env=C="});
+    CHECK(both.env == std::map<std::string, std::string>{{"A", "1"}, {"B", "2=3"}, {"C", ""}});
+
+    CHECK(pool({"run", "--config", file.name(), "--env-file", second.name()}).env_files ==
+          std::vector<std::string>{first.name(), second.name()});
+
+    const auto plain = pool({"run", "--listen", "80", "--env", "P=${slot}$$", "--", "./a",
+                             "--port=90${slot}", "${HOME}", "$$"});
+    CHECK(plain.env.at("P") == "${slot}$$");
+    CHECK(plain.command == std::vector<std::string>{"./a", "--port=90${slot}", "${HOME}", "$$"});
+
+    CHECK(usage_error({"run", "--env", "A", "--listen", "80", "--", "./a"}) ==
+          "--env: \"A\" has no =; write e.g. --env LOG_LEVEL=info");
+    CHECK(usage_error({"run", "--env", "USHER_A=1", "--listen", "80", "--", "./a"}) ==
+          "--env: \"USHER_A\": names that begin with USHER_ are reserved; choose another name");
+    CHECK(usage_error({"run", "--env", "=1", "--listen", "80", "--", "./a"}) ==
+          "--env: \"\": has an empty name; name the variable");
+}
+
+TEST_CASE("the variables of files are read with the configuration, and anew with each reload")
+{
+    const ScopedFile variables{"A=1\n"};
+    const auto command = std::get<RunCommand>(parse_options(std::vector<const char*>{
+        "run", "--listen", "80", "--env-file", variables.name(), "--", "./a"}));
+    CHECK(command.config.pools.at(0).file_env.at("A") == "1");
+    std::ofstream{variables.name()} << "A=2\n";
+    CHECK(command.reload().pools.at(0).file_env.at("A") == "2");
+    std::ofstream{variables.name()} << "A\n";
+    CHECK_THROWS_WITH_AS(
+        std::ignore = command.reload(),
+        (std::string{variables.name()} +
+         ": line 1: has no =; write NAME=value, and a value of several lines in quotes")
+            .c_str(),
+        ConfigError);
+}
+
 TEST_CASE("the help names every option, its default and the exit codes")
 {
     const auto check_all = [](const Arguments& arguments, const Arguments& texts) {
@@ -373,9 +420,10 @@ TEST_CASE("the help names every option, its default and the exit codes")
         }
     };
     const auto backlog = "(default " + std::to_string(PoolConfig{}.backlog) + ")";
-    check_all({"run", "--help"}, {"--config FILE", "--listen ADDR", "--workers N|auto",
-                                  "--dialect NAME", "--backlog N", "-- COMMAND ARG...", "--help",
-                                  "1 to 1024", "1 to 65535", backlog.c_str(), "2   wrong usage"});
+    check_all({"run", "--help"},
+              {"--config FILE", "--listen ADDR", "--workers N|auto", "--dialect NAME",
+               "--backlog N", "--env NAME=VALUE", "--env-file FILE", "-- COMMAND ARG...", "--help",
+               "1 to 1024", "1 to 65535", backlog.c_str(), "2   wrong usage"});
     check_all({"check", "--help"}, {"--config FILE", "--dump", "3   wrong config"});
     check_all({"status", "-h"}, {"--json", "--timeout TIME", "--control PATH"});
     check_all({"reload", "-h"}, {"--dry-run", "--timeout TIME", "5   rolled back"});

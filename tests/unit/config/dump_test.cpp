@@ -41,6 +41,7 @@ TEST_CASE("the defaults are written out")
         }
       ],
       "backlog": 4096,
+      "env_file": [],
       "env": {},
       "cwd": "",
       "rlimits": {},
@@ -72,7 +73,8 @@ TEST_CASE("the defaults are written out")
         "max_unavailable": 0,
         "soak": "0s",
         "max_old_generations": 3
-      }
+      },
+      "watch": []
     }
   ]
 })");
@@ -84,7 +86,7 @@ TEST_CASE("what is written is read back equal")
         .pools =
             {
                 {.name = "a",
-                 .command = {"./a", "--text", "ä\n\""},
+                 .command = {"./a", "--text", "ä\n\"", "${slot}$${slot}${A}$$"},
                  .dialect = Dialect::preload,
                  .node = {.policy = NodeConfig::Policy::reuseport,
                           .window = 2,
@@ -95,7 +97,8 @@ TEST_CASE("what is written is read back equal")
                             {.address = "unix:/x", .mode = 0600},
                             {.address = "unix:y", .mode = 0}},
                  .backlog = 1,
-                 .env = {{"A", "1"}, {"B", ""}},
+                 .env_files = {"a.env", "$${b}"},
+                 .env = {{"A", "1"}, {"B", "$$${slot}$$"}},
                  .cwd = "/srv",
                  .run_as = {.user = "a",
                             .group = "1",
@@ -121,13 +124,16 @@ TEST_CASE("what is written is read back equal")
                  .stall_timeout = 0s,
                  .hang_signal = SIGKILL,
                  .recycle = {.max_connections = 1, .max_age = 2s, .max_memory = 1025},
-                 .output = {.kind = OutputConfig::Kind::file, .file = "log", .max_size = 1025},
+                 .output = {.kind = OutputConfig::Kind::file,
+                            .file = "log${slot}",
+                            .max_size = 1025},
                  .restart = {.first_delay = 1ms, .longest_delay = 2min, .give_up_after = 0},
                  .reload = {.strategy = ReloadConfig::Strategy::all_at_once,
                             .max_surge = 0,
                             .max_unavailable = 2,
                             .soak = 1s,
-                            .max_old_generations = 1}},
+                            .max_old_generations = 1},
+                 .watch = {.paths = {"a", "b"}, .ignore = {"*.log"}, .delay = 1s}},
                 {.name = "b",
                  .dialect = Dialect::native,
                  .run_as = {.groups = {{}},

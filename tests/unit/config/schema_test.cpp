@@ -93,6 +93,7 @@ constexpr const char* probe = "/definitions/probe";
 constexpr const char* restart = "/definitions/restart";
 constexpr const char* reload = "/definitions/reload";
 constexpr const char* node = "/definitions/node";
+constexpr const char* watch = "/definitions/watch";
 
 } // namespace
 
@@ -111,11 +112,12 @@ TEST_CASE("the schema has exactly the keys which the decoder knows")
           decoder_keys(pool_text(R"("rlimits": {"?": 1})")));
     CHECK(names(properties(reload)) == decoder_keys(pool_text(R"("reload": {"?": 1})")));
     CHECK(names(properties(node)) == decoder_keys(pool_text(R"("node": {"?": 1})")));
+    CHECK(names(properties(watch)) == decoder_keys(pool_text(R"("watch": {"?": 1})")));
 }
 
 TEST_CASE("every key is described")
 {
-    for (const char* object : {top, pool, listener, output, probe, restart, reload, node}) {
+    for (const char* object : {top, pool, listener, output, probe, restart, reload, node, watch}) {
         const json members = properties(object);
         for (const auto& member : members.items()) {
             const auto& name = member.key();
@@ -129,7 +131,7 @@ TEST_CASE("every key is described")
 TEST_CASE("every key has its line in docs/configuration.md")
 {
     const auto page = text_of("docs/configuration.md");
-    for (const char* object : {top, pool, listener, output, probe, restart, reload, node})
+    for (const char* object : {top, pool, listener, output, probe, restart, reload, node, watch})
         for (const std::string& name : names(properties(object))) {
             CAPTURE(name);
             CHECK(page.find("\n| `" + name + "` | ") != std::string::npos);
@@ -175,6 +177,7 @@ TEST_CASE("the schema has the defaults of the structs")
     check_defaults(properties(restart), default_pool().at("restart"));
     check_defaults(properties(reload), default_pool().at("reload"));
     check_defaults(properties(node), default_pool().at("node"));
+    CHECK(properties(watch).at("delay").at("default") == format_duration(WatchConfig{}.delay));
     const json file =
         json::parse(dump_config({.pools = {{.output = {.kind = OutputConfig::Kind::file}}}}))
             .at("pools")

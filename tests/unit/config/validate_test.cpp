@@ -186,6 +186,15 @@ TEST_CASE("each pool has its own file")
         "own file");
     other.output.file = "other";
     CHECK(error_of({.pools = {one, other}}) == "no error");
+
+    one.output.file = "log-${slot}";
+    CHECK(error_of({.pools = {one, other}}) == "no error");
+    for (const char* const file : {"log-7", "log-${slot}"}) {
+        other.output.file = file;
+        CHECK(error_of({.pools = {one, other}}).find("writes to \"log-") != std::string::npos);
+    }
+    other.output.file = "log-$${slot}";
+    CHECK(error_of({.pools = {one, other}}) == "no error");
 }
 
 TEST_CASE("port 0 is another port every time")

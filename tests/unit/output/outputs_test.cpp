@@ -142,6 +142,31 @@ TEST_CASE_FIXTURE(Fixture, "files that only earlier configurations had are not m
     end(now);
 }
 
+TEST_CASE_FIXTURE(Fixture, "the file of a slot that is gone is closed as soon as all is written")
+{
+    const auto is_open = [this](const std::string& name) {
+        return std::ranges::any_of(fs::directory_iterator{"/proc/self/fd"}, [&](const auto& entry) {
+            std::error_code gone;
+            return fs::read_symlink(entry.path(), gone) == path(name);
+        });
+    };
+    auto gone = connected(path("log-1"));
+    auto stays = connected(path("log-2"));
+    write(gone, "line\n");
+    end(gone);
+    outputs.close_unused_soon();
+    CHECK(run_until(io, [&] { return !is_open("log-1"); }));
+    CHECK(text_of(path("log-1")) == "line\n");
+    CHECK(is_open("log-2"));
+
+    auto again = connected(path("log-1")); // the slot is back
+    write(again, "more\n");
+    outputs.close();
+    CHECK(text_of(path("log-1")) == "line\nmore\n");
+    end(again);
+    end(stays);
+}
+
 TEST_CASE_FIXTURE(Fixture, "one file has one owner, however its path is written")
 {
     fs::create_directory(path("sub"));

@@ -112,6 +112,28 @@ TEST_CASE_FIXTURE(Fixture, "the pool's environment wins over ours")
     CHECK(has("WORKER_COMMAND_MORE", ""));
 }
 
+TEST_CASE_FIXTURE(Fixture, "the pool's environment wins over its files, and those over ours")
+{
+    const ScopedVariable variable{"WORKER_COMMAND_TEST", "ours"};
+    config.file_env = {{"WORKER_COMMAND_TEST", "a file's"}, {"WORKER_COMMAND_MORE", "${slot}$$"}};
+    CHECK(has("WORKER_COMMAND_TEST", "a file's"));
+    CHECK(has("WORKER_COMMAND_MORE", "${slot}$$"));
+    config.env = {{"WORKER_COMMAND_TEST", "the pool's"}};
+    CHECK(has("WORKER_COMMAND_TEST", "the pool's"));
+    config.run_as.clear_env = true;
+    CHECK(has("WORKER_COMMAND_MORE", "${slot}$$"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "the slot is filled in, in the command and in the values of env")
+{
+    config.command = {"app-${slot}", "--port=90${slot}", "$${slot}", "$$"};
+    config.env = {{"SLOT_TEST", "a${slot}b${slot}"}};
+    const auto made = command();
+    CHECK(made.program == "app-2");
+    CHECK(made.arguments == std::vector<std::string>{"--port=902", "${slot}", "$$"});
+    CHECK(has("SLOT_TEST", "a2b2"));
+}
+
 TEST_CASE_FIXTURE(Fixture, "what an usher above us gave to us is not passed on")
 {
     const ScopedVariable slot{"USHER_SLOT", "99"};

@@ -41,8 +41,6 @@ TEST_CASE("a syntax error says where it is and what was expected")
 {
     CHECK(error_of("{") == "f: line 1, column 2: is not JSON: unexpected end of input; expected "
                            "string literal");
-    CHECK(error_of("{\n  \"a\": 1,\n}") ==
-          "f: line 3, column 1: is not JSON: unexpected '}'; expected string literal");
     CHECK(error_of("{} {}") == "f: line 1, column 4: is not JSON: unexpected '{'; expected end of "
                                "input");
     CHECK(error_of("{'a': 1}") ==
@@ -64,13 +62,48 @@ TEST_CASE("a zero byte does not end the document early")
           "f: line 2, column 1: is a zero byte, not JSON; remove it");
 }
 
-TEST_CASE("comments are refused by name")
+TEST_CASE("comments are passed over")
 {
-    CHECK(error_of("{\n  // why\n}") ==
-          "f: line 2, column 3: is a comment, but JSON has no comments; remove it");
-    CHECK(error_of("[1 /* why */]") ==
-          "f: line 1, column 4: is a comment, but JSON has no comments; remove it");
-    CHECK(error_of("/") == "f: line 1, column 1: is not JSON: invalid literal");
+    CHECK(parse_json("// first\n{/* a */\"a\": /* \" */ 1, // } \n\"b\": \"/*\" /***/}//", "f") ==
+          nlohmann::json{{"a", 1}, {"b", "/*"}});
+    CHECK(parse_json("\xef\xbb\xbf// a\r\n{}", "f").empty());
+}
+
+TEST_CASE("comments move no place that an error names")
+{
+    CHECK(error_of("{\n  // why\n  \"a\": x}") ==
+          "f: line 3, column 8: is not JSON: invalid literal");
+    CHECK(error_of("{ /* a\n b\n */ \"a\": x}") ==
+          "f: line 3, column 10: is not JSON: invalid literal");
+    CHECK(error_of("{\"a\": /* ä */ [1, /* */ /**/ x]}") ==
+          "f: line 1, column 31: is not JSON: invalid literal");
+    CHECK(error_of("// {\n{\"a\": 1, // \"a\": 3\n \"a\": 2}") ==
+          "f: /a: appears twice; remove one");
+    CHECK(error_of("[// x\n 1e999]") == "f: /0: is a number too large to read; use a smaller one");
+    CHECK(error_of("[1] // ok\n /* also */ 2") ==
+          "f: line 2, column 13: is not JSON: unexpected number literal; expected end of input");
+}
+
+TEST_CASE("a comment that is none, or has no end, is named where it begins")
+{
+    CHECK(error_of("{}\n/* a /* b\n\n") ==
+          "f: line 2, column 1: is a comment without an end; add */ behind it");
+    CHECK(error_of("{\"/*\": \"\\\"/*\", /*/") ==
+          "f: line 1, column 16: is a comment without an end; add */ behind it");
+    CHECK(error_of("/") ==
+          "f: line 1, column 2: is not JSON: invalid comment; expecting '/' or '*' "
+          "after '/'");
+    CHECK(error_of("{ # a\n}") ==
+          "f: line 1, column 3: is not JSON: invalid literal; expected string literal");
+}
+
+TEST_CASE("a comma before the end is named as the one too many")
+{
+    CHECK(error_of("{\n  \"a\": 1,\n}") ==
+          "f: line 2, column 9: is a comma before }, which is one too many; remove it");
+    CHECK(error_of("[1, // \"the last\n/*,*/ ]") ==
+          "f: line 1, column 3: is a comma before ], which is one too many; remove it");
+    CHECK(error_of("[,]").find("unexpected ','") != std::string::npos);
 }
 
 TEST_CASE("a key twice in one object is refused")
