@@ -155,7 +155,8 @@ ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& s
         change.addresses.push_back(open.address);
 
     // Their program has each of its listening sockets from its start to its end.
-    const bool is_preload = next.dialect == Dialect::preload || found_ == Dialect::preload;
+    const bool is_preload = next.dialect == Dialect::preload ||
+                            (next.dialect == Dialect::automatic && found_ == Dialect::preload);
     if (is_preload && !open_.empty() && !(change.opens.empty() && change.closes.empty()))
         throw std::runtime_error{"the listeners of pool \"" + pool_ +
                                  "\" cannot change while usher runs, because its dialect is "

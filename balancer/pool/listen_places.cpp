@@ -16,6 +16,8 @@ ListenPlaces::ListenPlaces(const std::vector<std::shared_ptr<Pool>>& pools)
     for (const auto& pool : pools) {
         for (const auto& address : pool->intake().addresses())
             places_.push_back({.pool = pool->config().name, .address = address, .is_old = true});
+        if (const auto found = pool->intake().found())
+            found_.emplace(pool->config().name, *found);
         for (const auto& file : pool->intake().files())
             files_.push_back(file);
     }
@@ -28,6 +30,10 @@ std::vector<UnixListeners::Wanted> ListenPlaces::find_wanted(const std::vector<R
     for (const auto& pool : pools) {
         if (intake_kind(pool.dialect) == IntakeKind::node) // its workers say what is opened
             continue;
+        const auto found = found_.find(pool.name);
+        const auto dialect = pool.dialect == Dialect::automatic && found != found_.end()
+                                 ? found->second
+                                 : pool.dialect;
         for (const auto& config : pool.listen) {
             const auto where = parse_listen_address(config.address);
             if (where.kind != ListenAddress::Kind::unix_path)
@@ -39,13 +45,12 @@ std::vector<UnixListeners::Wanted> ListenPlaces::find_wanted(const std::vector<R
                 return is_same(sys::SocketAddress::unix_path(each.path()), address);
             });
             if (!opened.knows(address, is_held))
-                wanted.push_back({.config = config,
-                                  .backlog = pool.backlog,
-                                  .held = file == files_.end() ? SocketFile{} : *file,
-                                  .stays = pool.dialect == Dialect::preload ||
-                                           pool.dialect == Dialect::automatic ||
-                                           pool.dialect == Dialect::listen_fds,
-                                  .is_inherited = is_held && file == files_.end()});
+                wanted.push_back(
+                    {.config = config,
+                     .backlog = pool.backlog,
+                     .held = file == files_.end() ? SocketFile{} : *file,
+                     .stays = dialect == Dialect::preload || dialect == Dialect::listen_fds,
+                     .is_inherited = is_held && file == files_.end()});
         }
     }
     return wanted;

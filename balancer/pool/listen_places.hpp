@@ -3,6 +3,7 @@
 
 #include "balancer/pool/pool.hpp"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,7 +37,8 @@ private:
                                     const Place& place);
 
     std::vector<Place> places_;
-    std::vector<SocketFile> files_; ///< of some of them
+    std::map<std::string, Dialect> found_; ///< of pools whose dialect is to be found
+    std::vector<SocketFile> files_;        ///< of some of them
 };
 
 } // namespace usher
