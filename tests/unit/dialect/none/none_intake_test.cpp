@@ -27,6 +27,8 @@ struct Ear final : WorkerLink::Observer {
     void on_idle() override {}
     void on_fault(std::string) override {}
     void on_note(std::string) override {}
+    void on_warning(std::string) override {}
+    void on_misfit() override {}
     void on_message(std::string_view) override {}
 
     int online = 0;
