@@ -97,7 +97,11 @@ asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
                                         fmt::format("{}/{}", identity_.pool, identity_.slot),
                                         config_->account.is_other_user(), deadline);
     const auto user = config_->account.user.value_or(::geteuid());
-    const bool has_inbox = config_->dialect != Dialect::native;
+    // With dialect auto most have a way of their own, and need not pay for one they were not asked
+    // to use.
+    const bool has_inbox = config_->dialect == Dialect::automatic
+                               ? config_->ready == Readiness::notify
+                               : config_->dialect != Dialect::native;
     auto make = [user, has_inbox, mode = config_->run_as.cgroup, identity = identity_] {
         return make_surroundings(user, has_inbox, mode, identity);
     };

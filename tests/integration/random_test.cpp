@@ -201,6 +201,8 @@ void bring_to_rest(UsherProcess& usher, ConfigFile& config, int round)
     config.write();
     // The last blow may still make one fail.
     REQUIRE(eventually([&] { return usher.command({"reload"}).code == 0; }));
+    // A reload keeps a scaled number.
+    REQUIRE(usher.command({"scale", "3", "--pool", "default"}).code == 0);
     REQUIRE(eventually([&] { return children_of(usher.pid()).size() == 3; }));
 }
 
