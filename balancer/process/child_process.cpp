@@ -54,8 +54,12 @@ std::runtime_error no_answer(const std::string& program)
                               "directory, does not answer"};
 }
 
-asio::awaitable<std::string> find_file(const ChildProcess::Command& command,
-                                       asio::steady_timer& deadline)
+struct Found {
+    std::string file;
+    std::map<std::string, std::string> variables; ///< see ChildProcess::Command::check
+};
+
+asio::awaitable<Found> find_file(const ChildProcess::Command& command, asio::steady_timer& deadline)
 {
     static std::map<std::pair<std::string, std::string>, std::shared_ptr<HelperLooks>> looks;
     std::erase_if(looks, [](const auto& each) { return !each.second->is_looking(); });
@@ -64,16 +68,16 @@ asio::awaitable<std::string> find_file(const ChildProcess::Command& command,
         place = std::make_shared<HelperLooks>();
     const auto looks_there = place;
     auto find = [program = command.program, cwd = command.cwd, check = command.check] {
-        auto file = find_program(program, cwd);
+        Found found{.file = find_program(program, cwd), .variables = {}};
         if (check)
-            check(file);
-        return file;
+            found.variables = check(found.file);
+        return found;
     };
-    auto file = co_await looks_there->look(std::move(find), deadline);
+    auto found = co_await looks_there->look(std::move(find), deadline);
     const bool is_called_off = deadline.expiry() == asio::steady_timer::time_point::min();
-    if (!file || is_called_off) // then what it was to be given may be gone already
+    if (!found || is_called_off) // then what it was to be given may be gone already
         throw no_answer(command.program);
-    co_return *file;
+    co_return std::move(*found);
 }
 
 /// Boost.Process's launcher, but for its last step: that one reads in the parent how the exec went,
@@ -127,7 +131,14 @@ asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command comma
     using namespace asio::experimental::awaitable_operators;
     const auto executor = co_await asio::this_coro::executor;
     LateReaper::of(executor).reap_ended();
-    const auto file = co_await find_file(command, deadline);
+    const auto found = co_await find_file(command, deadline);
+    const auto& file = found.file;
+    for (const auto& [name, value] : found.variables) {
+        std::erase_if(command.environment, [start = name + '='](const std::string& variable) {
+            return variable.starts_with(start);
+        });
+        command.environment.push_back(fmt::format("{}={}", name, value));
+    }
 
     std::unique_ptr<ChildProcess> child;
     asio::posix::stream_descriptor errors{executor};

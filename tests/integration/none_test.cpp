@@ -183,7 +183,7 @@ TEST_CASE("one that dies is started again, and a pool of those that never live i
     usher.wait_until_ready(3);
     CHECK(usher.count("next start in") == 1);
 
-    const Site bad{1, {"crash"}, {{"start_attempts", 3}}};
+    const Site bad{1, {"crash"}, {{"start_attempts", 3}, {"start_delay", "10s"}}};
     UsherProcess looping{bad.run()};
     CHECK(looping.wait() == usher::sys::ExitStatus{.by_signal = false, .code = 1});
     CHECK(looping.count("exited with code 3") >= 3);

@@ -70,9 +70,15 @@ struct Site {
     [[nodiscard]] std::string path(const std::string& name) const { return folder.path() / name; }
 };
 
+/// True once all workers, which take turns, give this answer.
 bool answers(UsherProcess& usher, const std::string& greeting)
 {
-    return eventually([&] { return get(usher.port(), "/").body == greeting; });
+    return eventually([&] {
+        for (int i = 0; i < 4; ++i)
+            if (get(usher.port(), "/").body != greeting)
+                return false;
+        return true;
+    });
 }
 
 /// Demo workers; what is watched has nothing to do with them.

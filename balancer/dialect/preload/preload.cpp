@@ -116,12 +116,6 @@ void add_preload(std::map<std::string, std::string>& environment, const Resolved
 
     auto& preload = environment["LD_PRELOAD"];
     preload = find_preload_library() + (preload.empty() ? "" : ":" + preload);
-    if (config.dialect != Dialect::automatic)
-        return;
-    // A program with AddressSanitizer would refuse to start, since its library is no longer the
-    // first; that the shim is before it does no harm.
-    auto& sanitizer = environment["ASAN_OPTIONS"];
-    sanitizer += std::string{sanitizer.empty() ? "" : ":"} + "verify_asan_link_order=0";
 }
 
 void answer_shim(ScoreboardPage& page, std::uint32_t number, std::uint32_t verdict,

@@ -177,7 +177,8 @@ TEST_CASE_FIXTURE(Fixture, "it says hello at once, and ready when told to")
 {
     const auto hello = master.heard();
     REQUIRE(hello.size() == 1);
-    CHECK(hello[0] == wire::ControlMessage{wire::Hello{.protocol = 1, .max_batch = 64}});
+    CHECK(hello[0] == wire::ControlMessage{wire::Hello{
+                          .protocol = 1, .max_batch = 64, .fallback = "127.0.0.1:8000"}});
 
     acceptor->ready();
     const auto ready = master.heard();

@@ -74,7 +74,7 @@ ServerRequest NodeAllowList::place_of(const ServerRequest& request, bool is_firs
     if (request.fd >= 0 || request.is_path || request.is_datagram() || is_listed(request))
         return request;
     const auto same_port = std::ranges::find_if(places_, [&](const Place& place) {
-        return place.path.empty() && place.port == request.port;
+        return place.path.empty() && place.port == request.port && place.port != 0;
     });
     const bool is_guess = same_port == places_.end();
     if (is_guess && (!is_first || places_.size() != 1 || !places_.front().path.empty()))
