@@ -24,7 +24,7 @@ struct ShimAnswer {
 };
 
 /// One worker's page of counters, shared between the worker, which writes, and the master, which
-/// only reads, trusts nothing and never waits.
+/// trusts nothing, never waits, and reads only, but for what it answers the preload shim.
 ///
 ///     offset size
 ///        0     4   magic      0x44425355 ("USBD")
@@ -38,6 +38,7 @@ struct ShimAnswer {
 ///      140     4   chosen     the port of its own that the program listens on; see the shim
 ///      192     4   questions  how many the shim has asked the master, by messages
 ///      196   576   answers    the master's, the one to question n at n modulo 16
+///      772    28   place      where the pool listens, if the program has said where
 ///
 /// Native-endian, naturally aligned, one store each: readers need no lock.  What lies behind 128
 /// is between the processes of one worker and the master, for the preload shim; others leave it
@@ -57,6 +58,7 @@ struct ScoreboardPage {
     std::atomic<std::uint32_t> chosen;
     alignas(64) std::atomic<std::uint32_t> questions;
     std::array<ShimAnswer, 16> answers;
+    std::array<unsigned char, 28> place;
 };
 
 /// The bits of ScoreboardPage::preload.
@@ -82,6 +84,7 @@ static_assert(offsetof(ScoreboardPage, heartbeat) == 88);
 static_assert(offsetof(ScoreboardPage, preload) == 128);
 static_assert(offsetof(ScoreboardPage, chosen) == 140);
 static_assert(offsetof(ScoreboardPage, answers) == 196);
+static_assert(offsetof(ScoreboardPage, place) == 772);
 static_assert(sizeof(ShimAnswer) == 36);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 

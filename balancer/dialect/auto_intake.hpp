@@ -32,7 +32,7 @@ public:
     [[nodiscard]] std::vector<std::string> names() const override;
     [[nodiscard]] std::optional<Dialect> found() const noexcept override
     {
-        return dispatch_.found();
+        return node_ ? Dialect::node : dispatch_.found();
     }
     [[nodiscard]] std::optional<DispatchCounters> counters() const noexcept override;
 

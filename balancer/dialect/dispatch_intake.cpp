@@ -13,7 +13,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdint>
 #include <exception>
 #include <iterator>
 #include <new>
@@ -309,6 +311,13 @@ PreloadHost::Place DispatchIntake::open_for_program(const sys::SocketAddress& wa
             options.backlog = backlog;
         sys::UniqueFd fd;
         auto error = sys::open_bound_socket(wanted, options, fd);
+        const auto ip = wanted.ip_bytes();
+        const bool is_any = std::ranges::all_of(ip, [](auto byte) { return byte == 0; });
+        if (error == std::errc::address_family_not_supported && is_any && !v6only) {
+            constexpr std::array<std::uint8_t, 4> any{}; // there is no IPv6 here
+            error =
+                sys::open_bound_socket(sys::SocketAddress::ipv4(any, wanted.port()), options, fd);
+        }
         if (error == std::errc::address_in_use && !open_.empty())
             return {.address = wanted}; // by one of ours for all addresses
         sys::SocketAddress address;
@@ -336,13 +345,24 @@ PreloadHost::Place DispatchIntake::open_for_program(const sys::SocketAddress& wa
     }
 }
 
-void DispatchIntake::on_found(Dialect dialect, const std::string& how, const ResolvedPool& config)
+void DispatchIntake::on_found(Dialect dialect, const std::string& how)
 {
     if (std::exchange(found_, dialect) != dialect)
         events_.publish(EventKind::note, log::Level::info,
                         fmt::format("dialect {}: {}", name_of(dialect), how));
-    if (dialect == Dialect::node && on_node_primary_)
-        on_node_primary_(config);
+}
+
+bool DispatchIntake::replaces_primary(const ResolvedPool& config, unsigned generation)
+{
+    // Its listeners go where these workers are started anew: whoever serves would get nothing more,
+    // also if the new ones fail, and what they have been given could go to nobody.
+    const bool is_first = generation == 1 || !dispatcher_.has_workers();
+    if (!on_node_primary_ || !is_first || dispatcher_.counters().handed_off > 0)
+        return false;
+    on_found(Dialect::node, "the program forks workers of Node's cluster, so it is started anew "
+                            "with usher as its primary");
+    on_node_primary_(config);
+    return true;
 }
 
 std::vector<sys::SocketAddress> DispatchIntake::addresses() const

@@ -70,7 +70,8 @@ private:
 
     [[nodiscard]] Place place_for(const sys::SocketAddress& wanted, bool v6only, bool tries,
                                   const ResolvedPool& config) override;
-    void on_found(Dialect dialect, const std::string& how, const ResolvedPool& config) override;
+    void on_found(Dialect dialect, const std::string& how) override;
+    [[nodiscard]] bool replaces_primary(const ResolvedPool& config, unsigned generation) override;
     [[nodiscard]] Place open_for_program(const sys::SocketAddress& wanted, bool v6only, bool tries,
                                          unsigned backlog);
     void on_accept_failure(const Listener& listener, std::error_code error,

@@ -38,6 +38,11 @@ void Dispatcher::detach(std::size_t slot, const HandoffChannel& channel) noexcep
     eligible_.reset();
 }
 
+bool Dispatcher::has_workers() const noexcept
+{
+    return std::ranges::any_of(slots_, [](const Slot& slot) { return slot.channel != nullptr; });
+}
+
 void Dispatcher::reclaim(std::string worker, sys::UniqueFd worker_end,
                          std::chrono::steady_clock::time_point started)
 {

@@ -50,6 +50,9 @@ public:
     /// Gives the worker behind `channel` nothing from now on; does nothing if `slot` is another's.
     void detach(std::size_t slot, const HandoffChannel& channel) noexcept;
 
+    /// True if somebody is attached.
+    [[nodiscard]] bool has_workers() const noexcept;
+
     /// Takes back what `worker`, a name for the log, had not taken and gives it to others, oldest
     /// first.  `worker_end` is its end of the hand-off socket, `started` when it was started.
     void reclaim(std::string worker, sys::UniqueFd worker_end,

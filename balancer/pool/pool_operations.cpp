@@ -232,7 +232,7 @@ void Pool::adopt(WorkerCount count)
                                     config_->name, counted(count.wanted(), "worker"),
                                     count.configured()),
                         generation_);
-    else if (before.is_scaled())
+    else if (before.is_scaled() && before.wanted() != count.wanted())
         events_.publish(EventKind::scaled, log::Level::info,
                         fmt::format("pool \"{}\" scaled from {} to {}, as the configuration says "
                                     "since it has changed",

@@ -20,6 +20,8 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fmt/core.h>
+
 #include <boost/process/v2/posix/default_launcher.hpp>
 
 #include <cerrno>

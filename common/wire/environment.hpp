@@ -21,13 +21,12 @@ inline constexpr const char* preload_control = "USHER_PRELOAD_CONTROL";
 inline constexpr const char* preload_scoreboard = "USHER_PRELOAD_SCOREBOARD";
 
 /// A line for each listener of the pool: `NUMBER:INODE ADDRESS`, the hand-off socket that its
-/// connections come on and its address, such as `[::1]:8000` or `unix:/path`.
+/// connections come on and its address, such as `[::1]:8000` or `unix:/path`; `*` if that is where
+/// the program will listen, so that the shim asks the master.
 inline constexpr const char* preload_listeners = "USHER_PRELOAD_LISTENERS";
 
-/// An address of `*` is where the program will listen.
-///
-/// Says that the shim asks the master before a socket becomes the pool's, since the dialect
-/// (`dialect`), or only the place (`place`), is not known.  Not set: both are.
+/// `dialect`: whether the program is one for the shim at all is not known, so that the shim asks
+/// the master before a socket becomes the pool's.
 inline constexpr const char* preload_ask = "USHER_PRELOAD_ASK";
 
 /// `SIGNAL MILLISECONDS`: what ends the program when the master is gone, and how long it may

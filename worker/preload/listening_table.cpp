@@ -102,10 +102,22 @@ int listening_at(std::size_t queue) noexcept
 {
     for (const auto& entry : entries) {
         const int fd = entry.fd.load(std::memory_order_acquire);
-        if (fd >= 0 && entry.queue == queue && is_true(entry, fd))
+        // Not one with a stand-in.
+        if (fd >= 0 && entry.queue == queue &&
+            inode_of(fd) == inheritance().queues[queue].socket.inode)
             return fd;
     }
     return -1;
+}
+
+Listening* find_family(std::size_t queue, int family) noexcept
+{
+    for (auto& entry : entries) {
+        const int fd = entry.fd.load(std::memory_order_acquire);
+        if (fd >= 0 && entry.queue == queue && entry.family == family && is_true(entry, fd))
+            return &entry;
+    }
+    return nullptr;
 }
 
 void for_each_listening(void (*act)(Listening&)) noexcept

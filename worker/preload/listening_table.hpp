@@ -37,6 +37,9 @@ void forget_listening(Listening& entry) noexcept;
 /// A descriptor that is a hand-off socket of `queue`; -1 if the program has none.
 [[nodiscard]] int listening_at(std::size_t queue) noexcept;
 
+/// An entry of `queue` for a socket of `family`; null if there is none.
+[[nodiscard]] Listening* find_family(std::size_t queue, int family) noexcept;
+
 /// Calls `act` for each entry whose descriptor still is a hand-off socket.
 void for_each_listening(void (*act)(Listening&)) noexcept;
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
+#include <optional>
 #include <string_view>
 
 #include <linux/futex.h>
@@ -47,6 +48,45 @@ bool is_first(std::uint64_t bit) noexcept
     return (inheritance().page->preload.fetch_or(bit) & bit) == 0;
 }
 
+/// The question with `number`; false if it cannot be asked any more.
+bool send_question(unsigned number, Wish wish, const Address& wanted, bool v6only) noexcept
+{
+    char address[80];
+    format_address(wanted, address, sizeof address);
+    char message[256];
+    const int size = std::snprintf(
+        message, sizeof message,
+        R"({"type":"listen","question":%u,"address":"%s","v6only":%s,"bind":%s})", number, address,
+        v6only ? "true" : "false", wish == Wish::bind ? "true" : "false");
+    while (!say({message, static_cast<std::size_t>(size)})) {
+        if (errno != EAGAIN && errno != EINTR)
+            return false;
+        pollfd entry{.fd = inheritance().control.fd, .events = POLLOUT, .revents = 0};
+        ::poll(&entry, 1, 1'000); // many ask at once
+    }
+    return true;
+}
+
+/// The answer to question `number`, once it is there; nothing if it was overwritten by that to
+/// another, or the master is gone.
+std::optional<Verdict> await_answer(ShimAnswer& answer, std::uint32_t number) noexcept
+{
+    for (;;) {
+        const auto seen = answer.question.load(std::memory_order_acquire);
+        if (seen == number) {
+            const Verdict verdict{.code = answer.verdict, .address = from_wire(answer.address)};
+            std::atomic_thread_fence(std::memory_order_acquire);
+            if (answer.question.load(std::memory_order_relaxed) == number)
+                return verdict;
+            return std::nullopt;
+        }
+        const auto ahead = static_cast<std::int32_t>(seen - number);
+        if (ahead > 0 || is_master_gone())
+            return std::nullopt;
+        wait_for_change(answer.question, seen);
+    }
+}
+
 } // namespace
 
 void say_loaded() noexcept
@@ -70,27 +110,16 @@ void say_node_primary() noexcept
 Verdict ask_master(Wish wish, const Address& wanted, bool v6only) noexcept
 {
     auto& page = *inheritance().page;
-    auto number = page.questions.fetch_add(1) + 1;
-    if (number == 0) // of no question
-        number = page.questions.fetch_add(1) + 1;
-    char address[80];
-    format_address(wanted, address, sizeof address);
-    char message[256];
-    const int size = std::snprintf(
-        message, sizeof message,
-        R"({"type":"listen","question":%u,"address":"%s","v6only":%s,"bind":%s})", number, address,
-        v6only ? "true" : "false", wish == Wish::bind ? "true" : "false");
-    if (!say({message, static_cast<std::size_t>(size)}))
-        return {.code = ECONNABORTED, .address = {}};
-
-    auto& answer = page.answers[number % page.answers.size()];
-    for (auto seen = answer.question.load(std::memory_order_acquire); seen != number;
-         seen = answer.question.load(std::memory_order_acquire)) {
-        if (is_master_gone())
-            return {.code = ECONNABORTED, .address = {}};
-        wait_for_change(answer.question, seen);
+    while (!is_master_gone()) {
+        const auto number = page.questions.fetch_add(1) + 1;
+        if (number == 0) // of no question
+            continue;
+        if (!send_question(number, wish, wanted, v6only))
+            break;
+        if (const auto verdict = await_answer(page.answers[number % page.answers.size()], number))
+            return *verdict;
     }
-    return {.code = answer.verdict, .address = from_wire(answer.address)};
+    return {.code = ECONNABORTED, .address = {}};
 }
 
 void say_listening(std::size_t queue) noexcept

@@ -129,8 +129,7 @@ extern "C" {
 [[gnu::visibility("default")]] int bind(int fd, const sockaddr* address, socklen_t size) noexcept
 {
     if (is_worker())
-        if (const auto answer = bind_for_master(fd, copy_of(address, size)))
-            return *answer;
+        prepare_bind(fd);
     const int result = next::bind(fd, address, size);
     if (result == 0 || !is_worker() || (errno != EADDRINUSE && errno != EACCES))
         return result;
@@ -139,15 +138,16 @@ extern "C" {
     const int error = errno;
     const auto wanted = copy_of(address, size);
     const bool is_ours = (error == EADDRINUSE || wanted.is_tcp()) && might_match(wanted) &&
-                         socket_option(fd, SO_TYPE) == SOCK_STREAM && remember_bound(fd, wanted);
+                         socket_option(fd, SO_TYPE) == SOCK_STREAM && may_bind(fd, wanted) &&
+                         remember_bound(fd, wanted);
     errno = error;
     return is_ours ? 0 : -1;
 }
 
 [[gnu::visibility("default")]] int listen(int fd, int backlog) noexcept
 {
-    if (!is_worker())
-        return next::listen(fd, backlog);
+    if (!is_worker()) // but it may have been until it said `hello` itself
+        return bind_after_all(fd) < 0 ? -1 : next::listen(fd, backlog);
     if (is_listening(fd) != nullptr)
         return 0; // the backlog is the master's
     if (socket_option(fd, SO_TYPE) != SOCK_STREAM)
@@ -171,7 +171,7 @@ extern "C" {
 
 [[gnu::visibility("default")]] int connect(int fd, const sockaddr* address, socklen_t size)
 {
-    return is_worker() && bind_after_all(fd) < 0 ? -1 : next::connect(fd, address, size);
+    return bind_after_all(fd) < 0 ? -1 : next::connect(fd, address, size);
 }
 
 // libuv's way to a program, in the child that it has forked.

@@ -15,24 +15,6 @@ namespace usher::preload {
 
 namespace {
 
-/// What stands in for `queue` in this process, for all its descriptors the same; -1 if there is no
-/// room for it.
-int stand_in_for(Queue& queue) noexcept
-{
-    int fd = queue.stand_in_fd.load();
-    if (fd < 0) {
-        const int fresh = make_quiet();
-        if (fresh < 0)
-            return -1;
-        if (queue.stand_in_fd.compare_exchange_strong(fd, fresh))
-            fd = fresh;
-        else
-            ::close(fresh); // another thread was faster
-    }
-    queue.stand_in.store(inode_of(fd));
-    return fd;
-}
-
 /// Closes what led to the master: in a full descriptor table it makes the room that falling silent
 /// takes.
 void close_inherited(const Inheritance& all) noexcept
@@ -77,6 +59,22 @@ int make_quiet() noexcept
     // Nobody can send to a socket without a name; of a stream socket, poll() would say that it has
     // hung up.
     return ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
+int stand_in_for(Queue& queue) noexcept
+{
+    int fd = queue.stand_in_fd.load();
+    if (fd < 0) {
+        const int fresh = make_quiet();
+        if (fresh < 0)
+            return -1;
+        if (queue.stand_in_fd.compare_exchange_strong(fd, fresh))
+            fd = fresh;
+        else
+            ::close(fresh); // another thread was faster
+    }
+    queue.stand_in.store(inode_of(fd));
+    return fd;
 }
 
 bool on_master_gone(const Listening& entry) noexcept

@@ -74,8 +74,9 @@ Choice choose(const Address& address) noexcept
     if (chosen.load() == mark)
         return Choice::again;
     std::uint32_t nothing = 0;
-    return !has_matched() && chosen.compare_exchange_strong(nothing, mark) ? Choice::fresh
-                                                                           : Choice::no;
+    if (!has_matched() && chosen.compare_exchange_strong(nothing, mark))
+        return Choice::fresh;
+    return chosen.load() == mark ? Choice::again : Choice::no; // another was faster
 }
 
 void unchoose(const Address& address) noexcept
@@ -89,17 +90,6 @@ bool is_v6only(int fd) noexcept
     int value = 0;
     socklen_t size = sizeof value;
     return next::getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, &size) == 0 && value != 0;
-}
-
-/// Copies what decides whether `to` can be bound where `from` can.
-void copy_bind_options(int from, int to) noexcept
-{
-    for (const int option : {SO_REUSEADDR, SO_REUSEPORT}) {
-        const int value = socket_option(from, option);
-        next::setsockopt(to, SOL_SOCKET, option, &value, sizeof value);
-    }
-    const int v6only = is_v6only(from) ? 1 : 0;
-    next::setsockopt(to, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only);
 }
 
 /// Undoes a guess: the program's first listener was taken because there was no better one, and now
@@ -170,31 +160,20 @@ void replace(const Listening& entry, int replacement) noexcept
     registrations.restore();
 }
 
-std::optional<int> bind_for_master(int fd, const Address& wanted) noexcept
+void prepare_bind(int fd) noexcept
 {
-    const auto& all = inheritance();
-    if (!all.asks_place || !wanted.is_tcp() || !might_match(wanted) ||
-        socket_option(fd, SO_TYPE) != SOCK_STREAM ||
-        socket_option(fd, SO_DOMAIN) != wanted.family())
-        return std::nullopt;
-    const int trial = ::socket(wanted.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (trial < 0)
-        return -1;
-    copy_bind_options(fd, trial);
-    int result = next::bind(trial, &wanted.any, wanted.size);
-    int error = errno;
-    const auto bound = result == 0 ? ask(next::getsockname, trial) : wanted;
-    ::close(trial);
-    // The master may listen there already, or may do what the worker may not.
-    if (result < 0 && (error == EADDRINUSE || error == EACCES) &&
-        ask_master(Wish::bind, wanted, is_v6only(fd)).code == ShimVerdict::granted)
-        result = 0;
-    if (result == 0 && !remember_bound(fd, bound)) {
-        result = -1;
-        error = ENOBUFS;
-    }
-    errno = error;
-    return result;
+    if (!inheritance().asks_place)
+        return;
+    const KeepErrno keep;
+    const int on = 1;
+    if (socket_option(fd, SO_TYPE) == SOCK_STREAM && socket_option(fd, SO_DOMAIN) != AF_UNIX)
+        next::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+}
+
+bool may_bind(int fd, const Address& wanted) noexcept
+{
+    return !inheritance().asks_place ||
+           ask_master(Wish::bind, wanted, is_v6only(fd)).code == ShimVerdict::granted;
 }
 
 std::optional<int> take_over(int fd, const Address& wanted) noexcept
@@ -213,7 +192,7 @@ std::optional<int> take_over(int fd, const Address& wanted) noexcept
     if (all.asks()) {
         verdict = ask_master(Wish::listen, wanted, is_v6only(fd));
         if (verdict.code != ShimVerdict::granted) {
-            if (choice == Choice::fresh)
+            if (choice == Choice::fresh && !has_matched())
                 unchoose(wanted);
             if (verdict.code >= ShimVerdict::own)
                 return std::nullopt;
@@ -240,7 +219,15 @@ std::optional<int> take_over(int fd, const Address& wanted) noexcept
     // env, a launcher.
     if (is_there(all.queues[queue].socket))
         ::fcntl(all.queues[queue].socket.fd, F_SETFD, FD_CLOEXEC);
-    replace(*entry, socket);
+    (void)take_bound(fd);
+    const auto family = entry->family;
+    const auto* const other = find_family(queue, family == AF_INET ? AF_INET6 : AF_INET);
+    // Two sockets for one queue: that for IPv6 can show clients of both families, that for IPv4
+    // cannot, so nobody comes in there.
+    const int quiet = other != nullptr ? stand_in_for(all.queues[queue]) : -1;
+    replace(*entry, family == AF_INET && quiet >= 0 ? quiet : socket);
+    if (family == AF_INET6 && quiet >= 0)
+        replace(*other, quiet);
     ::close(socket);
     say_listening(queue);
     return 0;
@@ -257,6 +244,8 @@ Listening* recognize(int fd) noexcept
     for (std::size_t i = 0; i < all.listener_count; ++i)
         if (all.listeners[i].queue == queue)
             wanted = all.listeners[i].address;
+    if (wanted.size == 0) // the pool did not know yet where it listens
+        wanted = from_wire(all.page->place);
     return add_listening(fd, queue, wanted.family(), wanted, false);
 }
 

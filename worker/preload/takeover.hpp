@@ -11,10 +11,13 @@ namespace usher::preload {
 /// True if the master might serve a socket that is bound to `address`.
 [[nodiscard]] bool might_match(const Address& address) noexcept;
 
-/// In place of bind(2) where the pool listens where the program does: the master is to listen
-/// there, so that nothing may be in its way.  Tells whether the program could have bound `fd`
-/// there, and remembers that it believes so.  Nothing if the socket is the program's own affair.
-[[nodiscard]] std::optional<int> bind_for_master(int fd, const Address& wanted) noexcept;
+/// Before bind(2): where the pool listens where the program does, the master is to be able to
+/// listen beside the program's socket, which is bound and never listens itself (SO_REUSEADDR,
+/// socket(7)).
+void prepare_bind(int fd) noexcept;
+
+/// After bind(2) has failed: false if the master has not the address either.
+[[nodiscard]] bool may_bind(int fd, const Address& wanted) noexcept;
 
 /// Replaces `fd`, a stream socket that is bound to `wanted`, or that the program believes to be, by
 /// a hand-off socket.  Returns what listen() is to; nothing if that is not one of the pool's

@@ -118,14 +118,20 @@ void add_preload(std::map<std::string, std::string>& environment, const Resolved
     preload = find_preload_library() + (preload.empty() ? "" : ":" + preload);
 }
 
+void write_shim_address(std::array<unsigned char, 28>& out,
+                        const sys::SocketAddress& address) noexcept
+{
+    std::array<std::byte, wire::handoff_record_size> record{};
+    wire::encode_record(record, {.peer = to_wire(address)});
+    constexpr std::size_t peer = 24; // its place in a record
+    std::memcpy(out.data(), record.data() + peer, out.size());
+}
+
 void answer_shim(ScoreboardPage& page, std::uint32_t number, std::uint32_t verdict,
                  const sys::SocketAddress& address) noexcept
 {
     auto& answer = page.answers[number % page.answers.size()];
-    std::array<std::byte, wire::handoff_record_size> record{};
-    wire::encode_record(record, {.peer = to_wire(address)});
-    constexpr std::size_t peer = 24; // its place in a record
-    std::memcpy(answer.address.data(), record.data() + peer, answer.address.size());
+    write_shim_address(answer.address, address);
     answer.verdict = verdict;
     answer.question.store(number, std::memory_order_release);
     sys::futex_wake_all(answer.question);
@@ -138,10 +144,13 @@ std::optional<sys::SocketAddress> parse_tcp_address(std::string_view text)
         const auto where = parse_listen_address(text);
         if (where.kind == ListenAddress::Kind::unix_path)
             return std::nullopt;
-        const ip::tcp::endpoint endpoint{where.kind == ListenAddress::Kind::any
-                                             ? ip::address{ip::address_v6::any()}
-                                             : ip::make_address(where.host),
-                                         where.port};
+        ip::address host = ip::address_v6::any();
+        if (where.kind == ListenAddress::Kind::host)
+            host = where.host == "localhost" ? ip::address_v4::loopback()
+                                             : ip::make_address(where.host);
+        if (host.is_v6() && host.to_v6().is_v4_mapped())
+            host = ip::make_address_v4(ip::v4_mapped, host.to_v6());
+        const ip::tcp::endpoint endpoint{host, where.port};
         return sys::SocketAddress{endpoint.data(), static_cast<socklen_t>(endpoint.size())};
     } catch (const std::exception&) {
         return std::nullopt;

@@ -5,6 +5,7 @@
 #include "common/scoreboard_page.hpp"
 #include "common/sys/socket/socket_address.hpp"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -39,8 +40,13 @@ void add_preload(std::map<std::string, std::string>& environment, const Resolved
 void answer_shim(ScoreboardPage& page, std::uint32_t number, std::uint32_t verdict,
                  const sys::SocketAddress& address) noexcept;
 
-/// Reads an IPv4 or IPv6 address with a port, or a port alone, which means every interface; nothing
-/// if it is something else.
+/// Writes `address` as it stands in a hand-off record.
+void write_shim_address(std::array<unsigned char, 28>& out,
+                        const sys::SocketAddress& address) noexcept;
+
+/// Reads an IPv4 or IPv6 address with a port, that of localhost, or a port alone, which means every
+/// interface; nothing if it is something else.  An IPv4 address that is written as one of IPv6 is
+/// one of IPv4.
 [[nodiscard]] std::optional<sys::SocketAddress> parse_tcp_address(std::string_view text);
 
 /// Why a worker that has said nothing of being ready is not: one clause.  `progress` is what its

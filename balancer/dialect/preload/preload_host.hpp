@@ -28,8 +28,14 @@ public:
     [[nodiscard]] virtual Place place_for(const sys::SocketAddress& wanted, bool v6only, bool tries,
                                           const ResolvedPool& config) = 0;
 
-    /// A program of `config` has shown that it speaks `dialect`: one clause says by what.
-    virtual void on_found(Dialect dialect, const std::string& how, const ResolvedPool& config) = 0;
+    /// A program has shown that it speaks `dialect`, native or preload: one clause says by what.
+    virtual void on_found(Dialect dialect, const std::string& how) = 0;
+
+    /// A program of `config`, of that generation, has turned out to be the primary of Node's
+    /// cluster.  True if usher takes its place, so that the worker is to be started anew; not where
+    /// others serve, or have.
+    [[nodiscard]] virtual bool replaces_primary(const ResolvedPool& config,
+                                                unsigned generation) = 0;
 
 protected:
     ~PreloadHost() = default;

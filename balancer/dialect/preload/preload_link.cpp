@@ -50,13 +50,14 @@ std::string name_of_place(const sys::SocketAddress& address)
 } // namespace
 
 PreloadLink::PreloadLink(const asio::any_io_executor& executor,
-                         std::shared_ptr<const ResolvedPool> config, WorkerIdentity identity,
+                         std::shared_ptr<const ResolvedPool> config, const WorkerIdentity& identity,
                          Dispatcher& dispatcher, PreloadHost& host)
-    : NativeLink{executor, std::move(identity), dispatcher,
+    : NativeLink{executor, identity, dispatcher,
                  std::make_unique<HandoffChannel>(
                      config->max_queue,
                      queues_for(host.addresses(), config->dialect == Dialect::automatic))},
       config_{std::move(config)},
+      generation_{identity.generation},
       host_{host},
       listeners_{host.addresses()},
       open_connections_{listeners_, sockets()},
@@ -124,7 +125,7 @@ asio::awaitable<void> PreloadLink::watch_start()
     const auto self = shared_from_this();
     start_timer_.expires_after(patience);
     const auto [cancelled] = co_await start_timer_.async_wait(asio::as_tuple(asio::deferred));
-    if (cancelled || found_ != Found::nothing)
+    if (cancelled || is_heard())
         co_return;
     start_timer_.expires_after(config_->start_timeout);
     auto look = [exe = proc::entry(process(), "exe")] {
@@ -132,7 +133,7 @@ asio::awaitable<void> PreloadLink::watch_start()
         return preload_obstacle(std::filesystem::read_symlink(exe, error).string(), {}, true);
     };
     auto seen = co_await looks_.look(std::move(look), start_timer_);
-    if (!seen || is_finished_ || found_ != Found::nothing)
+    if (!seen || is_finished_ || is_heard())
         co_return;
     if (!seen->empty())
         *obstacle_ = std::move(*seen);
@@ -142,7 +143,14 @@ asio::awaitable<void> PreloadLink::watch_start()
 
 std::string PreloadLink::obstacle() const
 {
-    return found_ == Found::nothing ? *obstacle_ : std::string{};
+    return is_heard() ? std::string{} : *obstacle_;
+}
+
+/// Something was heard of its program, or, where it need not ask, seen.
+bool PreloadLink::is_heard() const
+{
+    const auto progress = page().preload.load(std::memory_order_relaxed);
+    return found_ != Found::nothing || progress >= PreloadProgress::listens(0);
 }
 
 bool PreloadLink::on_identified(const wire::Hello& hello)
@@ -161,7 +169,7 @@ bool PreloadLink::on_identified(const wire::Hello& hello)
         observer().on_fault(failure);
         return false;
     }
-    host_.on_found(Dialect::native, "the program speaks the worker protocol", *config_);
+    host_.on_found(Dialect::native, "the program speaks the worker protocol");
     return true;
 }
 
@@ -187,7 +195,9 @@ void PreloadLink::on_question(const wire::ListenQuestion& question)
     if (is_native())
         return answer_shim(page(), question.number, ShimVerdict::native, {});
     PreloadHost::Place place;
-    if (listeners_.empty()) {
+    if (found_ == Found::misfit) {
+        place.error = ECONNABORTED;
+    } else if (config_->listen.empty()) {
         const auto wanted = parse_tcp_address(question.address);
         if (wanted)
             place = host_.place_for(*wanted, question.v6only, question.is_bind, *config_);
@@ -207,17 +217,21 @@ void PreloadLink::on_question(const wire::ListenQuestion& question)
                                   : "the program listens on its Unix socket",
                            *config_);
     }
+    if (place.error == 0 && place.address.size() > 0)
+        write_shim_address(page().place, place.address);
     answer_shim(page(), question.number, static_cast<std::uint32_t>(place.error), place.address);
 }
 
 void PreloadLink::on_node_primary()
 {
-    if (!is_automatic() || is_native())
+    if (!is_automatic() || is_native() || found_ == Found::misfit)
         return;
-    host_.on_found(Dialect::node,
-                   "the program forks workers of Node's cluster, so it is started anew with usher "
-                   "as its primary",
-                   *config_);
+    if (!host_.replaces_primary(*config_, generation_))
+        return observer().on_warning(
+            "forks workers of Node's cluster, which it deals to by itself; "
+            "for usher to do so, name its dialect, node, and restart "
+            "usher");
+    found_ = Found::misfit;
     observer().on_misfit();
 }
 

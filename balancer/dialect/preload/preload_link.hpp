@@ -31,7 +31,7 @@ public:
     /// `host` must outlive it.  Throws std::system_error, and std::runtime_error if there are too
     /// many listeners for dialect preload.
     PreloadLink(const boost::asio::any_io_executor& executor,
-                std::shared_ptr<const ResolvedPool> config, WorkerIdentity identity,
+                std::shared_ptr<const ResolvedPool> config, const WorkerIdentity& identity,
                 Dispatcher& dispatcher, PreloadHost& host);
 
     [[nodiscard]] Equipment equip(std::map<std::string, std::string>& environment,
@@ -50,13 +50,14 @@ public:
     [[nodiscard]] std::string obstacle() const override;
 
 private:
-    enum class Found { nothing, native, program };
+    enum class Found { nothing, native, program, misfit };
 
     [[nodiscard]] bool is_automatic() const noexcept
     {
         return config_->dialect == Dialect::automatic;
     }
     [[nodiscard]] bool is_native() const noexcept { return found_ == Found::native; }
+    [[nodiscard]] bool is_heard() const;
     [[nodiscard]] ScoreboardPage& page() const noexcept { return handoff().scoreboard().page(); }
     [[nodiscard]] bool on_identified(const wire::Hello& hello) override;
     void on_question(const wire::ListenQuestion& question) override;
@@ -70,6 +71,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> watch();
 
     std::shared_ptr<const ResolvedPool> config_;
+    unsigned generation_;
     PreloadHost& host_;
     std::vector<sys::SocketAddress> listeners_; ///< those that the shim knows
     Found found_ = Found::nothing;

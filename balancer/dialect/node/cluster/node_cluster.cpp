@@ -4,6 +4,7 @@
 #include "balancer/dialect/node/cluster/node_socket.hpp"
 #include "balancer/dialect/node/cluster/node_worker.hpp"
 #include "balancer/dialect/stop_listener.hpp"
+#include "common/async/closing_thread.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/text/counted.hpp"
 #include "common/text/one_line.hpp"
@@ -59,6 +60,7 @@ NodeCluster::NodeCluster(asio::any_io_executor executor, EventBus& events,
     : executor_{std::move(executor)},
       events_{events, {.pool = config.name}},
       config_{config},
+      adopted_end_{executor_},
       policy_{effective_policy(config)}
 {
 }
@@ -69,6 +71,8 @@ ListenerChange NodeCluster::prepare(const ResolvedPool& next, SocketSource& sock
         throw std::runtime_error{"the node policy of pool \"" + next.name +
                                  "\" cannot change while usher runs; restart usher"};
     auto commit = [this, config = next, allowed = NodeAllowList{next, sockets.hosts}]() mutable {
+        if (!(config_.listen == config.listen))
+            forget(std::exchange(adopted_, {}));
         config_ = std::move(config);
         allowed_ = std::move(allowed);
         for (const auto& server : servers_)
@@ -80,10 +84,24 @@ ListenerChange NodeCluster::prepare(const ResolvedPool& next, SocketSource& sock
 
 void NodeCluster::adopt(std::vector<ListeningSocket> sockets)
 {
-    // One that is in no group of SO_REUSEPORT cannot join one, and without `listen` nobody need ask
-    // for what the primary has listened on.
-    if (policy_ != NodeConfig::Policy::reuseport && !config_.listen.empty())
+    // One that is in no group of SO_REUSEPORT cannot join one; without `listen` nobody need ask for
+    // what the primary has listened on; and of several a server takes one, while clients would wait
+    // at the others.
+    if (policy_ != NodeConfig::Policy::reuseport && !config_.listen.empty() && sockets.size() == 1)
         adopted_ = std::move(sockets);
+    else
+        forget(std::move(sockets));
+}
+
+/// Nobody listens there any more.
+void NodeCluster::forget(std::vector<ListeningSocket> sockets)
+{
+    for (auto& socket : sockets) {
+        events_.publish(EventKind::closed, log::Level::info,
+                        "no longer listening on " + socket.address.to_string());
+        socket.file.remove_elsewhere();
+        close_elsewhere(std::move(socket.fd));
+    }
 }
 
 std::shared_ptr<WorkerLink> NodeCluster::connect(std::shared_ptr<const ResolvedPool> config,
@@ -372,6 +390,13 @@ bool NodeCluster::is_unwanted(const Server& server) const noexcept
 void NodeCluster::attach(NodeWorker& worker)
 {
     attached_[worker.slot()] = &worker;
+    if (!adopted_.empty()) { // it may still ask for that
+        adopted_end_.expires_after(unwanted_after);
+        adopted_end_.async_wait([this](const boost::system::error_code& cancelled) {
+            if (!cancelled)
+                forget(std::exchange(adopted_, {}));
+        });
+    }
     watch_unwanted(); // this one may want them
     for (const auto& server : servers_)
         if (server.listener && server.members.contains(worker.id()))
@@ -433,9 +458,11 @@ void NodeCluster::report_undelivered(unsigned slot)
 void NodeCluster::close(std::function<void()> on_closed)
 {
     stopped_ = true;
-    for (auto& socket : adopted_)
+    adopted_end_.cancel();
+    for (auto& socket : std::exchange(adopted_, {})) {
         socket.file.remove_elsewhere();
-    adopted_.clear();
+        close_elsewhere(std::move(socket.fd));
+    }
     const bool at_once = !on_closed;
     if (!at_once)
         on_closed_ = std::move(on_closed);

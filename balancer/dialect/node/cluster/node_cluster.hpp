@@ -118,6 +118,7 @@ private:
     void close_if_unwanted(const std::string& key, const NodeWorker* last);
     [[nodiscard]] bool is_unwanted(const Server& server) const noexcept;
     void close(Servers::iterator server);
+    void forget(std::vector<ListeningSocket> sockets);
     void on_accept_failure(const Listener& listener, std::error_code error,
                            std::chrono::milliseconds pause) noexcept override;
     void on_closed(const Listener&) override { look_for_end(); }
@@ -126,7 +127,8 @@ private:
     boost::asio::any_io_executor executor_;
     EventSource events_;
     ResolvedPool config_;
-    NodeConfig::Policy policy_; ///< what is configured means here
+    boost::asio::steady_timer adopted_end_; ///< when nobody has asked for those
+    NodeConfig::Policy policy_;             ///< what is configured means here
     NodeAllowList allowed_;
     std::vector<ListeningSocket> adopted_; ///< for servers that ask for their places
     Servers servers_;
