@@ -56,7 +56,7 @@ private:
     void watch_files(const ResolvedConfig& config);
 
     /// Replaces the workers of a pool whose files have changed; returns why that has failed.
-    [[nodiscard]] boost::asio::awaitable<std::string> renew(std::string pool);
+    [[nodiscard]] boost::asio::awaitable<std::string> renew(std::string name);
     Outcome send(const std::string& pool, unsigned slot, std::string message);
     Outcome stop(bool fast);
 
