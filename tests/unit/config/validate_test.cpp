@@ -89,7 +89,7 @@ TEST_CASE("a key that would have no effect on the pool's dialect is refused")
           "f: /pools/0/share: is for dialect \"listen-fds\" alone; remove it");
     CHECK(error_with(Dialect::node, delay) ==
           "f: /pools/0/start_delay: is for dialects \"listen-fds\" and \"none\" alone; remove it");
-    CHECK(error_with(Dialect::automatic, notify) ==
+    CHECK(error_with(Dialect::native, notify) ==
           "f: /pools/0/ready: cannot be \"notify\" for dialect \"native\", whose workers say "
           "themselves when they are ready; remove it");
     CHECK(
