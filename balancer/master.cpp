@@ -67,7 +67,7 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
                 [this](const ResolvedConfig& config) {
                     log::set_level(config.log_level);
                     config_ = config;
-                    watchers_.update(config);
+                    watch_files(config);
                 }},
       watchers_{io_.get_executor(), bus_,
                 [this](std::string pool) { return renew(std::move(pool)); }},
@@ -109,7 +109,7 @@ int Master::run()
     control_.start();
     notifier_.start();
     orphans_.start();
-    watchers_.update(config_);
+    watch_files(config_);
     spawn(io_, handle_signals());
 
     try {
@@ -254,13 +254,25 @@ asio::awaitable<Outcome> Master::reload()
     co_return co_await reloader_.reload();
 }
 
+void Master::watch_files(const ResolvedConfig& config)
+{
+    if (stopping_)
+        return;
+    watchers_.update(config);
+    if (!watchers_.is_watching())
+        awaits_change_.reset();
+    else if (!awaits_change_)
+        awaits_change_.emplace(pools_);
+}
+
 asio::awaitable<std::string> Master::renew(std::string name)
 {
-    const auto pool = pools_.find(name);
-    if (!pool || stopping_)
+    if (stopping_)
         co_return std::string{};
-    // One that has given up only a reload brings back, which also says itself how it went.
-    if (pool->has_ended()) {
+    const auto pool = pools_.find(name);
+    // One that has given up, perhaps in a reload before, only a reload brings back, which also says
+    // itself how it went.
+    if (!pool || pool->has_ended()) {
         std::ignore = co_await reload();
         co_return std::string{};
     }
@@ -323,6 +335,7 @@ Outcome Master::stop(bool fast)
 {
     const bool again = std::exchange(stopping_, true);
     watchers_.close();
+    awaits_change_.reset();
     reloader_.stop();
     if (fast) {
         events_.publish(EventKind::stopping, log::Level::info, "stopping now");

@@ -20,6 +20,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -52,8 +53,10 @@ private:
 
     [[nodiscard]] boost::asio::awaitable<Outcome> reload();
 
+    void watch_files(const ResolvedConfig& config);
+
     /// Replaces the workers of a pool whose files have changed; returns why that has failed.
-    [[nodiscard]] boost::asio::awaitable<std::string> renew(std::string pool);
+    [[nodiscard]] boost::asio::awaitable<std::string> renew(std::string name);
     Outcome send(const std::string& pool, unsigned slot, std::string message);
     Outcome stop(bool fast);
 
@@ -83,6 +86,8 @@ private:
     OrphanReaper orphans_;
     Reloader reloader_;
     Watchers watchers_;
+    std::optional<PoolSet::Operation>
+        awaits_change_; ///< which brings back a pool that has given up
     ControlServer control_;
     boost::asio::steady_timer lame_duck_timer_;
     ResolvedConfig config_;

@@ -142,7 +142,7 @@ asio::awaitable<void> PoolWatcher::look_through(std::vector<std::string> tops, b
     for (const auto& problem : result.problems)
         say(log::Level::warning, "watch: " + problem);
     if (also_names)
-        say(log::Level::debug, "watching " + counted(folders_.size(), "folder"));
+        say(log::Level::info, "watching " + counted(folders_.size(), "folder"));
     else if (result.has_files)
         on_change(tops.front());
 }

@@ -24,6 +24,8 @@ public:
 
     void close() noexcept;
 
+    [[nodiscard]] bool is_watching() const noexcept { return !watchers_.empty(); }
+
 private:
     boost::asio::any_io_executor executor_;
     EventBus& events_;

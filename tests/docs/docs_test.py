@@ -47,7 +47,7 @@ MOST_NOT_RUN = 5
 
 PATIENCE = 30.0  # s, for one thing; a busy machine is no fault
 SKIPPED = 77     # as meson has it
-SERVER = re.compile(r"^(?:\S*/)?usher run\b", re.MULTILINE)
+SERVER = re.compile(r"^(?:\w+=\S* )*(?:\S*/)?usher run\b", re.MULTILINE)
 
 
 class Failure(Exception):

@@ -170,10 +170,9 @@ TEST_CASE("the command line fills in the slot, and nothing else")
 TEST_CASE("with the slot in output.file each slot has a file, which is turned over on its own")
 {
     ConfigFile config;
-    config.pool["command"] = {"/bin/sh", "-c",
-                              "i=0; while [ $i -lt $1 ]; do i=$((i+1)); echo \"line $i of a file "
-                              "that is soon full\"; done; exec \"$0\" ",
-                              demo_program(), "${slot}0"};
+    const std::string script = "i=0; while [ $i -lt $1 ]; do i=$((i+1)); "
+                               "echo \"line $i of a file that is soon full\"; done; exec \"$0\"";
+    config.pool["command"] = {"/bin/sh", "-c", script, demo_program(), "${slot}0"};
     config.pool["output"] = {
         {"file", config.in_folder("log-${slot}")}, {"max_size", 1024}, {"prefix", false}};
     config.pool["workers"] = 3;

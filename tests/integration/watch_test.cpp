@@ -90,6 +90,7 @@ struct DemoThatWatches : ConfigFile {
     }
 };
 
+constexpr const char* watching = "pool \"default\": watching ";
 constexpr const char* restarting = " changed; restarting its workers";
 
 } // namespace
@@ -103,6 +104,7 @@ TEST_CASE("a program that is changed is soon the one that answers, and no reques
     site.config.write();
     UsherProcess usher{site.config.run()};
     usher.wait_until_ready(2);
+    usher.wait_for(watching);
     CHECK(answers(usher, "first"));
     {
         Load load{usher.port(), 2, Load::Mode::get};
@@ -116,6 +118,7 @@ TEST_CASE("a program that is changed is soon the one that answers, and no reques
         CHECK_MESSAGE(load.problems() == 0, load.first_problem());
     }
     usher.wait_for("pool \"default\": " + site.path("app.js") + restarting);
+    usher.wait_until_ready(6); // both are of the third
 
     SUBCASE("one that cannot run leaves those that serve as they are, until it can")
     {
@@ -132,6 +135,31 @@ TEST_CASE("a program that is changed is soon the one that answers, and no reques
     CHECK(usher.stop() == success);
 }
 
+TEST_CASE("a program that cannot start is tried again when it has been changed")
+{
+    Site site{nullptr};
+    write(site.path("app.js"), "syntax error");
+    site.config.pool["watch"] = site.folder.path();
+    site.config.pool["start_attempts"] = 1;
+    site.config.write();
+    UsherProcess usher{site.config.run()};
+    usher.wait_for_count("given up", 2);
+    usher.wait_for(watching);
+    SUBCASE("until it can")
+    {
+        write(site.path("app.js"), "another syntax error");
+        usher.wait_for("reload failed");
+        write(site.path("app.js"), app("first"));
+        usher.wait_for("reload done");
+        CHECK(get(usher.port(), "/").body == "first");
+    }
+    SUBCASE("and usher can be stopped meanwhile")
+    {
+        CHECK(usher.command({"status"}).code == 0);
+    }
+    CHECK(usher.stop() == success);
+}
+
 TEST_CASE("the change of a file is said once, with its path from where usher was started")
 {
     const TempDir folder;
@@ -140,7 +168,7 @@ TEST_CASE("the change of a file is said once, with its path from where usher was
                         "--watch", "./package.json", "--", demo_program()},
                        [&] { std::ignore = ::chdir(folder.path().c_str()); }};
     usher.wait_until_ready(2);
-    std::this_thread::sleep_for(200ms); // until it has looked through the folder
+    usher.wait_for(watching);
     SUBCASE("in a folder")
     {
         for (int i = 0; i < 100; ++i)
@@ -169,9 +197,8 @@ TEST_CASE("the change of a file is said once, with its path from where usher was
     {
         fs::remove_all(folder.path() / "src");
         fs::create_directory(folder.path() / "src");
-        std::this_thread::sleep_for(200ms);
         write(folder.path() / "src/new.js", "");
-        usher.wait_for("pool \"default\": src/new.js changed; restarting its workers");
+        usher.wait_for(restarting);
         usher.wait_until_ready(4);
     }
     CHECK(usher.count("src/app.js changed") <= 1);
@@ -191,7 +218,7 @@ TEST_CASE("what is ignored restarts nobody, nor does usher's own log file")
     file.write();
     UsherProcess usher{file.run()};
     usher.wait_until_ready(2);
-    std::this_thread::sleep_for(200ms);
+    usher.wait_for(watching);
     for (const char* const name : {"node_modules/a.js", ".git/HEAD", "gen/a.js", "a.log", "4913",
                                    ".app.js.swp", "app.js~", ".#app.js"})
         write(folder.path() / name, "x");
@@ -219,7 +246,7 @@ TEST_CASE("a reload begins, changes and ends watching")
     config.pool["max_queue"] = 7; // so that the workers stay
     config.write();
     CHECK(usher.command({"reload"}).code == 0);
-    std::this_thread::sleep_for(300ms);
+    usher.wait_for(watching);
     CHECK(usher.count(restarting) == 0);
     write(file, "");
     usher.wait_until_ready(4);
@@ -242,6 +269,7 @@ TEST_CASE("what changes while workers are restarted restarts them once more")
     config.write();
     UsherProcess usher{config.run()};
     usher.wait_until_ready(2);
+    usher.wait_for(watching);
     write(folder.path() / "first", "");
     usher.wait_for("first changed");
     for (const char* const name : {"second", "third", "fourth"}) {

@@ -164,7 +164,7 @@ TEST_CASE("what cannot be read is named with the reason, and what is no file is 
     CHECK(read_error(folder.name) == folder.name + ": is no regular file; name one");
     REQUIRE(::mkfifo((folder.name + "/fifo").c_str(), 0600) == 0);
     CHECK(read_error(folder.name + "/fifo") == folder.name + "/fifo: is no regular file; name one");
-    CHECK(read_error(folder.write("/a", "A=" + std::string(1024 * 1024, 'x'))) ==
+    CHECK(read_error(folder.write("/a", "A=" + std::string(1024UL * 1024, 'x'))) ==
           folder.name + "/a: is larger than 1024 KiB; make it smaller");
 }
 

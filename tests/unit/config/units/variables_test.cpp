@@ -120,7 +120,7 @@ TEST_CASE("the slot is filled in where it may stand, and refused elsewhere")
 TEST_CASE("what is written out is read as it was")
 {
     const std::vector<std::string> parts{"$", "$", "$", "{", "}", "slot", "A", "${slot}"};
-    for (std::size_t number = 0; number < 8 * 8 * 8 * 8 * 8; ++number) {
+    for (std::size_t number = 0; number < 32'768; ++number) { // 8^5
         std::string text;
         for (std::size_t i = 0, rest = number; i < 5; ++i, rest /= 8)
             text += parts[rest % 8];
