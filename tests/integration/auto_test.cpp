@@ -12,6 +12,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <csignal>
 #include <cstdint>
 #include <string>
@@ -28,9 +29,9 @@ using nlohmann::json;
 namespace {
 
 /// A server that knows nothing of usher: argument 1 is where it listens; further arguments are
-/// places where it listens as well, and never accepts.
+/// places where it listens as well, and accepts only if they are of the same port.
 constexpr auto server = R"(
-import os, socket, sys
+import os, select, socket, sys
 def listen(place):
     host, port = place.rsplit(':', 1)
     family = socket.AF_INET6 if ':' in host else socket.AF_INET
@@ -43,9 +44,10 @@ def listen(place):
     s.listen()
     print('bound to', believed, 'listens on', s.getsockname()[1], flush=True)
     return s
-sockets = [listen(place) for place in sys.argv[1:]]
+all = [listen(place) for place in sys.argv[1:]]
+sockets = [s for s in all if s.getsockname()[1] == all[0].getsockname()[1]]
 while True:
-    client, _ = sockets[0].accept()
+    client, _ = select.select(sockets, [], [])[0][0].accept()
     client.recv(4096)
     client.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Slot: %s\r\n\r\nok'
                    % os.environb[b'USHER_SLOT'])
@@ -73,6 +75,13 @@ for connection in worker:
 std::uint16_t free_port()
 {
     return listen_on(loopback(0)).address.port();
+}
+
+sys::SocketAddress loopback6(std::uint16_t port)
+{
+    std::array<std::uint8_t, 16> bytes{};
+    bytes.back() = 1;
+    return sys::SocketAddress::ipv6(bytes, port, 0);
 }
 
 std::string at(std::uint16_t port)
@@ -233,9 +242,79 @@ TEST_CASE("another address of the same port is the pool's as well, another port 
     CHECK(usher.count("listening on " + at(port)) == 1);
     usher.wait_for("listening on [::1]:" + std::to_string(port));
     CHECK(usher.count("listening on") == 2);
-    CHECK(get(port, "/").ok());
+    for (const auto& address : {loopback(port), loopback6(port)}) {
+        HttpClient client{address};
+        client.send_get("/");
+        CHECK(client.read_answer().ok());
+    }
     CHECK(connect_to(loopback(other))); // in its own backlog, where nobody accepts
-    CHECK(pool_of(usher).at("handed_off") == 1);
+    CHECK(pool_of(usher).at("handed_off") == 2);
+}
+
+TEST_CASE("a program that binds and has another listen is told so, and nobody listens elsewhere")
+{
+    const auto port = free_port();
+    constexpr auto program = R"py(
+import os, socket, subprocess, sys
+s = socket.socket()
+s.bind(('127.0.0.1', int(sys.argv[1])))
+os.set_inheritable(s.fileno(), True)
+listener = "import socket, sys, time; s = socket.socket(fileno=int(sys.argv[1])); s.listen(); " \
+           "print('child listens on', s.getsockname(), flush=True); time.sleep(1000)"
+subprocess.run([sys.executable, '-c', listener, str(s.fileno())], close_fds=False, pass_fds=[s.fileno()])
+)py";
+    UsherProcess usher{
+        {"run", "--workers", "1", "--", python_program(), "-c", program, std::to_string(port)}};
+    usher.wait_for("child listens on ('127.0.0.1', " + std::to_string(port));
+}
+
+TEST_CASE("many processes of a worker that ask at a time all get their answers")
+{
+    const auto port = free_port();
+    constexpr auto program = R"(
+import os, socket, sys, time
+gate, open_gate = os.pipe()
+done, tell = os.pipe()
+for i in range(100):
+    if os.fork() == 0:
+        os.close(open_gate)
+        os.read(gate, 1)
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        s.bind(('127.0.0.1', int(sys.argv[1])))
+        s.listen()
+        os.write(tell, b'x')
+        time.sleep(1000)
+os.close(open_gate)
+for i in range(100):
+    os.read(done, 1)
+print('all listen', flush=True)
+time.sleep(1000)
+)";
+    UsherProcess usher{
+        {"run", "--workers", "1", "--", python_program(), "-c", program, std::to_string(port)}};
+    usher.wait_for("all listen");
+}
+
+TEST_CASE("a pool that serves keeps what it has when a reload turns out to be Node's primary")
+{
+    constexpr auto cluster = R"(
+        const cluster = require('cluster'), http = require('http');
+        if (cluster.isPrimary) cluster.fork();
+        else http.createServer((request, response) => response.end('new')).listen(+process.argv[2]);
+    )";
+    const auto port = free_port();
+    OnePool pool{{{"command", {python_program(), "-c", server, at(port)}}, {"workers", 2}}};
+    const auto file = pool.folder.write("server.js", cluster).string();
+    UsherProcess usher{pool.run()};
+    usher.wait_until_ready(2);
+    CHECK(get(usher.port(), "/").ok());
+    pool.write({{"command", {"node", file, std::to_string(port)}}, {"workers", 2}});
+    CHECK(usher.command({"reload"}).code != 0);
+    usher.wait_for("forks workers of Node's cluster; for usher to deal to them, name its dialect");
+    CHECK(takes_turns(usher.port()));
+    CHECK(usher.count("dialect node") == 0);
+    CHECK(pool_of(usher).at("dialect") == "preload");
 }
 
 TEST_CASE("a dialect that is named is not second-guessed")

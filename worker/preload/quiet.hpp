@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "worker/preload/inheritance.hpp"
 #include "worker/preload/listening_table.hpp"
 
 namespace usher::preload {

@@ -214,8 +214,7 @@ void PreloadLink::on_question(const wire::ListenQuestion& question)
         if (is_automatic())
             host_.on_found(Dialect::preload,
                            wanted ? "the program listens on " + name_of_place(*wanted)
-                                  : "the program listens on its Unix socket",
-                           *config_);
+                                  : "the program listens on its Unix socket");
     }
     if (place.error == 0 && place.address.size() > 0)
         write_shim_address(page().place, place.address);
@@ -226,11 +225,12 @@ void PreloadLink::on_node_primary()
 {
     if (!is_automatic() || is_native() || found_ == Found::misfit)
         return;
-    if (!host_.replaces_primary(*config_, generation_))
-        return observer().on_warning(
-            "forks workers of Node's cluster, which it deals to by itself; "
-            "for usher to do so, name its dialect, node, and restart "
-            "usher");
+    if (!host_.replaces_primary(*config_, generation_)) {
+        // One that has listened serves by itself, as far as that goes.
+        const auto* const text = "forks workers of Node's cluster; for usher to deal to them, name "
+                                 "its dialect, node, and restart usher";
+        return found_ == Found::program ? observer().on_warning(text) : observer().on_fault(text);
+    }
     found_ = Found::misfit;
     observer().on_misfit();
 }
