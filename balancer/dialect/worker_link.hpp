@@ -82,8 +82,8 @@ public:
         bool outlives_master = false;
 
         /// Looks at the program's file, on a thread, before it is started; it must not be if this
-        /// throws std::runtime_error.  Returns variables that are to have another value.
-        std::function<std::map<std::string, std::string>(const std::string& file)> check{};
+        /// throws std::runtime_error.
+        std::function<void(const std::string& file)> check{};
     };
 
     /// Adds to `environment` what the process needs, and returns what else it does.

@@ -20,8 +20,6 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fmt/core.h>
-
 #include <boost/process/v2/posix/default_launcher.hpp>
 
 #include <cerrno>
@@ -56,12 +54,8 @@ std::runtime_error no_answer(const std::string& program)
                               "directory, does not answer"};
 }
 
-struct Found {
-    std::string file;
-    std::map<std::string, std::string> variables; ///< see ChildProcess::Command::check
-};
-
-asio::awaitable<Found> find_file(const ChildProcess::Command& command, asio::steady_timer& deadline)
+asio::awaitable<std::string> find_file(const ChildProcess::Command& command,
+                                       asio::steady_timer& deadline)
 {
     static std::map<std::pair<std::string, std::string>, std::shared_ptr<HelperLooks>> looks;
     std::erase_if(looks, [](const auto& each) { return !each.second->is_looking(); });
@@ -70,16 +64,16 @@ asio::awaitable<Found> find_file(const ChildProcess::Command& command, asio::ste
         place = std::make_shared<HelperLooks>();
     const auto looks_there = place;
     auto find = [program = command.program, cwd = command.cwd, check = command.check] {
-        Found found{.file = find_program(program, cwd), .variables = {}};
+        auto file = find_program(program, cwd);
         if (check)
-            found.variables = check(found.file);
-        return found;
+            check(file);
+        return file;
     };
-    auto found = co_await looks_there->look(std::move(find), deadline);
+    auto file = co_await looks_there->look(std::move(find), deadline);
     const bool is_called_off = deadline.expiry() == asio::steady_timer::time_point::min();
-    if (!found || is_called_off) // then what it was to be given may be gone already
+    if (!file || is_called_off) // then what it was to be given may be gone already
         throw no_answer(command.program);
-    co_return std::move(*found);
+    co_return *file;
 }
 
 /// Boost.Process's launcher, but for its last step: that one reads in the parent how the exec went,
@@ -133,14 +127,7 @@ asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command comma
     using namespace asio::experimental::awaitable_operators;
     const auto executor = co_await asio::this_coro::executor;
     LateReaper::of(executor).reap_ended();
-    const auto found = co_await find_file(command, deadline);
-    const auto& file = found.file;
-    for (const auto& [name, value] : found.variables) {
-        std::erase_if(command.environment, [start = name + '='](const std::string& variable) {
-            return variable.starts_with(start);
-        });
-        command.environment.push_back(fmt::format("{}={}", name, value));
-    }
+    const auto file = co_await find_file(command, deadline);
 
     std::unique_ptr<ChildProcess> child;
     asio::posix::stream_descriptor errors{executor};

@@ -13,7 +13,6 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,9 +50,8 @@ public:
 
         std::shared_ptr<sys::Cgroup> cgroup; ///< starts and is killed in it; null: ours
 
-        /// Looks at the program's file first, on a helper thread; throws to refuse it.  Returns
-        /// variables, by name, that are to have another value for this program.
-        std::function<std::map<std::string, std::string>(const std::string& file)> check{};
+        /// Looks at the program's file first, on a helper thread; throws to refuse it.
+        std::function<void(const std::string& file)> check{};
     };
 
     /// The number of the first of Command::descriptors in the child, and how many may be given.

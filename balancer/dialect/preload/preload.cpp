@@ -116,6 +116,10 @@ void add_preload(std::map<std::string, std::string>& environment, const Resolved
 
     auto& preload = environment["LD_PRELOAD"];
     preload = find_preload_library() + (preload.empty() ? "" : ":" + preload);
+    // A program with AddressSanitizer would refuse to start, since its library is no longer the
+    // first; that the shim is before it does no harm.
+    auto& sanitizer = environment["ASAN_OPTIONS"];
+    sanitizer += std::string{sanitizer.empty() ? "" : ":"} + "verify_asan_link_order=0";
 }
 
 void write_shim_address(std::array<unsigned char, 28>& out,

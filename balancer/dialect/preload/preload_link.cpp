@@ -91,23 +91,13 @@ WorkerLink::Equipment PreloadLink::equip(std::map<std::string, std::string>& env
     }
     const bool no_new_privs =
         config_->run_as.no_new_privs.value_or(config_->account.is_other_user());
-    const auto options = environment.find("ASAN_OPTIONS");
     auto check = [found = obstacle_, cwd = config_->cwd, no_new_privs,
-                  is_automatic = is_automatic(),
-                  sanitizer = options == environment.end() ? std::string{} : options->second](
-                     const std::string& file) {
+                  is_automatic = is_automatic()](const std::string& file) {
         auto obstacle = preload_obstacle(file, cwd, no_new_privs);
         if (!obstacle.empty() && !is_automatic)
             throw std::runtime_error{obstacle};
         if (found->empty())
             *found = std::move(obstacle);
-        // It would refuse to start, since its library is no longer the first; that the shim is
-        // before it does no harm.
-        std::map<std::string, std::string> variables;
-        if (has_address_sanitizer(file, cwd))
-            variables["ASAN_OPTIONS"] =
-                sanitizer + (sanitizer.empty() ? "" : ":") + "verify_asan_link_order=0";
-        return variables;
     };
     return {.descriptors = std::move(descriptors), .check = std::move(check)};
 }

@@ -14,7 +14,6 @@
 #include <filesystem>
 #include <sstream>
 #include <string_view>
-#include <vector>
 
 #include <elf.h>
 #include <fcntl.h>
@@ -134,46 +133,7 @@ bool gains_privileges(const fs::path& file)
            ::getxattr(file.c_str(), "security.capability", nullptr, 0) > 0;
 }
 
-/// True if a program's dynamic section asks for a library whose name begins so.
-bool needs_library(const sys::UniqueFd& file, std::string_view name)
-{
-    const auto head = read_at(file, 0);
-    ElfW(Ehdr) header{};
-    if (!head.starts_with(ELFMAG) || !read_struct(head, 0, header))
-        return false;
-    std::vector<ElfW(Phdr)> loaded;
-    std::string dynamic;
-    for (std::size_t i = 0; i < header.e_phnum; ++i) {
-        ElfW(Phdr) segment{};
-        if (!read_struct(head, header.e_phoff + i * sizeof segment, segment))
-            break;
-        if (segment.p_type == PT_LOAD)
-            loaded.push_back(segment);
-        else if (segment.p_type == PT_DYNAMIC)
-            dynamic = read_at(file, segment.p_offset);
-    }
-    std::uint64_t strings = 0; // where they are in the file
-    std::vector<std::uint64_t> names;
-    ElfW(Dyn) entry{};
-    for (std::size_t at = 0; read_struct(dynamic, at, entry) && entry.d_tag != DT_NULL;
-         at += sizeof entry) {
-        if (entry.d_tag == DT_NEEDED)
-            names.push_back(entry.d_un.d_val);
-        for (const auto& segment : loaded)
-            if (entry.d_tag == DT_STRTAB && entry.d_un.d_ptr - segment.p_vaddr < segment.p_filesz)
-                strings = segment.p_offset + entry.d_un.d_ptr - segment.p_vaddr;
-    }
-    return strings > 0 && std::ranges::any_of(names, [&](std::uint64_t at) {
-               return read_at(file, strings + at).starts_with(name);
-           });
-}
-
 } // namespace
-
-bool has_address_sanitizer(const std::string& file, const std::string& cwd)
-{
-    return needs_library(open_file(fs::path{cwd} / file), "libasan.so");
-}
 
 std::string preload_obstacle(const std::string& file, const std::string& cwd, bool no_new_privs)
 {

@@ -13,7 +13,4 @@ namespace usher {
 [[nodiscard]] std::string preload_obstacle(const std::string& file, const std::string& cwd,
                                            bool no_new_privs);
 
-/// True if the program needs the library of AddressSanitizer, which by default must be the first.
-[[nodiscard]] bool has_address_sanitizer(const std::string& file, const std::string& cwd);
-
 } // namespace usher

@@ -560,10 +560,7 @@ TEST_CASE_FIXTURE(Fixture,
 {
     std::promise<void> answer;
     auto command = shell("exit 0");
-    command.check = [told = answer.get_future().share()](const std::string&) {
-        told.wait();
-        return std::map<std::string, std::string>{};
-    };
+    command.check = [told = answer.get_future().share()](const std::string&) { told.wait(); };
     boost::asio::steady_timer deadline{io, boost::asio::steady_timer::time_point::min()};
     CHECK_THROWS_AS(static_cast<void>(start(io, command, deadline)), std::runtime_error);
     CHECK_FALSE(has_children());

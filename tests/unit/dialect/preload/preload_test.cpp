@@ -88,9 +88,10 @@ TEST_CASE("what is to be found out, the shim is told to ask")
     ResolvedPool config;
     const auto null = open_null();
     const std::vector<int> descriptors(3, null.get()); // a queue, control, scoreboard
-    std::map<std::string, std::string> environment;
+    std::map<std::string, std::string> environment{{"ASAN_OPTIONS", "detect_leaks=0"}};
     add_preload(environment, config, {}, descriptors, 3);
     CHECK(environment.at("USHER_PRELOAD_ASK") == "dialect");
+    CHECK(environment.at("ASAN_OPTIONS") == "detect_leaks=0:verify_asan_link_order=0");
     CHECK(environment.at("USHER_PRELOAD_LISTENERS").starts_with("3:"));
     CHECK(environment.at("USHER_PRELOAD_LISTENERS").ends_with(" *\n"));
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/preload/preloadable.hpp"
 
-#include "tests/support/build.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
@@ -113,16 +112,6 @@ TEST_CASE_FIXTURE(Fixture, "a program of Go is named as such, also where it is l
     CHECK(obstacle_with("").empty());
     CHECK(obstacle_with(note(gnu, 20).substr(0, 10)).empty());
     CHECK(obstacle_with(std::string(40, '\xff')).empty());
-}
-
-TEST_CASE_FIXTURE(Fixture, "whether a program needs AddressSanitizer's library is seen in its file")
-{
-    CHECK(has_address_sanitizer("/proc/self/exe", "") == with_sanitizers);
-    CHECK_FALSE(has_address_sanitizer("/bin/sh", ""));
-    CHECK_FALSE(has_address_sanitizer("sh", "/bin"));
-    CHECK_FALSE(has_address_sanitizer(write("text", "libasan.so"), ""));
-    CHECK_FALSE(has_address_sanitizer(write_program("cut", PT_DYNAMIC), ""));
-    CHECK_FALSE(has_address_sanitizer("/no/file", ""));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a script is what its interpreter is, also found by env")
