@@ -145,9 +145,9 @@ TEST_CASE("a worker that listens on one port twice gets an error for the second"
 
 TEST_CASE("listeners in the configuration are where servers may listen, and nowhere else")
 {
-    auto site = NodeSite::of(1, {"http", "anywhere"}, {{"listen", {"127.0.0.1:0"}}});
+    auto site = NodeSite::of(1, {"http", "http:1"}, {{"listen", {"127.0.0.1:0"}}});
     site.usher.wait_until_ready(1);
-    site.usher.wait_for("may not listen on port 0, because \"listen\" does not say so");
+    site.usher.wait_for("may not listen on 127.0.0.1:1, because \"listen\" does not say so");
     site.usher.wait_for("error EACCES bind");
     CHECK(get(site.usher.port(), "/").ok());
 }

@@ -138,6 +138,8 @@ NodeCluster::Server* NodeCluster::find(const ServerRequest& request) noexcept
 
 NodeCluster::Server* NodeCluster::find_at(const ServerRequest& place) noexcept
 {
+    if (place.port == 0 && !place.is_path && place.fd < 0) // another each time
+        return nullptr;
     const auto same = std::ranges::find(servers_, place.identity(), [](const Server& server) {
         return server.place ? server.place->identity() : std::string{};
     });

@@ -107,8 +107,10 @@ TEST_CASE("where a program would listen is read from numbers alone")
     CHECK(text("[::1]:8000") == "[::1]:8000");
     CHECK(text("8000") == "[::]:8000");
     CHECK(text("*:8000") == "[::]:8000");
+    CHECK(text("localhost:8000") == "127.0.0.1:8000");
+    CHECK(text("[::ffff:10.0.0.1]:80") == "10.0.0.1:80");
     for (const char* const other :
-         {"", "localhost:8000", "unix:/path", "8000000", "1.2.3.4.5:1", "[::1:8000", "\x01"})
+         {"", "somewhere:8000", "unix:/path", "8000000", "1.2.3.4.5:1", "[::1:8000", "\x01"})
         CHECK(text(other) == "nothing");
 }
 
