@@ -8,6 +8,7 @@
 #include <functional>
 #include <string_view>
 #include <system_error>
+#include <tuple>
 
 #include <netinet/tcp.h>
 
@@ -119,6 +120,31 @@ std::optional<std::size_t> OpenConnections::count(pid_t process, proc::Walk walk
     if (!ipv4 || !local)
         return std::nullopt;
     return *ipv4 + ipv6.value_or(0) + *local; // there may be no IPv6 here
+}
+
+std::optional<std::uint16_t> find_listening_port(pid_t process)
+{
+    proc::Walk walk;
+    const auto family = walk.family_of(process);
+    Inodes sockets;
+    if (!family || !std::ranges::all_of(
+                       *family, [&](pid_t member) { return add_sockets(walk, member, sockets); }))
+        return std::nullopt;
+    std::optional<std::uint16_t> found;
+    const auto listens = [&](const char* line) -> ino_t {
+        std::uint16_t port = 0;
+        unsigned state = 0;
+        unsigned long inode = 0;
+        const int fields = std::sscanf(line, "%*s %*[^:]:%hx %*s %x %*s %*s %*s %*s %*s %lu", &port,
+                                       &state, &inode);
+        if (fields == 3 && state == TCP_LISTEN && sockets.contains(inode))
+            found = port;
+        return 0;
+    };
+    for (const char* const table : {"/proc/net/tcp", "/proc/net/tcp6"})
+        if (!found && !sockets.empty())
+            std::ignore = count_in(table, sockets, listens);
+    return found;
 }
 
 asio::awaitable<std::optional<std::size_t>>

@@ -51,4 +51,8 @@ private:
     std::set<ino_t> given_;
 };
 
+/// A TCP port on which `process` or a descendant listens; nothing if there is none, or that cannot
+/// be seen.  Takes long where the machine has many connections.
+[[nodiscard]] std::optional<std::uint16_t> find_listening_port(pid_t process);
+
 } // namespace usher

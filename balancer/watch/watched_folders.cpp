@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/watch/watched_folders.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include <sys/inotify.h>
 
 namespace usher {
@@ -20,9 +23,27 @@ std::string path_in(const std::string& folder, std::string_view name)
 
 WatchedFolders::Folder& WatchedFolders::at(int watch, const std::string& path)
 {
-    auto& folder = folders_[watch];
-    folder.path = path;
-    return folder;
+    auto found = folders_.find(watch);
+    if (found != folders_.end() && found->second.path == path)
+        return found->second;
+    Folder moved; // known by another path so far
+    if (found != folders_.end()) {
+        moved = found->second;
+        remove(found);
+    }
+    moved.path = path;
+    watches_.emplace(path, watch);
+    return folders_[watch] = std::move(moved);
+}
+
+void WatchedFolders::remove(std::map<int, Folder>::iterator folder)
+{
+    const auto [first, last] = watches_.equal_range(folder->second.path);
+    const auto same =
+        std::find_if(first, last, [&](const auto& entry) { return entry.second == folder->first; });
+    if (same != last)
+        watches_.erase(same);
+    folders_.erase(folder);
 }
 
 WatchedFolders::Meaning WatchedFolders::look(const sys::InotifyEvent& event)
@@ -33,7 +54,7 @@ WatchedFolders::Meaning WatchedFolders::look(const sys::InotifyEvent& event)
     if (found == folders_.end())
         return {};
     if ((event.mask & IN_IGNORED) != 0) { // the folder is gone
-        folders_.erase(found);
+        remove(found);
         return {};
     }
     const auto& folder = found->second;
@@ -54,16 +75,24 @@ WatchedFolders::Meaning WatchedFolders::look(const sys::InotifyEvent& event)
 
 std::vector<int> WatchedFolders::forget_below(const std::string& path)
 {
+    std::vector<int> below;
+    const auto [first, last] = watches_.equal_range(path);
+    for (auto entry = first; entry != last; ++entry)
+        below.push_back(entry->second);
+    const auto prefix = path + "/";
+    for (auto entry = watches_.lower_bound(prefix);
+         entry != watches_.end() && entry->first.starts_with(prefix); ++entry)
+        below.push_back(entry->second);
+
     std::vector<int> gone;
-    for (auto& [watch, folder] : folders_) {
-        if (folder.path != path && !folder.path.starts_with(path + "/"))
+    for (const int watch : below) {
+        const auto folder = folders_.find(watch);
+        folder->second.all = false;
+        if (!folder->second.names.empty()) // something in it is watched by its name
             continue;
-        folder.all = false;
-        if (folder.names.empty()) // nothing in it is watched by its name
-            gone.push_back(watch);
+        gone.push_back(watch);
+        remove(folder);
     }
-    for (const int watch : gone)
-        folders_.erase(watch);
     return gone;
 }
 

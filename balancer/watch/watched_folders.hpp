@@ -50,10 +50,12 @@ private:
     };
 
     [[nodiscard]] Folder& at(int watch, const std::string& path);
+    void remove(std::map<int, Folder>::iterator folder);
     [[nodiscard]] std::vector<int> forget_below(const std::string& path);
 
     IgnoreRules rules_;
-    std::map<int, Folder> folders_; ///< by watch
+    std::map<int, Folder> folders_;                        ///< by watch
+    std::multimap<std::string, int, std::less<>> watches_; ///< by path
 };
 
 /// The path of `name` in `folder`.

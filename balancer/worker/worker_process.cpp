@@ -391,6 +391,8 @@ std::string WorkerProcess::start_failure() const
 {
     if (!probe_failure_.empty())
         return probe_failure_;
+    if (!fault_.empty())
+        return fault_;
     if (!lifecycle_.has_start_timed_out())
         return was_ready_ ? std::string{} : link_->obstacle();
     return config_->ready == Readiness::notify ? "it has not sent READY=1 to NOTIFY_SOCKET"
@@ -474,6 +476,8 @@ void WorkerProcess::on_idle()
 
 void WorkerProcess::on_fault(std::string reason)
 {
+    if (!was_ready_)
+        fault_ = "it " + reason;
     blame(EventKind::retired, "retired, because it " + reason, WorkerLifecycle::Action::terminate);
 }
 

@@ -151,6 +151,7 @@ private:
     HangDetector hang_detector_;
     RecyclePolicy recycle_policy_;
     boost::asio::cancellation_signal probe_end_;
+    std::string fault_;         ///< what it was retired for before it was ready; else empty
     std::string probe_failure_; ///< why it has not passed its probe; empty: it has, or has none
     boost::asio::steady_timer wake_;
 

@@ -79,8 +79,8 @@ asio::awaitable<bool> WorkerSlot::run_worker()
     if (stopping_)
         worker_->stop();
     const auto status = co_await worker_->run();
-    last_failure_ =
-        "the worker " + status.to_string() + (worker_->was_ready() ? "" : " before it was ready");
+    last_failure_ = (status.by_signal ? "the worker was " : "the worker ") + status.to_string() +
+                    (worker_->was_ready() ? "" : " before it was ready");
     if (const auto reason = worker_->start_failure(); !reason.empty())
         last_failure_ += ": " + reason;
     last_output_ = worker_->last_output();

@@ -268,6 +268,51 @@ subprocess.run([sys.executable, '-c', listener, str(s.fileno())], close_fds=Fals
     usher.wait_for("child listens on ('127.0.0.1', " + std::to_string(port));
 }
 
+TEST_CASE(
+    "a program that removes its Unix socket first, and at its end, does not remove the pool's")
+{
+    const TempDir folder;
+    const auto path = folder.path().string() + "/socket";
+    constexpr auto program = R"(
+import os, signal, socket, sys
+path = sys.argv[1]
+if os.path.exists(path):
+    os.unlink(path)
+s = socket.socket(socket.AF_UNIX)
+s.bind(path)
+s.listen()
+def end(*_):
+    os.remove(path)
+    os._exit(0)
+signal.signal(signal.SIGTERM, end)
+while True:
+    client, _ = s.accept()
+    client.recv(4096)
+    client.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+    client.close()
+)";
+    UsherProcess usher{run({"--listen", "unix:" + path}, {python_program(), "-c", program, path})};
+    usher.wait_until_ready(2);
+    const auto answers = [&] {
+        HttpClient client{path};
+        client.send_get("/");
+        return client.read_answer().ok();
+    };
+    CHECK(answers());
+    CHECK(usher.command({"restart", "all"}).code == 0);
+    CHECK(answers());
+    CHECK(usher.stop() == usher::sys::ExitStatus{});
+}
+
+TEST_CASE("a server behind a program that keeps our environment from it is named")
+{
+    const auto port = free_port();
+    UsherProcess usher{{"run", "--workers", "1", "--", "sh", "-c",
+                        "env -i " + python_program() + " -m http.server --bind 127.0.0.1 " +
+                            std::to_string(port) + "; true"}};
+    usher.wait_for("listens on port " + std::to_string(port) + " without usher");
+}
+
 TEST_CASE("many processes of a worker that ask at a time all get their answers")
 {
     const auto port = free_port();

@@ -238,7 +238,8 @@ TEST_CASE("a successor that was ready and dies while others start fails the whol
         const auto result = reload.get();
         CAPTURE(result.output);
         CHECK(result.code == 1);
-        CHECK(result.output.find("worker 1: the worker killed by SIGKILL") != std::string::npos);
+        CHECK(result.output.find("worker 1: the worker was killed by SIGKILL") !=
+              std::string::npos);
         check_served_by(usher, 1, 2);
     }
     SUBCASE("a restart of all")

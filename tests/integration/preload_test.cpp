@@ -84,9 +84,9 @@ TEST_CASE("the shim needs libc alone, and exports what it puts in front of it an
     CHECK(undefined.find("recvmsg@GLIBC") != std::string::npos);
     CHECK(undefined.find("_ZSt") == std::string::npos);
     CHECK(undefined.find("__cxa_throw") == std::string::npos);
-    CHECK(
-        output_of("nm -D --defined-only " + library + " | sed 's/.* //' | sort | tr '\\n' ' '") ==
-        "accept accept4 bind connect execvp getpeername getsockname getsockopt listen setsockopt ");
+    CHECK(output_of("nm -D --defined-only " + library + " | sed 's/.* //' | sort | tr '\\n' ' '") ==
+          "accept accept4 bind connect execvp getpeername getsockname getsockopt listen remove "
+          "setsockopt unlink unlinkat ");
 }
 
 TEST_CASE("without its variables the shim does nothing")

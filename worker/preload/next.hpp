@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdio>
 
 #include <dlfcn.h>
 #include <sys/socket.h>
@@ -46,13 +47,17 @@ inline constinit Next<decltype(::getpeername)> getpeername{"getpeername"};
 inline constinit Next<decltype(::getsockname)> getsockname{"getsockname"};
 inline constinit Next<decltype(::getsockopt)> getsockopt{"getsockopt"};
 inline constinit Next<decltype(::listen)> listen{"listen"};
+inline constinit Next<int(const char*) noexcept> remove{"remove"};
 inline constinit Next<decltype(::setsockopt)> setsockopt{"setsockopt"};
+inline constinit Next<int(const char*) noexcept> unlink{"unlink"};
+inline constinit Next<int(int, const char*, int) noexcept> unlinkat{"unlinkat"};
 
 /// Looks up all of them, so that a signal handler never has to.
 inline void look_up() noexcept
 {
     const auto each = [](auto&... functions) { (static_cast<void>(functions.get()), ...); };
-    each(accept4, bind, connect, execvp, getpeername, getsockname, getsockopt, listen, setsockopt);
+    each(accept4, bind, connect, execvp, getpeername, getsockname, getsockopt, listen, remove,
+         setsockopt, unlink, unlinkat);
 }
 
 } // namespace usher::preload::next

@@ -14,10 +14,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
@@ -246,6 +248,23 @@ extern "C" {
     if (level == SOL_SOCKET && option != SO_REUSEPORT)
         (void)next::setsockopt(fd, level, option, value, size);
     return 0;
+}
+
+// Servers remove the file of their Unix socket before they bind it, and when they end.
+
+[[gnu::visibility("default")]] int unlink(const char* path) noexcept
+{
+    return is_worker() && is_pools_file(AT_FDCWD, path) ? 0 : next::unlink(path);
+}
+
+[[gnu::visibility("default")]] int unlinkat(int folder, const char* path, int flags) noexcept
+{
+    return is_worker() && is_pools_file(folder, path) ? 0 : next::unlinkat(folder, path, flags);
+}
+
+[[gnu::visibility("default")]] int remove(const char* path) noexcept
+{
+    return is_worker() && is_pools_file(AT_FDCWD, path) ? 0 : next::remove(path);
 }
 
 } // extern "C"

@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -174,6 +175,23 @@ bool may_bind(int fd, const Address& wanted) noexcept
 {
     return !inheritance().asks_place ||
            ask_master(Wish::bind, wanted, is_v6only(fd)).code == ShimVerdict::granted;
+}
+
+bool is_pools_file(int folder, const char* path) noexcept
+{
+    const KeepErrno keep;
+    struct stat file {};
+    const auto& all = inheritance();
+    for (std::size_t i = 0; path != nullptr && i < all.listener_count; ++i) {
+        const auto& address = all.listeners[i].address;
+        struct stat own {};
+        if (address.size > 0 && address.family() == AF_UNIX &&
+            ::fstatat(folder, path, &file, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(file.st_mode) &&
+            ::lstat(address.local.sun_path, &own) == 0 && own.st_dev == file.st_dev &&
+            own.st_ino == file.st_ino)
+            return true;
+    }
+    return false;
 }
 
 std::optional<int> take_over(int fd, const Address& wanted) noexcept

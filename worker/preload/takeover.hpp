@@ -19,6 +19,10 @@ void prepare_bind(int fd) noexcept;
 /// After bind(2) has failed: false if the master has not the address either.
 [[nodiscard]] bool may_bind(int fd, const Address& wanted) noexcept;
 
+/// True if `path`, seen from the folder `folder`, is the file of the pool's Unix socket: it is the
+/// master's, while the program believes it to be one that it has left over, or made.
+[[nodiscard]] bool is_pools_file(int folder, const char* path) noexcept;
+
 /// Replaces `fd`, a stream socket that is bound to `wanted`, or that the program believes to be, by
 /// a hand-off socket.  Returns what listen() is to; nothing if that is not one of the pool's
 /// addresses, so that the program listens by itself.

@@ -171,7 +171,7 @@ std::string explain_missing(const std::vector<sys::SocketAddress>& listeners,
     const auto queues = assign_queues(listeners);
     if (queues.empty() || queues.back() == 0)
         return "it has not listened on any port; if it has, it was started without our environment "
-               "or descriptors";
+               "or descriptors; if it is not to, as a queue worker, its dialect is none";
     std::string missing;
     for (std::size_t i = 0; i < listeners.size(); ++i) {
         const auto place = place_of(listeners[i]);

@@ -87,7 +87,7 @@ WorkerLink::Equipment PreloadLink::equip(std::map<std::string, std::string>& env
     } catch (const std::runtime_error& e) {
         if (!is_automatic()) // else it may do without
             throw;
-        *obstacle_ = e.what();
+        *obstacle_ = no_shim_ = e.what();
     }
     const bool no_new_privs =
         config_->run_as.no_new_privs.value_or(config_->account.is_other_user());
@@ -105,6 +105,10 @@ WorkerLink::Equipment PreloadLink::equip(std::map<std::string, std::string>& env
 void PreloadLink::start(pid_t process, Observer& observer)
 {
     NativeLink::start(process, observer);
+    static bool has_told = false; // it is no matter to native programs
+    if (!no_shim_.empty() && !std::exchange(has_told, true))
+        observer.on_warning("can be served only if it speaks the worker protocol itself: " +
+                            no_shim_);
     asio::co_spawn(start_timer_.get_executor(), watch_start(), asio::detached); // never throws
 }
 
@@ -118,9 +122,16 @@ asio::awaitable<void> PreloadLink::watch_start()
     if (cancelled || is_heard())
         co_return;
     start_timer_.expires_after(config_->start_timeout);
-    auto look = [exe = proc::entry(process(), "exe")] {
+    auto look = [exe = proc::entry(process(), "exe"), pid = process()] {
         std::error_code error;
-        return preload_obstacle(std::filesystem::read_symlink(exe, error).string(), {}, true);
+        auto text = preload_obstacle(std::filesystem::read_symlink(exe, error).string(), {}, true);
+        if (const auto port = text.empty() ? find_listening_port(pid) : std::nullopt)
+            text =
+                fmt::format("a program that it has started, or itself, listens on port {} without "
+                            "usher, because our environment or descriptors did not reach it; "
+                            "start the server itself, e.g. node app.js instead of npm start",
+                            *port);
+        return text;
     };
     auto seen = co_await looks_.look(std::move(look), start_timer_);
     if (!seen || is_finished_ || is_heard())

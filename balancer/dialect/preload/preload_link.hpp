@@ -76,6 +76,7 @@ private:
     std::vector<sys::SocketAddress> listeners_; ///< those that the shim knows
     Found found_ = Found::nothing;
     std::shared_ptr<std::string> obstacle_ = std::make_shared<std::string>();
+    mutable std::string no_shim_; ///< why it cannot be had; empty if it can
     bool is_finished_ = false;
     OpenConnections open_connections_;
     ProcLooks looks_;
