@@ -17,7 +17,7 @@ std::string read_file(const JsonValue& value)
     return path;
 }
 
-void check(const JsonValue& value, const OutputConfig& output)
+void check_output(const JsonValue& value, const OutputConfig& output)
 {
     if (output.file.empty() && (value.find("max_size") || value.find("max_files")))
         value.fail("has no \"file\"; add one, e.g. \"file\": \"/var/log/api.log\"");
@@ -38,7 +38,7 @@ Codec<OutputConfig> output()
              choice<C::OnFull>({{C::OnFull::block, "block"}, {C::OnFull::drop, "drop"}})},
             {"prefix", &C::prefix, boolean()},
         },
-        must, check);
+        must, check_output);
     const auto read = [=](const JsonValue& value) {
         auto output = object_of_it.read(value);
         if (!output.file.empty())
