@@ -62,8 +62,6 @@ OpenedSockets DispatchIntake::open(const ResolvedPool& next, SocketSource& socke
 {
     OpenedSockets opened;
     std::vector<const Open*> free;
-    if (next.listen.empty()) // what its programs asked for stays
-        return opened;
     for (const auto& open : open_)
         if (!sockets.opened.replaces(open.address))
             free.push_back(&open);
@@ -105,13 +103,13 @@ OpenedSockets DispatchIntake::open(const ResolvedPool& next, SocketSource& socke
 
 ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& sockets)
 {
-    auto opened = open(next, sockets);
     ListenerChange change;
-    if (next.listen.empty()) {
+    if (next.listen.empty()) { // what its programs asked for stays
         change.addresses = addresses();
         change.commit = [] {};
         return change;
     }
+    auto opened = open(next, sockets);
     const auto wanted = std::make_shared<std::vector<Open>>();
     const auto is_taken = [&](const Open& open) {
         return std::ranges::find(*wanted, open.listener, &Open::listener) != wanted->end();

@@ -190,6 +190,7 @@ NodeCluster::Server& NodeCluster::open(const NodeWorker& worker, const ServerReq
     const auto policy = policy_for(request);
     const auto adopted = adopted_.size();
     auto socket = socket_at(place, policy);
+    const bool is_adopted = adopted_.size() < adopted;
 
     constexpr std::size_t longest_name = 200; // of all that there can be
     Server server{.key = std::to_string(++last_key_),
@@ -203,7 +204,8 @@ NodeCluster::Server& NodeCluster::open(const NodeWorker& worker, const ServerReq
         Listener::Observer& observer = *this;
         server.listener = std::make_shared<NodeListener>(executor_, std::move(socket.fd),
                                                          server.key, config_.node.window, observer);
-        const bool is_inherited = request.fd >= 0; // nobody knows who can connect to a Unix socket
+        // Nobody knows who can connect to such a Unix socket.
+        const bool is_inherited = request.fd >= 0 || is_adopted;
         if (is_distrusted_ || request.writable_all ||
             (is_inherited && server.address.family() == AF_UNIX))
             server.listener->distrust();
@@ -212,7 +214,7 @@ NodeCluster::Server& NodeCluster::open(const NodeWorker& worker, const ServerReq
         server.shared.emplace(policy == NodeConfig::Policy::none ? 0 : nobody,
                               std::move(socket.fd));
     }
-    if (adopted == adopted_.size()) // else it was said when that was opened
+    if (!is_adopted) // else it was said when that was opened
         events_of(worker).publish(
             EventKind::listening, log::Level::info,
             fmt::format("listening on {}{}", server.name, request.is_datagram() ? " (UDP)" : ""));
