@@ -60,10 +60,15 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
            }},
       signals_{io_},
       outputs_{io_.get_executor(), standard_error, bus_},
-      pools_{io_.get_executor(), bus_, outputs_, [this] { on_all_ended(); }},
+      buses_{io_.get_executor(), bus_},
+      pools_{io_.get_executor(), bus_, outputs_, buses_, [this] { on_all_ended(); }},
       notifier_{io_.get_executor(), pools_, bus_},
       orphans_{io_.get_executor()},
-      reloader_{io_.get_executor(), command.reload, pools_, bus_,
+      reloader_{io_.get_executor(),
+                command.reload,
+                pools_,
+                buses_,
+                bus_,
                 [this](const ResolvedConfig& config) {
                     log::set_level(config.log_level);
                     config_ = config;
@@ -149,6 +154,7 @@ std::vector<PoolSet::Handle> Master::open_pools()
     std::vector<ListenConfig> listeners;
     for (const auto& config : config_.pools)
         listeners.insert(listeners.end(), config.listen.begin(), config.listen.end());
+    buses_.adopt(config_.pools, BusSet::open_files(buses_.find_wanted(config_.pools)));
     SocketSource sockets{.inherited = systemd::take_sockets(listeners, bus_)};
 
     ListenPlaces places;
@@ -226,6 +232,7 @@ void Master::on_all_ended()
     signals_.cancel();
     lame_duck_timer_.cancel();
     outputs_.close();
+    buses_.close();
     watchers_.close();
     control_.close();
     notifier_.close();

@@ -81,6 +81,7 @@ private:
     EventBus::Subscription log_;
     boost::asio::signal_set signals_;
     Outputs outputs_;
+    BusSet buses_;
     PoolSet pools_;
     systemd::Notifier notifier_;
     OrphanReaper orphans_;

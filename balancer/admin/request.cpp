@@ -3,7 +3,7 @@
 
 #include "balancer/config/json/json_text.hpp"
 #include "balancer/config/units/limits.hpp"
-#include "balancer/events/time_text.hpp"
+#include "balancer/events/event_json.hpp"
 #include "common/text/counted.hpp"
 #include "common/wire/json_depth.hpp"
 
@@ -106,19 +106,7 @@ std::string encode(const Request& request)
 
 std::string encode(const Event& event)
 {
-    Json json{{"type", "event"}, {"time", time_text(event.time)}, {"event", name_of(event.kind)}};
-    if (!event.pool.empty())
-        json["pool"] = event.pool;
-    if (event.slot != 0)
-        json["slot"] = event.slot;
-    if (event.worker != 0)
-        json["worker"] = event.worker;
-    if (event.pid != 0)
-        json["pid"] = event.pid;
-    if (event.generation != 0)
-        json["generation"] = event.generation;
-    json["message"] = event.message;
-    return dump(json);
+    return "{\"type\":\"event\"," + encode_event(event).substr(1) + "\n";
 }
 
 std::string encode(const Outcome& reply)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/config/bus_config.hpp"
 #include "balancer/config/dialect.hpp"
 #include "balancer/config/node_config.hpp"
 #include "balancer/config/run_as_config.hpp"
+#include "balancer/config/store_config.hpp"
 #include "balancer/config/watch_config.hpp"
 #include "common/log.hpp"
 
@@ -150,6 +152,8 @@ struct PoolConfig {
     RestartConfig restart;
     ReloadConfig reload;
     WatchConfig watch;
+    BusConfig bus;
+    StoreConfig store;
 
     friend bool operator==(const PoolConfig&, const PoolConfig&) = default;
 };

@@ -140,6 +140,33 @@ Codec<ReloadConfig> reload()
         "an object", check);
 }
 
+Codec<BusConfig> bus()
+{
+    using C = BusConfig;
+    const auto name =
+        fmt::format("1 to {} letters, digits, dots, hyphens or underscores", longest_pool_name);
+    return object<C>(
+        {
+            {"share", &C::share, or_empty(text(is_pool_name, name))},
+            {"max_messages", &C::max_messages, number<std::uint64_t>({1, 10'000'000})},
+            {"max_bytes", &C::max_bytes, byte_size({131'072, 4'294'967'295})},
+        },
+        "an object");
+}
+
+Codec<StoreConfig> store()
+{
+    using C = StoreConfig;
+    return object<C>(
+        {
+            {"max_keys", &C::max_keys, number<std::uint64_t>({1, 10'000'000})},
+            {"max_bytes", &C::max_bytes, byte_size({1, 4'294'967'295})},
+            {"worker_bytes", &C::worker_bytes, byte_size({1, 4'294'967'295})},
+            {"persist", &C::persist, or_empty(text())},
+        },
+        "an object");
+}
+
 Keys<PoolConfig> make_table()
 {
     using C = PoolConfig;
@@ -185,6 +212,8 @@ Keys<PoolConfig> make_table()
         {"restart", &C::restart, restart(), master},
         {"reload", &C::reload, reload(), master},
         {"watch", &C::watch, watch(), master},
+        {"bus", &C::bus, bus()},
+        {"store", &C::store, store(), master},
     };
     keys.insert(keys.end(), more.begin(), more.end());
     return keys;

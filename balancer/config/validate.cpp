@@ -34,6 +34,7 @@ public:
         check_dialect(pool, pointer + "/");
         if (pool.output.kind == OutputConfig::Kind::file)
             check_file(pool.output.file, pointer + "/output/file");
+        check_store(pool, pointer + "/store");
     }
 
 private:
@@ -51,6 +52,25 @@ private:
             return use_as(fill_slot(file, 0));
         for (auto slot = workers_range.least; slot <= workers_range.most; ++slot)
             use_as(fill_slot(file, static_cast<unsigned>(slot)));
+    }
+
+    /// Pools that share have one store, and no two stores have one file.
+    void check_store(const PoolConfig& pool, const std::string& pointer)
+    {
+        const auto& share = pool.bus.share;
+        if (!share.empty()) {
+            const auto [first, is_new] = shared_.emplace(share, Shared{pool.store, pointer});
+            if (!is_new && first->second.store != pool.store)
+                refuse(pointer,
+                       fmt::format("differs from {}, whose pool has the same bus.share, {}; "
+                                   "pools that share have one store",
+                                   first->second.pointer, quote(share)));
+            if (!is_new)
+                return;
+        }
+        if (!pool.store.persist.empty())
+            use(stores_, pool.store.persist, pointer + "/persist",
+                "names " + quote(pool.store.persist), "give each store its own file");
     }
 
     /// Refuses what somebody uses already.
@@ -142,6 +162,14 @@ private:
     std::map<ListenAddress, std::string> addresses_;
     std::map<std::string, std::string> names_;
     std::map<std::string, std::string> outputs_;
+    std::map<std::string, std::string> stores_;
+
+    /// The store of the first pool that shares.
+    struct Shared {
+        StoreConfig store;
+        std::string pointer;
+    };
+    std::map<std::string, Shared> shared_;
 };
 
 } // namespace

@@ -39,13 +39,14 @@ BackOff retry_of(const ResolvedPool& config) noexcept
 } // namespace
 
 Pool::Pool(const asio::any_io_executor& executor, ResolvedPool config, bool labelled,
-           EventBus& events, Outputs& outputs, std::uint64_t& last_worker_id)
+           EventBus& events, Outputs& outputs, BusSet& buses, std::uint64_t& last_worker_id)
     : config_{std::make_shared<const ResolvedPool>(std::move(config))},
       labelled_{labelled},
       events_{events, {.pool = config_->name}},
       shared_{.executor = executor,
               .events = events,
               .outputs = outputs,
+              .buses = buses,
               .last_worker_id = last_worker_id,
               .intake = make_intake(executor, events, *config_),
               .on_change = [this](const WorkerSlot& slot) { on_change(slot); }},

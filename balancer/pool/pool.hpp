@@ -34,7 +34,7 @@ public:
     /// `last_worker_id` is shared by all pools of the master.  With `labelled`, the log calls its
     /// workers `worker NAME/1` instead of `worker 1`.
     Pool(const boost::asio::any_io_executor& executor, ResolvedPool config, bool labelled,
-         EventBus& events, Outputs& outputs, std::uint64_t& last_worker_id);
+         EventBus& events, Outputs& outputs, BusSet& buses, std::uint64_t& last_worker_id);
 
     /// Opens what `next` has and the pool has not yet, and changes nothing; see Intake.
     [[nodiscard]] ListenerChange prepare(const ResolvedPool& next, SocketSource& sockets);

@@ -10,18 +10,19 @@ namespace asio = boost::asio;
 
 namespace usher {
 
-PoolSet::PoolSet(asio::any_io_executor executor, EventBus& events, Outputs& outputs,
+PoolSet::PoolSet(asio::any_io_executor executor, EventBus& events, Outputs& outputs, BusSet& buses,
                  std::function<void()> on_all_ended)
     : executor_{std::move(executor)},
       events_{events},
       outputs_{outputs},
+      buses_{buses},
       on_all_ended_{std::move(on_all_ended)}
 {
 }
 
 PoolSet::Handle PoolSet::make(ResolvedPool config, bool labelled)
 {
-    return std::make_shared<Pool>(executor_, std::move(config), labelled, events_, outputs_,
+    return std::make_shared<Pool>(executor_, std::move(config), labelled, events_, outputs_, buses_,
                                   last_worker_id_);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/bus/bus_set.hpp"
 #include "balancer/config/resolved_config.hpp"
 #include "balancer/events/event_bus.hpp"
 #include "balancer/output/outputs.hpp"
@@ -26,7 +27,7 @@ public:
 
     /// `on_all_ended` is called once, when no pool is left that could serve.
     PoolSet(boost::asio::any_io_executor executor, EventBus& events, Outputs& outputs,
-            std::function<void()> on_all_ended);
+            BusSet& buses, std::function<void()> on_all_ended);
 
     /// A pool that does not belong to the set yet.  With `labelled`, the log calls its workers
     /// `worker NAME/1` instead of `worker 1`.
@@ -87,6 +88,7 @@ private:
     boost::asio::any_io_executor executor_;
     EventBus& events_;
     Outputs& outputs_;
+    BusSet& buses_;
     std::function<void()> on_all_ended_;
     std::vector<Handle> pools_;
     std::uint64_t last_worker_id_ = 0;

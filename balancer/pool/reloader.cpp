@@ -33,10 +33,11 @@ std::string plan_of_new(const ResolvedPool& pool)
 } // namespace
 
 Reloader::Reloader(const asio::any_io_executor& executor, std::function<ResolvedConfig()> read,
-                   PoolSet& pools, EventBus& events,
+                   PoolSet& pools, BusSet& buses, EventBus& events,
                    std::function<void(const ResolvedConfig&)> adopt)
     : read_{std::move(read)},
       pools_{pools},
+      buses_{buses},
       events_{events},
       adopt_{std::move(adopt)},
       looks_{executor}
@@ -128,6 +129,10 @@ asio::awaitable<Reloader::Plan> Reloader::prepare(Found found)
 {
     Plan plan{.config = std::move(found.config), .sockets = {.hosts = std::move(found.hosts)}};
     const auto& pools = plan.config.pools;
+    if (auto wanted = buses_.find_wanted(pools); !wanted.empty()) {
+        auto open = [wanted = std::move(wanted)] { return BusSet::open_files(wanted); };
+        plan.files = co_await look(std::move(open));
+    }
     co_await open_files(pools, plan.sockets);
     ListenPlaces taken{pools_.all()};
     for (const auto& pool : pools)
@@ -221,6 +226,7 @@ asio::awaitable<Outcome> Reloader::apply(Plan plan)
 {
     for (const auto& note : plan.notes)
         events_.publish(EventKind::note, log::Level::warning, note);
+    buses_.adopt(plan.config.pools, plan.files);
     Outcome result{.message = "reloaded"};
     for (auto& change : plan.changes) {
         const auto name = change.pool->config().name;

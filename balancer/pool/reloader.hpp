@@ -40,7 +40,8 @@ public:
     /// `read` is called on a helper thread; `adopt` gets what the new configuration says of the
     /// master itself.
     Reloader(const boost::asio::any_io_executor& executor, std::function<ResolvedConfig()> read,
-             PoolSet& pools, EventBus& events, std::function<void(const ResolvedConfig&)> adopt);
+             PoolSet& pools, BusSet& buses, EventBus& events,
+             std::function<void(const ResolvedConfig&)> adopt);
 
     /// Returns when a reload that began after this call has ended.
     [[nodiscard]] boost::asio::awaitable<Outcome> reload();
@@ -68,6 +69,7 @@ private:
     struct Plan {
         ResolvedConfig config;
         SocketSource sockets;
+        BusSet::Files files{}; ///< of stores
         std::vector<Change> changes{};
         std::vector<PoolSet::Handle> removed{};
         std::vector<std::string> notes{}; ///< what is to be said of listeners that stay
@@ -101,6 +103,7 @@ private:
 
     std::function<ResolvedConfig()> read_;
     PoolSet& pools_;
+    BusSet& buses_;
     EventSource events_;
     std::function<void(const ResolvedConfig&)> adopt_;
     Condition finished_;

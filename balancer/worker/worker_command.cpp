@@ -111,7 +111,7 @@ std::vector<unsigned long> cpu_mask(const AffinityConfig& affinity, unsigned slo
 
 ChildProcess::Command make_worker_command(const ResolvedPool& config,
                                           const WorkerIdentity& identity, const WorkerLink& link,
-                                          const std::string& notify_socket)
+                                          const std::string& notify_socket, int bus)
 {
     namespace env = wire::env;
     const auto& run_as = config.run_as;
@@ -127,6 +127,11 @@ ChildProcess::Command make_worker_command(const ResolvedPool& config,
     environment[env::pool] = identity.pool;
 
     auto equipment = link.equip(environment, ChildProcess::first_descriptor);
+    if (bus >= 0) {
+        const auto number = ChildProcess::first_descriptor + equipment.descriptors.size();
+        environment[env::bus_fd] = std::to_string(number);
+        equipment.descriptors.push_back(bus);
+    }
     if (!notify_socket.empty())
         add_notify(environment, equipment, config, notify_socket);
     for (const auto& name : equipment.pid_variables) // the process's own, whatever `env` says

@@ -74,12 +74,13 @@ Surroundings make_surroundings(uid_t user, bool has_inbox, CgroupMode mode,
 WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
                              std::shared_ptr<ResolvedPool> config, WorkerIdentity identity,
                              std::shared_ptr<WorkerLink> link, EventBus& events, Outputs& outputs,
-                             OnChange on_change, double dice)
+                             std::shared_ptr<Bus> bus, OnChange on_change, double dice)
     : identity_{std::move(identity)},
       on_change_{std::move(on_change)},
       config_{std::move(config)},
       first_stall_timeout_{config_->stall_timeout},
       link_{std::move(link)},
+      bus_{std::move(bus)},
       outputs_{outputs},
       events_{events},
       lifecycle_{*config_, Clock::now()},
@@ -118,8 +119,16 @@ asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
         notify_ =
             std::make_shared<NotifyInbox>(wake_.get_executor(), user, std::move(*given->inbox));
     }
-    auto command = make_worker_command(*config_, identity_, *link_,
-                                       notify_ ? notify_->address() : std::string{});
+    const BusIdentity on_bus{.pool = identity_.pool,
+                             .slot = identity_.slot,
+                             .worker = identity_.id,
+                             .generation = identity_.generation};
+    bus_port_.emplace(bus_, on_bus, config_->bus,
+                      config_->account.is_other_user() ? InboundSocket::Senders::others
+                                                       : InboundSocket::Senders::ours);
+    auto command =
+        make_worker_command(*config_, identity_, *link_,
+                            notify_ ? notify_->address() : std::string{}, bus_port_->worker_end());
     if (output_) {
         command.output = output_->worker_output();
         command.errors = output_->worker_errors();
@@ -159,6 +168,7 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
         output_->start();
     WorkerLink::Observer& observer = *this;
     link_->start(pid(), observer);
+    bus_port_->start();
     if (notify_)
         notify_->start([this](const Notification& notification) { on_notification(notification); });
     child_->async_wait([self] {
@@ -180,6 +190,7 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
             end_probe();
             detach();
             link_->finish();
+            bus_port_->on_ended();
             if (notify_)
                 notify_->close();
             if (output_)
@@ -187,6 +198,7 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
             co_return *status;
         }
         if (action != WorkerLifecycle::Action::none) {
+            bus_port_->on_leaving();
             // Before anybody counts what is open: nothing more comes to it.
             on_change_(false);
             detach();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/bus/bus_port.hpp"
 #include "balancer/config/resolved_config.hpp"
 #include "balancer/dialect/notify/notify_inbox.hpp"
 #include "balancer/dialect/worker_identity.hpp"
@@ -49,7 +50,7 @@ public:
     WorkerProcess(const boost::asio::any_io_executor& executor,
                   std::shared_ptr<ResolvedPool> config, WorkerIdentity identity,
                   std::shared_ptr<WorkerLink> link, EventBus& events, Outputs& outputs,
-                  OnChange on_change, double dice);
+                  std::shared_ptr<Bus> bus, OnChange on_change, double dice);
 
     /// Starts the process; see ChildProcess.  Comes before all that follows.
     ///
@@ -142,6 +143,8 @@ private:
     std::shared_ptr<ResolvedPool> config_;
     const std::chrono::milliseconds first_stall_timeout_; ///< by which its watchdog goes
     std::shared_ptr<WorkerLink> link_;
+    std::shared_ptr<Bus> bus_;
+    std::optional<BusPort> bus_port_;     ///< from start() on
     std::shared_ptr<NotifyInbox> notify_; ///< null: its dialect has a way of its own
     Outputs& outputs_;
     std::shared_ptr<OutputReader> output_; ///< null: it has our descriptors

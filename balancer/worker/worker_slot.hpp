@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "balancer/bus/bus_set.hpp"
 #include "balancer/config/resolved_config.hpp"
 #include "balancer/dialect/intake.hpp"
 #include "balancer/events/event_source.hpp"
@@ -34,6 +35,7 @@ public:
         boost::asio::any_io_executor executor;
         EventBus& events;
         Outputs& outputs;
+        BusSet& buses;
         std::uint64_t& last_worker_id; ///< of all pools
         std::unique_ptr<Intake> intake;
 

@@ -14,6 +14,7 @@ inline constexpr const char* worker_id = "USHER_WORKER_ID";
 inline constexpr const char* slot = "USHER_SLOT";
 inline constexpr const char* generation = "USHER_GENERATION";
 inline constexpr const char* pool = "USHER_POOL";
+inline constexpr const char* bus_fd = "USHER_BUS_FD";
 
 /// Between the master and the preload shim, in place of the first four.  A descriptor is written
 /// `NUMBER:INODE`, so that a number that was closed and reused is not taken for it.

@@ -74,7 +74,16 @@ TEST_CASE("the defaults are written out")
         "soak": "0s",
         "max_old_generations": 3
       },
-      "watch": []
+      "watch": [],
+      "bus": {
+        "max_messages": 10000,
+        "max_bytes": "4MiB"
+      },
+      "store": {
+        "max_keys": 100000,
+        "max_bytes": "64MiB",
+        "worker_bytes": "16MiB"
+      }
     }
   ]
 })");

@@ -92,6 +92,8 @@ constexpr const char* output = "/definitions/output_file";
 constexpr const char* probe = "/definitions/probe";
 constexpr const char* restart = "/definitions/restart";
 constexpr const char* reload = "/definitions/reload";
+constexpr const char* bus = "/definitions/bus";
+constexpr const char* store = "/definitions/store";
 constexpr const char* node = "/definitions/node";
 constexpr const char* watch = "/definitions/watch";
 
@@ -113,11 +115,14 @@ TEST_CASE("the schema has exactly the keys which the decoder knows")
     CHECK(names(properties(reload)) == decoder_keys(pool_text(R"("reload": {"?": 1})")));
     CHECK(names(properties(node)) == decoder_keys(pool_text(R"("node": {"?": 1})")));
     CHECK(names(properties(watch)) == decoder_keys(pool_text(R"("watch": {"?": 1})")));
+    CHECK(names(properties(bus)) == decoder_keys(pool_text(R"("bus": {"?": 1})")));
+    CHECK(names(properties(store)) == decoder_keys(pool_text(R"("store": {"?": 1})")));
 }
 
 TEST_CASE("every key is described")
 {
-    for (const char* object : {top, pool, listener, output, probe, restart, reload, node, watch}) {
+    for (const char* object :
+         {top, pool, listener, output, probe, restart, reload, node, watch, bus, store}) {
         const json members = properties(object);
         for (const auto& member : members.items()) {
             const auto& name = member.key();
@@ -131,7 +136,8 @@ TEST_CASE("every key is described")
 TEST_CASE("every key has its line in docs/configuration.md")
 {
     const auto page = text_of("docs/configuration.md");
-    for (const char* object : {top, pool, listener, output, probe, restart, reload, node, watch})
+    for (const char* object :
+         {top, pool, listener, output, probe, restart, reload, node, watch, bus, store})
         for (const std::string& name : names(properties(object))) {
             CAPTURE(name);
             CHECK(page.find("\n| `" + name + "` | ") != std::string::npos);
@@ -142,7 +148,7 @@ TEST_CASE("every key of a pool and of the master has an example in docs/operatio
 {
     const auto page = text_of("docs/operations.md");
     const auto table = page.substr(page.find("## The keys, by what they are for"));
-    for (const char* object : {top, pool, output, restart, reload})
+    for (const char* object : {top, pool, output, restart, reload, bus, store})
         for (const std::string& name : names(properties(object))) {
             CAPTURE(name);
             if (name != "pools") {
@@ -176,6 +182,10 @@ TEST_CASE("the schema has the defaults of the structs")
     check_defaults(properties(pool), default_pool());
     check_defaults(properties(restart), default_pool().at("restart"));
     check_defaults(properties(reload), default_pool().at("reload"));
+    check_defaults(properties(bus), default_pool().at("bus"));
+    auto stored = default_pool().at("store");
+    stored.erase("persist"); // none
+    check_defaults(properties(store), stored);
     check_defaults(properties(node), default_pool().at("node"));
     CHECK(properties(watch).at("delay").at("default") == format_duration(WatchConfig{}.delay));
     const json file =

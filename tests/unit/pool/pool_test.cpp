@@ -29,9 +29,10 @@ TEST_CASE("an operation that throws gives its turn to the next one")
     EventBus events;
     LineWriter standard_error{std::make_shared<SharedDescriptor>(STDERR_FILENO)};
     Outputs outputs{io.get_executor(), standard_error, events};
+    BusSet buses{io.get_executor(), events};
     std::uint64_t last_worker_id = 0;
     const auto pool = std::make_shared<Pool>(io.get_executor(), ResolvedPool{}, false, events,
-                                             outputs, last_worker_id);
+                                             outputs, buses, last_worker_id);
     auto next = std::make_shared<ResolvedPool>();
     next->workers = 0; // nobody is to be started
     int committed = 0;

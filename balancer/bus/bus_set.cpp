@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/bus/bus_set.hpp"
+
+#include "balancer/events/event_json.hpp"
+
+#include <fmt/core.h>
+
+#include <set>
+#include <stdexcept>
+#include <utility>
+
+namespace asio = boost::asio;
+
+namespace usher {
+
+BusSet::BusSet(asio::any_io_executor executor, EventBus& events)
+    : executor_{std::move(executor)},
+      events_{events},
+      subscription_{events, [this](const Event& event) { on_event(event); }}
+{
+}
+
+BusSet::Key BusSet::key_of(const PoolConfig& pool)
+{
+    const bool is_shared = !pool.bus.share.empty();
+    return {.is_shared = is_shared, .name = is_shared ? pool.bus.share : pool.name};
+}
+
+std::vector<std::string> BusSet::find_wanted(const std::vector<ResolvedPool>& pools) const
+{
+    std::set<std::string> wanted;
+    for (const auto& pool : pools) {
+        const auto there = buses_.find(key_of(pool));
+        const auto& path = pool.store.persist;
+        if (there != buses_.end() && there->second.persist != path)
+            throw std::runtime_error{fmt::format(
+                "pool \"{}\": store.persist changes from {} to {}, but what is in a store cannot "
+                "move while it is used; stop usher and start it anew",
+                pool.name, there->second.persist.empty() ? "none" : there->second.persist,
+                path.empty() ? "none" : path)};
+        if (there == buses_.end() && !path.empty())
+            wanted.insert(path);
+    }
+    return {wanted.begin(), wanted.end()};
+}
+
+BusSet::Files BusSet::open_files(const std::vector<std::string>& paths)
+{
+    Files files;
+    for (const auto& path : paths)
+        files.emplace(path, std::make_shared<StoreFile>(path));
+    return files;
+}
+
+void BusSet::adopt(const std::vector<ResolvedPool>& pools, const Files& files)
+{
+    std::set<Key> used;
+    keys_.clear();
+    for (const auto& pool : pools) {
+        const auto key = key_of(pool);
+        used.insert(key);
+        keys_.insert_or_assign(pool.name, key);
+        auto& place = make(key, pool.store);
+        place.bus->keeper().set_limits(pool.store);
+        if (pool.store.persist.empty() || place.bus->keeper().has_file())
+            continue;
+        place.persist = pool.store.persist;
+        const auto& file = files.at(place.persist);
+        if (!file->note().empty())
+            events_.publish(EventKind::note, log::Level::warning,
+                            fmt::format("the store's file {}: {}", file->path(), file->note()));
+        place.bus->keeper().adopt(file);
+    }
+    // Workers that still drain keep theirs themselves.
+    std::erase_if(buses_, [&](const auto& place) {
+        return !used.contains(place.first) && place.second.bus->router().member_count() == 0;
+    });
+}
+
+std::shared_ptr<Bus> BusSet::find(const PoolConfig& pool)
+{
+    return make(key_of(pool), pool.store).bus;
+}
+
+BusSet::Place& BusSet::make(const Key& key, const StoreConfig& limits)
+{
+    auto& place = buses_[key];
+    if (place.bus)
+        return place;
+    const auto keeper = std::make_shared<StoreKeeper>(executor_, limits);
+    place.bus = std::make_shared<Bus>(executor_, key.name, keeper);
+    keeper->watch([this, weak = std::weak_ptr{place.bus}](const std::string& trouble) {
+        if (!trouble.empty())
+            events_.publish(EventKind::note, log::Level::error, trouble);
+        if (const auto bus = weak.lock()) {
+            bus->router().on_stored();
+            bus->settle_soon();
+        }
+    });
+    return place;
+}
+
+/// Whoever wants to know finds events as messages.
+void BusSet::on_event(const Event& event)
+{
+    std::string json;
+    const auto tell = [&](Bus& bus) {
+        if (bus.router().is_silent())
+            return;
+        if (json.empty())
+            json = encode_event(event);
+        bus.router().publish("usher", fmt::format("usher.events.{}", name_of(event.kind)), json);
+        bus.settle_soon();
+    };
+    if (event.pool.empty()) {
+        for (const auto& [key, place] : buses_)
+            tell(*place.bus);
+        return;
+    }
+    const auto key = keys_.find(event.pool);
+    if (key == keys_.end())
+        return;
+    if (const auto place = buses_.find(key->second); place != buses_.end())
+        tell(*place->second.bus);
+}
+
+void BusSet::close()
+{
+    for (const auto& [key, place] : buses_)
+        place.bus->close();
+}
+
+} // namespace usher

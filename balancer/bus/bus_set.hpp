@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/bus/bus.hpp"
+#include "balancer/bus/bus_port.hpp"
+#include "balancer/config/resolved_config.hpp"
+#include "balancer/events/event_bus.hpp"
+#include "balancer/events/event_source.hpp"
+#include "balancer/store/store_file.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <compare>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace usher {
+
+/// The buses of a master: one for each pool, or for those that share one.
+class BusSet {
+public:
+    /// Files of stores by their paths; see open_files().
+    using Files = std::map<std::string, std::shared_ptr<StoreFile>>;
+
+    BusSet(boost::asio::any_io_executor executor, EventBus& events);
+    BusSet(const BusSet&) = delete;
+    BusSet& operator=(const BusSet&) = delete;
+    ~BusSet() { close(); }
+
+    /// The paths of store files that `pools` want and that are not open.
+    ///
+    /// Throws std::runtime_error if a store that is there would get a file, or another.
+    [[nodiscard]] std::vector<std::string>
+    find_wanted(const std::vector<ResolvedPool>& pools) const;
+
+    /// Opens them; may wait for a disk.
+    ///
+    /// Throws what StoreFile's constructor throws.
+    [[nodiscard]] static Files open_files(const std::vector<std::string>& paths);
+
+    /// From now on there are the buses of `pools`, with `files`, which find_wanted() has asked
+    /// for.  What nobody uses any more goes.
+    void adopt(const std::vector<ResolvedPool>& pools, const Files& files);
+
+    /// The bus of `pool`.
+    [[nodiscard]] std::shared_ptr<Bus> find(const PoolConfig& pool);
+
+    /// Nothing waits any more.
+    void close();
+
+private:
+    /// Of pools that share, and of single ones, under which name.
+    struct Key {
+        bool is_shared = false;
+        std::string name;
+
+        friend auto operator<=>(const Key&, const Key&) = default;
+    };
+
+    struct Place {
+        std::shared_ptr<Bus> bus;
+        std::string persist; ///< the path of the store's file; empty: none
+    };
+
+    [[nodiscard]] static Key key_of(const PoolConfig& pool);
+    Place& make(const Key& key, const StoreConfig& limits);
+    void on_event(const Event& event);
+
+    boost::asio::any_io_executor executor_;
+    EventSource events_;
+    std::map<Key, Place> buses_;
+    std::map<std::string, Key> keys_; ///< by the pool's name
+    EventBus::Subscription subscription_;
+};
+
+} // namespace usher

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/events/event.hpp"
+
+#include <string>
+
+namespace usher {
+
+/// `event` as a JSON object of ASCII; see docs/operations.md.
+[[nodiscard]] std::string encode_event(const Event& event);
+
+} // namespace usher

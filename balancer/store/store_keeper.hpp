@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "balancer/store/store.hpp"
+#include "balancer/store/store_file.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace usher {
+
+/// Carries out what is asked of a store, one change after the other, and erases what has expired.
+/// With a file, changes are seen and answered once they are on the disk; those that come meanwhile
+/// wait, and are written together.
+class StoreKeeper final : public std::enable_shared_from_this<StoreKeeper> {
+public:
+    using Done = std::function<void(Store::Answer)>;
+
+    /// Hears that there are new changes that all may know, and answers; or what has gone wrong with
+    /// the file, a sentence, if `trouble` is not empty.
+    using OnChange = std::function<void(const std::string& trouble)>;
+
+    StoreKeeper(const boost::asio::any_io_executor& executor, const StoreConfig& limits);
+    StoreKeeper(const StoreKeeper&) = delete;
+    StoreKeeper& operator=(const StoreKeeper&) = delete;
+
+    void watch(OnChange on_change) { on_change_ = std::move(on_change); }
+
+    [[nodiscard]] const Store& store() const noexcept { return store_; }
+    void set_limits(const StoreConfig& limits) { store_.set_limits(limits); }
+
+    /// What `file` has is in the store, and what changes is written to it.  Once, before anybody
+    /// uses the store.
+    void adopt(std::shared_ptr<StoreFile> file);
+
+    [[nodiscard]] bool has_file() const noexcept { return file_ != nullptr; }
+
+    /// Calls `done` with the answer, at once or later.
+    void submit(Store::Command command, Done done);
+
+    /// Nothing more is done, and nobody is answered.
+    void close();
+
+private:
+    struct Job {
+        Store::Command command;
+        Done done;
+    };
+
+    [[nodiscard]] boost::asio::awaitable<void> write_jobs();
+    [[nodiscard]] boost::asio::awaitable<std::error_code> write(std::string records);
+    [[nodiscard]] boost::asio::awaitable<void> rewrite();
+    void write_soon();
+    void expire();
+    void wait_for_expiry();
+    void tell(const std::string& trouble = {});
+
+    Store store_;
+    OnChange on_change_;
+    boost::asio::steady_timer expiry_;
+    std::shared_ptr<StoreFile> file_; ///< null: none
+    std::deque<Job> jobs_;            ///< that wait for the file
+    std::size_t job_bytes_ = 0;
+    bool is_writing_ = false;
+    bool is_expiring_ = false; ///< something has expired while the file was written
+    bool is_failing_ = false;  ///< the file; said once
+    bool is_closed_ = false;
+};
+
+} // namespace usher

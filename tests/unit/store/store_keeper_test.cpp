@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/store/store_keeper.hpp"
+
+#include "tests/support/temp_dir.hpp"
+
+#include <doctest/doctest.h>
+
+#include <boost/asio/io_context.hpp>
+
+#include <csignal>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <sys/resource.h>
+
+namespace usher::store_keeper_test {
+
+using namespace usher::test;
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+
+namespace {
+
+struct Bench {
+    TempDir dir;
+    asio::io_context io{1};
+    std::shared_ptr<StoreKeeper> keeper =
+        std::make_shared<StoreKeeper>(io.get_executor(), StoreConfig{});
+    std::vector<std::string> answers;
+    std::vector<std::string> troubles;
+    int changes = 0;
+
+    Bench()
+    {
+        keeper->watch([this](const std::string& trouble) {
+            ++changes;
+            if (!trouble.empty())
+                troubles.push_back(trouble);
+        });
+    }
+
+    [[nodiscard]] std::string path() const { return dir.path().string() + "/store"; }
+
+    void put(const std::string& key, const std::string& value = "1",
+             std::optional<std::chrono::milliseconds> ttl = {})
+    {
+        keeper->submit({.key = key, .value = value, .ttl = ttl, .owner = "a/1"},
+                       [this](const Store::Answer& answer) {
+                           answers.push_back(answer.code.empty() ? std::to_string(answer.revision)
+                                                                 : std::string{answer.code});
+                       });
+    }
+
+    template <typename Done>
+    void run_until(const Done& is_done)
+    {
+        const auto end = std::chrono::steady_clock::now() + 30s;
+        while (!is_done() && std::chrono::steady_clock::now() < end) {
+            io.restart(); // it may have run out of work before
+            io.run_one_for(1s);
+        }
+        REQUIRE(is_done());
+    }
+};
+
+} // namespace
+
+TEST_SUITE_BEGIN("store_keeper");
+
+TEST_CASE_FIXTURE(Bench, "without a file a change is answered at once")
+{
+    put("k");
+    CHECK(answers == std::vector<std::string>{"1"});
+    CHECK(changes == 1);
+    CHECK(keeper->store().find("k") != nullptr);
+}
+
+TEST_CASE_FIXTURE(Bench, "what has expired goes by itself")
+{
+    put("k", "1", 1ms);
+    run_until([&] { return keeper->store().find("k") == nullptr; });
+    CHECK(changes == 2);
+}
+
+TEST_CASE_FIXTURE(Bench, "with a file a change is seen once it is there, and comes back from it")
+{
+    keeper->adopt(std::make_shared<StoreFile>(path()));
+    put("k");
+    put("l", "2", 1h);
+    CHECK(answers.empty());
+    CHECK(keeper->store().find("k") == nullptr);
+    run_until([&] { return answers.size() == 2; });
+    CHECK(answers == std::vector<std::string>{"1", "2"});
+    CHECK(keeper->store().find("k") != nullptr);
+    keeper->close();
+    io.run();
+    keeper = std::make_shared<StoreKeeper>(io.get_executor(), StoreConfig{});
+    keeper->adopt(std::make_shared<StoreFile>(path()));
+    REQUIRE(keeper->store().find("l") != nullptr);
+    CHECK(*keeper->store().find("l")->value == "2");
+    CHECK(keeper->store().revision() == 2);
+    CHECK(keeper->store().next_expiry().has_value());
+}
+
+TEST_CASE_FIXTURE(Bench, "a file that grows is written anew")
+{
+    keeper->adopt(std::make_shared<StoreFile>(path()));
+    const std::string big(60'000, '1');
+    for (int i = 0; i < 100; ++i)
+        put("k", big);
+    run_until([&] { return answers.size() == 100; });
+    run_until([&] { return std::filesystem::file_size(path()) < 2'000'000; });
+    CHECK(troubles.empty());
+}
+
+TEST_CASE_FIXTURE(Bench,
+                  "while the disk is full changes are refused, reads go on, and it is said once")
+{
+    keeper->adopt(std::make_shared<StoreFile>(path()));
+    put("k");
+    run_until([&] { return answers.size() == 1; });
+    rlimit old{};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &old) == 0);
+    const rlimit small{.rlim_cur = std::filesystem::file_size(path()), .rlim_max = old.rlim_max};
+    auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+    put("k", "2");
+    run_until([&] { return answers.size() == 2; });
+    put("l");
+    run_until([&] { return answers.size() == 3; });
+    CHECK(::setrlimit(RLIMIT_FSIZE, &old) == 0);
+    std::signal(SIGXFSZ, handler);
+    CHECK(answers == std::vector<std::string>{"1", "disk", "disk"});
+    CHECK(*keeper->store().find("k")->value == "1");
+    REQUIRE(troubles.size() == 1);
+    CHECK(troubles.front().starts_with("changes of the store cannot be written to " + path()));
+    put("k", "3");
+    run_until([&] { return answers.size() == 4; });
+    CHECK(answers.back() == "2");
+    CHECK(troubles.back() == "changes of the store are written to " + path() + " again");
+}
+
+TEST_SUITE_END();
+
+} // namespace usher::store_keeper_test
