@@ -50,6 +50,7 @@ private:
     boost::asio::awaitable<Outcome> carry_out(Request request) override;
     std::string status() const override;
     EventBus& events() override { return bus_; }
+    std::shared_ptr<Bus> find_bus(const std::string& pool, Outcome& refusal) override;
 
     [[nodiscard]] boost::asio::awaitable<Outcome> reload();
 

@@ -15,6 +15,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 #include <utility>
@@ -33,6 +34,7 @@ constexpr auto as_result = asio::as_tuple(asio::deferred);
 
 /// In the longest message every second byte may have to be escaped once more.
 constexpr std::size_t longest_request = 2 * longest_message + 1024UL * 1024;
+constexpr std::size_t most_taken_bytes = 64UL * 1024;
 constexpr std::size_t most_queued_bytes =
     1024UL * 1024; ///< a client that does not read misses the rest
 
@@ -103,13 +105,20 @@ void ControlSession::send_queued()
         return;
     if (error != asio::error::would_block)
         return hang_up(); // nobody listens any more; what was asked for goes on
+    wait_for_room();
+}
+
+void ControlSession::wait_for_room()
+{
     if (std::exchange(waiting_, true))
         return;
     socket_.async_wait(asio::socket_base::wait_write,
                        [self = shared_from_this()](const boost::system::error_code& cancelled) {
                            self->waiting_ = false;
-                           if (!cancelled)
-                               self->send_queued();
+                           if (cancelled)
+                               return;
+                           self->send_queued();
+                           self->take_from_bus();
                        });
 }
 
@@ -169,6 +178,8 @@ asio::awaitable<Outcome> ControlSession::answer(std::string_view line)
     if (is_short)
         co_return Outcome{};
     client_ = ControlPlaces::Client::served;
+    if (request.command == bus)
+        co_return co_await speak(request);
     // What happens meanwhile is progress for whoever asked for something.
     const EventBus::Subscription subscription{operations_.events(),
                                               [this](const Event& event) { queue(encode(event)); }};
@@ -182,6 +193,43 @@ asio::awaitable<Outcome> ControlSession::answer(std::string_view line)
     while (waits && !closed_)
         co_await changed_.wait();
     co_return reply;
+}
+
+/// Until the client hangs up, which knows what it waits for, or close().
+asio::awaitable<Outcome> ControlSession::speak(const Request& request)
+{
+    Outcome refusal;
+    auto bus = operations_.find_bus(request.pool, refusal);
+    if (!bus)
+        co_return refusal;
+    bus_.emplace(std::move(bus), [this] { take_from_bus(); });
+    for (std::string_view rest = request.message; !rest.empty();) {
+        const auto line = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+        bus_->say(line);
+    }
+    co_await client_end();
+    bus_.reset();
+    co_return Outcome{};
+}
+
+/// Only as much as the client reads, so that the bus bounds what waits and a copy of the store
+/// misses nothing.  A little at a time, since others have their turn, too.
+void ControlSession::take_from_bus()
+{
+    if (!bus_ || closed_ || waiting_)
+        return;
+    while (queue_.size() < most_taken_bytes) {
+        const auto line = bus_->next();
+        if (!line)
+            break;
+        queue_ += encode_bus(*line);
+    }
+    if (queue_.empty())
+        return;
+    send_queued();
+    if (!closed_)
+        wait_for_room();
 }
 
 /// Hangs up when the client has gone.  One that has only said all it has to say waits for its

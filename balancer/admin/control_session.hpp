@@ -3,6 +3,7 @@
 
 #include "balancer/admin/control_places.hpp"
 #include "balancer/admin/operations.hpp"
+#include "balancer/bus/bus_client.hpp"
 #include "common/async/condition.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -50,18 +52,23 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> client_end();
     void watch_client();
 
+    [[nodiscard]] boost::asio::awaitable<Outcome> speak(const Request& request);
+    void take_from_bus();
+
     void queue(const std::string& line);
     void send_queued();
+    void wait_for_room();
     void hang_up() noexcept;
 
     boost::asio::local::stream_protocol::socket socket_;
     Operations& operations_;
     std::function<bool()> has_room_;
     ControlPlaces::Client client_ = ControlPlaces::Client::silent;
-    Condition changed_;         ///< all was sent, or it is closed
-    std::string queue_;         ///< lines, the first perhaps sent in part
-    std::uint64_t dropped_ = 0; ///< lines that were not queued, and not yet told
-    bool waiting_ = false;      ///< for room in the socket
+    std::optional<BusClient> bus_; ///< of who speaks on one
+    Condition changed_;            ///< all was sent, or it is closed
+    std::string queue_;            ///< lines, the first perhaps sent in part
+    std::uint64_t dropped_ = 0;    ///< lines that were not queued, and not yet told
+    bool waiting_ = false;         ///< for room in the socket
     bool closed_ = false;
 };
 

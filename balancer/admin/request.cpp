@@ -24,6 +24,9 @@ std::string dump(const Json& json)
     return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
+/// What is said on a bus is not read on its way: it may be large, and nest deeply.
+constexpr std::string_view before_bus_line = R"({"type":"bus","line":)";
+
 /// Nothing if `line` is no JSON object; nesting is bounded because the sender is not trusted.
 ///
 /// What keeps the order of members looks through all of them for each, so requests are read
@@ -87,6 +90,8 @@ Request decode_request(std::string_view line)
             slot_of(*json, {.least = command == drain ? 1 : 0, .most = workers_range.most});
     if (command == send)
         request.message = message_text(text_of(*json, "message"));
+    if (command == bus)
+        request.message = text_of(*json, "message");
     return request;
 }
 
@@ -121,6 +126,13 @@ std::string encode_status(const std::string& status)
     return R"({"type":"status","status":)" + status + "}\n";
 }
 
+std::string encode_bus(std::string_view line)
+{
+    if (line.ends_with('\n'))
+        line.remove_suffix(1);
+    return fmt::format("{}{}}}\n", before_bus_line, line);
+}
+
 std::string encode_dropped(std::uint64_t lines)
 {
     return dump({{"type", "dropped"},
@@ -135,6 +147,10 @@ Line decode_line(std::string_view line)
                                           {Line::Kind::status, "status"},
                                           {Line::Kind::dropped, "dropped"},
                                           {Line::Kind::result, "result"}}};
+    if (line.starts_with(before_bus_line) && line.ends_with('}'))
+        return {.kind = Line::Kind::bus,
+                .text = std::string{
+                    line.substr(before_bus_line.size(), line.size() - before_bus_line.size() - 1)}};
     const auto json = parse_object<Json>(line);
     if (!json)
         return {};

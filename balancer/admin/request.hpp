@@ -14,13 +14,13 @@ namespace usher {
 
 /// What a client asks for; what a command has no use for is not looked at.
 struct Request {
-    enum class Command { status, reload, restart, drain, scale, send, stop, events };
+    enum class Command { status, reload, restart, drain, scale, send, stop, events, bus };
 
     Command command = Command::status;
-    std::string pool;     ///< of restart, drain, scale and send
+    std::string pool;     ///< of restart, drain, scale, send and bus
     unsigned slot = 0;    ///< of restart, drain and send; 0: all
     std::string workers;  ///< of scale: "4", "+1", "-1"
-    std::string message;  ///< of send: JSON
+    std::string message;  ///< of send: JSON; of bus: lines to say
     bool dry_run = false; ///< of reload: only say what would be done
     bool fast = false;    ///< of stop
     bool wait = false;    ///< of stop: no answer but the master's end
@@ -29,7 +29,7 @@ struct Request {
     friend bool operator==(const Request&, const Request&) = default;
 };
 
-inline constexpr Names<Request::Command, 8> request_names{{
+inline constexpr Names<Request::Command, 9> request_names{{
     {Request::Command::status, "status"},
     {Request::Command::reload, "reload"},
     {Request::Command::restart, "restart"},
@@ -38,6 +38,7 @@ inline constexpr Names<Request::Command, 8> request_names{{
     {Request::Command::send, "send"},
     {Request::Command::stop, "stop"},
     {Request::Command::events, "events"},
+    {Request::Command::bus, "bus"},
 }};
 
 /// Throws std::runtime_error, which says what is wrong with `line`.
@@ -50,15 +51,18 @@ inline constexpr Names<Request::Command, 8> request_names{{
 /// `status` is JSON already.
 [[nodiscard]] std::string encode_status(const std::string& status);
 
+/// `line` is one of the bus, with or without its line feed.
+[[nodiscard]] std::string encode_bus(std::string_view line);
+
 /// Tells a client that it reads too slowly, so that `lines` were left out.
 [[nodiscard]] std::string encode_dropped(std::uint64_t lines);
 
 /// A line from the master, as the client needs it.
 struct Line {
-    enum class Kind { event, status, dropped, result, unknown };
+    enum class Kind { event, status, dropped, bus, result, unknown };
     Kind kind = Kind::unknown;
-    std::string text;                            ///< the message, or the status as JSON
-    std::string time;                            ///< of an event
+    std::string text; ///< the message, the status as JSON, or a line of the bus
+    std::string time; ///< of an event
     Outcome::Kind outcome = Outcome::Kind::done; ///< of a result
 };
 [[nodiscard]] Line decode_line(std::string_view line);

@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <string_view>
 #include <system_error>
+#include <tuple>
 
 namespace usher {
 
@@ -40,7 +41,9 @@ ExitCode complain(ExitCode code, const std::string& sentence)
 class Client {
 public:
     explicit Client(const ControlCommand& command)
-        : command_{command}, path_{command.path.empty() ? default_control_path() : command.path}
+        : command_{command},
+          question_{command.question},
+          path_{command.path.empty() ? default_control_path() : command.path}
     {
     }
 
@@ -72,6 +75,11 @@ private:
         connection.send(encode(command_.request));
         while (const auto text = connection.next_line()) {
             const auto line = decode_line(*text);
+            if (line.kind == Line::Kind::bus) {
+                if (const auto end = hear(line.text))
+                    return *end;
+                continue;
+            }
             if (line.kind != Line::Kind::result) {
                 show(line, *text);
                 continue;
@@ -84,6 +92,18 @@ private:
             return code;
         }
         return at_end(connection);
+    }
+
+    /// How a conversation on the bus ends, when it does.
+    [[nodiscard]] std::optional<ExitCode> hear(const std::string& line)
+    {
+        answered_ = true;
+        const auto answer = question_->hear(line);
+        if (!answer.text.empty())
+            print(stdout, answer.text);
+        if (!answer.complaint.empty())
+            std::ignore = complain(ExitCode::failed, answer.complaint);
+        return answer.end;
     }
 
     void show(const Line& line, const std::string& text)
@@ -107,9 +127,16 @@ private:
                 print(stdout, "stopped");
             return ExitCode::done;
         }
-        if (answered_ && asked(Request::Command::events))
+        if (answered_ && (asked(Request::Command::events) || is_endless()))
             return ExitCode::done; // there will be no more
         return complain(ExitCode::failed, "the master at " + path_ + " ended before it answered");
+    }
+
+    /// It listens until it is interrupted.
+    [[nodiscard]] bool is_endless() const noexcept
+    {
+        return question_ && (question_->kind == BusQuestion::Kind::subscribe ||
+                             question_->kind == BusQuestion::Kind::watch);
     }
 
     [[nodiscard]] ExitCode complain_of_time() const
@@ -119,7 +146,7 @@ private:
             return complain(ExitCode::timed_out, "the master at " + path_ +
                                                      " took no request within " + limit +
                                                      "; nothing was asked of it");
-        const bool asks_only = asked(Request::Command::status);
+        const bool asks_only = asked(Request::Command::status) || is_endless();
         return complain(ExitCode::timed_out,
                         "no result from the master at " + path_ + " within " + limit +
                             (asks_only ? "" : "; it goes on with what it was asked"));
@@ -135,6 +162,7 @@ private:
     }
 
     const ControlCommand& command_;
+    std::optional<BusQuestion> question_;
     std::string path_;
     bool connected_ = false;
     bool answered_ = false;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/admin/request.hpp"
+#include "balancer/command/bus_question.hpp"
 #include "balancer/command/exit_code.hpp"
 
 #include <chrono>
@@ -15,6 +16,8 @@ struct ControlCommand {
     Request request;
     std::string path;  ///< of the control socket; empty: the default one
     bool json = false; ///< print what the master sends as it is
+
+    std::optional<BusQuestion> question{}; ///< if the request is `bus`
 
     /// How long all of it may take; nothing: as long as it takes.
     std::optional<std::chrono::milliseconds> timeout{};

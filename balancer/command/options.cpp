@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/command/options.hpp"
 
+#include "balancer/bus/topic.hpp"
 #include "balancer/config/accounts.hpp"
 #include "balancer/config/env_file.hpp"
 #include "balancer/config/json/config_error.hpp"
@@ -211,14 +212,15 @@ try {
     throw UsageError{e.what()};
 }
 
-std::chrono::milliseconds parse_timeout(const std::string& text)
+/// What the option `name` says.
+std::chrono::milliseconds parse_positive_time(const std::string& name, const std::string& text)
 try {
-    const auto timeout = parse_duration(text);
-    if (timeout == timeout.zero())
-        refuse("--timeout: is {}, but must be longer than 0", quote(text));
-    return timeout;
+    const auto time = parse_duration(text);
+    if (time == time.zero())
+        refuse("{}: is {}, but must be longer than 0", name, quote(text));
+    return time;
 } catch (const std::invalid_argument& error) {
-    refuse("--timeout: {}", error.what());
+    refuse("{}: {}", name, error.what());
 }
 
 /// An option that is given once, with a value that is not empty.
@@ -297,7 +299,7 @@ void add_control(CLI::App& app, ControlCommand& asked, std::optional<Command>& r
         auto& part = *app.add_subcommand(std::string{name_of(request_names, command)}, description);
         add_control_path(part, asked.path);
         const auto set_timeout = [&](const std::string& text) {
-            asked.timeout = parse_timeout(text);
+            asked.timeout = parse_positive_time("--timeout", text);
         };
         if (command != events)
             part.add_option_function<std::string>(
@@ -369,11 +371,161 @@ void add_control(CLI::App& app, ControlCommand& asked, std::optional<Command>& r
     to_show.add_flag("-f,--follow", request.follow, "go on with what happens, until interrupted");
 }
 
+/// What is said on the bus of a pool, and what is done with its store.
+void add_bus(CLI::App& app, ControlCommand& asked, BusQuestion& question,
+             std::optional<Command>& result)
+{
+    using Asked = BusQuestion::Kind;
+    const auto add = [&](CLI::App& parent, const std::string& name, Asked kind,
+                         const std::string& description) -> CLI::App& {
+        auto& part = *parent.add_subcommand(name, description);
+        add_control_path(part, asked.path);
+        add_value(part, "--pool", asked.request.pool, "NAME",
+                  "on the bus of which pool, where there are several");
+        part.add_flag("--json", question.is_raw, "show what the master sends as it is");
+        part.footer(fmt::format("{}{}", exit_codes, control_exit_codes));
+        part.callback([&, kind] {
+            question.kind = kind;
+            asked.request.command = Request::Command::bus;
+            for (const auto& line : question.lines())
+                asked.request.message += line + '\n';
+            asked.question = question;
+            if (kind == Asked::request) // the master ends it then, unless it hangs
+                asked.timeout = question.timeout + std::chrono::seconds{5};
+            result = asked;
+        });
+        return part;
+    };
+    const auto add_time = [&](CLI::App& part, const std::string& name, auto use,
+                              const std::string& text) {
+        part.add_option_function<std::string>(
+                name,
+                [use, name](const std::string& word) { use(parse_positive_time(name, word)); },
+                text)
+            ->option_text("TIME");
+    };
+    const auto add_timeout = [&](CLI::App& part) {
+        add_time(
+            part, "--timeout", [&](std::chrono::milliseconds time) { asked.timeout = time; },
+            "how long to wait for the answer, e.g. 30s or 500ms");
+    };
+    const auto add_json_value = [&](CLI::App& part, const std::string& text) {
+        part.add_option_function<std::string>(
+                "JSON|-", [&](const std::string& word) { question.json = make_message(word); },
+                text)
+            ->required();
+    };
+    const auto add_topic = [&](CLI::App& part) {
+        part.add_option_function<std::string>(
+                "TOPIC",
+                [&](const std::string& topic) {
+                    if (!is_topic(topic))
+                        refuse("{} is no topic, which is {}; write e.g. cache.clear", quote(topic),
+                               topic_rule);
+                    question.topics = {topic};
+                },
+                "words joined by dots")
+            ->required();
+    };
+    const auto add_key = [&](CLI::App& part) {
+        part.add_option("KEY", question.key, "which key")->required();
+    };
+    const auto add_count = [&](CLI::App& part) {
+        part.add_option("--count", question.count, "end after so many")->option_text("N");
+    };
+
+    auto& to_publish = add(app, "publish", Asked::publish,
+                           "send a message to the workers that have subscribed to its topic");
+    add_topic(to_publish);
+    add_json_value(to_publish, "the message; -: what stands on the standard input");
+    add_timeout(to_publish);
+
+    auto& to_subscribe =
+        add(app, "subscribe", Asked::subscribe, "show the messages of a topic, until interrupted");
+    to_subscribe
+        .add_option_function<std::vector<std::string>>(
+            "PATTERN",
+            [&](const std::vector<std::string>& patterns) {
+                for (const auto& pattern : patterns)
+                    if (!is_pattern(pattern))
+                        refuse("{} is no pattern, which is {}; write e.g. 'cache.*'",
+                               quote(pattern), pattern_rule);
+                question.topics = patterns;
+            },
+            "a topic, in which * may stand for a word and > at the end\nfor the rest; several: all "
+            "of them")
+        ->required();
+    add_count(to_subscribe);
+    add_timeout(to_subscribe);
+
+    auto& to_request =
+        add(app, "request", Asked::request, "ask all workers that have subscribed to a topic");
+    add_topic(to_request);
+    add_json_value(to_request, "the question; -: what stands on the standard input");
+    add_time(
+        to_request, "--timeout", [&](std::chrono::milliseconds time) { question.timeout = time; },
+        "how long they may take for their answers (default 5s)");
+
+    auto& store = *app.add_subcommand("store", "read and change what workers share");
+    store.require_subcommand(1);
+    const auto add_expected = [&](CLI::App& part) {
+        part.add_option("--expect", question.expected,
+                        "only if the key has this revision; 0: if it is not there")
+            ->option_text("REVISION");
+    };
+    const auto add_ttl = [&](CLI::App& part) {
+        add_time(
+            part, "--ttl", [&](std::chrono::milliseconds time) { question.ttl = time; },
+            "it goes after that time, e.g. 30s");
+    };
+    auto& to_get = add(store, "get", Asked::get, "show the value of a key");
+    add_key(to_get);
+    add_timeout(to_get);
+    auto& to_put = add(store, "put", Asked::put, "give a key a value");
+    add_key(to_put);
+    add_json_value(to_put, "the value; -: what stands on the standard input");
+    add_expected(to_put);
+    add_ttl(to_put);
+    add_timeout(to_put);
+    auto& to_erase = add(store, "erase", Asked::erase, "remove a key");
+    add_key(to_erase);
+    add_expected(to_erase);
+    add_timeout(to_erase);
+    auto& to_increment = add(store, "increment", Asked::increment, "add to a number");
+    add_key(to_increment);
+    to_increment.add_option("N", question.by, "how much (default 1)");
+    add_ttl(to_increment);
+    add_timeout(to_increment);
+    auto& to_watch = add(store, "watch", Asked::watch, "show changes, until interrupted");
+    to_watch.add_option("PREFIX", question.key, "only of keys that begin like this");
+    add_count(to_watch);
+    add_timeout(to_watch);
+    auto& to_dump = add(store, "dump", Asked::dump, "show all keys and their values");
+    to_dump.add_option("PREFIX", question.key, "only of keys that begin like this");
+    add_timeout(to_dump);
+}
+
+/// The command that was begun, or the part of it.
+const CLI::App& last_part(const CLI::App& app)
+{
+    const auto* part = &app;
+    for (auto parsed = app.get_subcommands(); !parsed.empty(); parsed = part->get_subcommands())
+        part = parsed.front();
+    return *part;
+}
+
+/// `usher store get`
+std::string full_name(const CLI::App& part)
+{
+    const auto* const parent = part.get_parent();
+    return parent == nullptr ? part.get_name() : full_name(*parent) + " " + part.get_name();
+}
+
 /// Refuses a word that nothing of `part` takes; says what was probably meant.
 [[noreturn]] void refuse_word(const std::string& word, const CLI::App& part)
 {
     const bool is_root = part.get_parent() == nullptr;
-    const auto name = is_root ? part.get_name() : "usher " + part.get_name();
+    const auto name = full_name(part);
     const std::size_t dashes = word.find_first_not_of('-');
     const bool is_option = dashes != 0 && dashes != std::string::npos;
 
@@ -409,8 +561,7 @@ void add_control(CLI::App& app, ControlCommand& asked, std::optional<Command>& r
         text = text.substr(0, text.find(':')) + ": needs a value";
     if (const auto end = text.find(": At Most 1 required"); end != std::string::npos)
         text = text.substr(0, end) + " is given more than once";
-    refuse("{}; see usher {}--help", text,
-           part.get_parent() == nullptr ? "" : part.get_name() + " ");
+    refuse("{}; see {} --help", text, full_name(part));
 }
 
 } // namespace
@@ -422,6 +573,7 @@ Command parse_options(std::span<const char* const> arguments)
     if (separator != arguments.end())
         run_flags.command.emplace(separator + 1, arguments.end());
     ControlCommand asked;
+    BusQuestion question;
     std::string file;
     bool dump = false;
     std::optional<Command> result;
@@ -444,6 +596,7 @@ Command parse_options(std::span<const char* const> arguments)
         result = PrintCommand{check_file(file, dump)};
     });
     add_control(app, asked, result);
+    add_bus(app, asked, question, result);
     app.footer(fmt::format("\nExamples:\n  {}\n  usher run --config usher.json\n{}{}", run_example,
                            exit_codes, control_exit_codes));
 
@@ -454,8 +607,7 @@ Command parse_options(std::span<const char* const> arguments)
     } catch (const CLI::CallForVersion& version) {
         return PrintCommand{std::string{version.what()} + "\n"};
     } catch (const CLI::ParseError& error) {
-        const auto parsed = app.get_subcommands();
-        const auto& part = parsed.empty() ? app : *parsed.front();
+        const auto& part = last_part(app);
         if (part.get_help_ptr()->count() > 0)
             return PrintCommand{app.help()};
         for (const auto* const each : {static_cast<const CLI::App*>(&app), &part})
