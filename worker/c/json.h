@@ -11,8 +11,8 @@ struct uw_text {
     size_t size;
 };
 
-/// How deep lists and objects may be nested in a value.
-enum { uw_json_depth = 64 };
+/// How deep lists and objects may be nested in a value: in a line, which is one more, it is 64.
+enum { uw_json_depth = 63 };
 
 /// True if `text` is one value of JSON (RFC 8259) in UTF-8, with blanks around it.
 bool uw_json_is_value(struct uw_text text);

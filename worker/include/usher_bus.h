@@ -28,7 +28,7 @@
 /// **Answers.**  Functions with an `id` say, if it is not NULL, by which number their answer will
 /// come: USHER_BUS_OK or USHER_BUS_ERROR.  With NULL only errors come, without a number.
 ///
-/// **Errors.**  0 is success; -1 sets errno: EINVAL, `data` is no JSON nested at most 64 deep, or a
+/// **Errors.**  0 is success; -1 sets errno: EINVAL, `data` is no JSON nested at most 63 deep, or a
 /// text is not UTF-8; EMSGSIZE, it is too long; ENOBUFS, 1 MiB waits to be written already; EPIPE,
 /// the bus has ended; ENOMEM.
 ///

@@ -61,7 +61,7 @@ public:
     /// Tells `data` to everybody who has subscribed to `topic`, this worker too.
     ///
     /// What is said returns an error if it cannot be: invalid_argument, `data` is no JSON nested at
-    /// most 64 deep; message_size, it is too long; no_buffer_space, a MiB waits to be written
+    /// most 63 deep; message_size, it is too long; no_buffer_space, a MiB waits to be written
     /// already; broken_pipe, the bus has ended.  What the master thinks of it async_receive() tells
     /// if it is an error.
     boost::system::error_code publish(std::string_view topic, std::string_view data);
