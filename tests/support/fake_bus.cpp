@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,7 +30,8 @@ ino_t inode_of(int fd)
 FakeBus::FakeBus()
 {
     std::array<int, 2> fds{};
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()) < 0)
+    if (::socketpair(AF_UNIX, SOCK_STREAM, 0, fds.data()) < 0 ||
+        ::fcntl(fds[0], F_SETFD, FD_CLOEXEC) < 0)
         sys::throw_last_error("socketpair");
     fd_.reset(fds[0]);
     given_ = fds[1];
