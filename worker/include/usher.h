@@ -39,6 +39,8 @@
 /// from here are not taken for workers.  It makes the process ignore SIGPIPE, unless the program
 /// has a handler: standard output is read by the master, which may die first.
 
+#include "usher_bus.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -46,8 +48,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define USHER_API __attribute__((visibility("default")))
 
 struct usher_worker;
 
@@ -109,7 +109,8 @@ USHER_API const char* usher_version(void);
 /// NULL.  On failure usher_error() has the reason.
 USHER_API struct usher_worker* usher_open(const struct usher_options* options);
 
-/// Why the last usher_open() of this thread failed, in one sentence without a full stop.
+/// Why the last usher_open() or usher_bus_open() of this thread failed, in one sentence without a
+/// full stop.
 USHER_API const char* usher_error(void);
 
 /// Closes everything, including connections that usher_accept() has not returned.  NULL does
