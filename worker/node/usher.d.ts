@@ -3,9 +3,6 @@
 declare const usher: usher.Usher;
 
 declare namespace usher {
-  /** What JSON can say. */
-  type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-
   /** Who this worker is on the bus. */
   interface Identity {
     pool: string;
