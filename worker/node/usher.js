@@ -354,7 +354,7 @@ class Bus extends EventEmitter {
   }
 
   /** Fulfilled with who this worker is: {pool, slot, worker, generation, group, name}. */
-  identity() {
+  async identity() {
     this.#open();
     return this.#identity;
   }
@@ -374,7 +374,7 @@ class Bus extends EventEmitter {
 
   /** Asks all others who have subscribed, or those of `pool` and `slot`: a promise of
    * {replies: [{from, data} or {from, error}], missing: ['web/4']}. */
-  request(topic, data, { timeout = PATIENCE, max, pool, slot } = {}) {
+  async request(topic, data, { timeout = PATIENCE, max, pool, slot } = {}) {
     wordsOf(topic);
     return this.ask({ type: 'request', topic, timeout_ms: Math.max(1, Math.round(timeout)), max, pool, slot }, data);
   }
@@ -409,7 +409,7 @@ class Bus extends EventEmitter {
   }
 
   /** A promise of the store: its copy is here. */
-  store() {
+  async store() {
     if (!this.#whole) {
       this.#whole = this.#await('sync', PATIENCE).then(() => new Store(this, this.#copy));
       this.#whole.catch(() => { this.#whole = null; }); // so that it can be tried again
@@ -443,19 +443,30 @@ class Bus extends EventEmitter {
   countLost(count) {
     if (count > 0) {
       this.lost += count;
-      this.emit('lost', count);
+      call(() => this.emit('lost', count));
     }
   }
 
   watch(prefix = '', handler = undefined) {
     checkHandler(handler);
-    const watch = [prefix, new Inbox(this, handler, new Changes(), () => this.#watches.delete(watch))];
-    this.#watches.add(watch);
-    for (const [key, entry] of this.#copy.entries) {
-      if (key.startsWith(prefix))
-        watch[1].put({ key, ...entry, erased: false, expired: false });
-    }
-    return watch[1];
+    let isLeft = false;
+    const inbox = new Inbox(this, handler, new Changes(), () => {
+      isLeft = true;
+      this.#watches.delete(watch);
+    });
+    const watch = [prefix, inbox];
+    queueMicrotask(() => { // so that a handler knows what this returns
+      if (isLeft)
+        return;
+      this.#watches.add(watch);
+      for (const [key, entry] of this.#copy.entries) {
+        if (key.startsWith(prefix) && !isLeft)
+          inbox.put({ key, ...entry, erased: false, expired: false });
+      }
+      if (this.isClosed)
+        inbox.end();
+    });
+    return inbox;
   }
 
   // What the master says.
@@ -595,6 +606,7 @@ class Bus extends EventEmitter {
   }
 
   #join(pattern, kind, one) {
+    this.#open();
     const known = this.#patterns.get(pattern);
     if (known) {
       known[kind].push(one);

@@ -1271,8 +1271,12 @@ class Bus(_BusBase, contextlib.AbstractContextManager["Bus"]):
         welcome = self._pending["welcome"] = self._new_future()
         self._reader = threading.Thread(target=self._read, name="usher bus", daemon=True)
         self._reader.start()
-        self._send(_HELLO)
-        self._wait(welcome)
+        try:
+            self._send(_HELLO)
+            self._wait(welcome)
+        except BaseException:
+            self.close()
+            raise
 
     def publish(self, topic: str, data: Any = None, *, wait: bool = False) -> Optional[int]:
         """To whoever has subscribed.  With `wait` it returns to how many it went."""
@@ -1307,9 +1311,10 @@ class Bus(_BusBase, contextlib.AbstractContextManager["Bus"]):
         with self._lock:
             if self._socket.fileno() < 0:
                 return
-            for inbox in [*self._subscriptions, *self._responders]:
-                inbox.close()
-            self.resign()
+            with contextlib.suppress(TimeoutError):
+                for inbox in [*self._subscriptions, *self._responders]:
+                    inbox.close()
+                self.resign()
             self._jobs.append(None)
             self._changed.notify_all()
         self._join(self._worker)
@@ -1590,7 +1595,12 @@ class AsyncBus(_BusBase, contextlib.AbstractAsyncContextManager["AsyncBus"]):
         self._flush()
         for inbox in [*self._subscriptions, *self._responders]:
             self._subscribe(inbox, ".".join(inbox.pattern))
-        await self._wait(welcome)
+        try:
+            await self._wait(welcome)
+        except BaseException:
+            if self._socket is not None:
+                self._end()
+            raise
         return self
 
     async def publish(self, topic: str, data: Any = None, *, wait: bool = False) -> Optional[int]:
