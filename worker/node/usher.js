@@ -689,7 +689,6 @@ class Bus extends EventEmitter {
       }
       const timer = setTimeout(() => this.#settle(id, undefined,
         new BusError('timeout', `usher has not answered on the bus within ${patience} ms`)), patience);
-      timer.unref();
       this.#pending.set(id, { resolve, reject, replies, timer });
       this.#keepAlive();
     });

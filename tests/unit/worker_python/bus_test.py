@@ -97,7 +97,8 @@ class BusTest(Case):
 
     def test_what_was_meant_for_the_process_before_is_passed_over(self):
         self.master.socket.sendall(b'ssage","data":1}\n')
-        self.master.say({"type": "message", "topic": "a", "from": "x/1", "data": "old"})
+        self.master.say({"type": "message", "topic": "a", "from": "x/1", "data": "old"},
+                        {"type": "leader", "is": True})
         opening = self.meanwhile(usher.Bus, timeout=PATIENCE)
         self.master.accept()
         bus = opening()
@@ -107,6 +108,7 @@ class BusTest(Case):
         inbox = subscribing()
         self.master.say({"type": "message", "topic": "a", "from": "x/1", "data": "new"})
         self.assertEqual(inbox.get(PATIENCE), usher.Message("a", "new", "x/1"))
+        self.assertFalse(bus.is_leader)
 
     def test_messages_go_to_what_they_match_in_their_order_and_in_pieces(self):
         bus = self.open()
@@ -173,6 +175,17 @@ class BusTest(Case):
             self.assertEqual(second.get(PATIENCE).data, 1)
         self.master.hear(type="unsubscribe", pattern="a")
         self.assertEqual(list(first), [])
+
+    def test_an_iteration_ends_when_another_thread_closes_it(self):
+        bus = self.open()
+        subscribing = self.meanwhile(bus.subscribe, "a")
+        self.master.allow(type="subscribe", pattern="a")
+        inbox, taken = subscribing(), threading.Event()
+        iterating = self.meanwhile(lambda: [taken.set() or message.data for message in inbox])
+        self.master.say({"type": "message", "topic": "a", "from": "web/1", "data": 1})
+        self.assertTrue(taken.wait(PATIENCE))
+        inbox.close()
+        self.assertEqual(iterating(), [1])
 
     def test_a_pattern_that_usher_refuses_is_an_error(self):
         bus = self.open()
@@ -284,11 +297,11 @@ class BusTest(Case):
 
     def test_what_is_not_taken_loses_the_oldest_and_is_told(self):
         bus = self.open()
-        told = threading.Event()
+        told, counts = threading.Event(), []
         subscribing = self.meanwhile(bus.subscribe, "a")
         self.master.allow(type="subscribe")
         inbox = subscribing()
-        bus.on_lost(lambda count: told.set())
+        bus.on_lost(lambda count: (counts.append(count), sum(counts) == 12 and told.set()))
         with mock.patch.object(usher, "_MOST_WAITING", 3):
             for data in range(5):
                 self.master.say({"type": "message", "topic": "a", "from": "web/1", "data": data})
@@ -471,11 +484,12 @@ class StoreTest(Case):
         for revision in range(10, 20):
             self.change("a", revision, revision)
         self.change("b", 1, 20)
+        self.change("a", 21, 21)
         asking = self.meanwhile(self.bus.publish, "x", wait=True)
         self.master.allow(type="publish")
         asking()
         self.assertEqual([watch.get(PATIENCE), watch.get(PATIENCE)],
-                         [usher.Change("a", 19, 19), usher.Change("b", 1, 20)])
+                         [usher.Change("b", 1, 20), usher.Change("a", 21, 21)])
 
     def test_a_new_copy_replaces_the_old_one_whatever_comes_between(self):
         store = self.open(("gone", 1, 1), ("same", 1, 2), ("new", 1, 3))
@@ -606,6 +620,9 @@ class AsyncBusTest(Case):
                 await master.hear(data=0)
                 self.assertEqual(watched.send.call_count, 1)
             publishing = asyncio.create_task(self.publish_much(bus))
+            for _ in range(10):
+                await asyncio.sleep(0)
+            self.assertFalse(publishing.done())
             for number in [*range(1, 10), *[None] * 100]:
                 heard = await master.hear(type="publish")
                 if number is not None:
