@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MIT
+// What workers tell each other and share, by the libraries for Python and Node under a real master.
+#include "tests/support/eventually.hpp"
+#include "tests/support/http_client.hpp"
+#include "tests/support/node_programs.hpp"
+#include "tests/support/one_pool.hpp"
+#include "tests/support/usher_process.hpp"
+
+#include <doctest/doctest.h>
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <map>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace usher::sharing_test {
+
+using namespace usher::test;
+using nlohmann::json;
+
+namespace {
+
+constexpr int count = 3;
+
+/// Workers of every library in one pool: slot 1 is Python with threads, 2 asyncio, 3 Node.
+class EveryLibrary {
+public:
+    explicit EveryLibrary(json keys = json::object())
+        : pool_{with_command(std::move(keys))}, usher{pool_.run()}
+    {
+        usher.wait_until_ready(count);
+    }
+
+    /// What the worker in `slot` answers to `target`.
+    std::string ask(int slot, const std::string& target)
+    {
+        while (!clients_.contains(slot)) {
+            HttpClient client{usher.port()};
+            client.send_get("/", false);
+            const auto found = client.read_answer().slot();
+            clients_.insert_or_assign(found, std::move(client));
+        }
+        auto& client = clients_.at(slot);
+        client.send_get(target, false);
+        return client.read_answer().body;
+    }
+
+    /// Waits until the worker in `slot` answers so.
+    [[nodiscard]] bool comes_to(int slot, const std::string& target, const std::string& answer)
+    {
+        return eventually([&] { return ask(slot, target) == answer; });
+    }
+
+    void kill(int slot)
+    {
+        clients_.erase(slot);
+        ::kill(usher.worker_pid(static_cast<unsigned>(slot)), SIGKILL);
+    }
+
+    void forget_connections() { clients_.clear(); }
+
+private:
+    static json with_command(json keys)
+    {
+        keys["workers"] = count;
+        keys["command"] = {
+            "/bin/sh", "-c",
+            fmt::format("case $USHER_SLOT in 1) exec {0} {2}worker.py threads;; 2) exec {0} "
+                        "{2}worker.py asyncio;; *) exec {1} {2}worker.js node;; esac",
+                        python_program(), node_program(), source_folder() + "/tests/sharing/")};
+        return keys;
+    }
+
+    OnePool pool_;
+    std::map<int, HttpClient> clients_; // kept alive: a worker's turn need not be waited for
+
+public:
+    UsherProcess usher;
+};
+
+/// Calls `check` with three workers of the example, in Python and in Node.
+template <typename Check>
+void for_each_example(const std::string& name, Check check)
+{
+    const auto path = source_folder() + "/worker/examples/" + name;
+    for (auto command : {json{python_program(), path + ".py", name == "chat" ? "127.0.0.1:0" : "0"},
+                         json{node_program(), path + ".js", "0"}}) {
+        INFO(command.dump());
+        const OnePool pool{{{"command", command}, {"workers", count}}};
+        UsherProcess usher{pool.run()};
+        usher.wait_until_ready(count);
+        check(usher);
+    }
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("sharing");
+
+TEST_CASE("what one worker publishes all have, whatever library they use, in its order")
+{
+    EveryLibrary site;
+    std::string expected;
+    for (int slot = 1; slot <= count; ++slot)
+        for (const char* const topic : {"news.a", "news.b"}) {
+            CHECK(site.ask(slot, fmt::format("/publish/{}/{}", topic, slot)) == "3");
+            expected +=
+                fmt::format("{}{} default/{} {}", expected.empty() ? "" : "\n", topic, slot, slot);
+        }
+    for (int slot = 1; slot <= count; ++slot)
+        CHECK(site.comes_to(slot, "/heard", expected));
+    CHECK(site.ask(1, "/publish/other.c/1") == "0");
+}
+
+TEST_CASE("what is sent to one comes to that one alone")
+{
+    EveryLibrary site;
+    for (int slot = 1; slot <= count; ++slot) {
+        const int other = slot % count + 1;
+        CHECK(site.ask(slot, fmt::format("/send/{}/[true]", other)) == "1");
+        CHECK(eventually([&] {
+            return site.ask(other, "/heard").starts_with(fmt::format("- default/{} [", slot));
+        }));
+    }
+    for (int slot = 1; slot <= count; ++slot) {
+        const auto heard = site.ask(slot, "/heard");
+        CHECK(std::ranges::count(heard, '\n') == 0);
+    }
+}
+
+TEST_CASE("a request is answered by all others")
+{
+    EveryLibrary site;
+    CHECK(site.ask(1, "/ask") == "2:asyncio 3:node missing []");
+    CHECK(site.ask(2, "/ask") == "1:threads 3:node missing []");
+    CHECK(site.ask(3, "/ask") == "1:threads 2:asyncio missing []");
+}
+
+TEST_CASE("what one writes is in its own copy at once, and in all others' soon")
+{
+    EveryLibrary site;
+    for (int slot = 1; slot <= count; ++slot) {
+        const auto value = std::to_string(slot * 11);
+        static_cast<void>(site.ask(slot, "/put/key/" + value));
+        CHECK(site.ask(slot, "/get/key") == value);
+        for (int other = 1; other <= count; ++other)
+            CHECK(site.comes_to(other, "/get/key", value));
+    }
+}
+
+TEST_CASE("of increments and updates from all sides none is lost")
+{
+    EveryLibrary site;
+    constexpr int rounds = 30;
+    static_cast<void>(site.ask(1, "/get/key"));
+    const auto port = site.usher.port();
+    std::vector<std::thread> sides;
+    for (int side = 0; side < count; ++side) // strict turns: all workers from each side
+        sides.emplace_back([port, side] {
+            for (int round = 0; round < rounds; ++round) {
+                static_cast<void>(get(port, "/add/sum/2"));
+                static_cast<void>(get(port, fmt::format("/append/all/{}", side * rounds + round)));
+            }
+        });
+    for (auto& side : sides)
+        side.join();
+    for (int slot = 1; slot <= count; ++slot) {
+        CHECK(site.comes_to(slot, "/get/sum", std::to_string(2 * count * rounds)));
+        CHECK(eventually([&] {
+            const auto all = json::parse(site.ask(slot, "/get/all"));
+            return std::set<int>(all.begin(), all.end()).size() == count * rounds;
+        }));
+    }
+}
+
+TEST_CASE("there is one leader, and another when it is killed")
+{
+    EveryLibrary site;
+    const auto leaders = [&] {
+        std::vector<int> found;
+        for (int slot = 1; slot <= count; ++slot)
+            if (site.ask(slot, "/lead") == "True")
+                found.push_back(slot);
+        return found;
+    };
+    CHECK(eventually([&] { return leaders().size() == 1; }));
+    for (int killed = 0; killed < count; ++killed) {
+        const auto before = leaders();
+        REQUIRE(before.size() == 1);
+        const auto ready = site.usher.count(" ready after ");
+        site.kill(before[0]);
+        site.usher.wait_until_ready(ready + 1);
+        CHECK(eventually([&] { return leaders().size() == 1; }));
+    }
+}
+
+TEST_CASE(
+    "by a reload leadership passes on, each stopping before the next begins, and the store stays")
+{
+    EveryLibrary site{json{{"drain_timeout", "1s"}}};
+    static_cast<void>(site.ask(1, "/put/key/5"));
+    site.usher.wait_for("leader True");
+    site.forget_connections();
+    CHECK(site.usher.command({"reload"}).code == 0);
+    for (int slot = 1; slot <= count; ++slot)
+        CHECK(site.comes_to(slot, "/get/key", "5"));
+    site.usher.wait_for_count("leader True", 2);
+    std::string order;
+    const auto log = site.usher.log();
+    for (auto at = log.find("leader "); at != std::string::npos; at = log.find("leader ", at + 1))
+        order += log[at + 7];
+    CHECK(order.starts_with("TFT"));
+}
+
+TEST_CASE("of the rate limiter's workers each knows what the others have let through")
+{
+    for_each_example("rate_limiter", [](UsherProcess& usher) {
+        int passed = 0;
+        for (int request = 0; request < 15; ++request)
+            passed += get(usher.port(), "/").ok() ? 1 : 0;
+        CHECK(passed == 10);
+    });
+}
+
+TEST_CASE("a session's visits are counted whichever worker it comes to, and so are the sessions")
+{
+    for_each_example("session_counter", [](UsherProcess& usher) {
+        std::string cookie;
+        for (int visit = 1; visit <= 5; ++visit) {
+            HttpClient client{usher.port()};
+            client.send(fmt::format("GET / HTTP/1.1\r\nHost: test\r\n{}\r\n", cookie));
+            const auto answer = client.read_answer();
+            CHECK(answer.body == fmt::format("visit {}, 1 sessions\n", visit));
+            const auto set = answer.header("Set-Cookie");
+            cookie = "Cookie: " + set.substr(0, set.find(';')) + "\r\n";
+        }
+        CHECK(get(usher.port(), "/").body == "visit 1, 2 sessions\n");
+    });
+}
+
+TEST_CASE("a flag that one worker sets all see")
+{
+    for_each_example("feature_flag", [](UsherProcess& usher) {
+        CHECK(get(usher.port(), "/").body == "Hello!\n");
+        HttpClient client{usher.port()};
+        client.send("POST /on HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n");
+        static_cast<void>(client.read_answer());
+        CHECK(eventually([&] { // in turn: each of them
+            bool all = true;
+            for (int worker = 0; worker < count; ++worker)
+                all = get(usher.port(), "/").body == "Good day to you!\n" && all;
+            return all;
+        }));
+    });
+}
+
+TEST_CASE("who chats with one worker is read by those with the others")
+{
+    for_each_example("chat", [](UsherProcess& usher) {
+        HttpClient first{usher.port()};
+        HttpClient second{usher.port()};
+        HttpClient third{usher.port()};
+        for (auto* const client : {&first, &second, &third}) { // each has been accepted then
+            client->send("/who\n");
+            static_cast<void>(client->read_line());
+        }
+        first.send("/who\n");
+        CHECK(first.read_line() == "3 here");
+        second.send("hello\n");
+        for (auto* const client : {&first, &second, &third})
+            CHECK(client->read_line() == "hello");
+    });
+}
+
+TEST_SUITE_END();
+
+} // namespace usher::sharing_test
