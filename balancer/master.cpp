@@ -257,7 +257,7 @@ PoolSet::Handle Master::find_pool(std::string_view name, unsigned slot, Outcome&
 std::shared_ptr<Bus> Master::find_bus(const std::string& pool, Outcome& refusal)
 {
     const auto found = find_pool(pool, 0, refusal);
-    return found ? buses_.find(found->config()) : nullptr;
+    return found ? found->bus() : nullptr;
 }
 
 asio::awaitable<Outcome> Master::reload()

@@ -31,7 +31,7 @@ std::string_view name_of(WorkerLifecycle::State state) noexcept
 }
 
 /// A figure is null where nobody can tell.
-Json describe(WorkerSlot& slot)
+Json describe(WorkerSlot& slot, std::optional<std::uint64_t> leader)
 {
     Json json{{"slot", slot.identity().slot}, {"generation", slot.identity().generation}};
     if (auto* const worker = slot.worker()) {
@@ -43,6 +43,9 @@ Json describe(WorkerSlot& slot)
         json["handed_off"] = known ? Json(known->handed_off) : Json();
         json["queued"] = known ? Json(known->queued) : Json();
         json["open"] = known && known->open ? Json(*known->open) : Json();
+        json["lost_messages"] = worker->lost_messages();
+        if (leader == worker->identity().id)
+            json["leader"] = true;
         if (!worker->says().empty())
             json["says"] = worker->says();
     } else {
@@ -85,12 +88,20 @@ Json describe(const Reloader& reloader)
     return json;
 }
 
+Json describe(const Store& store)
+{
+    return {
+        {"keys", store.entries().size()}, {"bytes", store.bytes()}, {"revision", store.revision()}};
+}
+
 Json describe(Pool& pool, const Outputs& outputs)
 {
-    const auto describe_all = [](const auto& slots) {
+    const auto bus = pool.bus();
+    const auto leader = bus->router().leader(pool.config().name);
+    const auto describe_all = [&](const auto& slots) {
         Json all = Json::array();
         for (const auto& slot : slots)
-            all.push_back(describe(*slot));
+            all.push_back(describe(*slot, leader));
         return all;
     };
     const auto known = pool.intake().counters();
@@ -112,6 +123,7 @@ Json describe(Pool& pool, const Outputs& outputs)
             {"reclaimed", count(&DispatchCounters::reclaimed)},
             {"closed_as_suspect", count(&DispatchCounters::closed_as_suspect)},
             {"lost_lines", std::move(lost_lines)},
+            {"store", describe(bus->keeper().store())},
             {"configured_workers", workers.configured()},
             {"scaled_to", workers.is_scaled() ? Json(workers.wanted()) : Json()},
             {"workers", describe_all(pool.slots())},

@@ -82,6 +82,11 @@ std::string worker_text(Json worker, bool has_connections)
             text(worker, "starts"));
     if (worker.contains("says"))
         result += "\n       says: " + text(worker, "says");
+    if (worker.contains("leader"))
+        result += "\n       leads its pool";
+    if (const auto lost = worker.value("lost_messages", std::uint64_t{0}); lost > 0)
+        result += fmt::format("\n       has lost {}, which it did not read in time",
+                              counted(lost, "message"));
     return result;
 }
 
@@ -105,6 +110,10 @@ std::string pool_text(const Json& pool)
         result += "\nlistening on";
     for (const auto& address : pool.at("listening"))
         result += " " + on_one_line(address.get<std::string>());
+    if (const auto store = pool.find("store"); store != pool.end() && store->at("keys") > 0)
+        result +=
+            fmt::format("\nshares {}, {}", counted(store->at("keys").get<std::uint64_t>(), "key"),
+                        counted(store->at("bytes").get<std::uint64_t>(), "byte"));
     result += loss_text(pool.at("lost_lines"), "on their way to the file");
     result += row("slot", "gen", "state", "pid", "uptime", "handed", "queued", "open", "starts");
     for (const auto* const group : {"workers", "leaving"})

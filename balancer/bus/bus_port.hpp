@@ -7,6 +7,7 @@
 #include "balancer/config/bus_config.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -27,6 +28,9 @@ public:
 
     /// Its process has it.
     void start();
+
+    /// Messages that it has lost, since it does not read fast enough.
+    [[nodiscard]] std::uint64_t lost_messages() const { return bus_->router().lost(member_); }
 
     /// It is about to end, and must not be the leader.
     void on_leaving();

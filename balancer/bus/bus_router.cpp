@@ -88,6 +88,12 @@ void BusRouter::on_ended(const BusIdentity& who)
         tell(election->second.on_ended(who.worker));
 }
 
+std::uint64_t BusRouter::lost(Member member) const
+{
+    const auto found = members_.find(member);
+    return found == members_.end() ? 0 : found->second->outbox.lost();
+}
+
 void BusRouter::on_line(Member member, std::string_view line, Clock::time_point now)
 {
     const auto found = members_.find(member);

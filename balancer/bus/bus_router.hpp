@@ -60,6 +60,9 @@ public:
 
     [[nodiscard]] Outbox& outbox(Member member) { return members_.at(member)->outbox; }
 
+    /// Messages that it has lost so far; 0 once it has left.
+    [[nodiscard]] std::uint64_t lost(Member member) const;
+
     /// One line without its line feed.
     void on_line(Member member, std::string_view line, Clock::time_point now);
 

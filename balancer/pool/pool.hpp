@@ -104,6 +104,9 @@ public:
     [[nodiscard]] const Intake& intake() const noexcept { return *shared_.intake; }
     [[nodiscard]] const EventSource& events() const noexcept { return events_; }
 
+    /// What its workers speak on.
+    [[nodiscard]] std::shared_ptr<Bus> bus() const { return shared_.buses.find(*config_); }
+
 private:
     using Slot = std::shared_ptr<WorkerSlot>;
 

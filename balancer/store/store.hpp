@@ -93,6 +93,9 @@ public:
     [[nodiscard]] std::uint64_t revision() const noexcept { return revision_; }
     [[nodiscard]] std::optional<Clock::time_point> next_expiry() const;
 
+    /// Of keys and values, with what was tried.
+    [[nodiscard]] std::uint64_t bytes() const noexcept { return size_.bytes; }
+
     /// The line that tells of the change with `revision`; null if that is too long ago.
     [[nodiscard]] Text recent(std::uint64_t revision) const noexcept;
 

@@ -18,6 +18,9 @@ namespace {
 
 constexpr std::size_t number_digits = 8;
 
+/// In milliseconds, the year 2255: a clock in nanoseconds has no later times.
+constexpr std::int64_t latest_expiry = 9'000'000'000'000;
+
 std::uint32_t checksum(std::string_view text)
 {
     boost::crc_32_type crc;
@@ -60,10 +63,10 @@ std::optional<Store::Change> decode_change(std::string_view json, const ClockPai
             entry.owner = owner.value_or("");
         } else if (name == "expires") {
             std::int64_t expires = 0;
-            is_good = is_good && read_number(value, expires);
-            const auto left = std::chrono::milliseconds{expires} -
-                              std::chrono::milliseconds{milliseconds_of(clocks.wall)};
-            entry.expires = clocks.steady + left;
+            if (!read_number(value, expires) || expires < 0 || expires > latest_expiry)
+                return std::nullopt;
+            entry.expires =
+                clocks.steady + std::chrono::milliseconds{expires - milliseconds_of(clocks.wall)};
         } else if (name == "value") {
             entry.value = std::make_shared<const std::string>(value);
         }

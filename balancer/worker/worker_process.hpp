@@ -92,6 +92,12 @@ public:
     /// What is known of its connections; see WorkerLink.
     [[nodiscard]] std::optional<Figures> figures() const noexcept { return link_->figures(); }
 
+    /// Messages of the bus that it has lost, since it does not read fast enough.
+    [[nodiscard]] std::uint64_t lost_messages() const
+    {
+        return bus_port_ ? bus_port_->lost_messages() : 0;
+    }
+
     /// The last lines it wrote to its standard error, if the master reads it.
     [[nodiscard]] std::deque<std::string> last_output() const
     {

@@ -72,6 +72,21 @@ TEST_CASE("a pool that people have scaled says so, and what is configured")
           std::string::npos);
 }
 
+TEST_CASE("what is shared, who leads and who does not read have their lines where there are any")
+{
+    auto json = status();
+    auto& pool = json["pools"][0];
+    pool["store"] = {{"keys", 1}, {"bytes", 20}, {"revision", 7}};
+    pool["workers"][0]["leader"] = true;
+    pool["workers"][0]["lost_messages"] = 12;
+    pool["workers"][1]["lost_messages"] = 0;
+    const auto text = status_text(json.dump());
+    CHECK(text.find("listening on [::]:8000\nshares 1 key, 20 bytes\n  slot") != std::string::npos);
+    CHECK(text.find("       1\n       leads its pool\n"
+                    "       has lost 12 messages, which it did not read in time\n     2") !=
+          std::string::npos);
+}
+
 TEST_CASE("reloads and lost lines have their lines where there were any")
 {
     auto json = status();
