@@ -38,6 +38,15 @@ std::string text_of(std::string_view name, std::string_view value, std::size_t l
     return *std::move(text);
 }
 
+/// A program in C could not name one that has a zero byte.
+std::string key_of(std::string_view name, std::string_view value)
+{
+    auto key = text_of(name, value, longest_store_key);
+    if (key.find('\0') != std::string::npos)
+        refuse(fmt::format("\"{}\" has a zero byte", name));
+    return key;
+}
+
 template <typename Number>
 Number number_of(std::string_view name, std::string_view value)
 {
@@ -77,7 +86,7 @@ void read_member(BusLine& line, std::string_view name, std::string_view value)
     else if (name == "pool")
         line.pool = text_of(name, value, longest_topic);
     else if (name == "key")
-        line.key = text_of(name, value, longest_store_key);
+        line.key = key_of(name, value);
     else if (name == "error")
         line.error = json_quote(text_of(name, value, longest_bus_payload / 2));
     else if (name == "slot")

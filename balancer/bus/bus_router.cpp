@@ -295,7 +295,7 @@ void BusRouter::change_store(Member member, const Place& place, const BusLine& l
                encode_error({.id = id, .code = result.code, .reason = std::move(result.reason)},
                             is_conflict ? fmt::format(",\"revision\":{}", result.revision)
                                         : std::string{}),
-               is_conflict ? result.revision : 0);
+               is_conflict ? result.seen : 0);
     });
 }
 

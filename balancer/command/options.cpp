@@ -468,6 +468,7 @@ void add_bus(CLI::App& app, ControlCommand& asked, BusQuestion& question,
 
     auto& store = *app.add_subcommand("store", "read and change what workers share");
     store.require_subcommand(1);
+    add_control_path(store, asked.path);
     const auto add_expected = [&](CLI::App& part) {
         part.add_option("--expect", question.expected,
                         "only if the key has this revision; 0: if it is not there")

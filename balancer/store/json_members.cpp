@@ -74,7 +74,8 @@ std::string_view JsonMembers::take_value() noexcept
 
 bool is_json(std::string_view text)
 {
-    return nlohmann::json::accept(text);
+    // Which takes a zero byte for the end of the text.
+    return text.find('\0') == std::string_view::npos && nlohmann::json::accept(text);
 }
 
 bool is_json_object(std::string_view text)

@@ -26,12 +26,14 @@ std::uint64_t bytes_of(std::string_view key, const Store::Entry& entry)
     return key.size() + entry.value->size();
 }
 
-Store::Answer conflict(const Store::Entry* there)
+/// `seen` is the revision of all that was looked at.
+Store::Answer conflict(const Store::Entry* there, std::uint64_t seen)
 {
     return {.code = "conflict",
             .reason = there == nullptr ? "the key is not there"
                                        : fmt::format("the key has revision {}", there->revision),
-            .revision = there == nullptr ? 0 : there->revision};
+            .revision = there == nullptr ? 0 : there->revision,
+            .seen = seen};
 }
 
 } // namespace
@@ -59,7 +61,7 @@ Store::Answer Store::apply(const Command& command, Clock::time_point now)
         old = nullptr;
     }
     if (command.expected && *command.expected != (old == nullptr ? 0 : old->revision))
-        return conflict(old);
+        return conflict(old, revision_ + pending_.size());
     if (command.kind == Command::Kind::erase)
         return {.revision = old == nullptr ? revision_ + pending_.size()
                                            : add(command.key, std::nullopt, false)};

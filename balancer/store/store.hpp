@@ -52,6 +52,7 @@ public:
         std::string reason{};       ///< a clause for people
         std::uint64_t revision = 0; ///< of the change; of a conflict: of what is there
         std::string value{};        ///< of increment
+        std::uint64_t seen = 0;     ///< of a conflict: the revision of the store that it is with
     };
 
     struct Change {

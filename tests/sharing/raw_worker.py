@@ -4,7 +4,7 @@
 It does what it is asked on the topic `op.SLOT`, one thing after the other:
 
     {"op": "say", "lines": [...]}      says them, and answers when the master has heard them
-    {"op": "bytes", "text", "times"}   writes that so often as it is
+    {"op": "bytes", "text", "times", "end"}  writes that so often as it is, and then the end
     {"op": "endless", "count"}         answers first, then writes so many bytes without a line feed
     {"op": "publish", "topic", "count", "pad"}  0, 1, 2 ...
     {"op": "heard", "topic"}           of that topic: how many, the senders whose order was broken,
@@ -106,7 +106,7 @@ class Worker:
                 self.say(**line)
             return self.synced()
         if op == "bytes":
-            self.socket.sendall((question["text"] * question.get("times", 1)).encode())
+            self.socket.sendall((question["text"] * question.get("times", 1) + question.get("end", "")).encode())
             return self.synced()
         if op == "publish":
             pad = "x" * question.get("pad", 0)
@@ -143,9 +143,9 @@ class Worker:
         return "done"
 
     def run(self):
-        self.say(type="subscribe", pattern="op." + SLOT)
-        self.say(type="subscribe", pattern="all.>")
         self.say(type="sync")
+        self.say(type="subscribe", pattern="all.>")
+        self.say(type="subscribe", pattern="op." + SLOT)
         while True:
             while not self.questions:
                 self.hear()

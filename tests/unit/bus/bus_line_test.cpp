@@ -124,6 +124,12 @@ TEST_CASE("a member of the wrong kind is named")
                   .starts_with(R"(bad-member : "id" must be)"));
 }
 
+TEST_CASE("a key has no zero byte, which a program in C could not name")
+{
+    CHECK(error(R"({"type":"get","id":1,"key":"a\u0000b"})") ==
+          R"(bad-member 1: "key" has a zero byte)");
+}
+
 TEST_CASE("what is too long is refused, and what is just not is taken")
 {
     const auto line = [](std::size_t size) {

@@ -250,9 +250,14 @@ TEST_CASE_FIXTURE(
     CHECK(hears(a) == "{\"type\":\"set\",\"key\":\"k\",\"revision\":1,\"value\":\"v\"}\n"
                       "{\"type\":\"set\",\"key\":\"n\",\"revision\":2,\"value\":5}\n"
                       "{\"type\":\"erased\",\"key\":\"k\",\"revision\":3}\n");
+    say(b, R"({"type":"put","key":"l","value":1})");
+    say(a, R"({"type":"put","id":6,"key":"k","value":2,"expected":1})"); // it has gone meanwhile
+    CHECK(hears(a) == "{\"type\":\"set\",\"key\":\"l\",\"revision\":4,\"value\":1}\n"
+                      "{\"type\":\"error\",\"id\":6,\"code\":\"conflict\",\"reason\":\"the "
+                      "key is not there\",\"revision\":0}\n");
     say(a, R"({"type":"put","id":1,"key":"k","value":2})");
-    CHECK(hears(a) == "{\"type\":\"set\",\"key\":\"k\",\"revision\":4,\"value\":2}\n"
-                      "{\"type\":\"ok\",\"id\":1,\"revision\":4}\n");
+    CHECK(hears(a) == "{\"type\":\"set\",\"key\":\"k\",\"revision\":5,\"value\":2}\n"
+                      "{\"type\":\"ok\",\"id\":1,\"revision\":5}\n");
 }
 
 TEST_CASE_FIXTURE(Bench,

@@ -43,6 +43,9 @@ TEST_CASE("objects are told from all else")
                              "{\"a\":1,}", "{\"a\":\"\xff\"}", "{\"a\":\"\x01\"}"})
         CHECK_FALSE_MESSAGE(is_json_object(text), text);
     CHECK(is_json("1"));
+    using namespace std::string_view_literals;
+    CHECK_FALSE(is_json("1\0"sv));
+    CHECK_FALSE(is_json_object("{}\0x"sv));
     CHECK_FALSE(is_json("1 2"));
 }
 
