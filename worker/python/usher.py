@@ -911,7 +911,8 @@ class _BusBase:
         self.timeout = timeout
         self._is_welcome = False
         self._unread = b""
-        self._ids = itertools.count(1)
+        # Answers to a process that had this bus before are none of ours.
+        self._ids = itertools.count((os.getpid() << 24) + 1)
         self._pending: dict[Any, Any] = {}  # futures and questions by their id
         self._subscriptions: list[_Inbox] = []
         self._responders: list[_Inbox] = []
