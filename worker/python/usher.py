@@ -707,7 +707,7 @@ def _encode(value: Any) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except RecursionError:
-        raise ValueError("the data nest too deep: 64 levels may be sent") from None
+        raise ValueError("the data nest too deep: 63 levels may be sent") from None
     size = len(text.encode())
     if size > _MAX_DATA:
         raise ValueError(f"the data have {size} bytes as JSON, and may have {_MAX_DATA}: keep them "
