@@ -105,6 +105,8 @@ std::string pool_text(const Json& pool)
         result += "\nlistening on";
     for (const auto& address : pool.at("listening"))
         result += " " + on_one_line(address.get<std::string>());
+    if (has_connections && pool.at("listening").empty())
+        result += pool.at("state") == "stopping" ? " nothing any more" : " not yet known";
     result += loss_text(pool.at("lost_lines"), "on their way to the file");
     result += row("slot", "gen", "state", "pid", "uptime", "handed", "queued", "open", "starts");
     for (const auto* const group : {"workers", "leaving"})
