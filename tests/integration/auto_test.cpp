@@ -230,6 +230,7 @@ TEST_CASE("an address that another process has is refused to the program, which 
     UsherProcess usher{run({}, {python_program(), "-c", server, at(port)})};
     CHECK(usher.wait().code == 1);
     CHECK(usher.count("Address already in use") > 0);
+    CHECK(usher.count("would listen on " + at(port) + ", where another process listens") > 0);
 }
 
 TEST_CASE("another address of the same port is the pool's as well, another port the program's own")
