@@ -397,6 +397,13 @@ TEST_CASE("a program that nothing is heard of is told so, with the remedy")
         usher.wait_for(text + static_sleeper_program() + " is statically linked");
         CHECK(usher.stop() == usher::sys::ExitStatus{});
     }
+    SUBCASE("of Go, linked dynamically")
+    {
+        UsherProcess usher{run({"--listen", "127.0.0.1:0"},
+                               {"caddy", "respond", "--listen", "127.0.0.1:0", "Hello!"})};
+        usher.wait_for(text);
+        CHECK(usher.count("/caddy is a Go program, which makes its system calls itself") > 0);
+    }
     SUBCASE("without our environment")
     {
         UsherProcess usher{
