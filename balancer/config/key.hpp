@@ -30,7 +30,13 @@ public:
     void read(const JsonValue& value, Owner& owner) const { part_->read(value, owner); }
 
     /// Null: the key is left out.
-    auto write(const Owner& owner) const { return part_->write(owner); }
+    template <typename Object = Json> // Json may be unknown here
+    Object write(const Owner& owner) const
+    {
+        Object value;
+        part_->write(owner, value);
+        return value;
+    }
 
     void copy(Owner& to, const Owner& from) const { part_->copy(to, from); }
 
@@ -43,7 +49,7 @@ private:
     struct Part {
         virtual ~Part() = default;
         virtual void read(const JsonValue& value, Owner& owner) const = 0;
-        [[nodiscard]] virtual Json write(const Owner& owner) const = 0;
+        virtual void write(const Owner& owner, Json& value) const = 0;
         virtual void copy(Owner& to, const Owner& from) const = 0;
     };
 
@@ -55,9 +61,9 @@ private:
         {
             std::invoke(access, owner) = codec.read(value);
         }
-        [[nodiscard]] Json write(const Owner& owner) const override
+        void write(const Owner& owner, Json& value) const override
         {
-            return codec.write_any(std::invoke(access, owner));
+            value = codec.write_any(std::invoke(access, owner));
         }
         void copy(Owner& to, const Owner& from) const override
         {
