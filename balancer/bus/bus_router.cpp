@@ -114,6 +114,7 @@ void BusRouter::carry_out(Member member, Place& place, const BusLine& line, Cloc
 {
     switch (line.type) {
     case BusLine::Type::hello:
+        begin_anew(member, place);
         return answer(member, encode_welcome(line.id, place.who, group_));
     case BusLine::Type::subscribe:
         return subscribe(member, place, line);
@@ -151,6 +152,19 @@ void BusRouter::carry_out(Member member, Place& place, const BusLine& line, Cloc
     case BusLine::Type::get:
         return get(member, line);
     }
+}
+
+/// Another process of the worker may have spoken before, of which the new one knows nothing.
+void BusRouter::begin_anew(Member member, Place& place)
+{
+    for (const auto& pattern : place.patterns)
+        subscriptions_.remove(pattern, member);
+    place.patterns.clear();
+    for (const auto& request : requests_.on_leave(member))
+        tell_done(request);
+    place.outbox.unfollow();
+    if (const auto election = elections_.find(place.who.pool); election != elections_.end())
+        tell(election->second.on_resign(member));
 }
 
 void BusRouter::subscribe(Member member, Place& place, const BusLine& line)

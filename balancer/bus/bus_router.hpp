@@ -113,6 +113,7 @@ private:
     };
 
     void carry_out(Member member, Place& place, const BusLine& line, Clock::time_point now);
+    void begin_anew(Member member, Place& place);
     void subscribe(Member member, Place& place, const BusLine& line);
     void send(Member member, Place& place, const BusLine& line);
     void request(Member member, Place& place, const BusLine& line, Clock::time_point now);

@@ -30,6 +30,7 @@ public:
 
     /// `store` is followed from now on; it must outlive this.
     void follow(const Store& store);
+    void unfollow() noexcept { feed_.reset(); }
     [[nodiscard]] bool follows() const noexcept { return feed_.has_value(); }
 
     /// Takes the next line, null if there is none.

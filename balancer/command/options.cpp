@@ -191,7 +191,7 @@ ResolvedConfig load_and_complete(const RunFlags& flags)
 /// What `usher check` has to say of a file that is good.
 std::string check_file(const std::string& file, bool dump)
 {
-    const Config config = load_config(file);
+    const Config config = load_config(file, FileKind::ready);
     validate(config, file);
     std::ignore = resolve_accounts(config, file, false);
     return dump ? dump_config(config) + "\n" : file + ": the configuration is good\n";

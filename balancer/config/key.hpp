@@ -5,6 +5,7 @@
 #include "balancer/config/keys.hpp"
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,28 +15,66 @@ namespace usher {
 
 /// One key of an object of the configuration, which becomes an `Owner`.
 template <typename Owner>
-struct Key {
+class Key {
+public:
     /// `access` is a member of the owner, or at().
     template <typename Access, typename Value>
     Key(std::string key, Access access, const Codec<Value>& codec,
         Effect on_reload = Effect::new_workers)
         : name{std::move(key)},
           effect{on_reload},
-          read{[=](const JsonValue& value, Owner& owner) {
-              std::invoke(access, owner) = codec.read(value);
-          }},
-          write{[=](const Owner& owner) { return codec.write_any(std::invoke(access, owner)); }},
-          copy{[=](Owner& to, const Owner& from) {
-              std::invoke(access, to) = std::invoke(access, from);
-          }}
+          part_{std::unique_ptr<const Part>{new PartAt<Access, Value>{access, codec}}}
     {
     }
 
+    void read(const JsonValue& value, Owner& owner) const { part_->read(value, owner); }
+
+    /// Null: the key is left out.
+    template <typename Object = Json> // Json may be unknown here
+    Object write(const Owner& owner) const
+    {
+        Object value;
+        part_->write(owner, value);
+        return value;
+    }
+
+    void copy(Owner& to, const Owner& from) const { part_->copy(to, from); }
+
     std::string name;
     Effect effect;
-    std::function<void(const JsonValue&, Owner&)> read;
-    std::function<Json(const Owner&)> write; ///< null: the key is left out
-    std::function<void(Owner& to, const Owner& from)> copy;
+
+private:
+    // One class for each kind of member, instead of three std::function, which took the compiler
+    // four times as long.
+    struct Part {
+        virtual ~Part() = default;
+        virtual void read(const JsonValue& value, Owner& owner) const = 0;
+        virtual void write(const Owner& owner, Json& value) const = 0;
+        virtual void copy(Owner& to, const Owner& from) const = 0;
+    };
+
+    template <typename Access, typename Value>
+    struct PartAt final : Part {
+        PartAt(Access a, Codec<Value> c) : access{a}, codec{std::move(c)} {}
+
+        void read(const JsonValue& value, Owner& owner) const override
+        {
+            std::invoke(access, owner) = codec.read(value);
+        }
+        void write(const Owner& owner, Json& value) const override
+        {
+            value = codec.write_any(std::invoke(access, owner));
+        }
+        void copy(Owner& to, const Owner& from) const override
+        {
+            std::invoke(access, to) = std::invoke(access, from);
+        }
+
+        Access access;
+        Codec<Value> codec;
+    };
+
+    std::shared_ptr<const Part> part_;
 };
 
 template <typename Owner>

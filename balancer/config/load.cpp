@@ -5,7 +5,6 @@
 #include "balancer/config/json/json_text.hpp"
 #include "balancer/config/json/json_value.hpp"
 #include "balancer/config/tables.hpp"
-#include "balancer/config/trusted_file.hpp"
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -23,9 +22,9 @@ constexpr std::string_view example =
 
 } // namespace
 
-Config load_config(const std::filesystem::path& file)
+Config load_config(const std::filesystem::path& file, FileKind kind)
 {
-    return decode_config(read_trusted_file(file, FileKind::any), file.string());
+    return decode_config(read_trusted_file(file, kind), file.string());
 }
 
 std::optional<std::string> own_variable(const std::string& name)

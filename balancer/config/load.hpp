@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/config/config.hpp"
+#include "balancer/config/trusted_file.hpp"
 #include "balancer/config/units/variables.hpp"
 
 #include <filesystem>
@@ -16,7 +17,7 @@ namespace usher {
 ///
 /// A pool may still lack its command or its listeners, which the command line can add:
 /// validate() checks for them.
-[[nodiscard]] Config load_config(const std::filesystem::path& file);
+[[nodiscard]] Config load_config(const std::filesystem::path& file, FileKind kind = FileKind::any);
 
 /// A variable of this process's environment.
 [[nodiscard]] std::optional<std::string> own_variable(const std::string& name);

@@ -59,7 +59,7 @@ std::string read_trusted_file(const std::filesystem::path& file, FileKind kind)
     };
     check_writers(file);
     // A FIFO may keep whoever opens it waiting for ever.
-    const int flags = O_RDONLY | O_CLOEXEC | (kind == FileKind::regular ? O_NONBLOCK : 0);
+    const int flags = O_RDONLY | O_CLOEXEC | (kind == FileKind::any ? 0 : O_NONBLOCK);
     const sys::UniqueFd fd{sys::retry_on_eintr([&] { return ::open(file.c_str(), flags); })};
     struct stat status {};
     if (!fd || ::fstat(fd.get(), &status) < 0)
@@ -69,14 +69,23 @@ std::string read_trusted_file(const std::filesystem::path& file, FileKind kind)
     // One byte more than may be there, to see that it is too long.
     std::string text(largest_file + 1, '\0');
     std::size_t size = 0;
+    const auto read_on = [&] {
+        return sys::retry_on_eintr(
+            [&] { return ::read(fd.get(), text.data() + size, text.size() - size); });
+    };
     for (ssize_t count = 1; count > 0 && size < text.size();
          size += static_cast<std::size_t>(count)) {
-        count = sys::retry_on_eintr(
-            [&] { return ::read(fd.get(), text.data() + size, text.size() - size); });
+        count = read_on();
+        // Who has a FIFO open to write is waited for, such as what a shell has started for <(…);
+        // without anybody there is end-of-file.
+        if (count < 0 && errno == EAGAIN && ::fcntl(fd.get(), F_SETFL, 0) == 0)
+            count = read_on();
         if (count < 0)
             unreadable();
     }
     text.resize(size);
+    if (text.empty() && kind == FileKind::ready && S_ISFIFO(status.st_mode))
+        refuse("is a FIFO that nobody writes to; name a file");
     if (text.size() > largest_file)
         refuse(fmt::format("is larger than {} KiB; make it smaller", largest_file / 1024));
     return text;

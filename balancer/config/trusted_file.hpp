@@ -8,6 +8,7 @@ namespace usher {
 
 enum class FileKind {
     any,
+    ready,   ///< any but a FIFO that nobody writes to: it would keep whoever opens it waiting
     regular, ///< and nothing else
 };
 

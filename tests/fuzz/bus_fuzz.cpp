@@ -114,11 +114,12 @@ struct Model {
             return;
         bool is_gone = false;
         while (const auto* const entry = uw_copy_next_difference(&copy, &is_gone)) {
-            const std::string key{entry->key, entry->key_size};
+            const std::string key{uw_key_of(entry), entry->key_size};
             if (is_gone)
                 require(present.erase(key) == 1);
             else
-                present[key] = {std::string{entry->value, entry->value_size}, entry->revision};
+                present[key] = {std::string{uw_value_of(entry), entry->value_size},
+                                entry->revision};
         }
         if (was_whole)
             for (const auto& [key, value] : incoming)
@@ -134,7 +135,7 @@ struct Model {
         for (const auto& [key, value] : present) {
             const auto* const entry = uw_copy_find(&copy, of(key));
             require(entry != nullptr && entry->revision == value.second &&
-                    std::string(entry->value, entry->value_size) == value.first);
+                    std::string(uw_value_of(entry), entry->value_size) == value.first);
         }
     }
 };

@@ -230,6 +230,7 @@ TEST_CASE("an address that another process has is refused to the program, which 
     UsherProcess usher{run({}, {python_program(), "-c", server, at(port)})};
     CHECK(usher.wait().code == 1);
     CHECK(usher.count("Address already in use") > 0);
+    CHECK(usher.count("would listen on " + at(port) + ", where another process listens") > 0);
 }
 
 TEST_CASE("another address of the same port is the pool's as well, another port the program's own")
@@ -395,6 +396,13 @@ TEST_CASE("a program that nothing is heard of is told so, with the remedy")
             run({"--listen", "127.0.0.1:0"}, {"sh", "-c", "exec " + static_sleeper_program()})};
         usher.wait_for(text + static_sleeper_program() + " is statically linked");
         CHECK(usher.stop() == usher::sys::ExitStatus{});
+    }
+    SUBCASE("of Go, linked dynamically")
+    {
+        UsherProcess usher{run({"--listen", "127.0.0.1:0"},
+                               {"caddy", "respond", "--listen", "127.0.0.1:0", "Hello!"})};
+        usher.wait_for(text);
+        CHECK(usher.count("/caddy is a Go program, which makes its system calls itself") > 0);
     }
     SUBCASE("without our environment")
     {

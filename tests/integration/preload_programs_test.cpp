@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Servers as they come from their makers, as workers.
+#include "tests/support/asking_clients.hpp"
 #include "tests/support/build.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/process_facts.hpp"
@@ -12,7 +13,6 @@
 
 #include <atomic>
 #include <csignal>
-#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
@@ -27,6 +27,8 @@ namespace {
 
 /// How many connections show that none is an exception; a multiple of four.
 constexpr int many = with_sanitizers ? 400 : 2'000;
+
+constexpr int asking = 4;
 
 constexpr int reloads = with_sanitizers ? 2 : 5;
 
@@ -57,52 +59,6 @@ private:
 public:
     UsherProcess usher;
     std::uint16_t port = 0;
-};
-
-/// Clients that ask again and again, until stop().
-class Asking {
-public:
-    static constexpr int clients = 4;
-
-    Asking(const RealProgram& program, std::uint16_t port)
-    {
-        for (int i = 0; i < clients; ++i)
-            threads_.emplace_back([this, &program, port] {
-                while (!stopping_)
-                    try {
-                        std::this_thread::sleep_for(1ms); // others want the processor as well
-                        std::ignore = program.ask(port);
-                        ++served_;
-                    } catch (const std::exception& e) {
-                        const std::scoped_lock lock{mutex_};
-                        problems_.emplace_back(e.what());
-                    }
-            });
-    }
-    Asking(const Asking&) = delete;
-    Asking& operator=(const Asking&) = delete;
-    ~Asking() { stop(); }
-
-    void wait_for(int answers) const
-    {
-        const int goal = served_ + answers;
-        CHECK(eventually([&] { return served_ >= goal; }));
-    }
-
-    /// What went wrong in all.
-    std::vector<std::string> stop()
-    {
-        stopping_ = true;
-        threads_.clear();
-        return problems_;
-    }
-
-private:
-    std::atomic<bool> stopping_{false};
-    std::atomic<int> served_{0};
-    std::mutex mutex_;
-    std::vector<std::string> problems_;
-    std::vector<std::jthread> threads_;
 };
 
 void for_each_program(void (*body)(const RealProgram&))
@@ -165,14 +121,14 @@ TEST_CASE("kill -9 of a worker under load loses at most what it had taken")
 {
     for_each_program([](const RealProgram& program) {
         Site site{program, 4};
-        Asking load{program, site.port};
+        AskingClients load{asking, [&] { std::ignore = program.ask(site.port); }};
         load.wait_for(100);
         ::kill(site.usher.worker_pid(2), SIGKILL);
         site.usher.wait_until_ready(5);
         load.wait_for(100);
         const auto problems = load.stop();
         CAPTURE(problems.empty() ? "" : problems.front());
-        CHECK(problems.size() <= Asking::clients);
+        CHECK(problems.size() <= asking);
         CHECK(site.usher.count("worker 2 (pid ") > 0);
     });
 }
@@ -202,7 +158,7 @@ TEST_CASE("reloads under load, one after the other, lose nothing")
 {
     for_each_program([](const RealProgram& program) {
         Site site{program, 2};
-        Asking load{program, site.port};
+        AskingClients load{asking, [&] { std::ignore = program.ask(site.port); }};
         load.wait_for(50);
         for (int i = 0; i < reloads; ++i) {
             const auto result = site.usher.command({"reload"});

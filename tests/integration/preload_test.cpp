@@ -481,6 +481,23 @@ TEST_CASE("behind a Unix listener the program may listen on a port, or on the sa
     }
 }
 
+TEST_CASE("until a program listens nobody else seems to, at the pool's Unix socket")
+{
+    const TempDir folder;
+    const auto address = sys::SocketAddress::unix_path((folder.path() / "front").string());
+    const auto front = listen_on(address);
+    const auto connect = "connect " + address.to_string();
+    PreloadWorker worker{
+        {address},
+        {"socket unix", connect, "bind " + address.to_string(), "listen", "socket unix", connect}};
+    CHECK(worker.result_of("socket unix") == "ok");
+    CHECK(worker.result_of(connect) == "ECONNREFUSED");
+    CHECK(worker.result_of("bind " + address.to_string()) == "ok");
+    CHECK(worker.result_of("listen") == "ok");
+    CHECK(worker.result_of("socket unix") == "ok");
+    CHECK(worker.result_of(connect) == "ok");
+}
+
 TEST_CASE_FIXTURE(Fixture, "what a dead program had not accepted can be read back")
 {
     auto worker = serve({"accept", "wait"});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The table of programs in docs/dialects.md: each is run by the command that stands there.
+#include "tests/support/asking_clients.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/listed_program.hpp"
@@ -13,15 +14,12 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace usher::programs_test {
@@ -127,51 +125,6 @@ public:
     UsherProcess usher;
 };
 
-/// Clients that ask again and again, until stop().
-class Asking {
-public:
-    Asking(const ListedProgram& program, std::uint16_t port)
-    {
-        constexpr int clients = 3;
-        for (int i = 0; i < clients; ++i)
-            threads_.emplace_back([this, &program, port] {
-                while (!stopping_)
-                    try {
-                        std::this_thread::sleep_for(1ms); // others want the processor as well
-                        std::ignore = test::ask(program, port);
-                        ++served_;
-                    } catch (const std::exception& e) {
-                        const std::scoped_lock lock{mutex_};
-                        problems_.emplace_back(e.what());
-                    }
-            });
-    }
-    Asking(const Asking&) = delete;
-    Asking& operator=(const Asking&) = delete;
-    ~Asking() { stop(); }
-
-    void wait_for(int answers) const
-    {
-        const int goal = served_ + answers;
-        CHECK(eventually([&] { return served_ >= goal; }));
-    }
-
-    /// What went wrong in all.
-    std::vector<std::string> stop()
-    {
-        stopping_ = true;
-        threads_.clear();
-        return problems_;
-    }
-
-private:
-    std::atomic<bool> stopping_{false};
-    std::atomic<int> served_{0};
-    std::mutex mutex_;
-    std::vector<std::string> problems_;
-    std::vector<std::jthread> threads_;
-};
-
 void for_each_program(void (*body)(const ListedProgram&))
 {
     for (const auto& program : listed_programs()) {
@@ -255,7 +208,7 @@ TEST_CASE("a reload of each program of the table loses nobody, with the keys tha
         std::optional<HttpClient> idle;
         if (!program.for_reload.empty())
             idle = idle_connection(program.port);
-        Asking load{program, program.port};
+        AskingClients load{3, [&] { std::ignore = test::ask(program, program.port); }};
         load.wait_for(Site::workers); // so what came before them has been taken
 
         const auto reload = site.usher.command({"reload"});

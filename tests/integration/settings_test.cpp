@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What people write into the configuration, and what the workers get of it.
+#include "common/sys/fd/unique_fd.hpp"
 #include "tests/support/config_file.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
+#include "tests/support/temp_dir.hpp"
 #include "tests/support/usher_process.hpp"
 
 #include <doctest/doctest.h>
@@ -17,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -153,6 +156,32 @@ TEST_CASE("a FIFO as a file of variables is refused and not waited for")
     UsherProcess usher{{"check", "--config", config.path()}};
     CHECK(usher.wait().code == 3);
     CHECK(usher.count(fifo + ": is no regular file; name one") == 1);
+}
+
+TEST_CASE("a FIFO is checked if somebody writes to it, and otherwise not waited for")
+{
+    const TempDir folder;
+    const auto fifo = (folder.path() / "fifo").string();
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    UsherProcess alone{{"check", "--config", fifo}};
+    CHECK(alone.wait().code == 3);
+    CHECK(alone.count(fifo + ": is a FIFO that nobody writes to; name a file") == 1);
+
+    const auto open = [&](int how) {
+        return sys::UniqueFd{::open(fifo.c_str(), how | O_NONBLOCK | O_CLOEXEC)};
+    };
+    auto reader = open(O_RDONLY);
+    auto writer = open(O_WRONLY);
+    REQUIRE(writer);
+    reader.reset();
+    UsherProcess patient{{"check", "--config", fifo}};
+    sys::UniqueFd second; // can be opened once somebody reads
+    REQUIRE(eventually([&] { return static_cast<bool>(second = open(O_WRONLY)); }));
+    const std::string text = R"({"pools": [{"command": ["/bin/true"], "dialect": "none"}]})";
+    REQUIRE(::write(writer.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+    writer.reset();
+    second.reset();
+    CHECK(patient.wait().code == 0);
 }
 
 TEST_CASE("the command line fills in the slot, and nothing else")

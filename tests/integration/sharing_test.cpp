@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What workers tell each other and share, by the libraries for Python and Node under a real master.
+#include "tests/support/config_file.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/node_programs.hpp"
@@ -215,6 +216,58 @@ TEST_CASE(
     for (auto at = log.find("leader "); at != std::string::npos; at = log.find("leader ", at + 1))
         order += log[at + 7];
     CHECK(order.starts_with("TFT"));
+}
+
+TEST_CASE("workers of every dialect have the bus, and pools that share it have one")
+{
+    const auto folder = source_folder() + "/tests/sharing/";
+    const auto with = [&](const std::string& name, const std::string& dialect, json command) {
+        json pool{{"name", name},
+                  {"dialect", dialect},
+                  {"workers", 1},
+                  {"command", std::move(command)},
+                  {"bus", {{"share", "all"}}},
+                  {"env", {{"TEST_ALL", "6"}}}};
+        if (dialect != "none" && dialect != "node")
+            pool["listen"] = "127.0.0.1:0";
+        return pool;
+    };
+    const json gunicorn{"gunicorn", "-w", "1", "--chdir", folder, "app:app"};
+    ConfigFile file;
+    file.pool = with("library", "native", {python_program(), folder + "app.py", "native"});
+    file.more_pools = {with("shim", "preload", gunicorn), with("found", "auto", gunicorn),
+                       with("sockets", "listen-fds", gunicorn),
+                       with("cluster", "node", {node_program(), folder + "app.js"}),
+                       with("jobs", "none", {python_program(), folder + "app.py", "none"})};
+    file.write();
+    UsherProcess usher{file.run()};
+    for (const char* const name : {"library/1", "shim/1", "found/1", "sockets/1", "jobs/1"})
+        usher.wait_for(std::string{"all here, "} + name);
+    const auto cluster = usher.wait_for("all here, cluster/1 ");
+    CHECK(cluster.find("alone") == std::string::npos); // it has cluster.worker besides
+}
+
+TEST_CASE("the process that gunicorn puts in the place of one that died has the bus, and a second "
+          "has not")
+{
+    const auto folder = source_folder() + "/tests/sharing/";
+    const auto with = [&](const char* workers) {
+        return json{{"command", {"gunicorn", "-w", workers, "--chdir", folder, "app:app"}},
+                    {"dialect", "preload"},
+                    {"env", {{"TEST_ALL", "2"}}}};
+    };
+    const OnePool one{with("1")};
+    UsherProcess usher{one.run()};
+    const auto line = usher.wait_for("leader True ");
+    usher.wait_for("here: 1");
+    ::kill(std::stoi(line.substr(line.find("True ") + 5)), SIGKILL);
+    usher.wait_for("all here, default/1");
+    usher.wait_for_count("leader True ", 2);
+    CHECK(usher.count("started") == 1); // all of it in one worker
+
+    const OnePool two{with("2")};
+    UsherProcess other{two.run()};
+    other.wait_for("of this worker has the bus open");
 }
 
 TEST_CASE("of the rate limiter's workers each knows what the others have let through")

@@ -7,4 +7,8 @@ namespace usher::test {
 /// fs.epoll.max_user_watches are used up.  Linking this replaces epoll_ctl().
 void refuse_watches(bool refusing) noexcept;
 
+/// The same for folders and files, as when fs.inotify.max_user_watches are used up.  Linking this
+/// replaces inotify_add_watch().
+void refuse_folder_watches(bool refusing) noexcept;
+
 } // namespace usher::test

@@ -206,8 +206,8 @@ static bool tell_copy(struct usher_bus* bus, struct usher_bus_event* event)
     const struct uw_entry* const entry = uw_copy_next_difference(&bus->copy, &is_gone);
     if (entry != NULL) {
         event->kind = is_gone ? USHER_BUS_ERASED : USHER_BUS_SET;
-        event->key = entry->key;
-        event->data = is_gone ? NULL : entry->value;
+        event->key = uw_key_of(entry);
+        event->data = is_gone ? NULL : uw_value_of(entry);
         event->data_size = is_gone ? 0 : entry->value_size;
         event->revision = is_gone ? bus->copy.revision : entry->revision;
         return true;

@@ -3,11 +3,11 @@
 
 #include <string.h>
 
-enum form { form_text, form_number, form_flag, form_json };
+enum uw_form { form_text, form_number, form_flag, form_json };
 
 /// The members that are read, and into which place of struct uw_line.  Of the types that there are
 /// none has two for one place.
-enum member {
+enum uw_member {
     type,
     id,
     topic,
@@ -32,7 +32,7 @@ enum member {
 
 static const struct {
     const char* name;
-    enum form form;
+    enum uw_form form;
     size_t place;
 } members[member_count] = {
     [type] = {"type", form_text, 0}, // read apart
@@ -63,7 +63,7 @@ static const struct {
     const char* name;
     int kind;
     unsigned needed;
-    enum member members[longest_list]; ///< up to `type`, which is everybody's
+    enum uw_member members[longest_list]; ///< up to `type`, which is everybody's
 } types[] = {
     {"message", USHER_BUS_MESSAGE, 2, {from, data, topic}},
     {"request", USHER_BUS_REQUEST, 3, {id, from, data, topic, timeout_ms}},
@@ -108,7 +108,7 @@ static bool read_flag(struct uw_text json, int* flag)
     return *flag || equals(json, "false");
 }
 
-static bool read_value(enum member member, struct uw_text json, struct uw_line* line)
+static bool read_value(enum uw_member member, struct uw_text json, struct uw_line* line)
 {
     void* const place = (char*)line + members[member].place;
     switch (members[member].form) {
@@ -143,7 +143,7 @@ int uw_read_line(struct uw_text text, struct uw_line* line)
             continue;
         line->kind = types[i].kind;
         for (unsigned j = 0; j < longest_list && types[i].members[j] != type; ++j) {
-            const enum member member = types[i].members[j];
+            const enum uw_member member = types[i].members[j];
             if (found[member].size == 0 ? j < types[i].needed
                                         : !read_value(member, found[member], line))
                 return -1;

@@ -30,7 +30,7 @@ size_t usher_store_count(const struct usher_bus* bus)
 static struct usher_store_value value_of(const struct uw_entry* entry)
 {
     return (struct usher_store_value){.size = sizeof(struct usher_store_value),
-                                      .data = entry->value,
+                                      .data = uw_value_of(entry),
                                       .data_size = entry->value_size,
                                       .revision = entry->revision};
 }
@@ -64,10 +64,10 @@ int usher_store_each(const struct usher_bus* bus, const char* prefix,
     const struct uw_table* const table = &bus->copy.present;
     for (size_t i = 0; i < table->room; ++i) {
         const struct uw_entry* const entry = table->slots[i].entry;
-        if (entry == NULL || entry->key_size < size || memcmp(entry->key, prefix, size) != 0)
+        if (entry == NULL || entry->key_size < size || memcmp(uw_key_of(entry), prefix, size) != 0)
             continue;
         const struct usher_store_value value = value_of(entry);
-        const int result = visit(context, entry->key, &value);
+        const int result = visit(context, uw_key_of(entry), &value);
         if (result != 0)
             return result;
     }

@@ -25,7 +25,7 @@ void uw_copy_free(struct uw_copy* copy)
 
 static struct uw_text key_of(const struct uw_entry* entry)
 {
-    return (struct uw_text){entry->key, entry->key_size};
+    return (struct uw_text){uw_key_of(entry), entry->key_size};
 }
 
 /// The slot that has the key, or the free one that is next to have it.  Of a table that has room.
@@ -35,7 +35,7 @@ static struct uw_slot* find_slot(const struct uw_table* table, uint64_t hash, st
     for (size_t i = hash & mask;; i = (i + 1) & mask) {
         struct uw_slot* const slot = &table->slots[i];
         if (slot->entry == NULL || (slot->hash == hash && slot->entry->key_size == key.size &&
-                                    memcmp(slot->entry->key, key.at, key.size) == 0))
+                                    memcmp(uw_key_of(slot->entry), key.at, key.size) == 0))
             return slot;
     }
 }
@@ -69,17 +69,13 @@ static struct uw_entry* make_entry(struct uw_text key, struct uw_text value, uin
     struct uw_entry* const entry = malloc(sizeof *entry + key.size + value.size + 2);
     if (entry == NULL)
         return NULL;
-    char* const copied_key = (char*)(entry + 1);
-    char* const copied_value = copied_key + key.size + 1;
-    *entry = (struct uw_entry){.revision = revision,
-                               .key_size = key.size,
-                               .value_size = value.size,
-                               .key = copied_key,
-                               .value = copied_value};
-    memcpy(copied_key, key.at, key.size);
-    copied_key[key.size] = '\0';
-    memcpy(copied_value, value.at, value.size);
-    copied_value[value.size] = '\0';
+    *entry = (struct uw_entry){
+        .revision = revision, .value_size = (uint32_t)value.size, .key_size = (uint16_t)key.size};
+    char* const texts = (char*)(entry + 1);
+    memcpy(texts, key.at, key.size);
+    texts[key.size] = '\0';
+    memcpy(texts + key.size + 1, value.at, value.size);
+    texts[key.size + 1 + value.size] = '\0';
     return entry;
 }
 

@@ -3,16 +3,25 @@
 
 #include "json.h"
 
-/// A key with its value, both terminated.
+/// A key with its value.  Both lie behind it, terminated, so that a read takes a line or two of the
+/// cache.
 struct uw_entry {
     uint64_t revision;
-    size_t key_size;
-    size_t value_size;
-    const char* key; ///< both behind this
-    const char* value;
+    uint32_t value_size;
+    uint16_t key_size;
     bool
         is_gone; ///< in a copy that is not whole yet: erased, and so not to be set by what is older
 };
+
+static inline const char* uw_key_of(const struct uw_entry* entry)
+{
+    return (const char*)(entry + 1);
+}
+
+static inline const char* uw_value_of(const struct uw_entry* entry)
+{
+    return uw_key_of(entry) + entry->key_size + 1;
+}
 
 struct uw_slot {
     uint64_t hash;

@@ -59,13 +59,11 @@ static void count(struct client* client)
     struct usher_store_value value = USHER_STORE_VALUE_INIT;
     const long known =
         usher_store_get(bus, client->key, &value) == 0 ? strtol(value.data, NULL, 10) : 0;
-    if (known > limit) {
-        answer(client, known);
-    } else if (usher_store_increment(bus, client->key, 1, window_ms, &client->id) == 0) {
+    if (known <= limit && usher_store_increment(bus, client->key, 1, window_ms, &client->id) == 0) {
         client->next = waiting;
         waiting = client;
     } else {
-        answer(client, known); // without a master nobody counts, and all are served
+        answer(client, known); // also without a master: then nobody counts, and all are served
     }
 }
 

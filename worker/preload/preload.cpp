@@ -173,6 +173,11 @@ extern "C" {
 
 [[gnu::visibility("default")]] int connect(int fd, const sockaddr* address, socklen_t size)
 {
+    // So Puma asks whether another server has its Unix socket.
+    if (is_worker() && is_still_free(address, size)) {
+        errno = ECONNREFUSED;
+        return -1;
+    }
     return bind_after_all(fd) < 0 ? -1 : next::connect(fd, address, size);
 }
 

@@ -194,6 +194,15 @@ bool is_pools_file(int folder, const char* path) noexcept
     return false;
 }
 
+bool is_still_free(const sockaddr* address, socklen_t size) noexcept
+{
+    if (address == nullptr || size <= sizeof address->sa_family || address->sa_family != AF_UNIX ||
+        has_matched())
+        return false;
+    const auto wanted = copy_of(address, size); // ends with a zero byte, whatever its size
+    return is_pools_file(AT_FDCWD, wanted.local.sun_path);
+}
+
 std::optional<int> take_over(int fd, const Address& wanted) noexcept
 {
     auto& all = inheritance();

@@ -23,6 +23,10 @@ void prepare_bind(int fd) noexcept;
 /// master's, while the program believes it to be one that it has left over, or made.
 [[nodiscard]] bool is_pools_file(int folder, const char* path) noexcept;
 
+/// True if `address` is that of the pool's Unix socket, of which the program must not know yet that
+/// somebody listens there: it has not listened itself.
+[[nodiscard]] bool is_still_free(const sockaddr* address, socklen_t size) noexcept;
+
 /// Replaces `fd`, a stream socket that is bound to `wanted`, or that the program believes to be, by
 /// a hand-off socket.  Returns what listen() is to; nothing if that is not one of the pool's
 /// addresses, so that the program listens by itself.

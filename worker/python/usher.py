@@ -707,7 +707,7 @@ def _encode(value: Any) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except RecursionError:
-        raise ValueError("the data nest too deep: 64 levels may be sent") from None
+        raise ValueError("the data nest too deep: 63 levels may be sent") from None
     size = len(text.encode())
     if size > _MAX_DATA:
         raise ValueError(f"the data have {size} bytes as JSON, and may have {_MAX_DATA}: keep them "
@@ -911,7 +911,8 @@ class _BusBase:
         self.timeout = timeout
         self._is_welcome = False
         self._unread = b""
-        self._ids = itertools.count(1)
+        # Answers to a process that had this bus before are none of ours.
+        self._ids = itertools.count((os.getpid() << 24) + 1)
         self._pending: dict[Any, Any] = {}  # futures and questions by their id
         self._subscriptions: list[_Inbox] = []
         self._responders: list[_Inbox] = []

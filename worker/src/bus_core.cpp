@@ -77,6 +77,8 @@ BusCore::BusCore(asio::io_context& io)
 {
 }
 
+// Of its posts one fails when there is no memory: then the program ends.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 void BusCore::close() noexcept
 {
     if (events_.is_open())
@@ -98,28 +100,36 @@ void BusCore::wait_for_events()
 
 void BusCore::read_events()
 {
-    // A watcher that throws ends neither the bus nor the rest of what has come.
-    struct Next {
-        BusCore& core;
-        bool is_waiting = false;
-        ~Next()
-        {
-            if (is_waiting)
-                core.wait_for_events();
-            else if (core.bus_ && !core.is_ended_)
-                asio::post(core.io_, [self = core.shared_from_this()] { self->read_events(); });
-        }
-    } next{*this};
+    bool has_more = true;
+    try {
+        has_more = take_events();
+    } catch (...) { // of a watcher; it ends neither the bus nor the rest of what has come
+        read_on(true);
+        throw;
+    }
+    read_on(has_more);
+}
 
+bool BusCore::take_events()
+{
     const auto bus = bus_; // which a watcher may close
     usher_bus_event event = USHER_BUS_EVENT_INIT;
     for (int i = 0; i < most_events && bus_; ++i) {
-        if (::usher_bus_next(bus.get(), &event) < 0) {
-            next.is_waiting = errno == EAGAIN;
-            return;
-        }
+        if (::usher_bus_next(bus.get(), &event) < 0)
+            return errno != EAGAIN;
         on_event(event);
     }
+    return true;
+}
+
+void BusCore::read_on(bool has_more)
+{
+    if (!bus_ || is_ended_)
+        return;
+    if (has_more)
+        asio::post(io_, [self = shared_from_this()] { self->read_events(); });
+    else
+        wait_for_events();
 }
 
 void BusCore::on_event(const usher_bus_event& event)

@@ -205,6 +205,11 @@ void PreloadLink::on_question(const wire::ListenQuestion& question)
         else
             place.error = EINVAL;
     }
+    if (place.error == EADDRINUSE)
+        observer().on_warning(fmt::format(
+            "would listen on {}, where another process listens (`ss -ltnp` names it); end that "
+            "one, or have usher listen elsewhere, e.g. --listen 8000",
+            question.address));
     if (place.error == 0 && !question.is_bind) {
         found_ = Found::program;
         if (is_automatic())

@@ -63,6 +63,15 @@ pool api, serving, generation 2, without connections
      2    2 waiting             -        -         -       -       -       3)");
 }
 
+TEST_CASE("before the program has shown where the pool listens, that is said")
+{
+    auto json = status();
+    json["pools"][0]["listening"] = ordered_json::array();
+    CHECK(status_text(json.dump()).find("\nlistening on not yet known\n") != std::string::npos);
+    json["pools"][0]["state"] = "stopping";
+    CHECK(status_text(json.dump()).find("\nlistening on nothing any more\n") != std::string::npos);
+}
+
 TEST_CASE("a pool that people have scaled says so, and what is configured")
 {
     auto json = status();

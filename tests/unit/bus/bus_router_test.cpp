@@ -66,6 +66,29 @@ TEST_CASE_FIXTURE(Bench, "who says hello hears who it is")
                       "2,\"worker\":1,\"generation\":3,\"group\":\"shop\"}\n");
 }
 
+TEST_CASE_FIXTURE(Bench, "who says hello begins anew, as if nobody had spoken there before")
+{
+    const auto a = worker("web", 1);
+    const auto b = worker("web", 2);
+    for (const auto* const line :
+         {R"({"type":"subscribe","pattern":"a"})", R"({"type":"campaign"})", R"({"type":"sync"})",
+          R"({"type":"request","id":7,"topic":"b","data":1})"})
+        say(a, line);
+    say(b, R"({"type":"campaign"})");
+    say(b, R"({"type":"request","id":8,"topic":"a","data":1})");
+    static_cast<void>(hears(a));
+    static_cast<void>(hears(b));
+
+    say(a, R"({"type":"hello","protocol":1})");
+    CHECK(hears(b) == "{\"type\":\"done\",\"id\":8,\"replies\":0,\"missing\":[\"web/"
+                      "1\"]}\n{\"type\":\"leader\",\"is\":true}\n");
+    CHECK(router.leader("web") == b);
+    static_cast<void>(hears(a));
+    say(b, R"({"type":"publish","topic":"a","data":1})");
+    say(b, R"({"type":"put","key":"k","value":1})");
+    CHECK(hears(a).empty());
+}
+
 TEST_CASE_FIXTURE(Bench,
                   "what is published comes to whoever has subscribed, once, as the bytes it was")
 {

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <regex>
@@ -220,7 +221,7 @@ TEST_CASE("the ranges of the schema are those of the decoder")
 
     const json members = properties(pool);
     for (const auto& [name, property] : members.items())
-        if (property.value("type", "") == "integer")
+        if (property.contains("minimum"))
             check(name, property, pool_error);
     check("workers", properties(pool).at("workers").at("oneOf").at(0), pool_error);
     check("max_memory", properties(pool).at("max_memory").at("oneOf").at(0), pool_error);
@@ -283,6 +284,37 @@ TEST_CASE("the patterns of the schema take what the decoder takes")
           {"TERM", "SIGTERM", "term", "STOP", "USR1", "SIG", "", "15"});
     check(properties(pool).at("env").at("propertyNames").at("pattern"), R"("env": {?: ""})",
           {"A", "USHER", "USHER_", "USHER_X", "XUSHER_", "A=B", ""});
+}
+
+TEST_CASE("where the schema has a number, true or false, it takes a variable as the decoder does")
+{
+    ::setenv("SCHEMA_TEST_NUMBER", "1", 1);
+    ::setenv("SCHEMA_TEST_BOOLEAN", "true", 1);
+    std::size_t tried = 0;
+    const json members = properties(pool);
+    for (const auto& [name, property] : members.items()) {
+        const auto& kind = property.contains("oneOf") ? property.at("oneOf").at(0) : property;
+        const bool is_number = kind.contains("minimum");
+        if (!is_number && kind.value("type", json()) != json::array({"boolean", "string"}))
+            continue;
+        CAPTURE(name);
+        const std::regex regex{kind.at("pattern").get<std::string>(), std::regex::ECMAScript};
+        for (const std::string suffix : {"}", ":-1}"}) {
+            const auto text =
+                (is_number ? "${SCHEMA_TEST_NUMBER" : "${SCHEMA_TEST_BOOLEAN") + suffix;
+            CHECK(pool_error('"' + name + "\": \"" + text + '"') == "no error");
+            CHECK(std::regex_search(text, regex));
+        }
+        for (const std::string text : {"1", "true", "x${A}", "${A}x", "${}"})
+            CHECK_FALSE(std::regex_search(text, regex));
+        ++tried;
+    }
+    CHECK(tried > 10);
+    for (const auto* const type : {"duration", "positive_duration", "address"}) {
+        const std::regex regex{schema().at("definitions").at(type).at("pattern").get<std::string>(),
+                               std::regex::ECMAScript};
+        CHECK(std::regex_search(std::string{"127.0.0.1:${PORT:-1s}"}, regex));
+    }
 }
 
 TEST_CASE("every key of a pool is one of the table, and what is brought in is what runs may follow")

@@ -2,6 +2,8 @@
 #include "balancer/watch/folder_walk.hpp"
 
 #include "common/sys/fd/inotify.hpp"
+#include "common/text/one_line.hpp"
+#include "tests/support/scarce_watches.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
@@ -99,6 +101,23 @@ TEST_CASE_FIXTURE(Fixture, "no more folders are watched than there is room for")
     CHECK(walk.watches.size() == 3);
     REQUIRE(walk.problems.size() == 1);
     CHECK(walk.problems.at(0).find("has more than 65536 folders") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "where the user has no watch left, what to raise is said, once")
+{
+    for (const char* const name : {"a", "b", "c"})
+        fs::create_directory(path(name));
+    refuse_folder_watches(true);
+    walk.watch_name(inotify.get(), path("a"));
+    walk.watch_all(inotify.get(), folder.path(), rules, 100);
+    refuse_folder_watches(false);
+    CHECK(walk.watches.empty());
+    const std::string remedy = "the user's limit of inotify watches is reached; raise it (sysctl "
+                               "fs.inotify.max_user_watches), or ignore folders that do not matter";
+    REQUIRE(walk.problems.size() == 2);
+    CHECK(walk.problems[0] ==
+          quote(path("a")) + " cannot be watched: " + folder.path().string() + ": " + remedy);
+    CHECK(walk.problems[1] == quote(folder.path().string()) + " is not watched: " + remedy);
 }
 
 TEST_CASE_FIXTURE(Fixture, "what happens in a folder is told with its name, one after the other")

@@ -3,8 +3,13 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <ctime>
+#include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include <sys/inotify.h>
@@ -85,6 +90,34 @@ TEST_CASE_FIXTURE(Folders, "a folder may be watched for all that is in it and fo
     CHECK(look(2, IN_MOVED_FROM | IN_ISDIR, "lib").gone.empty());
     CHECK(look(3, IN_CREATE, "a").changed.empty());
     CHECK(look(3, IN_MOVED_TO, "node_modules").changed == "src/lib/node_modules");
+}
+
+TEST_CASE("thousands of folders that come and go cost each about the same")
+{
+    const auto processor_time = [] {
+        timespec time{};
+        ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+        return std::chrono::seconds{time.tv_sec} + std::chrono::nanoseconds{time.tv_nsec};
+    };
+    const auto time_of = [&](int count) {
+        WatchedFolders folders{IgnoreRules{{}, {}, "/srv"}};
+        const auto begin = processor_time();
+        folders.add(0, "src");
+        for (int i = 1; i <= count; ++i)
+            folders.add(i, "src/" + std::to_string(i));
+        std::size_t gone = 0;
+        for (int i = 1; i <= count; ++i) {
+            const auto name = std::to_string(i);
+            gone +=
+                folders.look({.watch = 0, .mask = IN_DELETE | IN_ISDIR, .name = name}).gone.size();
+            std::ignore = folders.look({.watch = i, .mask = IN_IGNORED, .name = {}});
+        }
+        CHECK(gone == static_cast<std::size_t>(count));
+        return processor_time() - begin;
+    };
+    std::ignore = time_of(1'000); // the memory is there now
+    const auto few = time_of(1'000);
+    CHECK(time_of(16'000) < 64 * few); // linear: 16, quadratic: 256
 }
 
 TEST_CASE_FIXTURE(Folders, "where the kernel has dropped events, all is to be looked through")

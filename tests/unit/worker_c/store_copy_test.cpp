@@ -45,7 +45,7 @@ struct Fixture {
     std::optional<std::string> get(std::string_view key) const
     {
         const auto* const entry = uw_copy_find(&copy, of(key));
-        return entry != nullptr ? std::optional<std::string>{entry->value} : std::nullopt;
+        return entry != nullptr ? std::optional<std::string>{uw_value_of(entry)} : std::nullopt;
     }
 
     /// What is told, as key=value, or key alone for what is gone.
@@ -54,8 +54,8 @@ struct Fixture {
         std::vector<std::string> found;
         bool is_gone = false;
         while (const auto* const entry = uw_copy_next_difference(&copy, &is_gone))
-            found.push_back(is_gone ? std::string{entry->key}
-                                    : std::string{entry->key} + "=" + entry->value);
+            found.push_back(is_gone ? std::string{uw_key_of(entry)}
+                                    : std::string{uw_key_of(entry)} + "=" + uw_value_of(entry));
         std::ranges::sort(found);
         return found;
     }

@@ -32,8 +32,8 @@ namespace usher::worker {
 /// patterns and limits: docs/worker-protocol.md.
 ///
 /// Like an Asio object it is for one thread at a time.  It reads from the event loop whether
-/// somebody receives or not, since answers and the store's changes come the same way; a MiB of
-/// messages is kept, and then the oldest are lost, as they are by the master.
+/// somebody receives or not, since answers and the store's changes come the same way; 10,000
+/// messages of up to 16 MiB are kept, and then the oldest are lost, as they are by the master.
 ///
 /// **Draining.**  The bus stays open while the worker drains, so that what is being served can
 /// still speak.  It keeps io_context::run() from returning until it is closed: close it when the

@@ -34,9 +34,9 @@ public:
     explicit BusCore(boost::asio::io_context& io);
     BusCore(const BusCore&) = delete;
     BusCore& operator=(const BusCore&) = delete;
-    ~BusCore() { close(); }
+    ~BusCore() { close(); } // NOLINT(bugprone-exception-escape): as close()
 
-    void close() noexcept;
+    void close() noexcept; // NOLINT(bugprone-exception-escape): see there
 
     /// Null once it is closed.
     [[nodiscard]] usher_bus* bus() const noexcept { return bus_.get(); }
@@ -73,6 +73,8 @@ private:
     void ask_for(Table& table, const Say& words, Handler handler);
     void wait_for_events();
     void read_events();
+    [[nodiscard]] bool take_events();
+    void read_on(bool has_more);
     void on_event(const usher_bus_event& event);
     void on_answer(const usher_bus_event& event);
     void on_failure(const usher_bus_event& event);

@@ -14,13 +14,14 @@ namespace usher::worker::detail {
 /// what is too much pushes out the oldest, and is counted.
 class Unread {
 public:
-    static constexpr std::size_t most_bytes = std::size_t{1024} * 1024;
+    static constexpr std::size_t most_messages = 10'000;
+    static constexpr std::size_t most_bytes = std::size_t{16} * 1024 * 1024;
 
     void push(Message message)
     {
         bytes_ += size_of(message);
         messages_.push_back(std::move(message));
-        while (bytes_ > most_bytes) {
+        while (messages_.size() > most_messages || bytes_ > most_bytes) {
             const auto& oldest = messages_.front();
             lost_ += oldest.kind == Message::Kind::lost ? oldest.count : 1;
             bytes_ -= size_of(oldest);
