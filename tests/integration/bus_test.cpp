@@ -73,7 +73,7 @@ TEST_SUITE_BEGIN("bus");
 
 TEST_CASE("each receiver gets each sender's messages in their order, under load from four to four")
 {
-    constexpr int messages = 20'000;
+    constexpr int messages = 10'000;
     const Site site{8, {{"bus", {{"max_messages", 1'000'000}, {"max_bytes", "1GiB"}}}}};
     UsherProcess usher{site.run()};
     wait_for_workers(usher, 8);
