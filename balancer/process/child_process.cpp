@@ -15,6 +15,8 @@
 #include "common/sys/process/pidfd.hpp"
 #include "common/sys/syscall.hpp"
 
+#include <fmt/core.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
@@ -126,6 +128,11 @@ asio::awaitable<std::unique_ptr<ChildProcess>> ChildProcess::start(Command comma
 {
     using namespace asio::experimental::awaitable_operators;
     const auto executor = co_await asio::this_coro::executor;
+    if (command.descriptors.size() > most_descriptors)
+        throw std::runtime_error{
+            fmt::format("it would need {} descriptors, {} are possible: it has "
+                        "too many listeners",
+                        command.descriptors.size(), most_descriptors)};
     LateReaper::of(executor).reap_ended();
     const auto file = co_await find_file(command, deadline);
 

@@ -54,9 +54,10 @@ public:
         std::function<void(const std::string& file)> check{};
     };
 
-    /// The number of the first of Command::descriptors in the child, and how many may be given.
+    /// The number of the first of Command::descriptors in the child, and how many may be given:
+    /// more than any dialect has, and the bus.
     static constexpr int first_descriptor = 3;
-    static constexpr std::size_t most_descriptors = 64;
+    static constexpr std::size_t most_descriptors = 128;
 
     /// Starts `command`: standard input from /dev/null, output and errors as it says, no other
     /// descriptor, no blocked or ignored signal.  Returns when the program is being executed.

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from . import budget, fronts, held, hostile, rounds, stall
+from . import budget, bus, fronts, held, hostile, rounds, stall
 from .processes import BenchError, adopt_orphans
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -51,6 +51,8 @@ def parse(arguments):
         "server or the kernel does not answer the master")
     add("--hostile", action="store_true", help="measure what neighbours of other users can do to "
         "clients (takes root)")
+    add("--bus", action="store_true", help="measure what the bus carries, and what that costs "
+        "clients meanwhile")
     add("--build", metavar="DIR", type=pathlib.Path, default=ROOT / "build", help="build folder")
     options = parser.parse_args(arguments)
     options.only = options.only.split(",") if options.only else names
@@ -151,6 +153,9 @@ def measure(options, folder):
     elif options.hostile:
         kept, results = hostile.run(tools)
         report = {"hostile": results}
+    elif options.bus:
+        kept, results = bus.run(tools, options.rounds)
+        report = {"bus": results}
     else:
         report = compare(options, tools)
     if options.json:

@@ -26,20 +26,21 @@ namespace {
 void check_given_descriptors(pid_t worker)
 {
     const auto open = descriptors_of(worker);
-    REQUIRE(open.size() == 6);
+    REQUIRE(open.size() == 7);
     CHECK(open.at(0) == "/dev/null");
     CHECK(open.at(1).starts_with("pipe:"));
     CHECK(open.at(2).starts_with("pipe:"));
     CHECK(open.at(3).starts_with("socket:"));
     CHECK(open.at(4).starts_with("socket:"));
     CHECK(open.at(5).starts_with("/memfd:usher-scoreboard"));
+    CHECK(open.at(6).starts_with("socket:")); // the bus
 }
 
 } // namespace
 
 TEST_SUITE_BEGIN("descriptors");
 
-TEST_CASE("a worker has 0 to 2, its three, and what it opened itself")
+TEST_CASE("a worker has 0 to 2, its three, the bus, and what it opened itself")
 {
     UsherProcess usher{run_demo(2)};
     usher.wait_until_ready(2);
@@ -57,7 +58,7 @@ TEST_CASE("a worker has 0 to 2, its three, and what it opened itself")
             event_loop += target.starts_with("anon_inode:") ? 1 : 0;
             CHECK((target.starts_with("socket:") || target.starts_with("anon_inode:")));
         }
-        CHECK(sockets == 2);    // the scoreboard is mapped, its descriptor closed
+        CHECK(sockets == 3);    // with the bus; the scoreboard is mapped, its descriptor closed
         CHECK(event_loop == 5); // epoll, eventfd and timerfd of its own loop; the library's two
     }
 }

@@ -388,6 +388,18 @@ TEST_CASE("gunicorn takes the sockets, and tells when it is ready")
     CHECK(usher.stop() == success);
 }
 
+TEST_CASE("a worker may have 64 sockets, and the bus behind them")
+{
+    Site site{1, {}, {{"start_delay", "1ms"}}};
+    site.pool["command"] = {"sh", "-c",
+                            "echo $LISTEN_FDS sockets, bus $USHER_BUS_FD; exec sleep 1000"};
+    site.pool["listen"] = std::vector<std::string>(64, "127.0.0.1:0");
+    site.write();
+    UsherProcess usher{site.run()};
+    usher.wait_for("64 sockets, bus 67");
+    CHECK(usher.stop().code == 0);
+}
+
 TEST_CASE("what cannot change while usher runs is refused with the reason")
 {
     Site site{1};

@@ -250,7 +250,7 @@ TEST_CASE("a misspelt command or option is answered with the nearest one")
     CHECK(usage_error({"rnu"}) == "\"rnu\" is no command of usher; did you mean run?");
     CHECK(usage_error({"serve"}) ==
           "\"serve\" is no command of usher; use one of run, check, status, "
-          "reload, restart, drain, scale, send, stop, events");
+          "reload, restart, drain, scale, send, stop, events, publish, subscribe, request, store");
     CHECK(usage_error({"run", "--wokers=4"}) ==
           "\"--wokers=4\" is no option of usher run; did you mean --workers?");
     CHECK(usage_error({"run", "-listen", "80"}) ==
