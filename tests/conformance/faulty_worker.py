@@ -21,6 +21,14 @@ class FaultyWorker(usher.Worker):
 
     exit_code = 0
     leaves_at_end = True  # when no more connections will come and all are served
+    uses_bus = True
+
+    def open_bus(self):
+        """Answers requests, and has a copy of the store."""
+        bus = usher.Bus(timeout=60)
+        bus.respond("conformance.*")(lambda request: request.data)
+        bus.store().put("slot", self.identity.slot)
+        return bus
 
     def serve(self, connection):
         with connection:
@@ -293,6 +301,132 @@ def _(_cls):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
+@fault("no-bus")
+def _(cls):
+    cls.uses_bus = False
+
+
+@fault("garbage-on-the-bus")
+def _(cls):
+    say_on_bus(cls, b"{\"type\":\n")
+
+
+@fault("no-object-on-the-bus")
+def _(cls):
+    say_on_bus(cls, b"[\"hello\"]\n")
+
+
+@fault("no-type-on-the-bus")
+def _(cls):
+    say_on_bus(cls, b"{\"tpye\":\"hello\"}\n")
+
+
+@fault("too-long-a-line")
+def _(cls):
+    say_on_bus(cls, b"{\"type\":\"publish\",\"topic\":\"a\",\"data\":\"" + b"x" * 70_000 + b"\"}\n")
+
+
+@fault("no-end-of-line")
+def _(cls):
+    say_on_bus(cls, b"x" * 70_000)
+
+
+@fault("dies-of-unknown-lines")
+def _(_cls):
+    watch_lines(lambda message: hasattr(usher.Bus, "_take_" + message["type"]))
+
+
+@fault("dies-of-unknown-members")
+def _(_cls):
+    watch_lines(lambda message: not message.keys() - {
+        "type", "id", "protocol", "pool", "slot", "worker", "generation", "group", "topic", "from",
+        "data", "timeout_ms", "key", "keys", "value", "revision", "count", "code", "reason"})
+
+
+@fault("forgets-half-lines")
+def _(_cls):
+    good = usher.Bus._receive
+
+    def receive(self, data):
+        good(self, data)
+        self._unread = b""
+    usher.Bus._receive = receive
+
+
+@fault("takes-few-lines-at-once")
+def _(_cls):
+    good = usher.Bus._receive
+
+    def receive(self, data):
+        good(self, b"".join(data.splitlines(keepends=True)[:8]))
+    usher.Bus._receive = receive
+
+
+@fault("dies-of-losses")
+def _(_cls):
+    watch_lines(lambda message: message["type"] != "lost")
+
+
+@fault("dies-of-errors-without-id")
+def _(_cls):
+    watch_lines(lambda message: message["type"] != "error" or message.get("id"))
+
+
+@fault("answers-no-request")
+def _(_cls):
+    usher.Bus._say_reply = lambda *_: None
+
+
+@fault("answers-twice")
+def _(_cls):
+    good = usher.Bus._say_reply
+
+    def say_reply(self, *answer):
+        good(self, *answer)
+        good(self, *answer)
+    usher.Bus._say_reply = say_reply
+
+
+@fault("ends-with-the-bus")
+def _(_cls):
+    usher.Bus._on_end = lambda bus: os._exit(0)
+
+
+@fault("inheritable-bus")
+def _(cls):
+    good = cls.open_bus
+
+    def open_bus(self):
+        bus = good(self)
+        os.set_inheritable(bus._socket.fileno(), True)
+        return bus
+    cls.open_bus = open_bus
+
+
+def say_on_bus(cls, data):
+    """Says that as well, once it is open."""
+    good = cls.open_bus
+
+    def open_bus(self):
+        bus = good(self)
+        bus._send(data)
+        return bus
+    cls.open_bus = open_bus
+
+
+def watch_lines(is_good):
+    """Ends the worker at a line that is not."""
+    good = usher.Bus._receive
+
+    def receive(self, data):
+        good(self, data)
+        for line in data.splitlines():
+            with contextlib.suppress(ValueError):
+                if not is_good(json.loads(line)):
+                    os._exit(1)
+    usher.Bus._receive = receive
+
+
 def wait_for_any(sockets):
     select.select(sockets, [], [])
 
@@ -300,6 +434,7 @@ def wait_for_any(sockets):
 def main(name):
     FAULTS[name](FaultyWorker)
     with FaultyWorker(max_batch=8) as worker:
+        bus = worker.open_bus() if worker.uses_bus else None
         worker.ready()
         for connection in worker:
             try:

@@ -218,7 +218,7 @@ TEST_CASE(
     CHECK(order.starts_with("TFT"));
 }
 
-TEST_CASE("workers of every dialect have the bus, and pools that share it have one")
+TEST_CASE("workers of every dialect have all of the bus, and pools that share it have one")
 {
     const auto folder = source_folder() + "/tests/sharing/";
     const auto with = [&](const std::string& name, const std::string& dialect, json command) {
@@ -226,7 +226,7 @@ TEST_CASE("workers of every dialect have the bus, and pools that share it have o
                   {"dialect", dialect},
                   {"workers", 1},
                   {"command", std::move(command)},
-                  {"bus", {{"share", "all"}}},
+                  {"bus", {{"share", "all"}, {"max_bytes", "1MiB"}}},
                   {"env", {{"TEST_ALL", "6"}}}};
         if (dialect != "none" && dialect != "node")
             pool["listen"] = "127.0.0.1:0";
@@ -241,10 +241,28 @@ TEST_CASE("workers of every dialect have the bus, and pools that share it have o
                        with("jobs", "none", {python_program(), folder + "app.py", "none"})};
     file.write();
     UsherProcess usher{file.run()};
-    for (const char* const name : {"library/1", "shim/1", "found/1", "sockets/1", "jobs/1"})
-        usher.wait_for(std::string{"all here, "} + name);
-    const auto cluster = usher.wait_for("all here, cluster/1 ");
-    CHECK(cluster.find("alone") == std::string::npos); // it has cluster.worker besides
+    std::vector<pid_t> readers;
+    for (const std::string name :
+         {"library/1", "shim/1", "found/1", "sockets/1", "jobs/1", "cluster/1"}) {
+        const auto mark = "all here, " + name + " ";
+        const auto line = usher.wait_for(mark);
+        readers.push_back(std::stoi(line.substr(line.find(mark) + mark.size())));
+        CHECK(line.find("alone") == std::string::npos); // Node's has cluster.worker besides
+        usher.wait_for("all heard, " + name);
+        usher.wait_for("all have answered, " + name);
+    }
+    usher.wait_for_count("leader True", readers.size()); // each pool has its own
+
+    const auto flood = '"' + std::string(60'000, 'x') + '"';
+    for (const auto reader : readers)
+        ::kill(reader, SIGSTOP);
+    for (int i = 0; i < 40; ++i) // more than a socket holds, and 1 MiB
+        CHECK(usher.command({"publish", "flood", flood, "--pool", "jobs"}).output == "6 got it\n");
+    for (const auto reader : readers)
+        ::kill(reader, SIGCONT);
+    for (const std::string name :
+         {"library/1", "shim/1", "found/1", "sockets/1", "jobs/1", "cluster/1"})
+        usher.wait_for("some lost, " + name);
 }
 
 TEST_CASE("the process that gunicorn puts in the place of one that died has the bus, and a second "

@@ -20,6 +20,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -55,6 +56,12 @@ struct Worker {
     {
         const auto* const self = acceptor.identity();
         return self->pool + "/" + std::to_string(self->slot);
+    }
+
+    /// The operation that was a connection's last holds it until this turn is over.
+    void on_served()
+    {
+        asio::post(io, [this] { close_when_done(); });
     }
 
     /// An open bus would keep the program from ending.
@@ -133,12 +140,6 @@ asio::awaitable<void> talk(Worker& worker, usher::worker::Socket socket)
     }
 }
 
-asio::awaitable<void> serve(Worker& worker, usher::worker::Socket socket)
-{
-    co_await talk(worker, std::move(socket)); // which has ended with it
-    worker.close_when_done();
-}
-
 asio::awaitable<void> accept(Worker& worker)
 {
     worker.bus.subscribe("who.*");
@@ -151,7 +152,8 @@ asio::awaitable<void> accept(Worker& worker)
         auto [error, connection] = co_await worker.acceptor.async_accept(result);
         if (error)
             break;
-        co_spawn(worker.io, serve(worker, std::move(connection.socket)), asio::detached);
+        co_spawn(worker.io, talk(worker, std::move(connection.socket)),
+                 [&worker](const std::exception_ptr&) { worker.on_served(); });
     }
     worker.is_drained = true;
     worker.close_when_done();

@@ -19,8 +19,20 @@ clients = set()
 
 @bus.subscribe("chat")
 def tell(message):
+    show(message.data)
+
+
+def show(text):
     for writer in clients:
-        writer.write(f"{message.data}\n".encode())
+        writer.write(f"{text}\n".encode())
+
+
+async def others():
+    """How many clients the other workers have; without usher there are none."""
+    try:
+        return sum(each.data for each in await bus.request("who"))
+    except usher.BusClosed:
+        return 0
 
 
 @bus.respond("who")
@@ -34,8 +46,9 @@ async def serve(reader, writer):
         async for line in reader:
             text = line.decode(errors="replace").strip()
             if text == "/who":
-                others = await bus.request("who")
-                writer.write(b"%d here\n" % (len(clients) + sum(each.data for each in others)))
+                writer.write(b"%d here\n" % (await others() + len(clients)))
+            elif bus.is_closed:  # usher is gone: those who are here have each other still
+                show(text)
             else:
                 await bus.publish("chat", text)
     except (OSError, ValueError):

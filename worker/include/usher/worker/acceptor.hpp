@@ -70,7 +70,8 @@ public:
         return usher_draining(inlet_->worker()) != 0;
     }
 
-    /// Connections accepted and not yet closed.
+    /// Connections accepted and not yet closed.  One counts as long as its socket is there, what
+    /// that was moved to and from, and the operation on it that is just being completed.
     [[nodiscard]] std::uint64_t open_connections() const noexcept
     {
         return usher_open_connections(inlet_->worker());
