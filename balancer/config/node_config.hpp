@@ -27,10 +27,17 @@ struct NodeConfig {
         advanced, ///< as V8 clones values: Buffer, Map, BigInt and cycles survive
     };
 
+    /// What becomes of a message of a worker's program.
+    enum class Messages {
+        show,  ///< people see it
+        relay, ///< the programs of all other workers of the pool get it, too
+    };
+
     Policy policy = Policy::automatic;
     unsigned window = 1; ///< most connections of a server that a worker has not replied to yet
     Ready ready = Ready::listening;
     Serialization serialization = Serialization::json;
+    Messages messages = Messages::show;
 
     /// Workers of another user than usher's may have sockets that usher was started with.
     bool allow_inherited = false;

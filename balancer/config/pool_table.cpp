@@ -230,6 +230,8 @@ const Keys<NodeConfig>& node_table()
         {"ready", &C::ready,
          choice<C::Ready>({{C::Ready::listening, "listening"}, {C::Ready::online, "online"}})},
         {"serialization", &C::serialization, choice(node_serialization_names)},
+        {"messages", &C::messages,
+         choice<C::Messages>({{C::Messages::show, "show"}, {C::Messages::relay, "relay"}})},
         {"allow_inherited", &C::allow_inherited, boolean(), Effect::listeners},
     };
     return keys;

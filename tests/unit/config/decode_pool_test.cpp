@@ -147,6 +147,9 @@ TEST_CASE("what only Node workers have is an object of its own")
     CHECK(pool_of(R"("node": {"serialization": "json"})").node == NodeConfig{});
     CHECK(pool_error(R"("node": {"serialization": "xml"})") ==
           "f: /pools/0/node/serialization: is \"xml\", but must be \"json\" or \"advanced\"");
+    CHECK(pool_of(R"("node": {"messages": "relay"})").node.messages == NodeConfig::Messages::relay);
+    CHECK(pool_error(R"("node": {"messages": true})") ==
+          "f: /pools/0/node/messages: is true, but must be \"show\" or \"relay\"");
 }
 
 TEST_CASE("workers are a number or auto")

@@ -30,6 +30,7 @@ TEST_CASE("the defaults are written out")
         "window": 1,
         "ready": "listening",
         "serialization": "json",
+        "messages": "show",
         "allow_inherited": false
       },
       "share": false,

@@ -196,6 +196,7 @@ void NodeChannel::write_more()
         unsent_bytes_ -= cost_of(first.message);
         unsent_.pop_front();
     }
+    observer_->on_sent();
 }
 
 void NodeChannel::close() noexcept

@@ -37,6 +37,9 @@ public:
         /// What it sends cannot be read: one clause.
         virtual void on_broken(std::string reason) = 0;
 
+        /// All that waited to be sent has gone.
+        virtual void on_sent() {}
+
     protected:
         ~Observer() = default;
     };

@@ -4,6 +4,7 @@
 #include "balancer/dialect/node/channel/v8_reader.hpp"
 #include "balancer/dialect/node/channel/v8_writer.hpp"
 
+#include <cstdint>
 #include <utility>
 
 namespace usher::node {
@@ -53,12 +54,22 @@ std::string encode(NodeConfig::Serialization serialization, std::string json)
 {
     if (serialization == NodeConfig::Serialization::json)
         return std::move(json) + '\n';
-    // In one piece: Node before 20 loses the thread if a length comes in two.
-    const auto payload = v8_of_json(json);
+    return frame(serialization, v8_of_json(json));
+}
+
+std::string frame(NodeConfig::Serialization serialization, std::string_view payload)
+{
     const auto size = payload.size();
-    return std::string{static_cast<char>(size >> 24), static_cast<char>(size >> 16),
-                       static_cast<char>(size >> 8), static_cast<char>(size)} +
-           payload;
+    std::string result;
+    result.reserve(size + sizeof(std::uint32_t));
+    // In one piece: Node before 20 loses the thread if a length comes in two.
+    if (serialization == NodeConfig::Serialization::advanced)
+        result = {static_cast<char>(size >> 24), static_cast<char>(size >> 16),
+                  static_cast<char>(size >> 8), static_cast<char>(size)};
+    result += payload;
+    if (serialization == NodeConfig::Serialization::json)
+        result += '\n';
+    return result;
 }
 
 } // namespace usher::node

@@ -16,4 +16,7 @@ namespace usher::node {
 /// `json`, valid and on one line, as it goes over the channel.
 [[nodiscard]] std::string encode(NodeConfig::Serialization serialization, std::string json);
 
+/// `payload`, a message as NodeFrames cuts it out, as it goes over the channel.
+[[nodiscard]] std::string frame(NodeConfig::Serialization serialization, std::string_view payload);
+
 } // namespace usher::node

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/node/channel/v8_reader.hpp"
 
+#include "balancer/dialect/node/channel/v8_cursor.hpp"
 #include "balancer/dialect/node/channel/v8_format.hpp"
 #include "common/text/one_line.hpp"
 
@@ -54,17 +55,20 @@ std::int32_t from_zig_zag(std::uint32_t number) noexcept
 class Reader {
 public:
     Reader(std::string_view bytes, std::string& json, std::size_t most) noexcept
-        : rest_{bytes}, json_{json}, most_{most}
+        : cursor_{bytes}, json_{json}, most_{most}
     {
     }
 
-    [[nodiscard]] Result result() const noexcept { return result_; }
+    [[nodiscard]] Result result() const noexcept
+    {
+        return result_ == Result::done && !cursor_.is_good() ? Result::malformed : result_;
+    }
 
     void value(int depth)
     {
         if (depth > deepest)
             return stop(Result::not_plain);
-        switch (tag()) {
+        switch (cursor_.tag()) {
         case null:
         case undefined:
             return put("null");
@@ -73,12 +77,12 @@ public:
         case no:
             return put("false");
         case int32:
-            return put(std::to_string(from_zig_zag(varint())));
+            return put(std::to_string(from_zig_zag(cursor_.varint())));
         case uint32:
-            return put(std::to_string(varint()));
+            return put(std::to_string(cursor_.varint()));
         case v8::number: {
             double number = 0;
-            bytes(sizeof number).copy(reinterpret_cast<char*>(&number), sizeof number);
+            cursor_.bytes(sizeof number).copy(reinterpret_cast<char*>(&number), sizeof number);
             return put(number_text(number));
         }
         case one_byte_text:
@@ -100,18 +104,18 @@ private:
         put("{");
         const auto begin = json_.size();
         std::uint32_t keys = 0;
-        for (; is_done() && !skip(end_of_object); ++keys) {
+        for (; is_done() && !cursor_.skip(end_of_object); ++keys) {
             const auto mark = json_.size();
             if (mark > begin)
                 put(",");
             key();
             put(":");
-            if (skip(undefined))
+            if (cursor_.skip(undefined))
                 json_.resize(mark); // as JSON does
             else
                 value(depth + 1);
         }
-        if (varint() != keys)
+        if (cursor_.varint() != keys)
             stop(Result::malformed);
         put("}");
     }
@@ -119,15 +123,15 @@ private:
     /// A text, or a number that stands for one.
     void key()
     {
-        switch (tag()) {
+        switch (cursor_.tag()) {
         case one_byte_text:
             return text(1);
         case two_byte_text:
             return text(2);
         case int32:
-            return put(fmt::format("\"{}\"", from_zig_zag(varint())));
+            return put(fmt::format("\"{}\"", from_zig_zag(cursor_.varint())));
         case uint32:
-            return put(fmt::format("\"{}\"", varint()));
+            return put(fmt::format("\"{}\"", cursor_.varint()));
         default:
             return stop(Result::not_plain);
         }
@@ -135,16 +139,16 @@ private:
 
     void put_array(int depth)
     {
-        const auto length = varint();
+        const auto length = cursor_.varint();
         put("[");
         for (std::uint32_t i = 0; i < length && is_done(); ++i) {
             if (i > 0)
                 put(",");
             value(depth + 1); // each takes a byte, so a false length ends soon
         }
-        if (tag() != end_of_dense)
+        if (cursor_.tag() != end_of_dense)
             stop(Result::not_plain); // it has keys beside its elements
-        if (varint() != 0 || varint() != length)
+        if (cursor_.varint() != 0 || cursor_.varint() != length)
             stop(Result::malformed);
         put("]");
     }
@@ -152,7 +156,7 @@ private:
     /// One of Latin-1 or UTF-16, whose units have `width` bytes.
     void text(std::size_t width)
     {
-        auto units = bytes(varint());
+        auto units = cursor_.bytes(cursor_.varint());
         if (units.size() % width != 0)
             return stop(Result::malformed);
         const auto unit = [&](std::size_t at) -> char32_t {
@@ -198,58 +202,9 @@ private:
             result_ = reason;
     }
 
-    void skip_padding() noexcept
-    {
-        rest_.remove_prefix(std::min(rest_.find_first_not_of(padding), rest_.size()));
-    }
+    [[nodiscard]] bool is_done() const noexcept { return result() == Result::done; }
 
-    /// The next tag, taken off.
-    char tag() noexcept
-    {
-        skip_padding();
-        const auto first = bytes(1);
-        return first.empty() ? padding : first.front();
-    }
-
-    /// True if the next tag is `tag`, which is taken off then.
-    bool skip(char tag) noexcept
-    {
-        skip_padding();
-        if (!rest_.starts_with(tag))
-            return false;
-        rest_.remove_prefix(1);
-        return true;
-    }
-
-    std::uint32_t varint() noexcept
-    {
-        std::uint32_t result = 0;
-        for (int shift = 0; shift < 32; shift += 7) {
-            const auto raw = bytes(1);
-            const auto byte = raw.empty() ? 0U : static_cast<unsigned char>(raw.front());
-            result |= (byte & 0x7fU) << shift;
-            if ((byte & 0x80U) == 0)
-                return result;
-        }
-        stop(Result::malformed);
-        return 0;
-    }
-
-    /// The next `count` bytes, taken off; nothing if there are fewer.
-    std::string_view bytes(std::size_t count) noexcept
-    {
-        if (rest_.size() < count) {
-            stop(Result::malformed);
-            return {};
-        }
-        const auto result = rest_.substr(0, count);
-        rest_.remove_prefix(count);
-        return result;
-    }
-
-    [[nodiscard]] bool is_done() const noexcept { return result_ == Result::done; }
-
-    std::string_view rest_;
+    Cursor cursor_;
     std::string& json_;
     std::size_t most_;
     Result result_ = Result::done; ///< so far

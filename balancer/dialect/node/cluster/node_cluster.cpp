@@ -61,7 +61,8 @@ NodeCluster::NodeCluster(asio::any_io_executor executor, EventBus& events,
       events_{events, {.pool = config.name}},
       config_{config},
       adopted_end_{executor_},
-      policy_{effective_policy(config)}
+      policy_{effective_policy(config)},
+      relay_{std::make_shared<NodeRelay>(executor_)}
 {
 }
 
@@ -457,6 +458,14 @@ void NodeCluster::report_undelivered(unsigned slot)
                     fmt::format("worker {} has no descriptor left for a connection, so others get "
                                 "it; raise its \"rlimits\" \"nofile\"",
                                 slot));
+}
+
+void NodeCluster::report_lost(const NodeWorker& worker, std::uint64_t count)
+{
+    events_of(worker).publish(EventKind::note, log::Level::warning,
+                              fmt::format("worker {} does not read what other workers send as fast "
+                                          "as they send it: {} dropped, the oldest first",
+                                          worker.slot(), counted(count, "message")));
 }
 
 void NodeCluster::close(std::function<void()> on_closed)

@@ -6,6 +6,7 @@
 #include "balancer/dialect/node/channel/node_message.hpp"
 #include "balancer/dialect/node/cluster/node_allow_list.hpp"
 #include "balancer/dialect/node/cluster/node_listener.hpp"
+#include "balancer/dialect/node/cluster/node_relay.hpp"
 #include "balancer/events/event_source.hpp"
 #include "balancer/listen/listening_socket.hpp"
 #include "balancer/listen/socket_file.hpp"
@@ -84,6 +85,12 @@ public:
     /// The worker in `slot` had no descriptor left for a connection.
     void report_undelivered(unsigned slot);
 
+    /// Those whose programs hear each other's messages.
+    [[nodiscard]] NodeRelay& relay() noexcept { return *relay_; }
+
+    /// So many messages of others were dropped before `worker` read them.
+    void report_lost(const NodeWorker& worker, std::uint64_t count);
+
 private:
     /// What one `listen()` of the program is, in all workers together.
     struct Server {
@@ -134,6 +141,7 @@ private:
     Servers servers_;
     std::uint64_t last_key_ = 0;
     DispatchCounters counters_;
+    std::shared_ptr<NodeRelay> relay_;
     std::map<unsigned, NodeWorker*> attached_; ///< by slot
     bool is_distrusted_ = false;               ///< some of its workers are or were another user's
     bool told_of_limit_ = false;               ///< that there are too many servers

@@ -2,6 +2,7 @@
 #include "balancer/dialect/node/cluster/node_worker.hpp"
 
 #include "balancer/dialect/node/channel/node_codec.hpp"
+#include "balancer/dialect/node/channel/relayable.hpp"
 #include "balancer/dialect/node/cluster/node_cluster.hpp"
 #include "common/sys/socket/channel_pair.hpp"
 
@@ -16,6 +17,13 @@ namespace asio = boost::asio;
 namespace usher {
 
 using Answer = NodeListener::Answer;
+
+namespace {
+
+/// What goes with one system call; no more of it waits in front of a connection that comes then.
+constexpr std::size_t relayed_at_once = 64UL * 1024;
+
+} // namespace
 
 NodeWorker::NodeWorker(const asio::any_io_executor& executor, NodeCluster& cluster,
                        std::shared_ptr<const ResolvedPool> config, const WorkerIdentity& identity)
@@ -44,6 +52,8 @@ void NodeWorker::start(pid_t, WorkerLink::Observer& observer)
     worker_end_.reset(); // or we would keep the channel open for a dead worker
     NodeChannel::Observer& self = *this;
     channel_->start(self);
+    if (config_->node.messages == NodeConfig::Messages::relay)
+        cluster_.relay().join(*this);
 }
 
 void NodeWorker::attach()
@@ -85,6 +95,9 @@ void NodeWorker::finish()
                 offer.listener->on_answer(id_, offer.connection, NodeListener::Answer::accepted);
     leaving_ = true;
     channel_->close();
+    cluster_.relay().leave(*this);
+    if (const auto lost = losses_.take_rest(); lost > 0)
+        cluster_.report_lost(*this, lost);
     give_back();
 }
 
@@ -114,14 +127,51 @@ Delivery NodeWorker::send_message(const std::shared_ptr<const ProgramMessage>& m
     if (leaving_ || broken_)
         return Delivery::none;
     const auto cost = NodeChannel::cost_of(encoded(*message));
-    if (held_bytes_ + channel_->unsent() + cost > NodeChannel::most_unsent)
+    if (cost > room())
         return Delivery::full;
-    if (!hears_) {
+    auto delivery = Delivery::held;
+    if (hears_) {
+        delivery = channel_->send(encoded(*message)) ? Delivery::sent : Delivery::full;
+    } else {
         held_bytes_ += cost;
         held_.push_back(message);
-        return Delivery::held;
     }
-    return channel_->send(encoded(*message)) ? Delivery::sent : Delivery::full;
+    drop_oldest();
+    return delivery;
+}
+
+/// What may wait for it yet, of programs' messages; those that are relayed give way.
+std::size_t NodeWorker::room() const noexcept
+{
+    return NodeChannel::most_unsent -
+           std::min(NodeChannel::most_unsent, held_bytes_ + channel_->unsent());
+}
+
+void NodeWorker::drop_oldest()
+{
+    losses_.add(relayed_.shrink_to(room()));
+    if (const auto lost = losses_.take_due(RelayLosses::Clock::now()); lost > 0)
+        cluster_.report_lost(*this, lost);
+}
+
+void NodeWorker::keep(RelayedMessage::Bytes message)
+{
+    if (leaving_ || broken_ || !channel_->is_open())
+        return;
+    if (message) {
+        relayed_.push(std::move(message));
+        drop_oldest();
+    } else if (!std::exchange(told_unreadable_, true)) {
+        observer_->on_warning("does not get some messages of other workers, since its "
+                              "\"serialization\" is another one than theirs");
+    }
+}
+
+/// Not before all else has gone.
+void NodeWorker::send_kept()
+{
+    while (hears_ && channel_->is_open() && channel_->unsent() == 0 && !relayed_.is_empty())
+        channel_->send(*relayed_.take(relayed_at_once));
 }
 
 /// Its program runs, so what was kept for it can go.
@@ -132,6 +182,7 @@ void NodeWorker::hear()
     held_bytes_ = 0;
     for (const auto& message : std::exchange(held_, {}))
         channel_->send(encoded(*message));
+    send_kept();
 }
 
 void NodeWorker::set_limits(std::size_t /*max_queue*/, std::uint64_t due_at,
@@ -170,6 +221,11 @@ void NodeWorker::on_frame(std::string_view message)
     const auto decoded = node::decode(config_->node.serialization, message);
     const bool is_answer = std::holds_alternative<node::HandleReply>(decoded) ||
                            std::holds_alternative<node::ConnectionReply>(decoded);
+    // Also what it has said last before it ended.
+    if (config_->node.messages == NodeConfig::Messages::relay &&
+        std::holds_alternative<node::UserMessage>(decoded) &&
+        node::is_relayable(config_->node.serialization, message))
+        cluster_.relay().relay(*this, message);
     if (is_answer || !finished_)
         std::visit([this](const auto& what) { on_message(what); }, decoded);
 }

@@ -5,6 +5,9 @@
 #include "balancer/dialect/node/channel/node_channel.hpp"
 #include "balancer/dialect/node/channel/node_message.hpp"
 #include "balancer/dialect/node/cluster/node_listener.hpp"
+#include "balancer/dialect/node/cluster/node_relay.hpp"
+#include "balancer/dialect/node/cluster/relay_losses.hpp"
+#include "balancer/dialect/node/cluster/relay_queue.hpp"
 #include "balancer/dialect/worker_identity.hpp"
 #include "balancer/dialect/worker_link.hpp"
 #include "common/sys/fd/unique_fd.hpp"
@@ -29,6 +32,7 @@ class NodeCluster;
 class NodeWorker final : public WorkerLink,
                          public NodeListener::Carrier,
                          private NodeChannel::Observer,
+                         private NodeRelay::Member,
                          public std::enable_shared_from_this<NodeWorker> {
 public:
     /// Throws std::system_error.
@@ -91,6 +95,16 @@ private:
     void on_frame(std::string_view message) override;
     void on_end() override;
     void on_broken(std::string reason) override;
+    void on_sent() override { send_kept(); }
+
+    [[nodiscard]] NodeConfig::Serialization serialization() const noexcept override
+    {
+        return config_->node.serialization;
+    }
+    void keep(RelayedMessage::Bytes message) override;
+    void send_kept() override;
+    [[nodiscard]] std::size_t room() const noexcept;
+    void drop_oldest();
 
     void on_message(const node::Online&);
     void on_message(const node::QueryServer& query);
@@ -123,12 +137,15 @@ private:
     std::uint64_t last_seq_ = 0;
     std::vector<std::shared_ptr<const ProgramMessage>> held_; ///< until its program hears
     std::size_t held_bytes_ = 0;
+    RelayQueue relayed_; ///< behind all else that waits, so that it holds up no connection
+    RelayLosses losses_;
     std::uint64_t accepted_ = 0;
     std::uint64_t due_at_ = 0;
     std::function<void()> on_due_;
     bool attached_ = false;
     bool hears_ = false; ///< its program has shown that it runs
     bool told_undelivered_ = false;
+    bool told_unreadable_ = false;
     bool leaving_ = false;
     bool broken_ = false;
     bool finished_ = false;
