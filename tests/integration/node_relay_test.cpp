@@ -36,10 +36,8 @@ json with(const char* serialization, const char* messages = "relay")
 NodeSite site_of(unsigned workers, const json& pool, const std::string& what = "messages",
                  int version = 20)
 {
-    auto site = NodeSite::of_program({node_program(version), NodeSite::script("relay_worker.js")},
-                                     workers, {what}, pool);
-    site.usher.wait_until_ready(workers);
-    return site;
+    return NodeSite::of_program({node_program(version), NodeSite::script("relay_worker.js")},
+                                workers, {what}, pool);
 }
 
 /// Has the program of a worker do something, or all programs.
@@ -68,16 +66,16 @@ TEST_SUITE_BEGIN("node_relay");
 
 TEST_CASE("Socket.IO reaches the clients of all workers without a primary of its own")
 {
-    for (const int version : node_versions)
+    for (const int version : oldest_and_newest_node)
         for (const char* const serialization : serializations) {
             CAPTURE(version);
             CAPTURE(serialization);
             auto site = site_of(4, with(serialization), "socket.io", version);
+            site.usher.wait_until_ready(4);
             CHECK(output_of(fmt::format("{} {} {} 40 4 {} 2>&1", node_program(),
                                         NodeSite::script("relay_client.js"), site.usher.port(),
                                         serialization)) == "good\n");
-            CHECK(site.usher.stop() == usher::sys::ExitStatus{});
-            CHECK(site.usher.count("exited with code 0") == 4);
+            CHECK(site.usher.count("exited") == 0);
             CHECK(site.usher.count("dropped") == 0);
         }
 }
@@ -87,6 +85,7 @@ TEST_CASE("what a worker sends comes to all others and not to itself, in order")
     for (const char* const serialization : serializations) {
         CAPTURE(serialization);
         auto site = site_of(3, with(serialization));
+        site.usher.wait_until_ready(3);
         tell(site.usher, flood(5'000, 100), 2);
         site.usher.wait_for_count("from 2: 5000, 0 to 4999", 2);
         CHECK(site.usher.count("[default/2] from 2") == 0);
@@ -109,6 +108,7 @@ TEST_CASE("what a worker sends is shown as well, and otherwise only shown")
     for (const char* const messages : {"relay", "show"}) {
         CAPTURE(messages);
         auto site = site_of(2, with("json", messages));
+        site.usher.wait_until_ready(2);
         tell(site.usher, {{"send", json::object()}, {"padding", 1}}, 1);
         site.usher.wait_for(R"(message {"padding":"x"})");
         site.usher.wait_for(R"("last":true})");
@@ -131,6 +131,7 @@ TEST_CASE("what looks like Node's own, wherever it has its command, is not relay
             CAPTURE(serialization);
             CAPTURE(padding);
             auto site = site_of(2, with(serialization));
+            site.usher.wait_until_ready(2);
             tell(site.usher, {{"send", command}, {"padding", padding}}, 1);
             site.usher.wait_for("[default/2] from 1: 0");
             CHECK(site.usher.count("[default/2] got") == 0);
@@ -145,30 +146,38 @@ TEST_CASE("what looks like Node's own, wherever it has its command, is not relay
 
 TEST_CASE("a worker that does not read slows down nobody, and gets the newest")
 {
-    constexpr int count = 300;
-    constexpr std::size_t size = 1024UL * 1024;
+    constexpr std::size_t mebibyte = 1024UL * 1024;
     for (const char* const serialization : serializations) {
         CAPTURE(serialization);
         auto site = site_of(3, with(serialization));
+        site.usher.wait_until_ready(3);
         const auto stopped = site.usher.worker_pid(3);
         REQUIRE(::kill(stopped, SIGSTOP) == 0);
         REQUIRE(eventually([&] { return state_of(stopped) == 'T'; }));
 
-        tell(site.usher, flood(count, size), 1);
-        site.usher.wait_for(fmt::format("[default/2] from 1: {}, 0 to {}", count, count - 1));
+        // Twice of what may wait, but not faster than the other one reads.
+        constexpr std::size_t floods = 12;
+        for (std::size_t i = 1; i <= floods; ++i) {
+            tell(site.usher, flood(10, mebibyte), 1);
+            site.usher.wait_for_count("[default/2] from 1: 10, 0 to 9", i);
+        }
         site.usher.wait_for("worker 3 does not read what other workers send as fast as they send "
                             "it: 1 message dropped");
-        CHECK(most_bytes(site.usher.pid()) < 200 * size); // 64 MiB wait, and no more
-        tell(site.usher, {{"own", 1}}, 3);                // gives way to that
+        CHECK(most_bytes(site.usher.pid()) < 160 * mebibyte);
+        tell(site.usher, {{"own", 1}}, 3);
+        tell(site.usher, flood(1, 1), 1);
 
         REQUIRE(::kill(stopped, SIGCONT) == 0);
         site.usher.wait_for("[default/3] got {\"own\":1}");
-        const auto line = site.usher.wait_for("[default/3] from 1: ");
-        const auto got = std::stoi(line.substr(line.find("from 1: ") + 8));
-        CHECK(got > 50);
-        CHECK(got < 80);
-        CHECK(line.ends_with(fmt::format(", {} to {}", count - 1 - (got - 1), count - 1)));
+        site.usher.wait_for("[default/3] from 1: 1, 0 to 0");
+        const auto log = site.usher.log();
+        CHECK(log.find("[default/3] got") < log.find("[default/3] from 1"));
+        const auto whole = site.usher.count("[default/3] from 1: 10, 0 to 9");
+        CHECK(whole >= 5);
+        CHECK(whole <= 6); // of 64 MiB
         CHECK(site.usher.count("comes too late") == 0);
+        CHECK(site.usher.stop() == usher::sys::ExitStatus{});
+        CHECK(site.usher.count("messages dropped") >= 1); // the last of them at its end
     }
 }
 
