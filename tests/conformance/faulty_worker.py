@@ -318,7 +318,7 @@ def _(cls):
 
 @fault("no-type-on-the-bus")
 def _(cls):
-    say_on_bus(cls, b"{\"tpye\":\"hello\"}\n")
+    say_on_bus(cls, b"{\"kind\":\"hello\"}\n")
 
 
 @fault("too-long-a-line")

@@ -93,7 +93,7 @@ TEST_CASE("what is a value for the master is one here, and nothing else")
                                         "-",
                                         "+1",
                                         "nul",
-                                        "nulll",
+                                        "nullx",
                                         "True",
                                         "1 2",
                                         "\"",

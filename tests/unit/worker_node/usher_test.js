@@ -475,7 +475,7 @@ test('its types are those that it has', { timeout: PATIENCE, skip: !fs.existsSyn
     fs.writeFileSync(path.join(folder, 'common.cts'), `import usher = require('usher'); import { bus } from 'usher';${body}`);
     fs.writeFileSync(path.join(folder, 'wrong.mts'), `import { bus } from 'usher';
       // @ts-expect-error: there is no such name
-      bus.publsh('a');
+      bus.announce('a');
       // @ts-expect-error: without \`wait\` there is nothing to wait for
       bus.publish('a', 1).then();`);
     const { error, stdout } = await new Promise((resolve) => execFile(process.execPath, [typescript, '--strict', '--noEmit',
