@@ -257,7 +257,10 @@ PoolSet::Handle Master::find_pool(std::string_view name, unsigned slot, Outcome&
 std::shared_ptr<Bus> Master::find_bus(const std::string& pool, Outcome& refusal)
 {
     const auto found = find_pool(pool, 0, refusal);
-    return found ? found->bus() : nullptr;
+    auto bus = found ? found->bus() : nullptr;
+    if (found && !bus)
+        refusal = Outcome::failure(fmt::format("pool \"{}\" has ended", found->config().name));
+    return bus;
 }
 
 asio::awaitable<Outcome> Master::reload()

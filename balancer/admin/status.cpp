@@ -97,7 +97,7 @@ Json describe(const Store& store)
 Json describe(Pool& pool, const Outputs& outputs)
 {
     const auto bus = pool.bus();
-    const auto leader = bus->router().leader(pool.config().name);
+    const auto leader = bus ? bus->router().leader(pool.config().name) : std::nullopt;
     const auto describe_all = [&](const auto& slots) {
         Json all = Json::array();
         for (const auto& slot : slots)
@@ -123,7 +123,7 @@ Json describe(Pool& pool, const Outputs& outputs)
             {"reclaimed", count(&DispatchCounters::reclaimed)},
             {"closed_as_suspect", count(&DispatchCounters::closed_as_suspect)},
             {"lost_lines", std::move(lost_lines)},
-            {"store", describe(bus->keeper().store())},
+            {"store", bus ? describe(bus->keeper().store()) : Json()},
             {"configured_workers", workers.configured()},
             {"scaled_to", workers.is_scaled() ? Json(workers.wanted()) : Json()},
             {"workers", describe_all(pool.slots())},

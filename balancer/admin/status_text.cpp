@@ -112,7 +112,8 @@ std::string pool_text(const Json& pool)
         result += " " + on_one_line(address.get<std::string>());
     if (has_connections && pool.at("listening").empty())
         result += pool.at("state") == "stopping" ? " nothing any more" : " not yet known";
-    if (const auto store = pool.find("store"); store != pool.end() && store->at("keys") > 0)
+    if (const auto store = pool.find("store");
+        store != pool.end() && !store->is_null() && store->at("keys") > 0)
         result +=
             fmt::format("\nshares {}, {}", counted(store->at("keys").get<std::uint64_t>(), "key"),
                         counted(store->at("bytes").get<std::uint64_t>(), "byte"));

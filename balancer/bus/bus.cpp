@@ -15,7 +15,10 @@ Bus::Bus(const asio::any_io_executor& executor, std::string group,
       keeper_{std::move(keeper)},
       router_{std::move(group), keeper_->store(),
               [this](Store::Command command, StoreKeeper::Done done) {
-                  keeper_->submit(std::move(command), std::move(done));
+                  // Who answers later must still find the router.
+                  keeper_->submit(std::move(command),
+                                  [self = shared_from_this(), done = std::move(done)](
+                                      Store::Answer answer) { done(std::move(answer)); });
               }},
       deadline_{executor}
 {

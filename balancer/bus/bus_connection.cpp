@@ -5,9 +5,11 @@
 #include "common/sys/syscall.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include <sys/socket.h>
@@ -27,6 +29,11 @@ constexpr std::size_t read_size = 16UL * 1024;
 constexpr std::size_t write_size = 64UL * 1024;
 constexpr std::size_t most_lines_at_once = 256;
 
+/// A line may cost more than it has bytes: to many who have subscribed, of a large value.
+constexpr std::chrono::milliseconds longest_turn{1};
+
+constexpr std::chrono::milliseconds memory_pause{10};
+
 /// One buffer for all: what is in it is used up before anybody else reads.
 std::array<std::byte, read_size> shared_buffer; // NOLINT(*-avoid-non-const-global-variables)
 
@@ -34,7 +41,7 @@ std::array<std::byte, read_size> shared_buffer; // NOLINT(*-avoid-non-const-glob
 
 BusConnection::BusConnection(const asio::any_io_executor& executor, sys::UniqueFd socket,
                              InboundSocket::Senders senders)
-    : socket_{executor, std::move(socket), senders}
+    : socket_{executor, std::move(socket), senders}, pause_{executor}
 {
     socket_.refuse_descriptors();
 }
@@ -65,41 +72,83 @@ bool BusConnection::on_received(std::error_code error, const InboundSocket::Mess
         listener.on_gone();
         return false;
     }
-    take_lines({reinterpret_cast<const char*>(shared_buffer.data()), message.size});
-    if (listener_ == nullptr)
-        return false;
-    listener_->on_heard();
-    if (listener_ != nullptr)
-        is_paused_ = listener_->outbox().is_full_of_answers();
-    return listener_ != nullptr && !is_paused_;
+    return hear({reinterpret_cast<const char*>(shared_buffer.data()), message.size});
 }
 
-void BusConnection::take_lines(std::string_view text)
+/// Until its turn is over, or it has too many answers to read; false if there is nothing to be read
+/// until then.
+bool BusConnection::hear(std::string_view text)
 {
-    while (!text.empty() && listener_ != nullptr) {
-        const auto end = text.find('\n');
-        const auto piece = text.substr(0, end);
-        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-        if (!is_skipping_ && partial_.size() + piece.size() > longest_bus_line) {
-            is_skipping_ = true;
-            partial_ = {};
-            listener_->on_long_line();
-        }
-        if (end == std::string_view::npos) {
-            if (!is_skipping_)
-                partial_.append(piece);
-            return;
-        }
-        if (std::exchange(is_skipping_, false))
-            continue;
-        if (partial_.empty()) {
-            if (!piece.empty())
-                listener_->on_line(piece);
-            continue;
-        }
+    const auto end_of_turn = BusRouter::Clock::now() + longest_turn;
+    bool is_over = false;
+    while (listener_ != nullptr && !text.empty() && !is_over) {
+        text = take_line(text);
+        is_over = listener_ == nullptr || listener_->outbox().is_full_of_answers() ||
+                  BusRouter::Clock::now() >= end_of_turn;
+    }
+    if (listener_ != nullptr)
+        listener_->on_heard();
+    if (listener_ == nullptr)
+        return false;
+    unheard_ = std::string{text};
+    is_paused_ = listener_->outbox().is_full_of_answers();
+    if (!is_paused_ && !unheard_.empty())
+        asio::post(socket_.descriptor().get_executor(),
+                   [self = shared_from_this()] { self->hear_rest(); });
+    return !is_paused_ && unheard_.empty();
+}
+
+void BusConnection::hear_rest()
+{
+    if (listener_ == nullptr || is_paused_)
+        return;
+    const auto text = std::exchange(unheard_, {});
+    if (hear(text))
+        read();
+}
+
+void BusConnection::read_rest()
+{
+    constexpr int most_reads = 64; // more than a socket holds
+    if (listener_ == nullptr)
+        return;
+    auto rest = std::exchange(unheard_, {});
+    for (int i = 0; i < most_reads; ++i) {
+        InboundSocket::Message message;
+        if (socket_.receive(shared_buffer, message) || message.size == 0)
+            break;
+        rest.append(reinterpret_cast<const char*>(shared_buffer.data()), message.size);
+    }
+    std::string_view text = rest;
+    while (listener_ != nullptr && !text.empty() && !listener_->outbox().is_full_of_answers())
+        text = take_line(text);
+}
+
+/// Gives on the line with which `text` begins, or keeps it until its end comes; returns the rest.
+std::string_view BusConnection::take_line(std::string_view text)
+{
+    const auto end = text.find('\n');
+    const auto piece = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    if (!is_skipping_ && partial_.size() + piece.size() > longest_bus_line) {
+        is_skipping_ = true;
+        partial_ = {};
+        listener_->on_long_line();
+    }
+    if (end == std::string_view::npos) {
+        if (!is_skipping_)
+            partial_.append(piece);
+        return text;
+    }
+    if (std::exchange(is_skipping_, false))
+        return text;
+    if (!partial_.empty()) {
         const auto line = std::exchange(partial_, {}).append(piece);
         listener_->on_line(line);
+    } else if (!piece.empty()) {
+        listener_->on_line(piece);
     }
+    return text;
 }
 
 /// Takes so much out of the outbox that one system call is worth it.
@@ -124,7 +173,8 @@ void BusConnection::write()
         return;
     if (is_paused_ && !listener_->outbox().is_full_of_answers()) {
         is_paused_ = false;
-        read();
+        asio::post(socket_.descriptor().get_executor(),
+                   [self = shared_from_this()] { self->hear_rest(); });
     }
     collect();
     if (sending_.empty())
@@ -155,8 +205,12 @@ bool BusConnection::send()
     message.msg_iovlen = count;
     const auto written = sys::retry_on_eintr(
         [&] { return ::sendmsg(socket_.fd(), &message, MSG_NOSIGNAL | MSG_DONTWAIT); });
+    if (written < 0 && (errno == ENOBUFS || errno == ENOMEM)) {
+        wait_for_memory();
+        return false;
+    }
     if (written < 0) // what is gone shows when we read
-        return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM;
+        return errno == EAGAIN;
     sent_ += static_cast<std::size_t>(written);
     while (!sending_.empty() && sent_ >= sending_.front()->size()) {
         sent_ -= sending_.front()->size();
@@ -166,8 +220,21 @@ bool BusConnection::send()
     return true;
 }
 
+/// The socket counts as writable, so that it cannot be waited for.
+void BusConnection::wait_for_memory()
+{
+    waits_for_room_ = true;
+    pause_.expires_after(memory_pause);
+    pause_.async_wait([self = shared_from_this()](const boost::system::error_code& cancelled) {
+        self->waits_for_room_ = false;
+        if (!cancelled)
+            self->write();
+    });
+}
+
 void BusConnection::close() noexcept
 {
+    pause_.cancel();
     listener_ = nullptr;
     socket_.close();
 }

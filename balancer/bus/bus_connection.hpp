@@ -6,6 +6,7 @@
 #include "common/sys/fd/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <cstddef>
 #include <deque>
@@ -50,17 +51,24 @@ public:
     /// Something new is in the outbox.
     void write();
 
+    /// Its process has ended: hears what it has said last.
+    void read_rest();
+
     void close() noexcept;
 
 private:
     void read();
     [[nodiscard]] bool on_received(std::error_code error, const InboundSocket::Message& message);
-    void take_lines(std::string_view text);
+    [[nodiscard]] bool hear(std::string_view text);
+    void hear_rest();
+    [[nodiscard]] std::string_view take_line(std::string_view text);
     void collect();
     [[nodiscard]] bool send();
+    void wait_for_memory();
 
     InboundSocket socket_;
     Listener* listener_ = nullptr; ///< null before start() and after close()
+    std::string unheard_;          ///< was read, but its turn was over
     std::string partial_;          ///< a line whose end has not come
     bool is_skipping_ = false;     ///< the rest of one that is too long
     bool is_paused_ = false;       ///< it has too many answers to read
@@ -68,6 +76,7 @@ private:
     std::deque<Outbox::Line> sending_; ///< taken out of the outbox
     std::size_t sent_ = 0;             ///< bytes of the first
     std::size_t sending_bytes_ = 0;
+    boost::asio::steady_timer pause_; ///< until the kernel may have memory again
     bool waits_for_room_ = false;
 };
 

@@ -41,6 +41,7 @@ BusPort::~BusPort()
 {
     connection_->close();
     bus_->router().leave(member_);
+    bus_->settle_soon(); // whoever has asked it something need not wait
 }
 
 void BusPort::start()
@@ -57,6 +58,7 @@ void BusPort::on_leaving()
 
 void BusPort::on_ended()
 {
+    connection_->read_rest(); // what it has said last
     connection_->close();
     bus_->router().on_ended(who_);
     bus_->settle_soon();

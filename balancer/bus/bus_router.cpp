@@ -119,8 +119,10 @@ void BusRouter::carry_out(Member member, Place& place, const BusLine& line, Cloc
     case BusLine::Type::subscribe:
         return subscribe(member, place, line);
     case BusLine::Type::unsubscribe:
-        if (place.patterns.erase(line.topic) > 0)
+        if (place.patterns.erase(line.topic) > 0) {
+            place.pattern_words -= count_words(line.topic);
             subscriptions_.remove(line.topic, member);
+        }
         return acknowledge(member, line);
     case BusLine::Type::publish:
         if (is_reserved_topic(line.topic))
@@ -135,6 +137,7 @@ void BusRouter::carry_out(Member member, Place& place, const BusLine& line, Cloc
     case BusLine::Type::reply:
         return reply(member, place, line);
     case BusLine::Type::campaign:
+        acknowledge(member, line);
         if (place.is_leaving || place.who.slot == 0)
             return answer(member, encode_leader(false));
         return tell(elections_[place.who.pool].on_campaign(member, place.who.generation));
@@ -160,6 +163,7 @@ void BusRouter::begin_anew(Member member, Place& place)
     for (const auto& pattern : place.patterns)
         subscriptions_.remove(pattern, member);
     place.patterns.clear();
+    place.pattern_words = 0;
     for (const auto& request : requests_.on_leave(member))
         tell_done(request);
     place.outbox.unfollow();
@@ -170,11 +174,13 @@ void BusRouter::begin_anew(Member member, Place& place)
 void BusRouter::subscribe(Member member, Place& place, const BusLine& line)
 {
     if (!place.patterns.contains(line.topic)) {
-        if (place.patterns.size() >= most_patterns)
+        const auto words = place.pattern_words + count_words(line.topic);
+        if (place.patterns.size() >= most_patterns || words > most_pattern_words)
             return refuse(member,
                           {.id = line.id,
                            .code = "too-many",
                            .reason = fmt::format("it has {} patterns already", most_patterns)});
+        place.pattern_words = words;
         place.patterns.insert(line.topic);
         subscriptions_.add(line.topic, member);
     }

@@ -100,6 +100,7 @@ private:
         Outbox outbox;
         std::function<void()> on_output;
         std::set<std::string, std::less<>> patterns{};
+        std::size_t pattern_words = 0; ///< of all of them
         bool is_leaving = false;
         bool is_dirty = false; ///< in dirty_
 

@@ -26,10 +26,18 @@ BusSet::Key BusSet::key_of(const PoolConfig& pool)
     return {.is_shared = is_shared, .name = is_shared ? pool.bus.share : pool.name};
 }
 
-std::vector<std::string> BusSet::find_wanted(const std::vector<ResolvedPool>& pools) const
+std::vector<std::string> BusSet::find_wanted(const std::vector<ResolvedPool>& pools)
 {
+    forget_unused();
     std::set<std::string> wanted;
     for (const auto& pool : pools) {
+        // Else there would be two leaders and two stores while the old workers leave.
+        if (const auto key = keys_.find(pool.name);
+            key != keys_.end() && key->second != key_of(pool))
+            throw std::runtime_error{fmt::format("pool \"{}\": bus.share changes, but workers "
+                                                 "cannot move to another bus, nor a store "
+                                                 "with them; stop usher and start it anew",
+                                                 pool.name)};
         const auto there = buses_.find(key_of(pool));
         const auto& path = pool.store.persist;
         if (there != buses_.end() && there->second.persist != path)
@@ -54,11 +62,9 @@ BusSet::Files BusSet::open_files(const std::vector<std::string>& paths)
 
 void BusSet::adopt(const std::vector<ResolvedPool>& pools, const Files& files)
 {
-    std::set<Key> used;
     keys_.clear();
     for (const auto& pool : pools) {
         const auto key = key_of(pool);
-        used.insert(key);
         keys_.insert_or_assign(pool.name, key);
         auto& place = make(key, pool.store);
         place.bus->keeper().set_limits(pool.store);
@@ -71,10 +77,24 @@ void BusSet::adopt(const std::vector<ResolvedPool>& pools, const Files& files)
                             fmt::format("the store's file {}: {}", file->path(), file->note()));
         place.bus->keeper().adopt(file);
     }
-    // Workers that still drain keep theirs themselves.
+    forget_unused();
+}
+
+/// Those of pools that are gone, once their workers are: the last of them may still drain.
+void BusSet::forget_unused()
+{
+    std::set<Key> used;
+    for (const auto& [pool, key] : keys_)
+        used.insert(key);
     std::erase_if(buses_, [&](const auto& place) {
         return !used.contains(place.first) && place.second.bus->router().member_count() == 0;
     });
+}
+
+std::shared_ptr<Bus> BusSet::find_present(const PoolConfig& pool) const
+{
+    const auto place = buses_.find(key_of(pool));
+    return place == buses_.end() ? nullptr : place->second.bus;
 }
 
 std::shared_ptr<Bus> BusSet::find(const PoolConfig& pool)

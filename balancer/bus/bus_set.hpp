@@ -32,9 +32,9 @@ public:
 
     /// The paths of store files that `pools` want and that are not open.
     ///
-    /// Throws std::runtime_error if a store that is there would get a file, or another.
-    [[nodiscard]] std::vector<std::string>
-    find_wanted(const std::vector<ResolvedPool>& pools) const;
+    /// Throws std::runtime_error if a pool whose workers live would change its bus, or a store that
+    /// is there would get a file, or another.
+    [[nodiscard]] std::vector<std::string> find_wanted(const std::vector<ResolvedPool>& pools);
 
     /// Opens them; may wait for a disk.
     ///
@@ -45,8 +45,11 @@ public:
     /// for.  What nobody uses any more goes.
     void adopt(const std::vector<ResolvedPool>& pools, const Files& files);
 
-    /// The bus of `pool`.
+    /// The bus of `pool`; made if there is none.
     [[nodiscard]] std::shared_ptr<Bus> find(const PoolConfig& pool);
+
+    /// The same; null if there is none.
+    [[nodiscard]] std::shared_ptr<Bus> find_present(const PoolConfig& pool) const;
 
     /// Nothing waits any more.
     void close();
@@ -67,6 +70,7 @@ private:
 
     [[nodiscard]] static Key key_of(const PoolConfig& pool);
     Place& make(const Key& key, const StoreConfig& limits);
+    void forget_unused();
     void on_event(const Event& event);
 
     boost::asio::any_io_executor executor_;

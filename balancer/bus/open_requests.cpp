@@ -10,6 +10,9 @@ std::uint64_t OpenRequests::open(Request request)
     const auto number = ++last_number_;
     deadlines_.emplace(request.deadline, number);
     ++counts_[request.asker];
+    numbers_[request.asker].insert(number);
+    for (const auto& respondent : request.awaited)
+        numbers_[respondent.member].insert(number);
     requests_.emplace(number, std::move(request));
     return number;
 }
@@ -34,6 +37,7 @@ const OpenRequests::Request* OpenRequests::on_reply(std::uint64_t number, Member
         ++request.replies;
     else
         request.missing.push_back(respondent->name);
+    forget(member, number);
     request.awaited.erase(respondent);
     return &request;
 }
@@ -50,7 +54,11 @@ std::vector<OpenRequests::Request> OpenRequests::on_leave(Member member)
 {
     std::vector<std::uint64_t> over;
     std::vector<std::uint64_t> done;
-    for (auto& [number, request] : requests_) {
+    const auto own = numbers_.find(member);
+    if (own == numbers_.end())
+        return {};
+    for (const auto number : std::vector<std::uint64_t>{own->second.begin(), own->second.end()}) {
+        auto& request = requests_.at(number);
         if (request.asker == member)
             over.push_back(number);
         else if (on_reply(number, member, false) != nullptr && request.is_done())
@@ -86,6 +94,13 @@ std::size_t OpenRequests::count(Member asker) const
     return found == counts_.end() ? 0 : found->second;
 }
 
+void OpenRequests::forget(Member member, std::uint64_t number)
+{
+    const auto own = numbers_.find(member);
+    if (own != numbers_.end() && own->second.erase(number) > 0 && own->second.empty())
+        numbers_.erase(own);
+}
+
 /// Whoever has not answered is missing.
 OpenRequests::Request OpenRequests::take(std::uint64_t number)
 {
@@ -94,8 +109,11 @@ OpenRequests::Request OpenRequests::take(std::uint64_t number)
     deadlines_.erase({request.deadline, number});
     if (const auto count = counts_.find(request.asker); --count->second == 0)
         counts_.erase(count);
-    for (auto& respondent : request.awaited)
+    forget(request.asker, number);
+    for (auto& respondent : request.awaited) {
+        forget(respondent.member, number);
         request.missing.push_back(std::move(respondent.name));
+    }
     request.awaited.clear();
     return request;
 }

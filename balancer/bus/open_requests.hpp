@@ -69,10 +69,12 @@ public:
 
 private:
     [[nodiscard]] Request take(std::uint64_t number);
+    void forget(Member member, std::uint64_t number);
 
     std::map<std::uint64_t, Request> requests_;
     std::set<std::pair<Clock::time_point, std::uint64_t>> deadlines_;
     std::map<Member, std::size_t> counts_;
+    std::map<Member, std::set<std::uint64_t>> numbers_; ///< of whom it asks, or who asks it
     std::uint64_t last_number_ = 0;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string_view>
 
@@ -20,6 +21,11 @@ inline constexpr std::string_view topic_rule =
     "32 of them and 255 bytes";
 inline constexpr std::string_view pattern_rule =
     "a topic in which * may stand for a word and > at the end for one or more";
+
+[[nodiscard]] constexpr std::size_t count_words(std::string_view topic) noexcept
+{
+    return 1 + static_cast<std::size_t>(std::ranges::count(topic, '.'));
+}
 
 /// Topics of the master's own, on which nobody else may publish.
 [[nodiscard]] constexpr bool is_reserved_topic(std::string_view topic) noexcept

@@ -104,8 +104,8 @@ public:
     [[nodiscard]] const Intake& intake() const noexcept { return *shared_.intake; }
     [[nodiscard]] const EventSource& events() const noexcept { return events_; }
 
-    /// What its workers speak on.
-    [[nodiscard]] std::shared_ptr<Bus> bus() const { return shared_.buses.find(*config_); }
+    /// What its workers speak on; null if they are gone, and the pool with them.
+    [[nodiscard]] std::shared_ptr<Bus> bus() const { return shared_.buses.find_present(*config_); }
 
 private:
     using Slot = std::shared_ptr<WorkerSlot>;

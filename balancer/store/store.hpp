@@ -100,6 +100,9 @@ public:
     /// The line that tells of the change with `revision`; null if that is too long ago.
     [[nodiscard]] Text recent(std::uint64_t revision) const noexcept;
 
+    /// How many such lines there are.
+    [[nodiscard]] std::size_t recent_count() const noexcept { return recent_.size(); }
+
 private:
     struct Size {
         std::uint64_t keys = 0;

@@ -25,6 +25,13 @@ Store::Text StoreFeed::next()
         return share(encode_snapshot(told_, store_->entries().size()));
     }
     if (phase_ == Phase::entries) {
+        // Before what has changed meanwhile is forgotten; a copy knows by the revisions what is
+        // new.
+        if (2 * (store_->revision() - told_) > store_->recent_count())
+            if (auto line = store_->recent(told_ + 1)) {
+                ++told_;
+                return line;
+            }
         const auto& entries = store_->entries();
         const auto entry = has_last_key_ ? entries.upper_bound(last_key_) : entries.begin();
         if (entry != entries.end()) {

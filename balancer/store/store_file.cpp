@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <stdexcept>
 #include <system_error>
 
@@ -53,6 +54,24 @@ std::string read_all(int fd, std::uint64_t size, const std::string& path)
     return content;
 }
 
+/// What a file of the same content would have if it were written anew, about.
+std::uint64_t fresh_size_of(const std::vector<Store::Change>& changes)
+{
+    constexpr std::uint64_t each = 80; // numbers, names of members
+    std::map<std::string_view, std::uint64_t> sizes;
+    for (const auto& change : changes)
+        if (change.entry)
+            sizes.insert_or_assign(change.key, each + change.key.size() +
+                                                   change.entry->owner.size() +
+                                                   change.entry->value->size());
+        else
+            sizes.erase(change.key);
+    std::uint64_t sum = store_file_header.size();
+    for (const auto& [key, size] : sizes)
+        sum += size;
+    return sum;
+}
+
 } // namespace
 
 StoreFile::StoreFile(std::string path) : path_{std::move(path)}
@@ -87,7 +106,8 @@ StoreFile::StoreFile(std::string path) : path_{std::move(path)}
                           "; it was left as it is. Bring it back from a copy, or move it away to "
                           "begin with an empty store");
     changes_ = std::move(records.changes);
-    size_ = fresh_size_ = records.good_size;
+    size_ = records.good_size;
+    fresh_size_ = fresh_size_of(changes_);
     if (records.good_size < content.size()) {
         is_torn_ = true;
         note_ =

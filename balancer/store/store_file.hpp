@@ -38,6 +38,9 @@ public:
     /// Has nothing in it but `entries` from now on; `revision` is the store's.  Throws as append().
     void rewrite(const Entries& entries, std::uint64_t revision);
 
+    /// Writing anew could not even be begun: it is tried again when as much has come.
+    void postpone_rewrite() noexcept { fresh_size_ = size_; }
+
     /// True if most of what is in it is outdated.
     [[nodiscard]] bool wants_rewrite() const noexcept;
 

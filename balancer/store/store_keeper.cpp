@@ -162,6 +162,7 @@ asio::awaitable<void> StoreKeeper::rewrite()
     } catch (const boost::system::system_error&) { // the loop is to end
         is_closed_ = true;
     } catch (const std::system_error& e) {
+        file_->postpone_rewrite();
         tell(fmt::format("the store's file {} cannot be written anew, and grows: {}", file_->path(),
                          e.code().message()));
     }

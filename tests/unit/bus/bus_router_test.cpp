@@ -236,6 +236,22 @@ TEST_CASE_FIXTURE(Bench, "a member has no more than so many patterns and request
                       "requests of it are under way\"}\n");
 }
 
+TEST_CASE_FIXTURE(Bench, "all patterns of a member have no more than so many words")
+{
+    const auto a = worker("web", 1);
+    std::string tail;
+    for (int i = 0; i < 31; ++i)
+        tail += ".a";
+    for (int i = 0; i < 125; ++i)
+        say(a, R"({"type":"subscribe","pattern":")" + std::to_string(i) + tail + "\"}");
+    CHECK(hears(a).empty());
+    say(a, R"({"type":"subscribe","pattern":"b"})");
+    CHECK(hears(a).find("too-many") != std::string::npos);
+    say(a, R"({"type":"unsubscribe","pattern":"0)" + tail + "\"}");
+    say(a, R"({"type":"subscribe","pattern":"b"})");
+    CHECK(hears(a).empty());
+}
+
 TEST_CASE_FIXTURE(Bench, "what is no line harms its sender only")
 {
     const auto a = worker("web", 1);

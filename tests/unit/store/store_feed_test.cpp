@@ -125,6 +125,31 @@ TEST_CASE("a copy whose reader has missed too much begins anew")
     CHECK(*feed.next() == "{\"type\":\"synced\",\"revision\":20000}\n");
 }
 
+TEST_CASE("a copy of many keys becomes whole although they change as fast as it is told")
+{
+    Store store{StoreConfig{}};
+    const auto put = [&](int key) {
+        REQUIRE(store.apply({.key = "key" + std::to_string(key), .value = "1", .owner = "a/1"}, {})
+                    .code.empty());
+        store.commit();
+    };
+    constexpr int keys = 30'000; // more than changes are kept
+    for (int i = 0; i < keys; ++i)
+        put(i);
+    StoreFeed feed{store};
+    Copy copy;
+    for (int told = 0; told < 4 * keys && !copy.is_whole(); ++told) {
+        if (told % 2 == 0)
+            put(told % keys);
+        if (const auto line = feed.next())
+            copy.hear(*line);
+    }
+    CHECK(copy.is_whole());
+    while (const auto line = feed.next())
+        copy.hear(*line);
+    CHECK(copy.content() == content_of(store));
+}
+
 TEST_CASE("whatever happens while it is told, a copy that is whole and up to date is the store")
 {
     std::minstd_rand dice{3};

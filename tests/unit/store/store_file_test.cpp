@@ -170,6 +170,23 @@ TEST_CASE("written anew it has nothing outdated, and goes on")
     CHECK_FALSE(std::filesystem::exists(path + ".new"));
 }
 
+TEST_CASE("what was outdated when it was opened counts as that")
+{
+    const TempDir dir;
+    const auto path = dir.path().string() + "/store";
+    {
+        StoreFile file{path};
+        std::string many;
+        for (std::uint64_t i = 1; i <= 20'000; ++i)
+            many += record("a", i);
+        file.append(many);
+    }
+    StoreFile file{path};
+    CHECK(file.wants_rewrite());
+    file.postpone_rewrite();
+    CHECK_FALSE(file.wants_rewrite());
+}
+
 TEST_CASE("what the disk does not take leaves nothing behind")
 {
     const TempDir dir;
