@@ -249,7 +249,8 @@ void BusRouter::request(Member member, Place& place, const BusLine& line, Clock:
     } else {
         subscriptions_.find(line.topic, found_);
         for (const auto respondent : found_)
-            if (respondent != member)
+            // Who listens from outside cannot answer.
+            if (respondent != member && members_.at(respondent)->who.slot != 0)
                 ask(respondent);
     }
     if (request.awaited.empty())

@@ -20,7 +20,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -221,6 +223,19 @@ try {
     return time;
 } catch (const std::invalid_argument& error) {
     refuse("{}: {}", name, error.what());
+}
+
+/// What the option `name` says.
+template <typename Number>
+Number parse_whole(const std::string& name, const std::string& text, Number least)
+{
+    Number number{};
+    const auto* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc{} || rest != end || number < least)
+        refuse("{}: is {}, but must be a whole number from {} to {}", name, quote(text), least,
+               std::numeric_limits<Number>::max());
+    return number;
 }
 
 /// An option that is given once, with a value that is not empty.
@@ -431,7 +446,13 @@ void add_bus(CLI::App& app, ControlCommand& asked, BusQuestion& question,
         part.add_option("KEY", question.key, "which key")->required();
     };
     const auto add_count = [&](CLI::App& part) {
-        part.add_option("--count", question.count, "end after so many")->option_text("N");
+        part.add_option_function<std::string>(
+                "--count",
+                [&](const std::string& word) {
+                    question.count = parse_whole<std::uint64_t>("--count", word, 1);
+                },
+                "end after so many")
+            ->option_text("N");
     };
 
     auto& to_publish = add(app, "publish", Asked::publish,
@@ -470,8 +491,12 @@ void add_bus(CLI::App& app, ControlCommand& asked, BusQuestion& question,
     store.require_subcommand(1);
     add_control_path(store, asked.path);
     const auto add_expected = [&](CLI::App& part) {
-        part.add_option("--expect", question.expected,
-                        "only if the key has this revision; 0: if it is not there")
+        part.add_option_function<std::string>(
+                "--expect",
+                [&](const std::string& word) {
+                    question.expected = parse_whole<std::uint64_t>("--expect", word, 0);
+                },
+                "only if the key has this revision; 0: if it is not there")
             ->option_text("REVISION");
     };
     const auto add_ttl = [&](CLI::App& part) {
@@ -494,7 +519,13 @@ void add_bus(CLI::App& app, ControlCommand& asked, BusQuestion& question,
     add_timeout(to_erase);
     auto& to_increment = add(store, "increment", Asked::increment, "add to a number");
     add_key(to_increment);
-    to_increment.add_option("N", question.by, "how much (default 1)");
+    to_increment.add_option_function<std::string>(
+        "N",
+        [&](const std::string& word) {
+            question.by =
+                parse_whole<std::int64_t>("N", word, std::numeric_limits<std::int64_t>::min());
+        },
+        "how much (default 1)");
     add_ttl(to_increment);
     add_timeout(to_increment);
     auto& to_watch = add(store, "watch", Asked::watch, "show changes, until interrupted");

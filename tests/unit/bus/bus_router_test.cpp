@@ -208,6 +208,16 @@ TEST_CASE_FIXTURE(Bench, "who has not answered in time, or has ended, is missing
     CHECK(hears(a).empty());
 }
 
+TEST_CASE_FIXTURE(Bench, "who only listens from outside is not asked")
+{
+    const auto a = worker("web", 1);
+    const auto outside = router.join({}, BusConfig{}, [] {});
+    say(outside, R"({"type":"subscribe","pattern":">"})");
+    say(a, R"({"type":"request","id":1,"topic":"stats","data":0})");
+    CHECK(hears(a) == "{\"type\":\"done\",\"id\":1,\"replies\":0,\"missing\":[]}\n");
+    CHECK(hears(outside).empty());
+}
+
 TEST_CASE_FIXTURE(Bench, "a request that nobody is there to answer is done at once")
 {
     const auto a = worker("web", 1);

@@ -66,7 +66,8 @@ TEST_CASE_FIXTURE(Bench, "pools have one bus together if they share it")
     CHECK(buses.find_present(pool("e")) == nullptr);
 }
 
-TEST_CASE_FIXTURE(Bench, "a pool does not move to another bus, where there would be a second leader")
+TEST_CASE_FIXTURE(Bench,
+                  "a pool does not move to another bus, where there would be a second leader")
 {
     load({pool("a")});
     CHECK(refusal({pool("a", "x")}).starts_with("pool \"a\": bus.share changes"));
@@ -74,7 +75,8 @@ TEST_CASE_FIXTURE(Bench, "a pool does not move to another bus, where there would
     CHECK(refusal({pool("a", "x"), pool("b", "x")}) == "taken"); // it was gone meanwhile
 }
 
-TEST_CASE_FIXTURE(Bench, "a store's file does not change while the store is used, and is free afterwards")
+TEST_CASE_FIXTURE(Bench,
+                  "a store's file does not change while the store is used, and is free afterwards")
 {
     load({pool("a", {}, path("s"))});
     CHECK(refusal({pool("a", {}, path("t"))}).starts_with("pool \"a\": store.persist changes"));

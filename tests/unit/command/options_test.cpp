@@ -245,6 +245,20 @@ TEST_CASE("a command without -- is told where it belongs")
                   "8000 -- ./my-server");
 }
 
+TEST_CASE("numbers of the bus and the store are whole, and as large as they may be")
+{
+    CHECK(usage_error({"subscribe", "a", "--count", "0"}) ==
+          "--count: is \"0\", but must be a whole number from 1 to 18446744073709551615");
+    CHECK(usage_error({"store", "put", "k", "1", "--expect", "-1"}) ==
+          "--expect: is \"-1\", but must be a whole number from 0 to 18446744073709551615");
+    CHECK(usage_error({"store", "increment", "k", "9223372036854775808"}) ==
+          "N: is \"9223372036854775808\", but must be a whole number from -9223372036854775808 to "
+          "9223372036854775807");
+    CHECK(usage_error({"store", "get"}).starts_with("KEY is required"));
+    CHECK(usage_error({"publish", "a b", "1"}).starts_with("\"a b\" is no topic"));
+    CHECK(usage_error({"subscribe", "a.>.b"}).starts_with("\"a.>.b\" is no pattern"));
+}
+
 TEST_CASE("a misspelt command or option is answered with the nearest one")
 {
     CHECK(usage_error({"rnu"}) == "\"rnu\" is no command of usher; did you mean run?");
