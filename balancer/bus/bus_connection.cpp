@@ -21,8 +21,7 @@ namespace usher {
 
 namespace {
 
-/// What is read in one turn of the event loop: some 100 short messages, which is well below a
-/// millisecond.
+/// What is read in one turn of the event loop: some 100 short messages.
 constexpr std::size_t read_size = 16UL * 1024;
 
 /// What is written with one system call, and in one turn of the event loop.
@@ -190,7 +189,7 @@ void BusConnection::write()
         });
 }
 
-/// False if nobody reads any more.
+/// False if nobody reads any more, or the kernel has no memory for now.
 bool BusConnection::send()
 {
     std::array<iovec, most_lines_at_once> pieces;

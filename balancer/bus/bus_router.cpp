@@ -176,10 +176,14 @@ void BusRouter::subscribe(Member member, Place& place, const BusLine& line)
     if (!place.patterns.contains(line.topic)) {
         const auto words = place.pattern_words + count_words(line.topic);
         if (place.patterns.size() >= most_patterns || words > most_pattern_words)
-            return refuse(member,
-                          {.id = line.id,
-                           .code = "too-many",
-                           .reason = fmt::format("it has {} patterns already", most_patterns)});
+            return refuse(
+                member, {.id = line.id,
+                         .code = "too-many",
+                         .reason = words > most_pattern_words
+                                       ? fmt::format("its patterns would have {} words, {} are "
+                                                     "allowed",
+                                                     words, most_pattern_words)
+                                       : fmt::format("it has {} patterns already", most_patterns)});
         place.pattern_words = words;
         place.patterns.insert(line.topic);
         subscriptions_.add(line.topic, member);
