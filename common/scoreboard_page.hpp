@@ -23,6 +23,13 @@ struct ShimAnswer {
     std::array<unsigned char, 28> address; ///< where the pool listens, as in a hand-off record
 };
 
+/// An option of the program's listening socket that its connections have: see the shim.
+struct InheritedOption {
+    std::atomic<std::uint32_t> what; ///< which one; 0: none
+    std::atomic<std::uint32_t> size; ///< 0: it is not set
+    std::array<std::uint64_t, 2> value;
+};
+
 /// One worker's page of counters, shared between the worker, which writes, and the master, which
 /// trusts nothing, never waits, and reads only, but for what it answers the preload shim.
 ///
@@ -39,6 +46,7 @@ struct ShimAnswer {
 ///      192     4   questions  how many the shim has asked the master, by messages
 ///      196   576   answers    the master's, the one to question n at n modulo 16
 ///      772    28   place      where the pool listens, if the program has said where
+///      800  1536   inherited  the options of its listening sockets, for the shim alone
 ///
 /// Native-endian, naturally aligned, one store each: readers need no lock.  What lies behind 128
 /// is between the processes of one worker and the master, for the preload shim; others leave it
@@ -59,6 +67,7 @@ struct ScoreboardPage {
     alignas(64) std::atomic<std::uint32_t> questions;
     std::array<ShimAnswer, 16> answers;
     std::array<unsigned char, 28> place;
+    std::array<InheritedOption, 64> inherited;
 };
 
 /// The bits of ScoreboardPage::preload.
@@ -85,6 +94,8 @@ static_assert(offsetof(ScoreboardPage, preload) == 128);
 static_assert(offsetof(ScoreboardPage, chosen) == 140);
 static_assert(offsetof(ScoreboardPage, answers) == 196);
 static_assert(offsetof(ScoreboardPage, place) == 772);
+static_assert(offsetof(ScoreboardPage, inherited) == 800);
+static_assert(sizeof(InheritedOption) == 24);
 static_assert(sizeof(ShimAnswer) == 36);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 

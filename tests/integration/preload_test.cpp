@@ -12,8 +12,10 @@
 #include "tests/support/usher_process.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
@@ -24,6 +26,7 @@
 #include <vector>
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 namespace usher::preload_test {
@@ -125,8 +128,10 @@ TEST_CASE_FIXTURE(Fixture, "a listening socket has the pool's address and is a T
     CHECK(worker->result_of("option listen") == "1");
     CHECK(worker->result_of("option protocol") == std::to_string(IPPROTO_TCP));
     CHECK(worker->result_of("listener-peer") == "ENOTCONN");
-    for (const std::string option : {"nodelay", "v6only", "reuseport", "keepalive"})
-        CHECK(worker->result_of("set " + option) == "ok");
+    CHECK(worker->result_of("set nodelay") == "ok");
+    CHECK(worker->result_of("set v6only") == "ENOPROTOOPT"); // as any socket of IPv4
+    CHECK(worker->result_of("set reuseport") == "ok");
+    CHECK(worker->result_of("set keepalive") == "ok");
 }
 
 TEST_CASE_FIXTURE(Fixture, "between bind and listen a socket has the address it asked for")
@@ -176,6 +181,116 @@ TEST_CASE_FIXTURE(Fixture, "the flags of a listening socket stay as the program 
     CHECK(blocking->result_of("flags") == "blocking");
     CHECK(blocking->result_of("non-block") == "ok");
     CHECK(blocking->result_of("accept") == "EAGAIN");
+}
+
+namespace {
+
+/// An option that connections inherit from a listening socket, and what to set.
+struct InheritedCase {
+    std::string option; ///< level and number
+    std::string set;
+    std::string seen; ///< the kernel's answer then, if that is another
+};
+
+InheritedCase inherited_case(int level, int number, std::string set, std::string seen = {})
+{
+    if (seen.empty())
+        seen = set;
+    return {fmt::format("{} {}", level, number), std::move(set), std::move(seen)};
+}
+
+std::vector<InheritedCase> inherited_cases()
+{
+    return {
+        inherited_case(SOL_SOCKET, SO_KEEPALIVE, "1"),
+        inherited_case(SOL_SOCKET, SO_OOBINLINE, "1"),
+        inherited_case(SOL_SOCKET, SO_LINGER, "1,7"),
+        inherited_case(SOL_SOCKET, SO_RCVLOWAT, "5"),
+        inherited_case(SOL_SOCKET, SO_SNDBUF, "30000", "60000"),
+        inherited_case(SOL_SOCKET, SO_RCVBUF, "20000", "40000"),
+        inherited_case(SOL_SOCKET, SO_SNDTIMEO, "9,0,0,0"),
+        inherited_case(IPPROTO_TCP, TCP_NODELAY, "1"),
+        inherited_case(IPPROTO_TCP, TCP_KEEPIDLE, "77"),
+        inherited_case(IPPROTO_TCP, TCP_KEEPINTVL, "11"),
+        inherited_case(IPPROTO_TCP, TCP_KEEPCNT, "3"),
+        inherited_case(IPPROTO_TCP, TCP_USER_TIMEOUT, "12345"),
+        inherited_case(IPPROTO_TCP, TCP_LINGER2, "13"),
+        inherited_case(IPPROTO_TCP, TCP_NOTSENT_LOWAT, "4096"),
+        inherited_case(IPPROTO_TCP, TCP_CONGESTION, "reno"),
+        inherited_case(IPPROTO_IP, IP_TOS, "16"),
+        inherited_case(IPPROTO_IP, IP_TTL, "33"),
+        inherited_case(SOL_SOCKET, SO_PRIORITY, "3"), // IP_TOS changes it as well
+    };
+}
+
+} // namespace
+
+TEST_CASE_FIXTURE(Fixture, "a connection has the options that the program set on its listener")
+{
+    const auto cases = inherited_cases();
+    Steps steps{"socket 4"};
+    const auto add = [&](const std::string& verb) {
+        for (const auto& one : cases)
+            steps.push_back(verb + " " + one.option + (verb == "set-option" ? " " + one.set : ""));
+    };
+    SUBCASE("before it listens")
+    {
+        add("set-option");
+        steps.insert(steps.end(), {bind(), "listen"});
+    }
+    SUBCASE("when it listens already")
+    {
+        steps.insert(steps.end(), {bind(), "listen"});
+        add("set-option");
+    }
+    SUBCASE("and forks the process that accepts")
+    {
+        add("set-option");
+        steps.insert(steps.end(), {bind(), "listen", "fork"});
+    }
+    SUBCASE("and executes the program that accepts")
+    {
+        add("set-option");
+        steps.insert(steps.end(), {bind(), "listen", "exec", "name"});
+    }
+    add("get-option");
+    steps.emplace_back("accept");
+    add("connection-option");
+
+    PreloadWorker worker{{front.address}, steps};
+    sys::UniqueFd client;
+    for (const auto& step : steps) {
+        const auto is = [&](const char* verb) { return step.starts_with(verb); };
+        if (is("fork") || is("exec"))
+            continue;
+        if (is("accept"))
+            client = worker.connect(front);
+        CAPTURE(step);
+        const auto result = worker.result_of(step);
+        if (!is("get-option") && !is("connection-option"))
+            continue;
+        const auto option = step.substr(step.find(' ') + 1);
+        const auto expected =
+            std::ranges::find(cases, option, [](const InheritedCase& one) { return one.option; });
+        REQUIRE(expected != cases.end());
+        CHECK(result == expected->seen);
+    }
+}
+
+TEST_CASE_FIXTURE(Fixture, "what nobody has set on a listener stays as the kernel has it")
+{
+    auto worker = serve({"accept", "connection-option 6 1", "get-option 6 1"});
+    const auto client = worker->connect(front);
+    std::ignore = worker->result_of("accept");
+    CHECK(worker->result_of("connection-option 6 1") == "0"); // TCP_NODELAY
+    CHECK(worker->result_of("get-option 6 1") == "0");
+}
+
+TEST_CASE_FIXTURE(Fixture, "what is set on a listener that nobody can set is refused as elsewhere")
+{
+    auto worker = serve({"set-option 6 13 x", "set-option 6 9999 1"});
+    CHECK(worker->result_of("set-option 6 13 x") == "ENOENT"); // TCP_CONGESTION
+    CHECK(worker->result_of("set-option 6 9999 1") == "ENOPROTOOPT");
 }
 
 TEST_CASE_FIXTURE(Fixture, "poll, select and epoll wait for a connection")

@@ -5,10 +5,12 @@
 //     preload-probe "socket 4" "bind 127.0.0.1:5000" listen accept peer
 #include <array>
 #include <atomic>
+#include <cctype>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -162,6 +164,47 @@ std::string set(const std::string& name)
                                name == "reuseport" ? SO_REUSEPORT : SO_KEEPALIVE, &on, sizeof on));
 }
 
+/// "LEVEL NUMBER" and what follows it.
+struct OptionStep {
+    int level = 0;
+    int number = 0;
+    std::string value;
+
+    explicit OptionStep(const std::string& text)
+    {
+        std::istringstream words{text};
+        words >> level >> number >> value;
+    }
+};
+
+/// A value is whole numbers with commas between them, or a text.
+std::string set_option(const OptionStep& step)
+{
+    if (std::isalpha(static_cast<unsigned char>(step.value.front())) != 0)
+        return result(::setsockopt(listener, step.level, step.number, step.value.data(),
+                                   static_cast<socklen_t>(step.value.size())));
+    std::vector<int> numbers;
+    std::istringstream words{step.value};
+    for (std::string word; std::getline(words, word, ',');)
+        numbers.push_back(std::stoi(word));
+    return result(::setsockopt(listener, step.level, step.number, numbers.data(),
+                               static_cast<socklen_t>(numbers.size() * sizeof(int))));
+}
+
+std::string get_option(int fd, const OptionStep& step)
+{
+    std::array<int, 4> numbers{};
+    socklen_t size = sizeof numbers;
+    if (::getsockopt(fd, step.level, step.number, numbers.data(), &size) < 0)
+        return result(-1);
+    if (step.level == IPPROTO_TCP && step.number == TCP_CONGESTION)
+        return reinterpret_cast<const char*>(numbers.data());
+    std::string text;
+    for (std::size_t i = 0; i < size / sizeof(int); ++i)
+        text += (text.empty() ? "" : ",") + std::to_string(numbers.at(i));
+    return text;
+}
+
 std::string wait_by(const std::string& how, int patience)
 {
     int ready = 0;
@@ -295,6 +338,12 @@ std::string perform(const std::string& verb, const std::string& rest)
         return option(rest);
     if (verb == "set")
         return set(rest);
+    if (verb == "set-option")
+        return set_option(OptionStep{rest});
+    if (verb == "get-option")
+        return get_option(listener, OptionStep{rest});
+    if (verb == "connection-option")
+        return get_option(connection, OptionStep{rest});
     if (verb == "accept")
         return accept_one(rest);
     if (verb == "peer")

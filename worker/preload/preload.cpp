@@ -7,6 +7,7 @@
 #include "worker/preload/connection_table.hpp"
 #include "worker/preload/descriptor.hpp"
 #include "worker/preload/inheritance.hpp"
+#include "worker/preload/inherited_options.hpp"
 #include "worker/preload/master_link.hpp"
 #include "worker/preload/next.hpp"
 #include "worker/preload/take.hpp"
@@ -69,7 +70,7 @@ int bind_after_all(int fd) noexcept
     return address.size > 0 ? next::bind(fd, &address.any, address.size) : 0;
 }
 
-/// What a TCP socket that listens would answer at SOL_SOCKET; nothing: ask the kernel.
+/// What only a socket that listens answers so, at SOL_SOCKET.
 std::optional<int> listening_option(const Listening& entry, int option) noexcept
 {
     switch (option) {
@@ -98,6 +99,16 @@ int tell(const WireAddress& known, Question& question, int fd, int family, socka
         return -1;
     write_address(in_family(address, family), out, size);
     return 0;
+}
+
+/// A listening socket that another process has left us, whose option a program has asked for in
+/// vain: of a Unix socket's peer the kernel knows none of TCP's.
+const Listening* found_by_option(int fd, int level) noexcept
+{
+    if (errno != EOPNOTSUPP || level == SOL_SOCKET || !is_worker())
+        return nullptr;
+    const KeepErrno keep;
+    return recognize(fd);
 }
 
 int accept_any(int fd, sockaddr* address, socklen_t* size, int flags)
@@ -234,10 +245,16 @@ extern "C" {
 [[gnu::visibility("default")]] int getsockopt(int fd, int level, int option, void* value,
                                               socklen_t* size) noexcept
 {
-    const auto* const entry = is_worker() && level == SOL_SOCKET ? is_listening(fd) : nullptr;
-    const auto answer = entry != nullptr ? listening_option(*entry, option) : std::nullopt;
+    const auto* entry = is_worker() ? is_listening(fd) : nullptr;
+    if (entry == nullptr) {
+        const int result = next::getsockopt(fd, level, option, value, size);
+        entry = result < 0 ? found_by_option(fd, level) : nullptr;
+        if (entry == nullptr)
+            return result;
+    }
+    const auto answer = level == SOL_SOCKET ? listening_option(*entry, option) : std::nullopt;
     if (!answer || value == nullptr || size == nullptr)
-        return next::getsockopt(fd, level, option, value, size);
+        return get_listening_option(*entry, level, option, value, size);
     *size = std::min(*size, static_cast<socklen_t>(sizeof *answer));
     std::memcpy(value, &*answer, *size);
     return 0;
@@ -246,13 +263,14 @@ extern "C" {
 [[gnu::visibility("default")]] int setsockopt(int fd, int level, int option, const void* value,
                                               socklen_t size) noexcept
 {
-    if (!is_worker() || is_listening(fd) == nullptr)
-        return next::setsockopt(fd, level, option, value, size);
-    // What is set here is for a socket of another kind, which the master has.
-    const KeepErrno keep;
-    if (level == SOL_SOCKET && option != SO_REUSEPORT)
-        (void)next::setsockopt(fd, level, option, value, size);
-    return 0;
+    const auto* entry = is_worker() ? is_listening(fd) : nullptr;
+    if (entry == nullptr) {
+        const int result = next::setsockopt(fd, level, option, value, size);
+        entry = result < 0 ? found_by_option(fd, level) : nullptr;
+        if (entry == nullptr)
+            return result;
+    }
+    return set_listening_option(*entry, level, option, value, size);
 }
 
 // Servers remove the file of their Unix socket before they bind it, and when they end.

@@ -3,6 +3,7 @@
 
 #include "worker/preload/connection_table.hpp"
 #include "worker/preload/inheritance.hpp"
+#include "worker/preload/inherited_options.hpp"
 #include "worker/preload/next.hpp"
 #include "worker/preload/quiet.hpp"
 
@@ -108,6 +109,7 @@ int take_connection(const Listening& entry, int fd, sockaddr* address, socklen_t
         reserve.store(0, std::memory_order_relaxed);
     if ((flags & SOCK_NONBLOCK) == 0)
         ::fcntl(connection, F_SETFL, 0); // the master's is non-blocking
+    inherit_options(entry.queue, connection);
     auto peer = note_facts(connection, batch, entry);
     if (address == nullptr || size == nullptr)
         return connection;

@@ -5,6 +5,7 @@
 #include "worker/preload/descriptor.hpp"
 #include "worker/preload/epoll_registrations.hpp"
 #include "worker/preload/inheritance.hpp"
+#include "worker/preload/inherited_options.hpp"
 #include "worker/preload/master_link.hpp"
 #include "worker/preload/next.hpp"
 #include "worker/preload/quiet.hpp"
@@ -249,6 +250,7 @@ std::optional<int> take_over(int fd, const Address& wanted) noexcept
     (void)take_bound(fd);
     const auto family = entry->family;
     const auto* const other = find_family(queue, family == AF_INET ? AF_INET6 : AF_INET);
+    note_options(queue, family, fd, other == nullptr && listening_at(queue) < 0);
     // Two sockets for one queue: that for IPv6 can show clients of both families, that for IPv4
     // cannot, so nobody comes in there.
     const int quiet = other != nullptr ? stand_in_for(all.queues[queue]) : -1;
