@@ -1,7 +1,7 @@
 """What is measured: usher, and the controls beside it.
 
-Every front serves the same answer on one port.  All but Node's and preload run the same hello
-program; those two run the same JavaScript.
+Every front serves the same answer on one port.  All but Node's, preload and Python's run the same
+hello program; those run the same JavaScript, or the same Python.
 """
 
 import contextlib
@@ -147,6 +147,44 @@ class NodeDialect(Front):
         return lambda pid, exe: exe == str(tools.usher)
 
 
+class Python(Front):
+    """A Python server with N processes of its own master's, or of usher's."""
+
+    def __init__(self, server, command, many, by_usher):
+        self.name = f"usher-{server}" if by_usher else server
+        self.what = ("the same under usher, one process a worker" if by_usher
+                     else f"{server}, N processes by its own master")
+        self.server = server
+        self.command = command
+        self.many = many
+        self.by_usher = by_usher
+
+    def missing(self):
+        return None if shutil.which(self.server) else f"{self.server} is not installed"
+
+    def start(self, site):
+        tools = site.tools
+        here = pathlib.Path(__file__).parent
+        command = [shutil.which(self.server),
+                   *(word.format(here=here, port=site.port) for word in self.command)]
+        if self.by_usher:
+            site.start(tools.usher, "run", "--listen", f"127.0.0.1:{site.port}",
+                       "--workers", tools.workers, "--", *command)
+            return lambda pid, exe: exe == str(tools.usher)
+        master = site.start(*command, self.many, tools.workers)
+        return lambda pid, exe: pid == master.pid
+
+
+def python_fronts():
+    servers = [("gunicorn", ["--chdir", "{here}", "--bind", "127.0.0.1:{port}", "--threads", "4",
+                             "--worker-class", "gthread", "--keep-alive", "60",
+                             "--log-level", "warning", "python_hello:wsgi"]),
+               ("uvicorn", ["--app-dir", "{here}", "--port", "{port}", "--no-access-log",
+                            "--log-level", "warning", "python_hello:asgi"])]
+    return [Python(server, command, "--workers", by_usher)
+            for server, command in servers for by_usher in (False, True)]
+
+
 class Nginx(Front):
     name = "nginx"
     what = "nginx stream proxy, N processes, to N hello processes"
@@ -222,7 +260,7 @@ ALL = [Usher(), Single(), Prefork(), Node(),
        NodeDialect("usher-node-16", "the same, window 16", {"policy": "rr", "window": 16}),
        NodeDialect("usher-node-reuseport", "the same, each worker with a socket of its own",
                    {"policy": "reuseport"}),
-       Preload(), Nginx(), Haproxy()]
+       Preload(), *python_fronts(), Nginx(), Haproxy()]
 
 
 @contextlib.contextmanager
