@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "json.h"
+#include "worker/c/json.h"
 
 enum {
     uw_longest_line = 69632,       ///< with its line feed

@@ -2,8 +2,8 @@
 #include "bus.h"
 
 #include "bus_line.h"
-#include "failure.h"
-#include "fill.h"
+#include "worker/c/failure.h"
+#include "worker/c/fill.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "json.h"
 #include "usher_bus.h"
+#include "worker/c/json.h"
 
 /// What a line of the master says, beyond what becomes an event as it is.
 enum uw_line_kind {
