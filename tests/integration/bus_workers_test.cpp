@@ -12,6 +12,7 @@
 #include <csignal>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -178,6 +179,32 @@ TEST_CASE_FIXTURE(Fixture, "workers that are drained end by themselves, although
     CHECK(usher.command({"restart", "all"}).code == 0);
     CHECK(usher.stop() == sys::ExitStatus{});
     CHECK(usher.count("exited with code 0 ") == std::size_t{2} * workers);
+}
+
+TEST_CASE("what another process of a worker has said before, and half said, is forgotten")
+{
+    const auto script =
+        R"(printf '{"type":"subscribe","pattern":"old.>"}\n{"type":"publ' >&"$USHER_BUS_FD"; )"
+        "[ \"$USHER_SLOT\" = 1 ] && exec " +
+        program("USHER_TEST_BUS_WORKER_C") + "; exec " + program("USHER_TEST_BUS_WORKER");
+    const OnePool pool{{{"name", "web"}, {"workers", 2}, {"command", {"bash", "-c", script}}}};
+    UsherProcess usher{pool.run()};
+    usher.wait_until_ready(2);
+    std::optional<Talk> talk;
+    do // the other one is in C
+        talk.emplace(usher.port()).say("who");
+    while (talk->hear() != "web/2");
+    CHECK(talk->ask("ask who.is null") == "web/1=\"c\" ");
+    CHECK(talk->ask("publish old.x 1") == "0");
+}
+
+TEST_CASE("of a worker's processes one has the bus")
+{
+    const auto chat = program("USHER_TEST_CHAT") + " 127.0.0.1:0";
+    const OnePool pool{
+        {{"dialect", "none"}, {"workers", 1}, {"command", {"sh", "-c", chat + " & exec " + chat}}}};
+    UsherProcess usher{pool.run()};
+    usher.wait_for("of this worker has the bus open, and two would take each other's messages");
 }
 
 TEST_CASE("what one client of the chat says all see, whichever worker they have")

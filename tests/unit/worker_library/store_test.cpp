@@ -47,7 +47,7 @@ struct Fixture : NoFdLeak {
     std::optional<Bus> bus{std::in_place, io};
     Store store{*bus};
 
-    Fixture() = default;
+    Fixture() { master.welcome(); }
     Fixture(const Fixture&) = delete;
     Fixture& operator=(const Fixture&) = delete;
     ~Fixture()

@@ -7,6 +7,7 @@
 /// What a line of the master says, beyond what becomes an event as it is.
 enum uw_line_kind {
     uw_line_snapshot = 100, ///< a copy of the store begins
+    uw_line_welcome,        ///< the answer to `hello`
 };
 
 /// A line of the master, taken apart.  The texts are in the line still.

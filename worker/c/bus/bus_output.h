@@ -22,6 +22,9 @@ struct uw_output {
 
 void uw_begin_line(struct uw_output* output, const char* type);
 
+/// Adds an empty line, which ends what somebody else may have left unfinished.
+void uw_add_empty_line(struct uw_output* output);
+
 /// Adds a text in quotes; NULL: nothing.
 void uw_add_text(struct uw_output* output, const char* name, const char* text);
 void uw_add_number(struct uw_output* output, const char* name, uint64_t number);
