@@ -201,9 +201,8 @@ TEST_CASE("what another process of a worker has said before, and half said, is f
 TEST_CASE("of a worker's processes one has the bus")
 {
     const auto chat = program("USHER_TEST_CHAT") + " 127.0.0.1:0";
-    const OnePool pool{
-        {{"dialect", "none"}, {"workers", 1}, {"command", {"sh", "-c", chat + " & exec " + chat}}}};
-    UsherProcess usher{pool.run()};
+    UsherProcess usher{
+        {"run", "--dialect", "none", "--workers", "1", "--", "sh", "-c", chat + " & exec " + chat}};
     usher.wait_for("of this worker has the bus open, and two would take each other's messages");
 }
 
@@ -231,10 +230,10 @@ TEST_CASE("what one client of the chat says all see, whichever worker they have"
     CHECK(usher.stop() == sys::ExitStatus{}); // with all clients in the room
 }
 
-TEST_CASE("the rate limiter serves a client as often as it may, all workers together")
+TEST_CASE("the rate limiter in C serves a client as often as it may, all workers together")
 {
     const OnePool pool{
-        {{"command", {program("USHER_TEST_RATE_LIMITER"), "10", "3600000"}}, {"workers", 3}}};
+        {{"command", {program("USHER_TEST_RATE_LIMITER_C"), "10", "3600000"}}, {"workers", 3}}};
     UsherProcess usher{pool.run()};
     usher.wait_until_ready(3);
     int served = 0;

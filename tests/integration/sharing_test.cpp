@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-// What workers tell each other and share, by the libraries for Python and Node under a real master.
+// What workers tell each other and share, by the libraries for Python and Node under a real master,
+// and the examples, those in C++ as well.
 #include "tests/support/config_file.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/from_environment.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/node_programs.hpp"
 #include "tests/support/one_pool.hpp"
@@ -84,19 +86,30 @@ public:
     UsherProcess usher;
 };
 
-/// Calls `check` with three workers of the example, in Python and in Node.
+/// Calls `check` with three workers of each of these programs, the same in several languages.
 template <typename Check>
-void for_each_example(const std::string& name, Check check)
+void for_each_of(const std::vector<json>& commands, Check check)
 {
-    const auto path = source_folder() + "/worker/examples/" + name;
-    for (auto command : {json{python_program(), path + ".py", name == "chat" ? "127.0.0.1:0" : "0"},
-                         json{node_program(), path + ".js", "0"}}) {
+    for (const auto& command : commands) {
         INFO(command.dump());
         const OnePool pool{{{"command", command}, {"workers", count}}};
         UsherProcess usher{pool.run()};
         usher.wait_until_ready(count);
         check(usher);
     }
+}
+
+std::string example(const std::string& file)
+{
+    return source_folder() + "/worker/examples/" + file;
+}
+
+/// An HTTP server in Python, in Node, and in C++ as the variable names it.
+std::vector<json> example_commands(const std::string& name, const char* variable)
+{
+    return {{python_program(), example(name + ".py"), "0"},
+            {node_program(), example(name + ".js"), "0"},
+            json::array({from_environment(variable)})};
 }
 
 } // namespace
@@ -290,7 +303,8 @@ TEST_CASE("the process that gunicorn puts in the place of one that died has the 
 
 TEST_CASE("of the rate limiter's workers each knows what the others have let through")
 {
-    for_each_example("rate_limiter", [](UsherProcess& usher) {
+    const auto commands = example_commands("rate_limiter", "USHER_TEST_RATE_LIMITER");
+    for_each_of(commands, [](UsherProcess& usher) {
         int passed = 0;
         for (int request = 0; request < 15; ++request)
             passed += get(usher.port(), "/").ok() ? 1 : 0;
@@ -300,7 +314,8 @@ TEST_CASE("of the rate limiter's workers each knows what the others have let thr
 
 TEST_CASE("a session's visits are counted whichever worker it comes to, and so are the sessions")
 {
-    for_each_example("session_counter", [](UsherProcess& usher) {
+    const auto commands = example_commands("session_counter", "USHER_TEST_SESSION_COUNTER");
+    for_each_of(commands, [](UsherProcess& usher) {
         std::string cookie;
         for (int visit = 1; visit <= 5; ++visit) {
             HttpClient client{usher.port()};
@@ -316,7 +331,8 @@ TEST_CASE("a session's visits are counted whichever worker it comes to, and so a
 
 TEST_CASE("a flag that one worker sets all see")
 {
-    for_each_example("feature_flag", [](UsherProcess& usher) {
+    const auto commands = example_commands("feature_flag", "USHER_TEST_FEATURE_FLAG");
+    for_each_of(commands, [](UsherProcess& usher) {
         CHECK(get(usher.port(), "/").body == "Hello!\n");
         HttpClient client{usher.port()};
         client.send("POST /on HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n");
@@ -332,7 +348,9 @@ TEST_CASE("a flag that one worker sets all see")
 
 TEST_CASE("who chats with one worker is read by those with the others")
 {
-    for_each_example("chat", [](UsherProcess& usher) {
+    const std::vector<json> commands{{python_program(), example("chat.py"), "127.0.0.1:0"},
+                                     {node_program(), example("chat.js"), "0"}};
+    for_each_of(commands, [](UsherProcess& usher) {
         HttpClient first{usher.port()};
         HttpClient second{usher.port()};
         HttpClient third{usher.port()};
