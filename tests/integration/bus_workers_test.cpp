@@ -158,6 +158,18 @@ TEST_CASE_FIXTURE(Fixture, "a worker that comes later has the store as it is")
     CHECK(talks.at(2).ask("heard").empty());
 }
 
+TEST_CASE_FIXTURE(Fixture, "a new worker has all of 10,000 keys before its first connection")
+{
+    CHECK(talks.at(2).ask("fill 10000") == "10000");
+    talks.clear();
+    ::kill(usher.worker_pid(3), SIGKILL);
+    std::string answer;
+    do { // the other one is in C, and says so
+        answer = Talk{usher.port()}.ask("size");
+        CHECK((answer == "c" || answer.ends_with(" 10000")));
+    } while (!answer.starts_with("web/3 "));
+}
+
 TEST_CASE_FIXTURE(Fixture, "one leads, and when it dies or is drained another does")
 {
     REQUIRE(eventually([&] { return leaders().size() == 1; }));

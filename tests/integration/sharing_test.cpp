@@ -231,6 +231,37 @@ TEST_CASE(
     CHECK(order.starts_with("TFT"));
 }
 
+TEST_CASE("a new worker has all of 10,000 keys before its first connection")
+{
+    EveryLibrary site;
+    CHECK(site.ask(3, "/fill/10000") == "done");
+    for (int slot = 1; slot <= count; ++slot) {
+        const auto before = site.usher.worker_pid(static_cast<unsigned>(slot));
+        site.kill(slot);
+        HttpAnswer answer;
+        do {
+            answer = get(site.usher.port(), "/size");
+            CHECK(answer.body == "10000");
+        } while (answer.slot() != slot);
+        CHECK(answer.pid() != before);
+    }
+}
+
+TEST_CASE("so has one of Node's cluster that opens the store before it listens")
+{
+    ConfigFile file;
+    file.pool["command"] = {node_program(), source_folder() + "/tests/sharing/worker.js", "node"};
+    file.pool["dialect"] = "node";
+    file.pool["workers"] = 1;
+    file.pool.erase("listen");
+    file.write();
+    UsherProcess usher{file.run()};
+    usher.wait_until_ready(1);
+    CHECK(get(usher.port(), "/fill/10000").body == "done");
+    ::kill(usher.worker_pid(1), SIGKILL);
+    CHECK(get(usher.port(), "/size").body == "10000");
+}
+
 TEST_CASE("workers of every dialect have all of the bus, and pools that share it have one")
 {
     const auto folder = source_folder() + "/tests/sharing/";
@@ -243,6 +274,8 @@ TEST_CASE("workers of every dialect have all of the bus, and pools that share it
                   {"env", {{"TEST_ALL", "6"}}}};
         if (dialect != "none" && dialect != "node")
             pool["listen"] = "127.0.0.1:0";
+        if (dialect == "native")
+            pool["stall_timeout"] = "10m"; // below it is stopped for as long as it takes
         return pool;
     };
     const json gunicorn{"gunicorn", "-w", "1", "--chdir", folder, "app:app"};
