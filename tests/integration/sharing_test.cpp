@@ -7,6 +7,7 @@
 #include "tests/support/http_client.hpp"
 #include "tests/support/node_programs.hpp"
 #include "tests/support/one_pool.hpp"
+#include "tests/support/process_facts.hpp"
 #include "tests/support/usher_process.hpp"
 
 #include <doctest/doctest.h>
@@ -19,6 +20,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace usher::sharing_test {
@@ -260,6 +262,55 @@ TEST_CASE("so has one of Node's cluster that opens the store before it listens")
     CHECK(get(usher.port(), "/fill/10000").body == "done");
     ::kill(usher.worker_pid(1), SIGKILL);
     CHECK(get(usher.port(), "/size").body == "10000");
+}
+
+TEST_CASE("a bus and a store with nothing to do make no system call")
+{
+    const auto pool = [](const char* name, json command) {
+        return json{{"name", name},
+                    {"dialect", "none"},
+                    {"workers", 1},
+                    {"command", std::move(command)},
+                    {"env", {{"TEST_ALL", "2"}}}};
+    };
+    const auto folder = source_folder() + "/tests/sharing/";
+    ConfigFile with;
+    with.pool = pool("one", {python_program(), folder + "app.py", "none"});
+    with.more_pools = {pool("two", {python_program(), folder + "app.py", "none"}),
+                       pool("three", {from_environment("USHER_TEST_CHAT"), "127.0.0.1:0"})};
+    for (auto* const each : {&with.pool, &with.more_pools[0], &with.more_pools[1]})
+        (*each)["bus"] = {{"share", "all"}};
+    with.write();
+    ConfigFile without;
+    without.pool = pool("one", {"sleep", "1000"});
+    without.more_pools = {pool("two", {"sleep", "1000"}), pool("three", {"sleep", "1000"})};
+    without.write();
+    UsherProcess usher{with.run()};
+    UsherProcess other{without.run()};
+    usher.wait_until_ready(count);
+    other.wait_until_ready(count);
+    usher.wait_for_count("all heard,", 2);
+    usher.wait_for_count("all have answered,", 2);
+
+    const auto waits = [&] {
+        std::size_t all = 0;
+        for (const auto worker : children_of(usher.pid()))
+            all += waits_of(worker);
+        return all;
+    };
+    // What has been said last is done by then.
+    CHECK(eventually([&, before = waits()]() mutable {
+        std::this_thread::sleep_for(500ms);
+        const auto now = waits();
+        return std::exchange(before, now) == now;
+    }));
+    const auto workers = waits();
+    const auto master = waits_of(usher.pid());
+    const auto other_master = waits_of(other.pid());
+    std::this_thread::sleep_for(5s);
+    CHECK(waits() == workers);
+    // Each looks at its workers once a second.
+    CHECK(waits_of(usher.pid()) - master <= waits_of(other.pid()) - other_master + 1);
 }
 
 TEST_CASE("workers of every dialect have all of the bus, and pools that share it have one")
