@@ -189,7 +189,7 @@ TEST_CASE("of increments and updates from all sides none is lost")
         CHECK(site.comes_to(slot, "/get/sum", std::to_string(2 * count * rounds)));
         CHECK(eventually([&] {
             const auto all = json::parse(site.ask(slot, "/get/all"));
-            return std::set<int>(all.begin(), all.end()).size() == count * rounds;
+            return std::set<int>(all.begin(), all.end()).size() == std::size_t{count} * rounds;
         }));
     }
 }

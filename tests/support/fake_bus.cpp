@@ -86,9 +86,8 @@ std::vector<std::string> FakeBus::heard()
     return lines;
 }
 
-OtherBusOwner::OtherBusOwner()
+OtherBusOwner::OtherBusOwner(const FakeBus& bus)
 {
-    const int bus = std::atoi(::getenv(variable));
     std::array<int, 2> pipe{};
     if (::pipe(pipe.data()) < 0)
         sys::throw_last_error("pipe");
@@ -100,8 +99,8 @@ OtherBusOwner::OtherBusOwner()
         struct flock whole {};
         whole.l_type = F_WRLCK;
         constexpr std::string_view half = R"({"type":"publ)";
-        if (::fcntl(bus, F_SETLK, &whole) < 0 || ::write(bus, half.data(), half.size()) < 0 ||
-            ::write(writer.get(), "", 1) < 0)
+        if (::fcntl(bus.given(), F_SETLK, &whole) < 0 ||
+            ::write(bus.given(), half.data(), half.size()) < 0 || ::write(writer.get(), "", 1) < 0)
             ::_exit(1);
         for (;;)
             ::pause();

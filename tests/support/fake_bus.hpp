@@ -36,6 +36,7 @@ public:
     [[nodiscard]] std::vector<std::string> heard();
 
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+    [[nodiscard]] int given() const noexcept { return given_; } ///< the worker's end
 
     /// Ends the bus, as the kernel does for a master that is killed.
     void die() { fd_.reset(); }
@@ -50,7 +51,7 @@ private:
 /// Another process of the worker, which has opened the bus and left half a line, until `end()`.
 class OtherBusOwner {
 public:
-    OtherBusOwner();
+    explicit OtherBusOwner(const FakeBus& bus);
     OtherBusOwner(const OtherBusOwner&) = delete;
     OtherBusOwner& operator=(const OtherBusOwner&) = delete;
     ~OtherBusOwner() { end(); }

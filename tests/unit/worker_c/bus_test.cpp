@@ -67,7 +67,7 @@ TEST_SUITE_BEGIN("bus");
 TEST_CASE_FIXTURE(NoFdLeak, "the descriptor becomes close-on-exec, and the variable is removed")
 {
     const FakeBus master;
-    const int given = std::atoi(::getenv("USHER_BUS_FD"));
+    const int given = master.given();
     usher_bus* const bus = usher_bus_open();
     CHECK(is_close_on_exec(given));
     CHECK(is_close_on_exec(usher_bus_fd(bus)));
@@ -98,7 +98,7 @@ TEST_CASE_FIXTURE(NoFdLeak, "where there is no bus, or what is no bus, it says s
 TEST_CASE_FIXTURE(NoFdLeak, "of a worker's processes one has the bus, and the next begins anew")
 {
     FakeBus master;
-    OtherBusOwner other;
+    OtherBusOwner other{master};
     CHECK(open_refusal() == "process " + std::to_string(other.pid()) +
                                 " of this worker has the bus open, and two would take each other's "
                                 "messages: let one of them speak for all");

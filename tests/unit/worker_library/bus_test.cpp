@@ -111,7 +111,7 @@ TEST_CASE(
     "of a worker's processes one has the bus, and the next may open it when that one has ended")
 {
     const FakeBus master;
-    OtherBusOwner other;
+    OtherBusOwner other{master};
     asio::io_context io;
     try {
         const Bus bus{io};
