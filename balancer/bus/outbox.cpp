@@ -40,15 +40,18 @@ void Outbox::add_answer(std::string line, std::uint64_t revision)
 
 void Outbox::follow(const Store& store)
 {
+    if (!feed_)
+        last_before_feed_ = last_number_;
     feed_.emplace(store);
 }
 
 Outbox::Line Outbox::next()
 {
-    const bool is_early = feed_ && !answers_.empty() && answers_.front().revision > 0 &&
+    const bool feeds = feed_ && (answers_.empty() || answers_.front().number > last_before_feed_);
+    const bool is_early = feeds && !answers_.empty() && answers_.front().revision > 0 &&
                           !feed_->has_told(answers_.front().revision);
     const bool has_queue = (!answers_.empty() && !is_early) || !messages_.empty();
-    if (feed_ && (is_early || !has_queue || !was_feed_last_)) {
+    if (feeds && (is_early || !has_queue || !was_feed_last_)) {
         was_feed_last_ = true;
         if (auto line = feed_->next())
             return line;

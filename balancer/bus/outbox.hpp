@@ -28,7 +28,7 @@ public:
     /// It comes when the member's copy of the store, if it has one, has the change `revision`.
     void add_answer(std::string line, std::uint64_t revision = 0);
 
-    /// `store` is followed from now on; it must outlive this.
+    /// `store` is followed from now on, behind what has been answered; it must outlive this.
     void follow(const Store& store);
     void unfollow() noexcept { feed_.reset(); }
     [[nodiscard]] bool follows() const noexcept { return feed_.has_value(); }
@@ -63,7 +63,8 @@ private:
 
     BusConfig limits_;
     std::optional<StoreFeed> feed_;
-    bool was_feed_last_ = false; ///< so that neither it nor messages keep the others out
+    std::uint64_t last_before_feed_ = 0; ///< number of the last line that goes before it
+    bool was_feed_last_ = false;         ///< so that neither it nor messages keep the others out
     std::deque<Waiting> messages_;
     std::deque<Waiting> answers_;
     std::uint64_t last_number_ = 0;

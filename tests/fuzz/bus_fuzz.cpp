@@ -14,8 +14,8 @@
 #include <utility>
 
 extern "C" {
-#include "worker/c/bus_line.h"
-#include "worker/c/store_copy.h"
+#include "worker/c/bus/bus_line.h"
+#include "worker/c/bus/store_copy.h"
 }
 
 using namespace usher::fuzz;

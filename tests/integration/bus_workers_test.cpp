@@ -12,6 +12,7 @@
 #include <csignal>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -157,6 +158,18 @@ TEST_CASE_FIXTURE(Fixture, "a worker that comes later has the store as it is")
     CHECK(talks.at(2).ask("heard").empty());
 }
 
+TEST_CASE_FIXTURE(Fixture, "a new worker has all of 10,000 keys before its first connection")
+{
+    CHECK(talks.at(2).ask("fill 10000") == "10000");
+    talks.clear();
+    ::kill(usher.worker_pid(3), SIGKILL);
+    std::string answer;
+    do { // the other one is in C, and says so
+        answer = Talk{usher.port()}.ask("size");
+        CHECK((answer == "c" || answer.ends_with(" 10000")));
+    } while (!answer.starts_with("web/3 "));
+}
+
 TEST_CASE_FIXTURE(Fixture, "one leads, and when it dies or is drained another does")
 {
     REQUIRE(eventually([&] { return leaders().size() == 1; }));
@@ -178,6 +191,31 @@ TEST_CASE_FIXTURE(Fixture, "workers that are drained end by themselves, although
     CHECK(usher.command({"restart", "all"}).code == 0);
     CHECK(usher.stop() == sys::ExitStatus{});
     CHECK(usher.count("exited with code 0 ") == std::size_t{2} * workers);
+}
+
+TEST_CASE("what another process of a worker has said before, and half said, is forgotten")
+{
+    const auto script =
+        R"(printf '{"type":"subscribe","pattern":"old.>"}\n{"type":"publ' >&"$USHER_BUS_FD"; )"
+        "[ \"$USHER_SLOT\" = 1 ] && exec " +
+        program("USHER_TEST_BUS_WORKER_C") + "; exec " + program("USHER_TEST_BUS_WORKER");
+    const OnePool pool{{{"name", "web"}, {"workers", 2}, {"command", {"bash", "-c", script}}}};
+    UsherProcess usher{pool.run()};
+    usher.wait_until_ready(2);
+    std::optional<Talk> talk;
+    do // the other one is in C
+        talk.emplace(usher.port()).say("who");
+    while (talk->hear() != "web/2");
+    CHECK(talk->ask("ask who.is null") == "web/1=\"c\" ");
+    CHECK(talk->ask("publish old.x 1") == "0");
+}
+
+TEST_CASE("of a worker's processes one has the bus")
+{
+    const auto chat = program("USHER_TEST_CHAT") + " 127.0.0.1:0";
+    UsherProcess usher{
+        {"run", "--dialect", "none", "--workers", "1", "--", "sh", "-c", chat + " & exec " + chat}};
+    usher.wait_for("of this worker has the bus open, and two would take each other's messages");
 }
 
 TEST_CASE("what one client of the chat says all see, whichever worker they have")
@@ -204,10 +242,10 @@ TEST_CASE("what one client of the chat says all see, whichever worker they have"
     CHECK(usher.stop() == sys::ExitStatus{}); // with all clients in the room
 }
 
-TEST_CASE("the rate limiter serves a client as often as it may, all workers together")
+TEST_CASE("the rate limiter in C serves a client as often as it may, all workers together")
 {
     const OnePool pool{
-        {{"command", {program("USHER_TEST_RATE_LIMITER"), "10", "3600000"}}, {"workers", 3}}};
+        {{"command", {program("USHER_TEST_RATE_LIMITER_C"), "10", "3600000"}}, {"workers", 3}}};
     UsherProcess usher{pool.run()};
     usher.wait_until_ready(3);
     int served = 0;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-// What workers tell each other and share, by the libraries for Python and Node under a real master.
+// What workers tell each other and share, by the libraries for Python and Node under a real master,
+// and the examples, those in C++ as well.
 #include "tests/support/config_file.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/from_environment.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/node_programs.hpp"
 #include "tests/support/one_pool.hpp"
+#include "tests/support/process_facts.hpp"
 #include "tests/support/usher_process.hpp"
 
 #include <doctest/doctest.h>
@@ -17,6 +20,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace usher::sharing_test {
@@ -84,19 +88,30 @@ public:
     UsherProcess usher;
 };
 
-/// Calls `check` with three workers of the example, in Python and in Node.
+/// Calls `check` with three workers of each of these programs, the same in several languages.
 template <typename Check>
-void for_each_example(const std::string& name, Check check)
+void for_each_of(const std::vector<json>& commands, Check check)
 {
-    const auto path = source_folder() + "/worker/examples/" + name;
-    for (auto command : {json{python_program(), path + ".py", name == "chat" ? "127.0.0.1:0" : "0"},
-                         json{node_program(), path + ".js", "0"}}) {
+    for (const auto& command : commands) {
         INFO(command.dump());
         const OnePool pool{{{"command", command}, {"workers", count}}};
         UsherProcess usher{pool.run()};
         usher.wait_until_ready(count);
         check(usher);
     }
+}
+
+std::string example(const std::string& file)
+{
+    return source_folder() + "/worker/examples/" + file;
+}
+
+/// An HTTP server in Python, in Node, and in C++ as the variable names it.
+std::vector<json> example_commands(const std::string& name, const char* variable)
+{
+    return {{python_program(), example(name + ".py"), "0"},
+            {node_program(), example(name + ".js"), "0"},
+            json::array({from_environment(variable)})};
 }
 
 } // namespace
@@ -174,7 +189,7 @@ TEST_CASE("of increments and updates from all sides none is lost")
         CHECK(site.comes_to(slot, "/get/sum", std::to_string(2 * count * rounds)));
         CHECK(eventually([&] {
             const auto all = json::parse(site.ask(slot, "/get/all"));
-            return std::set<int>(all.begin(), all.end()).size() == count * rounds;
+            return std::set<int>(all.begin(), all.end()).size() == std::size_t{count} * rounds;
         }));
     }
 }
@@ -218,6 +233,86 @@ TEST_CASE(
     CHECK(order.starts_with("TFT"));
 }
 
+TEST_CASE("a new worker has all of 10,000 keys before its first connection")
+{
+    EveryLibrary site;
+    CHECK(site.ask(3, "/fill/10000") == "done");
+    for (int slot = 1; slot <= count; ++slot) {
+        const auto before = site.usher.worker_pid(static_cast<unsigned>(slot));
+        site.kill(slot);
+        HttpAnswer answer;
+        do {
+            answer = get(site.usher.port(), "/size");
+            CHECK(answer.body == "10000");
+        } while (answer.slot() != slot);
+        CHECK(answer.pid() != before);
+    }
+}
+
+TEST_CASE("so has one of Node's cluster that opens the store before it listens")
+{
+    ConfigFile file;
+    file.pool["command"] = {node_program(), source_folder() + "/tests/sharing/worker.js", "node"};
+    file.pool["dialect"] = "node";
+    file.pool["workers"] = 1;
+    file.pool.erase("listen");
+    file.write();
+    UsherProcess usher{file.run()};
+    usher.wait_until_ready(1);
+    CHECK(get(usher.port(), "/fill/10000").body == "done");
+    ::kill(usher.worker_pid(1), SIGKILL);
+    CHECK(get(usher.port(), "/size").body == "10000");
+}
+
+TEST_CASE("a bus and a store with nothing to do make no system call")
+{
+    const auto pool = [](const char* name, json command) {
+        return json{{"name", name},
+                    {"dialect", "none"},
+                    {"workers", 1},
+                    {"command", std::move(command)},
+                    {"env", {{"TEST_ALL", "2"}}}};
+    };
+    const auto folder = source_folder() + "/tests/sharing/";
+    ConfigFile with;
+    with.pool = pool("one", {python_program(), folder + "app.py", "none"});
+    with.more_pools = {pool("two", {python_program(), folder + "app.py", "none"}),
+                       pool("three", {from_environment("USHER_TEST_CHAT"), "127.0.0.1:0"})};
+    for (auto* const each : {&with.pool, &with.more_pools[0], &with.more_pools[1]})
+        (*each)["bus"] = {{"share", "all"}};
+    with.write();
+    ConfigFile without;
+    without.pool = pool("one", {"sleep", "1000"});
+    without.more_pools = {pool("two", {"sleep", "1000"}), pool("three", {"sleep", "1000"})};
+    without.write();
+    UsherProcess usher{with.run()};
+    UsherProcess other{without.run()};
+    usher.wait_until_ready(count);
+    other.wait_until_ready(count);
+    usher.wait_for_count("all heard,", 2);
+    usher.wait_for_count("all have answered,", 2);
+
+    const auto waits = [&] {
+        std::size_t all = 0;
+        for (const auto worker : children_of(usher.pid()))
+            all += waits_of(worker);
+        return all;
+    };
+    // What has been said last is done by then.
+    CHECK(eventually([&, before = waits()]() mutable {
+        std::this_thread::sleep_for(500ms);
+        const auto now = waits();
+        return std::exchange(before, now) == now;
+    }));
+    const auto workers = waits();
+    const auto master = waits_of(usher.pid());
+    const auto other_master = waits_of(other.pid());
+    std::this_thread::sleep_for(5s);
+    CHECK(waits() == workers);
+    // Each looks at its workers once a second.
+    CHECK(waits_of(usher.pid()) - master <= waits_of(other.pid()) - other_master + 1);
+}
+
 TEST_CASE("workers of every dialect have all of the bus, and pools that share it have one")
 {
     const auto folder = source_folder() + "/tests/sharing/";
@@ -230,6 +325,8 @@ TEST_CASE("workers of every dialect have all of the bus, and pools that share it
                   {"env", {{"TEST_ALL", "6"}}}};
         if (dialect != "none" && dialect != "node")
             pool["listen"] = "127.0.0.1:0";
+        if (dialect == "native")
+            pool["stall_timeout"] = "10m"; // below it is stopped for as long as it takes
         return pool;
     };
     const json gunicorn{"gunicorn", "-w", "1", "--chdir", folder, "app:app"};
@@ -290,7 +387,8 @@ TEST_CASE("the process that gunicorn puts in the place of one that died has the 
 
 TEST_CASE("of the rate limiter's workers each knows what the others have let through")
 {
-    for_each_example("rate_limiter", [](UsherProcess& usher) {
+    const auto commands = example_commands("rate_limiter", "USHER_TEST_RATE_LIMITER");
+    for_each_of(commands, [](UsherProcess& usher) {
         int passed = 0;
         for (int request = 0; request < 15; ++request)
             passed += get(usher.port(), "/").ok() ? 1 : 0;
@@ -300,7 +398,8 @@ TEST_CASE("of the rate limiter's workers each knows what the others have let thr
 
 TEST_CASE("a session's visits are counted whichever worker it comes to, and so are the sessions")
 {
-    for_each_example("session_counter", [](UsherProcess& usher) {
+    const auto commands = example_commands("session_counter", "USHER_TEST_SESSION_COUNTER");
+    for_each_of(commands, [](UsherProcess& usher) {
         std::string cookie;
         for (int visit = 1; visit <= 5; ++visit) {
             HttpClient client{usher.port()};
@@ -316,7 +415,8 @@ TEST_CASE("a session's visits are counted whichever worker it comes to, and so a
 
 TEST_CASE("a flag that one worker sets all see")
 {
-    for_each_example("feature_flag", [](UsherProcess& usher) {
+    const auto commands = example_commands("feature_flag", "USHER_TEST_FEATURE_FLAG");
+    for_each_of(commands, [](UsherProcess& usher) {
         CHECK(get(usher.port(), "/").body == "Hello!\n");
         HttpClient client{usher.port()};
         client.send("POST /on HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n");
@@ -332,7 +432,9 @@ TEST_CASE("a flag that one worker sets all see")
 
 TEST_CASE("who chats with one worker is read by those with the others")
 {
-    for_each_example("chat", [](UsherProcess& usher) {
+    const std::vector<json> commands{{python_program(), example("chat.py"), "127.0.0.1:0"},
+                                     {node_program(), example("chat.js"), "0"}};
+    for_each_of(commands, [](UsherProcess& usher) {
         HttpClient first{usher.port()};
         HttpClient second{usher.port()};
         HttpClient third{usher.port()};

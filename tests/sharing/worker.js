@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// What worker.py does, in Node: `node worker.js NAME`.
+// What worker.py does, in Node: `node worker.js NAME`.  Besides:
+//
+//     /fill/COUNT              writes as many keys
 'use strict';
 const http = require('http');
 const usher = require('usher');
 
 const { bus } = usher;
+const atOnce = 500;
 const slot = process.env.USHER_SLOT;
 const heard = [];
 const note = ({ topic, data, from }) => heard.push(`${topic ?? '-'} ${from} ${JSON.stringify(data)}`);
@@ -36,6 +39,12 @@ async function answer(store, path) {
       return store.update(rest[0], (old = []) => [...old, JSON.parse(rest[1])]);
     case 'get':
       return store.has(rest[0]) ? JSON.stringify(store.get(rest[0])) : '';
+    case 'size':
+      return store.keys().length;
+    case 'fill':
+      for (let i = 0; i < Number(rest[0]); i += atOnce)
+        await Promise.all(Array.from({ length: atOnce }, (_, j) => store.put(`key.${i + j}`, i + j)));
+      return 'done';
     case 'lead':
       return usher.isLeader ? 'True' : 'False';
     default:

@@ -9,6 +9,7 @@
     /add/KEY/BY              increments it, and answers with the sum
     /append/KEY/JSON         appends to an array by an update
     /get/KEY                 what its copy has; nothing if there is none
+    /size                    how many keys its copy has
     /lead                    whether it is the leader
 """
 
@@ -52,6 +53,8 @@ async def answer(bus, store, path):
         return await done(store.update(rest[0], lambda old: old + [json.loads(rest[1])], []))
     if what == "get":
         return json.dumps(store.get(rest[0])) if store.revision(rest[0]) else ""
+    if what == "size":
+        return len(store.keys())
     if what == "lead":
         return bus.is_leader
     return "?"

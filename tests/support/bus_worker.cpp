@@ -7,7 +7,9 @@
 //     heard                 all messages so far, as FROM:TOPIC:JSON, with blanks between
 //     ask TOPIC JSON        the answers, as FROM=JSON, then who has given none, as -NAME
 //     count KEY N           adds 1 by N updates, and tells the value
+//     fill N                writes N keys, and tells how many there are
 //     get KEY               the value, or "none"
+//     size                  POOL/SLOT, and how many keys its copy has
 //     lead                  "yes" or "no": every one of these would be the leader
 //
 // It answers requests of the topic who.is with its name, and none of dumb.SLOT.
@@ -99,6 +101,21 @@ asio::awaitable<std::string> count(Worker& worker, std::string key, int times)
     co_return std::string{worker.store.get(key)->data};
 }
 
+asio::awaitable<std::string> fill(Worker& worker, int count)
+{
+    for (int i = 1; i <= count; ++i) {
+        const auto key = "key." + std::to_string(i);
+        if (i % 100 != 0 && i != count) { // the answer to the last one follows those to all others
+            worker.store.async_put(key, "1", {}, asio::detached);
+        } else if (const auto [error, revision] =
+                       co_await worker.store.async_put(key, "1", {}, result);
+                   error) {
+            co_return error.message();
+        }
+    }
+    co_return std::to_string(worker.store.size());
+}
+
 asio::awaitable<std::string> answer(Worker& worker, const std::string& command)
 {
     std::istringstream words{command};
@@ -116,6 +133,10 @@ asio::awaitable<std::string> answer(Worker& worker, const std::string& command)
         co_return co_await ask(worker, object, rest);
     if (verb == "count")
         co_return co_await count(worker, object, std::stoi(rest));
+    if (verb == "fill")
+        co_return co_await fill(worker, std::stoi(object));
+    if (verb == "size")
+        co_return worker.name() + " " + std::to_string(worker.store.size());
     if (verb == "get") {
         const auto value = worker.store.get(object);
         co_return value ? std::string{value->data} : "none";

@@ -6,11 +6,15 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
+#include <stdexcept>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace usher::test {
@@ -55,6 +59,14 @@ void FakeBus::write(std::string_view text) const
         throw std::system_error{std::make_error_code(std::errc::no_buffer_space), "send"};
 }
 
+void FakeBus::welcome()
+{
+    if (heard() != std::vector<std::string>{"", R"({"type":"hello","protocol":1})"})
+        throw std::logic_error{"the bus was not opened by a hello"};
+    say(R"({"type":"welcome","protocol":1,"pool":"web","slot":2,"worker":7,"generation":1,)"
+        R"("group":"web"})");
+}
+
 std::vector<std::string> FakeBus::heard()
 {
     std::array<char, 65536> buffer{};
@@ -72,6 +84,39 @@ std::vector<std::string> FakeBus::heard()
         lines.push_back(text_.substr(begin, end - begin));
     text_.erase(0, begin);
     return lines;
+}
+
+OtherBusOwner::OtherBusOwner(const FakeBus& bus)
+{
+    std::array<int, 2> pipe{};
+    if (::pipe(pipe.data()) < 0)
+        sys::throw_last_error("pipe");
+    const sys::UniqueFd reader{pipe[0]};
+    sys::UniqueFd writer{pipe[1]};
+    if ((pid_ = ::fork()) < 0)
+        sys::throw_last_error("fork");
+    if (pid_ == 0) {
+        struct flock whole {};
+        whole.l_type = F_WRLCK;
+        constexpr std::string_view half = R"({"type":"publ)";
+        if (::fcntl(bus.given(), F_SETLK, &whole) < 0 ||
+            ::write(bus.given(), half.data(), half.size()) < 0 || ::write(writer.get(), "", 1) < 0)
+            ::_exit(1);
+        for (;;)
+            ::pause();
+    }
+    writer.reset();
+    char is_done = 0;
+    if (::read(reader.get(), &is_done, 1) != 1)
+        throw std::logic_error{"the other process cannot open the bus"};
+}
+
+void OtherBusOwner::end() noexcept
+{
+    if (const auto pid = std::exchange(pid_, 0); pid > 0) {
+        ::kill(pid, SIGKILL);
+        ::waitpid(pid, nullptr, 0);
+    }
 }
 
 } // namespace usher::test

@@ -28,10 +28,15 @@ public:
     /// Writes a line.
     void say(std::string_view line) const { write(std::string{line} + '\n'); }
 
+    /// Answers the `hello` with which a bus is opened.  Throws std::logic_error if something else
+    /// was said.
+    void welcome();
+
     /// The whole lines that the worker has written since the last call.
     [[nodiscard]] std::vector<std::string> heard();
 
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+    [[nodiscard]] int given() const noexcept { return given_; } ///< the worker's end
 
     /// Ends the bus, as the kernel does for a master that is killed.
     void die() { fd_.reset(); }
@@ -41,6 +46,21 @@ private:
     int given_;
     ino_t inode_ = 0;
     std::string text_; ///< of a line that has not ended
+};
+
+/// Another process of the worker, which has opened the bus and left half a line, until `end()`.
+class OtherBusOwner {
+public:
+    explicit OtherBusOwner(const FakeBus& bus);
+    OtherBusOwner(const OtherBusOwner&) = delete;
+    OtherBusOwner& operator=(const OtherBusOwner&) = delete;
+    ~OtherBusOwner() { end(); }
+
+    [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+    void end() noexcept;
+
+private:
+    pid_t pid_;
 };
 
 } // namespace usher::test

@@ -73,6 +73,19 @@ std::chrono::nanoseconds cpu_time(pid_t pid)
     return std::chrono::nanoseconds{total};
 }
 
+std::size_t waits_of(pid_t pid)
+{
+    constexpr std::string_view name = "voluntary_ctxt_switches:";
+    std::size_t total = 0;
+    for (const auto& task : std::filesystem::directory_iterator{proc(pid) / "task"}) {
+        std::ifstream file{task.path() / "status"};
+        for (std::string line; std::getline(file, line);)
+            if (line.starts_with(name))
+                total += std::stoul(line.substr(name.size()));
+    }
+    return total;
+}
+
 std::vector<pid_t> children_of(pid_t pid)
 {
     std::ifstream file{proc(pid) / "task" / std::to_string(pid) / "children"};

@@ -21,6 +21,10 @@ namespace usher::test {
 /// User and system time, of its own threads only.
 [[nodiscard]] std::chrono::nanoseconds cpu_time(pid_t pid);
 
+/// How often its threads have waited for something.  A process of which this stays the same has
+/// made no system call meanwhile, if it waited all the time.
+[[nodiscard]] std::size_t waits_of(pid_t pid);
+
 [[nodiscard]] std::vector<pid_t> children_of(pid_t pid);
 
 /// The state letter of /proc/PID/stat ('R', 'S', 'T', 'Z', ...); 0 if there is no such process.

@@ -2,7 +2,7 @@
 // A worker that serves each client address so many requests in a while, whichever of the workers
 // it comes to: they count together, in the store.
 //
-//     usher run --listen 8000 -- ./rate-limiter 10 60000      ten a minute
+//     usher run --listen 8000 -- ./rate-limiter-c 10 60000      ten a minute
 #include <usher.h>
 
 #include <err.h>

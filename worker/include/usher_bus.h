@@ -103,7 +103,8 @@ struct usher_bus_question {
 
 /// Takes over what USHER_BUS_FD names, which becomes close-on-exec, and removes the variable.  On
 /// failure usher_error() has the reason.  ENOENT: there is no bus, because usher has not started
-/// this program.
+/// this program.  EBUSY: another process of this worker has it, since those that it forks inherit
+/// it; the variable stays then, and who opens the bus when that one has ended begins anew.
 USHER_API struct usher_bus* usher_bus_open(void);
 
 /// Tries to write what waits, and closes.  NULL does nothing.

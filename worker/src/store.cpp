@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "usher/worker/store.hpp"
 
-#include "worker/c/store.h"
+#include "worker/c/bus/store.h"
 #include "worker/src/terminated.hpp"
 
 #include <algorithm>

@@ -89,6 +89,17 @@ TEST_CASE_FIXTURE(Bench, "who says hello begins anew, as if nobody had spoken th
     CHECK(hears(a).empty());
 }
 
+TEST_CASE_FIXTURE(Bench, "the welcome comes before what is asked for in one breath with hello")
+{
+    const auto a = worker("web", 2, 3);
+    for (const auto* const line :
+         {R"({"type":"hello","protocol":1})", R"({"type":"sync"})", R"({"type":"campaign"})"})
+        say(a, line);
+    const auto told = hears(a);
+    CHECK(told.starts_with(R"({"type":"welcome",)"));
+    CHECK(told.find(R"({"type":"snapshot",)") != std::string::npos);
+}
+
 TEST_CASE_FIXTURE(Bench,
                   "what is published comes to whoever has subscribed, once, as the bytes it was")
 {

@@ -90,6 +90,23 @@ TEST_CASE("an answer to a change comes after the change itself")
     CHECK(all(outbox) == R"({"type":"set","key":"k","revision":1,"value":1} ok m)");
 }
 
+TEST_CASE("a copy begins behind the answers to what was said before it was asked for")
+{
+    Outbox outbox{BusConfig{}};
+    Store store{StoreConfig{}};
+    put(store, "k", "1");
+    outbox.add_answer("old\n", 1);
+    outbox.add_answer("welcome\n");
+    outbox.follow(store);
+    outbox.add_answer("new\n");
+    put(store, "k", "2");
+    outbox.add_answer("put\n", 2);
+    outbox.follow(store); // once more, which lets no answer pass the change that it is to
+    CHECK(all(outbox) == R"(old welcome {"type":"snapshot","revision":2,"keys":1} new )"
+                         R"({"type":"set","key":"k","revision":2,"value":2} )"
+                         R"({"type":"synced","revision":2} put)");
+}
+
 TEST_CASE("while a copy is on its way, messages come in between")
 {
     Store store{StoreConfig{}};

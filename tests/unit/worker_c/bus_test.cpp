@@ -31,7 +31,12 @@ struct Fixture : NoFdLeak {
     FakeBus master;
     usher_bus* bus = usher_bus_open();
 
-    Fixture() { REQUIRE(bus != nullptr); }
+    Fixture()
+    {
+        REQUIRE(bus != nullptr);
+        master.welcome();
+        REQUIRE(events_of(bus).empty());
+    }
     Fixture(const Fixture&) = delete;
     Fixture& operator=(const Fixture&) = delete;
     ~Fixture() { usher_bus_close(bus); }
@@ -62,7 +67,7 @@ TEST_SUITE_BEGIN("bus");
 TEST_CASE_FIXTURE(NoFdLeak, "the descriptor becomes close-on-exec, and the variable is removed")
 {
     const FakeBus master;
-    const int given = std::atoi(::getenv("USHER_BUS_FD"));
+    const int given = master.given();
     usher_bus* const bus = usher_bus_open();
     CHECK(is_close_on_exec(given));
     CHECK(is_close_on_exec(usher_bus_fd(bus)));
@@ -88,6 +93,30 @@ TEST_CASE_FIXTURE(NoFdLeak, "where there is no bus, or what is no bus, it says s
     CHECK(open_refusal() == "USHER_BUS_FD names descriptor " + std::to_string(null.get()) +
                                 ", which is no stream socket");
     ::unsetenv("USHER_BUS_FD");
+}
+
+TEST_CASE_FIXTURE(NoFdLeak, "of a worker's processes one has the bus, and the next begins anew")
+{
+    FakeBus master;
+    OtherBusOwner other{master};
+    CHECK(open_refusal() == "process " + std::to_string(other.pid()) +
+                                " of this worker has the bus open, and two would take each other's "
+                                "messages: let one of them speak for all");
+    CHECK(errno == EBUSY);
+
+    other.end();
+    master.write("ge\",\"from\":\"a/1\",\"data\":1}\n"); // of which that one had read the rest
+    usher_bus* const bus = usher_bus_open();
+    REQUIRE(bus != nullptr);
+    CHECK(master.heard() == Lines{R"({"type":"publ)", R"({"type":"hello","protocol":1})"});
+    master.say(R"({"type":"leader","is":true})");
+    CHECK(events_of(bus).empty());
+    master.say(R"({"type":"message","from":"a/1","data":1})");
+    master.say(R"({"type":"welcome","protocol":1,"pool":"web","slot":2})");
+    master.say(R"({"type":"message","from":"a/1","data":2})");
+    CHECK(events_of(bus) == Lines{"message from=a/1 data=2"});
+    CHECK_FALSE(usher_bus_is_leader(bus));
+    usher_bus_close(bus);
 }
 
 TEST_CASE_FIXTURE(Fixture, "everything that can be said is said as the protocol has it")

@@ -12,7 +12,7 @@
 #include <vector>
 
 extern "C" {
-#include "worker/c/store_copy.h"
+#include "worker/c/bus/store_copy.h"
 }
 
 namespace usher::store_copy_test {

@@ -28,7 +28,12 @@ struct Fixture : NoFdLeak {
     FakeBus master;
     usher_bus* bus = usher_bus_open();
 
-    Fixture() { REQUIRE(bus != nullptr); }
+    Fixture()
+    {
+        REQUIRE(bus != nullptr);
+        master.welcome();
+        REQUIRE(events_of(bus).empty());
+    }
     Fixture(const Fixture&) = delete;
     Fixture& operator=(const Fixture&) = delete;
     ~Fixture() { usher_bus_close(bus); }

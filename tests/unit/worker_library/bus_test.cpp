@@ -47,7 +47,7 @@ struct Fixture : NoFdLeak {
     asio::io_context io;
     std::optional<Bus> bus{std::in_place, io};
 
-    Fixture() = default;
+    Fixture() { master.welcome(); }
     Fixture(const Fixture&) = delete;
     Fixture& operator=(const Fixture&) = delete;
     ~Fixture()
@@ -105,6 +105,26 @@ TEST_CASE("without usher there is no bus")
     }
     const FakeBus master;
     CHECK(Bus::is_available());
+}
+
+TEST_CASE(
+    "of a worker's processes one has the bus, and the next may open it when that one has ended")
+{
+    const FakeBus master;
+    OtherBusOwner other{master};
+    asio::io_context io;
+    try {
+        const Bus bus{io};
+        FAIL("was opened");
+    } catch (const std::system_error& error) {
+        CHECK(error.code() == std::errc::device_or_resource_busy);
+        CHECK(std::string{error.what()}.starts_with("process " + std::to_string(other.pid()) +
+                                                    " of this worker has the bus open"));
+    }
+    CHECK(Bus::is_available());
+    other.end();
+    const Bus bus{io};
+    CHECK_FALSE(Bus::is_available());
 }
 
 TEST_CASE_FIXTURE(Fixture, "messages are received in a coroutine, and questions answered")

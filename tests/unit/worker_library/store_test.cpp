@@ -47,7 +47,7 @@ struct Fixture : NoFdLeak {
     std::optional<Bus> bus{std::in_place, io};
     Store store{*bus};
 
-    Fixture() = default;
+    Fixture() { master.welcome(); }
     Fixture(const Fixture&) = delete;
     Fixture& operator=(const Fixture&) = delete;
     ~Fixture()
@@ -173,8 +173,9 @@ TEST_CASE_FIXTURE(Fixture, "an update is made anew when another worker was quick
     CHECK(seen == Lines{"2", "3", "none"});
 
     result.reset();
-    store.async_update("b", more, keep(result));
-    CHECK(heard().size() == 1);
+    store.async_update("b", more, 30min, keep(result));
+    CHECK(heard() ==
+          Lines{R"({"type":"put","key":"b","value":11,"ttl_ms":1800000,"expected":11,"id":4})"});
     say({R"({"type":"error","id":4,"code":"full","reason":"1 MiB"})"});
     REQUIRE(run_until(io, [&] { return result.has_value(); }));
     CHECK(result->first == BusError::full);

@@ -42,7 +42,8 @@ namespace usher::worker {
 class Bus {
 public:
     /// Throws std::system_error, with std::errc::no_such_file_or_directory if there is no bus
-    /// because usher has not started this program.
+    /// because usher has not started this program, and with std::errc::device_or_resource_busy if
+    /// another process of this worker has opened it.
     explicit Bus(boost::asio::io_context& io) : core_{detail::BusCore::open(io)} {}
     Bus(Bus&&) noexcept = default;
     Bus& operator=(Bus&& other) noexcept
@@ -55,7 +56,7 @@ public:
     }
     ~Bus() { close(); }
 
-    /// True if there is a bus that nobody has opened yet.
+    /// True if there is a bus that this process has not opened yet.
     [[nodiscard]] static bool is_available() noexcept;
 
     /// Tells `data` to everybody who has subscribed to `topic`, this worker too.

@@ -103,13 +103,20 @@ public:
 
     /// Writes what `change(std::optional<std::string_view>)` makes of the value that there is, as a
     /// std::string of JSON, and does so anew whenever another worker was quicker.  Completes as
-    /// async_put() does.
+    /// async_put() does, and has its `ttl`.
+    template <typename Change, typename Token>
+    auto async_update(std::string_view key, Change change, std::chrono::milliseconds ttl,
+                      Token&& token)
+    {
+        return boost::asio::async_compose<Token, void(boost::system::error_code, std::uint64_t)>(
+            detail::UpdateOperation<Store, Change>{*this, std::string{key}, std::move(change), ttl},
+            token, core_->context());
+    }
     template <typename Change, typename Token>
     auto async_update(std::string_view key, Change change, Token&& token)
     {
-        return boost::asio::async_compose<Token, void(boost::system::error_code, std::uint64_t)>(
-            detail::UpdateOperation<Store, Change>{*this, std::string{key}, std::move(change)},
-            token, core_->context());
+        return async_update(key, std::move(change), std::chrono::milliseconds{},
+                            std::forward<Token>(token));
     }
 
     /// Tells each change of a key that begins with `prefix`, until the Watch is gone.  `watcher` is

@@ -7,6 +7,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/system/error_code.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -34,13 +35,14 @@ struct UpdateOperation {
             change(present ? std::optional<std::string_view>{present->data} : std::nullopt);
         const std::string name = key; // `self` takes the other along
         auto writer = store;
-        writer.async_put(name, data, {.expected = present ? present->revision : 0},
+        writer.async_put(name, data, {.ttl = ttl, .expected = present ? present->revision : 0},
                          std::move(self));
     }
 
     Store store;
     std::string key;
     Change change;
+    std::chrono::milliseconds ttl;
     bool is_started = false;
 };
 

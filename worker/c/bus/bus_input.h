@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "json.h"
+#include "worker/c/json.h"
 
 enum { uw_longest_read = 64 * 1024, uw_input_room = 192 * 1024 };
 

@@ -69,6 +69,12 @@ void uw_begin_line(struct uw_output* output, const char* type)
     add_word(output, "\"");
 }
 
+void uw_add_empty_line(struct uw_output* output)
+{
+    output->error = 0;
+    add_word(output, "\n");
+}
+
 static void add_quoted(struct uw_output* output, const char* text)
 {
     add_word(output, "\"");

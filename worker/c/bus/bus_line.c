@@ -73,6 +73,7 @@ static const struct {
     {"error", USHER_BUS_ERROR, 1, {code, id, reason, revision}},
     {"lost", USHER_BUS_LOST, 1, {count}},
     {"leader", USHER_BUS_LEADER, 1, {is}},
+    {"welcome", uw_line_welcome, 0, {type}},
     {"snapshot", uw_line_snapshot, 0, {revision, keys}},
     {"set", USHER_BUS_SET, 3, {key, value, revision}},
     {"erased", USHER_BUS_ERASED, 2, {key, revision, expired}},

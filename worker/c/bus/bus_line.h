@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "json.h"
 #include "usher_bus.h"
+#include "worker/c/json.h"
 
 /// What a line of the master says, beyond what becomes an event as it is.
 enum uw_line_kind {
     uw_line_snapshot = 100, ///< a copy of the store begins
+    uw_line_welcome,        ///< the answer to `hello`
 };
 
 /// A line of the master, taken apart.  The texts are in the line still.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "json.h"
+#include "worker/c/json.h"
 
 /// SipHash-1-3 (Aumasson and Bernstein): whoever does not know `seed` cannot find texts whose
 /// hashes meet.

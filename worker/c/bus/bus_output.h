@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "json.h"
+#include "worker/c/json.h"
 
 enum {
     uw_longest_line = 69632,       ///< with its line feed
@@ -21,6 +21,9 @@ struct uw_output {
 };
 
 void uw_begin_line(struct uw_output* output, const char* type);
+
+/// Adds an empty line, which ends what somebody else may have left unfinished.
+void uw_add_empty_line(struct uw_output* output);
 
 /// Adds a text in quotes; NULL: nothing.
 void uw_add_text(struct uw_output* output, const char* name, const char* text);

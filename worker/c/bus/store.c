@@ -2,7 +2,7 @@
 #include "store.h"
 
 #include "bus.h"
-#include "fill.h"
+#include "worker/c/fill.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "json.h"
+#include "worker/c/json.h"
 
 /// A key with its value.  Both lie behind it, terminated, so that a read takes a line or two of the
 /// cache.

@@ -15,6 +15,7 @@ struct usher_bus {
     bool is_watching_room; ///< for lines that wait
     bool is_in_turn;       ///< the program will ask for the next event, which writes what waits
     bool is_drained;       ///< the last read has taken all there was
+    bool is_welcome;       ///< what comes is meant for this process
     bool is_ended;         ///< nothing more will come
     bool is_end_told;
     bool is_synced_due; ///< once all that differs is told

@@ -2,8 +2,8 @@
 #include "bus.h"
 
 #include "bus_line.h"
-#include "failure.h"
-#include "fill.h"
+#include "worker/c/failure.h"
+#include "worker/c/fill.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -17,6 +17,25 @@
 #include <unistd.h>
 
 static const char variable[] = "USHER_BUS_FD";
+
+/// Takes the stream for this process alone, of those that have inherited it: until it closes the
+/// descriptor, or ends.  -1: see uw_fail().
+static int lock(int fd)
+{
+    struct flock other;
+    do {
+        other = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        if (fcntl(fd, F_SETLK, &other) == 0)
+            return 0;
+        if ((errno != EACCES && errno != EAGAIN) || fcntl(fd, F_GETLK, &other) < 0)
+            return uw_fail(errno, "descriptor %d of %s cannot be locked: %s", fd, variable,
+                           strerror(errno));
+    } while (other.l_type == F_UNLCK); // who had it has just ended
+    return uw_fail(EBUSY,
+                   "process %d of this worker has the bus open, and two would take each other's "
+                   "messages: let one of them speak for all",
+                   (int)other.l_pid);
+}
 
 /// The descriptor that the master gave; -1: see uw_fail().
 static int take_socket(void)
@@ -37,8 +56,18 @@ static int take_socket(void)
     if (getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
         return uw_fail(EINVAL, "%s names descriptor %d, which is no stream socket", variable,
                        (int)fd);
+    if (lock((int)fd) < 0)
+        return -1;
     unsetenv(variable);
     return (int)fd;
+}
+
+/// Begins anew, whatever another process of this worker has said here, or half said.
+static int say_hello(struct usher_bus* bus)
+{
+    uw_add_empty_line(&bus->output);
+    uw_add_number(uw_begin(bus, "hello"), "protocol", 1);
+    return uw_say(bus, NULL);
 }
 
 struct usher_bus* usher_bus_open(void)
@@ -55,7 +84,10 @@ struct usher_bus* usher_bus_open(void)
     if (bus != NULL && epoll >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &event) == 0) {
         bus->socket = socket;
         bus->epoll = epoll;
-        return bus;
+        if (say_hello(bus) == 0) {
+            usher_bus_flush(bus);
+            return bus;
+        }
     }
 
     const int error = bus == NULL ? ENOMEM : errno;
@@ -63,6 +95,8 @@ struct usher_bus* usher_bus_open(void)
     if (epoll >= 0)
         close(epoll);
     close(socket);
+    if (bus != NULL)
+        free(bus->output.bytes);
     free(bus);
     errno = error;
     return NULL;
@@ -175,12 +209,17 @@ static void tell_line(struct usher_bus* bus, const struct uw_line* line,
 /// memory, nothing is done.
 static int apply(struct usher_bus* bus, const struct uw_line* line)
 {
+    bus->is_welcome |= line->kind == uw_line_welcome;
+    if (!bus->is_welcome)
+        return 0;
     struct uw_text key = {bus->key, 0};
     if (line->key.size > 0) {
         key.size = uw_json_unquote(line->key, bus->key);
         bus->key[key.size] = '\0';
     }
     switch (line->kind) {
+    case uw_line_welcome:
+        return 0;
     case USHER_BUS_LEADER:
         bus->is_leader = line->flag;
         return 1;
@@ -239,7 +278,7 @@ static int find_event(struct usher_bus* bus, struct usher_bus_event* event)
         if (result > 0 && line.key.size > sizeof bus->key - 1)
             result = -1;
         if (result < 0)
-            bus->lost = 1; // somebody has said it, and it cannot be told
+            bus->lost += bus->is_welcome ? 1 : 0; // somebody has said it, and it cannot be told
         else if (result > 0 && (result = apply(bus, &line)) < 0)
             return -1;
         uw_take_line(&bus->input);
@@ -269,7 +308,7 @@ static bool turn(struct usher_bus* bus)
         return bus->is_drained = false;
     bool is_cut = false;
     const ptrdiff_t size = uw_read(&bus->input, bus->socket, &is_cut);
-    bus->lost += is_cut ? 1 : 0;
+    bus->lost += is_cut && bus->is_welcome ? 1 : 0;
     bus->is_drained = size > 0 && size < uw_longest_read;
     if (size == 0 || (size < 0 && errno != EAGAIN))
         end(bus);

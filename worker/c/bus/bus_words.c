@@ -2,7 +2,7 @@
 //
 // What a worker says on the bus.
 #include "bus.h"
-#include "fill.h"
+#include "worker/c/fill.h"
 
 int usher_bus_publish(struct usher_bus* bus, const char* topic, const char* data, uint64_t* id)
 {
