@@ -24,13 +24,14 @@ constexpr std::string_view run_example = "usher run --listen 8000 -- ./my-server
 constexpr std::string_view exit_codes = R"(
 Exit codes:
   0   done
-  1   failed, and what served before serves on
+  1   failed, and what served before serves on; or the output was lost
   2   wrong usage, or an address is in use
   3   wrong configuration
 )";
 
 /// And of those that ask a running master.
-constexpr std::string_view control_exit_codes = R"(  4   no usher is running there
+constexpr std::string_view control_exit_codes =
+    R"(  4   no usher is running there, or it ended while one listened
   5   rolled back: the new generation crashed, the old one serves
   6   no result within --timeout
 )";
