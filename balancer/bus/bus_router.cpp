@@ -360,6 +360,21 @@ void BusRouter::flush()
     }
 }
 
+bool BusRouter::has_workers() const noexcept
+{
+    return std::ranges::any_of(members_,
+                               [](const auto& each) { return each.second->who.slot != 0; });
+}
+
+void BusRouter::end_outside()
+{
+    for (const auto& [member, place] : members_)
+        if (place->who.slot == 0) {
+            place->is_over = true;
+            mark(member, *place);
+        }
+}
+
 std::optional<BusRouter::Member> BusRouter::leader(std::string_view pool) const
 {
     const auto election = elections_.find(pool);

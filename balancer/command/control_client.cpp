@@ -139,8 +139,11 @@ private:
                 print("stopped");
             return ExitCode::done;
         }
-        if (answered_ && (asked(Request::Command::events) || is_endless()))
+        if (answered_ && asked(Request::Command::events))
             return ExitCode::done; // there will be no more
+        if (is_endless())
+            return complain(ExitCode::not_running,
+                            "the master at " + path_ + " has ended, and its bus with it");
         return complain(ExitCode::failed, "the master at " + path_ + " ended before it answered");
     }
 
