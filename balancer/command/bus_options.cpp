@@ -74,6 +74,13 @@ void BusOptions::add_request(CLI::App& app)
     add_time(
         part, "--timeout", [this](std::chrono::milliseconds time) { question_.timeout = time; },
         "how long they may take for their answers (default 5s)");
+    part.add_option_function<std::string>(
+            "--expect",
+            [this](const std::string& word) {
+                question_.least = parse_whole<std::uint64_t>("--expect", word, 1);
+            },
+            "fail unless so many answer without an error (default 1)")
+        ->option_text("N");
 }
 
 void BusOptions::add_store(CLI::App& app)
