@@ -102,6 +102,7 @@ void BusRouter::on_line(Member member, std::string_view line, Clock::time_point 
     const auto decoded = decode_bus_line(line);
     if (const auto* error = std::get_if<BusError>(&decoded))
         return refuse(member, *error);
+    found->second->has_spoken = true;
     carry_out(member, *found->second, std::get<BusLine>(decoded), now);
 }
 
@@ -206,7 +207,8 @@ std::size_t BusRouter::publish(std::string_view from, std::string_view topic, st
 bool BusRouter::is_addressed(const Place& place, Member asker, const Place& from,
                              const BusLine& line) const
 {
-    if (place.who.slot == 0)
+    // Most workers never open the bus, and read nothing there.
+    if (place.who.slot == 0 || !place.has_spoken)
         return false;
     const auto& pool = line.pool.empty() ? from.who.pool : line.pool;
     if (!pool.empty() && place.who.pool != pool)

@@ -111,6 +111,7 @@ private:
         std::function<void()> on_output;
         std::set<std::string, std::less<>> patterns{};
         std::size_t pattern_words = 0; ///< of all of them
+        bool has_spoken = false;       ///< before, nothing that is sent waits for it
         bool is_leaving = false;
         bool is_over = false;  ///< of one from outside: see end_outside()
         bool is_dirty = false; ///< in dirty_
