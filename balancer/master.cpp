@@ -249,8 +249,9 @@ PoolSet::Handle Master::find_pool(std::string_view name, unsigned slot, Outcome&
         return found;
     refusal = Outcome::bad_request(
         found ? fmt::format("there is no slot {}, the last one is {}", slot, found->slots().size())
-        : name.empty() ? "there are several pools; say which"
-                       : fmt::format("there is no pool \"{}\"; there is {}", name, pools_.names()));
+        : name.empty()
+            ? fmt::format("there are several pools; say which by --pool NAME: {}", pools_.names())
+            : fmt::format("there is no pool \"{}\"; there is {}", name, pools_.names()));
     return nullptr;
 }
 

@@ -3,7 +3,7 @@
 
 #include "balancer/admin/control_server.hpp"
 #include "balancer/admin/operations.hpp"
-#include "balancer/command/options.hpp"
+#include "balancer/command/command.hpp"
 #include "balancer/config/resolved_config.hpp"
 #include "balancer/events/event_source.hpp"
 #include "balancer/events/log_limit.hpp"

@@ -195,7 +195,7 @@ asio::awaitable<Outcome> ControlSession::answer(std::string_view line)
     co_return reply;
 }
 
-/// Until the client hangs up, which knows what it waits for, or close().
+/// Until the client hangs up, which knows what it waits for, close(), or the end of the bus.
 asio::awaitable<Outcome> ControlSession::speak(const Request& request)
 {
     Outcome refusal;
@@ -208,15 +208,28 @@ asio::awaitable<Outcome> ControlSession::speak(const Request& request)
         rest.remove_prefix(std::min(line.size() + 1, rest.size()));
         bus_->say(line);
     }
-    co_await client_end();
+    using namespace asio::experimental::awaitable_operators;
+    co_await (client_end() || bus_end());
+    Outcome outcome;
+    if (bus_->is_over())
+        outcome = Outcome::failure(
+            fmt::format("the bus of \"{}\" is gone: a reload has removed its pool", bus_->group()));
     bus_.reset();
-    co_return Outcome{};
+    co_return outcome;
+}
+
+asio::awaitable<void> ControlSession::bus_end()
+{
+    while (!bus_->is_over())
+        co_await changed_.wait();
 }
 
 /// Only as much as the client reads, so that the bus bounds what waits and a copy of the store
 /// misses nothing.  A little at a time, since others have their turn, too.
 void ControlSession::take_from_bus()
 {
+    if (bus_ && bus_->is_over())
+        changed_.notify_all();
     if (!bus_ || closed_ || waiting_)
         return;
     while (queue_.size() < most_taken_bytes) {

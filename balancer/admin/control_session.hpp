@@ -53,6 +53,7 @@ private:
     void watch_client();
 
     [[nodiscard]] boost::asio::awaitable<Outcome> speak(const Request& request);
+    [[nodiscard]] boost::asio::awaitable<void> bus_end();
     void take_from_bus();
 
     void queue(const std::string& line);

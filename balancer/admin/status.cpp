@@ -123,6 +123,7 @@ Json describe(Pool& pool, const Outputs& outputs)
             {"reclaimed", count(&DispatchCounters::reclaimed)},
             {"closed_as_suspect", count(&DispatchCounters::closed_as_suspect)},
             {"lost_lines", std::move(lost_lines)},
+            {"bus_share", pool.config().bus.share.empty() ? Json() : Json(pool.config().bus.share)},
             {"store", bus ? describe(bus->keeper().store()) : Json()},
             {"configured_workers", workers.configured()},
             {"scaled_to", workers.is_scaled() ? Json(workers.wanted()) : Json()},

@@ -112,6 +112,8 @@ std::string pool_text(const Json& pool)
         result += " " + on_one_line(address.get<std::string>());
     if (has_connections && pool.at("listening").empty())
         result += pool.at("state") == "stopping" ? " nothing any more" : " not yet known";
+    if (const auto share = pool.find("bus_share"); share != pool.end() && !share->is_null())
+        result += "\nbus " + text(pool, "bus_share") + ", with all that share it";
     if (const auto store = pool.find("store");
         store != pool.end() && !store->is_null() && store->at("keys") > 0)
         result +=

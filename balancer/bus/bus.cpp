@@ -62,6 +62,12 @@ void Bus::wait_for_deadline()
     });
 }
 
+void Bus::end_outside()
+{
+    router_.end_outside();
+    settle_soon();
+}
+
 void Bus::close()
 {
     deadline_.cancel();

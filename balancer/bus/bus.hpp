@@ -36,6 +36,9 @@ public:
     /// Does so when this turn of the event loop is over.
     void settle_soon();
 
+    /// The pools that have it are removed: nobody from outside need listen any longer.
+    void end_outside();
+
     /// Waits for nothing more.
     void close();
 

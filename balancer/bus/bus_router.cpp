@@ -102,6 +102,7 @@ void BusRouter::on_line(Member member, std::string_view line, Clock::time_point 
     const auto decoded = decode_bus_line(line);
     if (const auto* error = std::get_if<BusError>(&decoded))
         return refuse(member, *error);
+    found->second->has_spoken = true;
     carry_out(member, *found->second, std::get<BusLine>(decoded), now);
 }
 
@@ -206,7 +207,8 @@ std::size_t BusRouter::publish(std::string_view from, std::string_view topic, st
 bool BusRouter::is_addressed(const Place& place, Member asker, const Place& from,
                              const BusLine& line) const
 {
-    if (place.who.slot == 0)
+    // Most workers never open the bus, and read nothing there.
+    if (place.who.slot == 0 || !place.has_spoken)
         return false;
     const auto& pool = line.pool.empty() ? from.who.pool : line.pool;
     if (!pool.empty() && place.who.pool != pool)
@@ -358,6 +360,21 @@ void BusRouter::flush()
                 on_output();
             }
     }
+}
+
+bool BusRouter::has_workers() const noexcept
+{
+    return std::ranges::any_of(members_,
+                               [](const auto& each) { return each.second->who.slot != 0; });
+}
+
+void BusRouter::end_outside()
+{
+    for (const auto& [member, place] : members_)
+        if (place->who.slot == 0) {
+            place->is_over = true;
+            mark(member, *place);
+        }
 }
 
 std::optional<BusRouter::Member> BusRouter::leader(std::string_view pool) const

@@ -88,7 +88,17 @@ public:
     /// Calls `on_output` of those who have something new to hear.
     void flush();
 
-    [[nodiscard]] std::size_t member_count() const noexcept { return members_.size(); }
+    /// Whether any of the members is a worker.
+    [[nodiscard]] bool has_workers() const noexcept;
+
+    /// Nobody is left whom those from outside could hear or ask; flush() wakes them.
+    void end_outside();
+
+    /// Whether that was said while the member was there.
+    [[nodiscard]] bool is_over(Member member) const { return members_.at(member)->is_over; }
+
+    /// The name under which pools share.
+    [[nodiscard]] const std::string& group() const noexcept { return group_; }
 
     /// Who leads `pool`, by its worker's number.
     [[nodiscard]] std::optional<Member> leader(std::string_view pool) const;
@@ -101,7 +111,9 @@ private:
         std::function<void()> on_output;
         std::set<std::string, std::less<>> patterns{};
         std::size_t pattern_words = 0; ///< of all of them
+        bool has_spoken = false;       ///< before, nothing that is sent waits for it
         bool is_leaving = false;
+        bool is_over = false;  ///< of one from outside: see end_outside()
         bool is_dirty = false; ///< in dirty_
 
         Place(BusIdentity identity, const BusConfig& limits, std::function<void()> output)

@@ -87,7 +87,11 @@ void BusSet::forget_unused()
     for (const auto& [pool, key] : keys_)
         used.insert(key);
     std::erase_if(buses_, [&](const auto& place) {
-        return !used.contains(place.first) && place.second.bus->router().member_count() == 0;
+        if (used.contains(place.first) || place.second.bus->router().has_workers())
+            return false;
+        place.second.bus->end_outside();
+        place.second.bus->close(); // whoever listens has it for a moment yet, but not its file
+        return true;
     });
 }
 

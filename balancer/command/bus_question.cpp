@@ -2,10 +2,13 @@
 #include "balancer/command/bus_question.hpp"
 
 #include "balancer/store/json_members.hpp"
+#include "common/text/counted.hpp"
 
 #include <fmt/core.h>
 
+#include <charconv>
 #include <map>
+#include <utility>
 
 namespace usher {
 
@@ -13,10 +16,17 @@ namespace {
 
 using Kind = BusQuestion::Kind;
 
+BusQuestion::Answer complain(std::string text)
+{
+    return {.complaint = std::move(text), .end = ExitCode::failed};
+}
+
+} // namespace
+
 /// A line's members by name, as JSON.
-class BusMembers {
+class BusQuestion::Members {
 public:
-    explicit BusMembers(std::string_view line)
+    explicit Members(std::string_view line)
     {
         if (!is_json_object(line))
             return;
@@ -31,6 +41,14 @@ public:
         return found == members_.end() ? std::string_view{} : found->second;
     }
 
+    [[nodiscard]] std::uint64_t number(std::string_view name) const
+    {
+        std::uint64_t number = 0;
+        const auto digits = json(name);
+        std::from_chars(digits.data(), digits.data() + digits.size(), number);
+        return number;
+    }
+
     [[nodiscard]] std::string text(std::string_view name) const
     {
         return json_text(json(name)).value_or("");
@@ -39,13 +57,6 @@ public:
 private:
     std::map<std::string_view, std::string_view> members_;
 };
-
-BusQuestion::Answer complain(std::string text)
-{
-    return {.complaint = std::move(text), .end = ExitCode::failed};
-}
-
-} // namespace
 
 std::vector<std::string> BusQuestion::lines() const
 {
@@ -88,14 +99,13 @@ std::vector<std::string> BusQuestion::lines() const
 
 BusQuestion::Answer BusQuestion::hear(std::string_view line)
 {
-    const BusMembers members{line};
+    const Members members{line};
     const auto type = members.text("type");
+    Answer answer;
     if (type == "error") {
-        const auto code = members.text("code");
         const auto reason = members.text("reason");
         return complain(reason.empty() ? std::string{line} : reason);
     }
-    Answer answer;
     if (type == "lost")
         answer.complaint = fmt::format("{} messages were lost here, because they are not read fast "
                                        "enough",
@@ -103,44 +113,104 @@ BusQuestion::Answer BusQuestion::hear(std::string_view line)
     else if (type == "message" && kind == Kind::subscribe)
         answer.text = fmt::format("{} {} {}", members.text("topic"), members.text("from"),
                                   members.json("data"));
-    else if (type == "reply")
-        answer.text =
-            members.json("error").empty()
-                ? fmt::format("{} {}", members.text("from"), members.json("data"))
-                : fmt::format("{} error: {}", members.text("from"), members.text("error"));
-    else if (type == "done") {
-        const auto missing = members.json("missing");
-        answer.end =
-            members.json("replies") == "0" || missing != "[]" ? ExitCode::failed : ExitCode::done;
-        if (missing != "[]")
-            answer.complaint = fmt::format("no answer from {}", missing);
-        else if (members.json("replies") == "0")
-            answer.complaint = fmt::format("nobody has subscribed to {}", topics.front());
-    } else if (type == "ok") {
-        answer.end = ExitCode::done;
-        if (kind == Kind::publish)
-            answer.text = fmt::format("{} got it", members.json("receivers"));
-        else if (kind == Kind::get && members.json("value").empty())
-            return complain(fmt::format("there is no key \"{}\"", key));
-        else if (kind == Kind::get || kind == Kind::increment)
-            answer.text = members.json("value");
-        else if (kind == Kind::put)
-            answer.text = fmt::format("revision {}", members.json("revision"));
-    } else if (type == "synced") {
-        is_synced_ = true;
+    else if (type == "reply" && members.json("error").empty()) {
+        ++good_;
+        answer.text = fmt::format("{} {}", members.text("from"), members.json("data"));
+    } else if (type == "reply")
+        answer.text = fmt::format("{} error: {}", members.text("from"), members.text("error"));
+    else if (type == "done")
+        answer = hear_done(members);
+    else if (type == "ok")
+        answer = hear_ok(members);
+    else if (type == "snapshot") { // perhaps in place of changes that are no longer known
+        is_synced_ = false;
+        kept_.clear();
+    } else if (type == "synced")
+        answer = hear_synced(members, line);
+    else if ((type == "set" || type == "erased") && members.text("key").starts_with(key)) {
+        auto text = fmt::format("{} {}", members.json("key"),
+                                type == "set" ? members.json("value") : "erased");
         if (kind == Kind::dump)
-            answer.end = ExitCode::done;
-    } else if ((type == "set" || type == "erased") && (kind == Kind::watch || kind == Kind::dump) &&
-               members.text("key").starts_with(key) && (kind == Kind::dump || is_synced_)) {
-        answer.text = type == "set"
-                          ? fmt::format("{} {}", members.json("key"), members.json("value"))
-                          : fmt::format("{} {}", members.json("key"), "erased");
+            keep(members, is_raw ? std::string{line} : std::move(text));
+        else if (kind == Kind::watch && is_news(members))
+            answer.text = std::move(text);
     }
-    if (is_raw && (!answer.text.empty() || answer.end))
+    if (is_raw && kind != Kind::dump && (!answer.text.empty() || answer.end))
         answer.text = line;
     const bool counts = !answer.text.empty() && (kind == Kind::subscribe || kind == Kind::watch);
     if (counts && ++heard_ == count)
         answer.end = ExitCode::done;
+    return answer;
+}
+
+BusQuestion::Answer BusQuestion::hear_done(const Members& members) const
+{
+    Answer answer{.end = good_ < least ? ExitCode::failed : ExitCode::done};
+    if (const auto missing = members.json("missing"); missing != "[]")
+        answer.complaint = fmt::format("no answer from {}", missing);
+    else if (members.json("replies") == "0")
+        answer.complaint = fmt::format("nobody has subscribed to {}", topics.front());
+    else if (good_ == 0)
+        answer.complaint = "each answer is an error";
+    else if (good_ < least)
+        answer.complaint = fmt::format("{} without an error, but {} were expected",
+                                       counted(good_, "answer"), least);
+    return answer;
+}
+
+BusQuestion::Answer BusQuestion::hear_ok(const Members& members) const
+{
+    Answer answer{.end = ExitCode::done};
+    if (kind == Kind::publish)
+        answer.text = fmt::format("{} got it", members.json("receivers"));
+    else if (kind == Kind::get && members.json("value").empty())
+        return complain(fmt::format("there is no key \"{}\"", key));
+    else if (kind == Kind::get || kind == Kind::increment)
+        answer.text = members.json("value");
+    else if (kind == Kind::put)
+        answer.text = fmt::format("revision {}", members.json("revision"));
+    return answer;
+}
+
+/// The newest of each key: while the copy is sent, changes come among its entries.
+void BusQuestion::keep(const Members& members, std::string line)
+{
+    const auto name = members.text("key");
+    const auto revision = members.number("revision");
+    if (const auto found = kept_.find(name);
+        found != kept_.end() && found->second.revision > revision)
+        return;
+    if (members.text("type") == "erased")
+        kept_.erase(name);
+    else
+        kept_.insert_or_assign(name, Kept{.revision = revision, .line = std::move(line)});
+}
+
+/// What there was at the beginning is none, nor what a copy that began anew has once more.
+bool BusQuestion::is_news(const Members& members)
+{
+    const auto revision = members.number("revision");
+    if (!had_copy_ || revision <= seen_)
+        return false;
+    if (!is_synced_)
+        return told_.insert(revision).second;
+    seen_ = revision;
+    return true;
+}
+
+BusQuestion::Answer BusQuestion::hear_synced(const Members& members, std::string_view line)
+{
+    had_copy_ = true;
+    is_synced_ = true;
+    seen_ = members.number("revision");
+    told_.clear();
+    if (kind != Kind::dump)
+        return {};
+    Answer answer{.end = ExitCode::done};
+    for (const auto& [name, kept] : kept_)
+        answer.text += kept.line + '\n';
+    if (is_raw)
+        answer.text += line;
     return answer;
 }
 

@@ -5,7 +5,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +28,7 @@ public:
     std::optional<std::uint64_t> expected{};
     std::optional<std::uint64_t> count{};     ///< of subscribe and watch: so many, then the end
     std::chrono::milliseconds timeout{5'000}; ///< of request
+    std::uint64_t least = 1;                  ///< of request: so many good answers are success
     bool is_raw = false;                      ///< lines are shown as they come
 
     /// What is to be said: lines without their line feeds.
@@ -40,7 +43,27 @@ public:
     [[nodiscard]] Answer hear(std::string_view line);
 
 private:
+    struct Kept {
+        std::uint64_t revision = 0;
+        std::string line; ///< as it is to be shown
+    };
+
+    class Members;
+
+    [[nodiscard]] Answer hear_done(const Members& members) const;
+    [[nodiscard]] Answer hear_ok(const Members& members) const;
+    void keep(const Members& members, std::string line);
+    [[nodiscard]] bool is_news(const Members& members);
+    [[nodiscard]] Answer hear_synced(const Members& members, std::string_view line);
+
     std::uint64_t heard_ = 0; ///< messages or changes
+    std::uint64_t good_ = 0;  ///< of the answers to a request
+
+    // Of a copy of the store.
+    std::map<std::string, Kept> kept_{}; ///< of dump, whose copy is shown when it is whole
+    std::set<std::uint64_t> told_{};     ///< of watch: revisions shown since its copy began anew
+    std::uint64_t seen_ = 0;             ///< of watch: changes up to this revision are known
+    bool had_copy_ = false;
     bool is_synced_ = false;
 };
 

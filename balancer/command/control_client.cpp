@@ -21,27 +21,29 @@ namespace usher {
 namespace {
 
 /// One line or several, whatever the master says: a terminal may be there.
-void print(std::FILE* where, std::string_view lines)
+std::string printable(std::string_view lines)
 {
+    std::string text;
     while (!lines.empty()) {
         const auto line = lines.substr(0, lines.find('\n'));
-        std::fprintf(where, "%s\n", on_one_line(line).c_str());
+        text += on_one_line(line) + '\n';
         lines.remove_prefix(std::min(line.size() + 1, lines.size()));
     }
-    std::fflush(where); // `usher events` is read as it comes, also through a pipe
+    return text;
 }
 
 ExitCode complain(ExitCode code, const std::string& sentence)
 {
-    print(stderr, "usher: " + sentence);
+    std::fputs(printable("usher: " + sentence).c_str(), stderr);
     return code;
 }
 
 /// Asks once; an object for one command.
 class Client {
 public:
-    explicit Client(const ControlCommand& command)
+    Client(const ControlCommand& command, StandardOutput& output)
         : command_{command},
+          output_{output},
           question_{command.question},
           path_{command.path.empty() ? default_control_path() : command.path}
     {
@@ -82,13 +84,15 @@ private:
             }
             if (line.kind != Line::Kind::result) {
                 show(line, *text);
+                if (output_.error() && only_shows())
+                    return ExitCode::failed;
                 continue;
             }
             const auto code = exit_code(line.outcome);
             if (code != ExitCode::done)
                 return complain(code, line.text);
             if (!line.text.empty() && !command_.json)
-                print(stdout, line.text);
+                print(line.text);
             return code;
         }
         return at_end(connection);
@@ -100,10 +104,10 @@ private:
         answered_ = true;
         const auto answer = question_->hear(line);
         if (!answer.text.empty())
-            print(stdout, answer.text);
+            print(answer.text);
         if (!answer.complaint.empty())
             std::ignore = complain(ExitCode::failed, answer.complaint);
-        return answer.end;
+        return output_.error() ? ExitCode::failed : answer.end;
     }
 
     void show(const Line& line, const std::string& text)
@@ -112,23 +116,34 @@ private:
         const bool is_status = line.kind == Line::Kind::status;
         const bool has_time = asked(Request::Command::events) && !line.time.empty();
         if (command_.json)
-            print(stdout, is_status ? line.text : text);
+            print(is_status ? line.text : text);
         else
-            print(stdout, is_status ? status_text(line.text)
-                                    : (has_time ? line.time + " " : "") + on_one_line(line.text));
+            print(is_status ? status_text(line.text)
+                            : (has_time ? line.time + " " : "") + on_one_line(line.text));
+    }
+
+    void print(std::string_view lines) { output_.write(printable(lines)); }
+
+    /// Nothing of it is left to wait for when nobody can see it.
+    [[nodiscard]] bool only_shows() const noexcept
+    {
+        return asked(Request::Command::status) || asked(Request::Command::events);
     }
 
     /// The master hung up without a result.
-    [[nodiscard]] ExitCode at_end(ControlConnection& connection) const
+    [[nodiscard]] ExitCode at_end(ControlConnection& connection)
     {
         if (asked(Request::Command::stop)) {
             connection.wait_for_master_end();
             if (!command_.json)
-                print(stdout, "stopped");
+                print("stopped");
             return ExitCode::done;
         }
-        if (answered_ && (asked(Request::Command::events) || is_endless()))
+        if (answered_ && asked(Request::Command::events))
             return ExitCode::done; // there will be no more
+        if (is_endless())
+            return complain(ExitCode::not_running,
+                            "the master at " + path_ + " has ended, and its bus with it");
         return complain(ExitCode::failed, "the master at " + path_ + " ended before it answered");
     }
 
@@ -162,6 +177,7 @@ private:
     }
 
     const ControlCommand& command_;
+    StandardOutput& output_;
     std::optional<BusQuestion> question_;
     std::string path_;
     bool connected_ = false;
@@ -170,9 +186,9 @@ private:
 
 } // namespace
 
-ExitCode ask_master(const ControlCommand& command)
+ExitCode ask_master(const ControlCommand& command, StandardOutput& output)
 {
-    return Client{command}.ask();
+    return Client{command, output}.ask();
 }
 
 } // namespace usher

@@ -4,6 +4,7 @@
 #include "balancer/admin/request.hpp"
 #include "balancer/command/bus_question.hpp"
 #include "balancer/command/exit_code.hpp"
+#include "balancer/command/standard_output.hpp"
 
 #include <chrono>
 #include <optional>
@@ -23,9 +24,9 @@ struct ControlCommand {
     std::optional<std::chrono::milliseconds> timeout{};
 };
 
-/// Asks, prints progress and result, and returns what the shell is to be told: not_running if no
-/// master listens there, timed_out if it has not answered in time.  `stop` returns when the master
-/// has gone.
-[[nodiscard]] ExitCode ask_master(const ControlCommand& command);
+/// Asks, shows progress and result in `output`, and returns what the shell is to be told:
+/// not_running if no master listens there, timed_out if it has not answered in time.  `stop`
+/// returns when the master has gone.
+[[nodiscard]] ExitCode ask_master(const ControlCommand& command, StandardOutput& output);
 
 } // namespace usher

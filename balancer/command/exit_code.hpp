@@ -11,10 +11,10 @@ namespace usher {
 /// What the shell is told when usher or one of its commands ends; see `usher --help`.
 enum class ExitCode {
     done = 0,
-    failed = 1, ///< and the state is as it was
+    failed = 1, ///< and the state is as it was; or done, and its output could not be written
     usage = 2,  ///< also: an address is in use
     bad_config = 3,
-    not_running = 4,
+    not_running = 4, ///< or it has ended while somebody listened
     rolled_back = 5,
     timed_out = 6, ///< the master goes on with it
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/command/control_client.hpp"
 #include "balancer/command/options.hpp"
+#include "balancer/command/standard_output.hpp"
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/listen/left_files.hpp"
 #include "balancer/listen/listening_socket.hpp"
@@ -17,6 +18,7 @@
 #include <exception>
 #include <memory>
 #include <span>
+#include <system_error>
 #include <variant>
 
 #include <malloc.h>
@@ -45,7 +47,7 @@ try {
     // Nothing is left to be done about it.
 }
 
-int execute(const usher::RunCommand& command)
+int execute(const usher::RunCommand& command, usher::StandardOutput& /*output*/)
 {
     // The helper threads are many and short, and one at a time would do; each would have a heap of
     // its own, which the kernel never sees again (mallopt(3)).
@@ -65,15 +67,27 @@ int execute(const usher::RunCommand& command)
     return code;
 }
 
-int execute(const usher::ControlCommand& command)
+int execute(const usher::ControlCommand& command, usher::StandardOutput& output)
 {
-    return static_cast<int>(usher::ask_master(command));
+    return static_cast<int>(usher::ask_master(command, output));
 }
 
-int execute(const usher::PrintCommand& command)
+int execute(const usher::PrintCommand& command, usher::StandardOutput& output)
 {
-    std::fputs(command.text.c_str(), stdout);
+    output.write(command.text);
     return static_cast<int>(ExitCode::done);
+}
+
+/// What the shell is told: no success if what was to be shown has not arrived.
+int finish(int code, const usher::StandardOutput& output)
+{
+    const auto error = output.error();
+    if (!error)
+        return code;
+    if (error != std::errc::broken_pipe) // who reads has seen enough
+        std::fprintf(stderr, "usher: the standard output cannot be written: %s\n",
+                     error.message().c_str());
+    return code == static_cast<int>(ExitCode::done) ? static_cast<int>(ExitCode::failed) : code;
 }
 
 } // namespace
@@ -81,11 +95,13 @@ int execute(const usher::PrintCommand& command)
 int main(int argc, char** argv)
 {
     usher::sys::hold_signals_as_init();
+    usher::StandardOutput output{usher::sys::is_open(STDOUT_FILENO)};
     try {
         usher::sys::open_standard_descriptors();
         const std::span<const char* const> arguments{argv, static_cast<std::size_t>(argc)};
         const auto command = usher::parse_options(arguments.subspan(argc > 0 ? 1 : 0));
-        return std::visit([](const auto& c) { return execute(c); }, command);
+        return finish(std::visit([&](const auto& c) { return execute(c, output); }, command),
+                      output);
     } catch (const usher::UsageError& e) {
         return report(ExitCode::usage, e);
     } catch (const usher::ConfigError& e) {

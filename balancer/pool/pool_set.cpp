@@ -41,6 +41,12 @@ bool PoolSet::add(const Handle& pool)
 
 void PoolSet::remove(const Handle& pool)
 {
+    const auto bus = pool->bus();
+    const bool is_shared = std::ranges::any_of(pools_, [&](const auto& other) {
+        return other != pool && is_there(*other) && other->bus() == bus;
+    });
+    if (bus && !is_shared)
+        bus->end_outside();
     if (pool->has_ended())
         forget(pool);
     else

@@ -75,6 +75,8 @@ void StoreKeeper::close()
     expiry_.cancel();
     jobs_.clear();
     on_change_ = {};
+    if (!is_writing_)
+        file_.reset();
 }
 
 void StoreKeeper::write_soon()
@@ -130,6 +132,8 @@ asio::awaitable<void> StoreKeeper::write_jobs()
         wait_for_expiry();
     }
     is_writing_ = false;
+    if (is_closed_)
+        file_.reset();
 }
 
 asio::awaitable<std::error_code> StoreKeeper::write(std::string records)

@@ -47,7 +47,7 @@ public:
     /// Calls `done` with the answer, at once or later.
     void submit(Store::Command command, Done done);
 
-    /// Nothing more is done, and nobody is answered.
+    /// Nothing more is done, and nobody is answered; the file is free.
     void close();
 
 private:

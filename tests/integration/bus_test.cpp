@@ -153,10 +153,16 @@ TEST_CASE("whatever worker is killed meanwhile, what was acknowledged is counted
                         answer.is_number())
                         acknowledged.at(slot) += answer.get<std::uint64_t>();
             });
+        const auto counted = [&](unsigned slot) {
+            const auto value = usher.command({"store", "get", fmt::format("n{}", slot)});
+            return value.code == 0 ? std::stoull(value.output) : 0;
+        };
         std::minstd_rand dice{5};
         for (; killed < 12; ++killed) {
-            std::this_thread::sleep_for(50ms); // a little work in between
-            ::kill(usher.worker_pid(1 + static_cast<unsigned>(dice() % 4)), SIGKILL);
+            const auto victim = 1 + static_cast<unsigned>(dice() % 4);
+            const auto before = counted(victim);
+            REQUIRE(eventually([&] { return counted(victim) > before; })); // it is at work
+            ::kill(usher.worker_pid(victim), SIGKILL);
             usher.wait_for_count("started", 5 + killed);
         }
     }

@@ -357,7 +357,7 @@ TEST_CASE("pools whose programs take no messages say so, and are passed over whe
     CHECK(named.code == 1);
     CHECK(named.output == "usher: pool \"old\" takes no messages, only those of dialect node do\n");
     CHECK(usher.command({"send", "1", "--worker", "1"}).output ==
-          "usher: there are several pools; say which\n");
+          "usher: there are several pools; say which by --pool NAME: old, new\n");
 }
 
 TEST_CASE("a reload brings another serialization by new workers")

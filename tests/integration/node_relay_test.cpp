@@ -144,6 +144,29 @@ TEST_CASE("what looks like Node's own, wherever it has its command, is not relay
         }
 }
 
+TEST_CASE("what comes with a socket is shown and not relayed, and the socket is closed")
+{
+    constexpr int sockets = 20;
+    for (const char* const serialization : serializations) {
+        CAPTURE(serialization);
+        auto site = site_of(2, with(serialization));
+        site.usher.wait_until_ready(2);
+        tell(site.usher, flood(3, 10), 1);
+        site.usher.wait_for("[default/2] from 1: 3, 0 to 2");
+        const auto before = descriptors_of(site.usher.pid()).size();
+
+        tell(site.usher, {{"sockets", sockets}}, 1);
+        site.usher.wait_for("[default/2] from 1: 0"); // what it says afterwards comes through
+        CHECK(site.usher.count(", with a descriptor, which was closed") == sockets);
+        CHECK(eventually([&] { return descriptors_of(site.usher.pid()).size() == before; }));
+
+        tell(site.usher, flood(3, 10), 1);
+        site.usher.wait_for_count("[default/2] from 1: 3, 0 to 2", 2);
+        CHECK(site.usher.count("retired") == 0);
+        CHECK(get(site.usher.port(), "/").ok());
+    }
+}
+
 TEST_CASE("a worker that does not read slows down nobody, and gets the newest")
 {
     constexpr std::size_t mebibyte = 1024UL * 1024;

@@ -7,11 +7,13 @@
 //
 //     {"flood": {"count": N, "size": SIZE}}  sends N numbered messages with a text of that size
 //     {"send": OBJECT, "padding": SIZE}      sends that behind a text of that size
+//     {"sockets": N}                         sends N numbered messages, each with a socket
 //
-// and both end with {from, last}; who gets that says how many numbered ones came before it.
+// and all end with {from, last}; who gets that says how many numbered ones came before it.
 'use strict';
 const cluster = require('cluster');
 const http = require('http');
+const net = require('net');
 
 const slot = Number(process.env.USHER_SLOT);
 const {id} = cluster.worker;
@@ -54,6 +56,16 @@ function speak_messages() {
     } else if (message.send) {
       process.send({padding: 'x'.repeat(message.padding), ...message.send});
       finish();
+    } else if (message.sockets) {
+      const socket = net.connect(server.address().port, '127.0.0.1', () => send(0));
+      const send = (number) => {
+        if (number < message.sockets) {
+          process.send({from: slot, id, number}, socket, {keepOpen: true}, () => send(number + 1));
+        } else {
+          finish();
+          socket.end();
+        }
+      };
     } else if (message.last) {
       const {count, first, next} = tallies[message.id] ?? {count: 0};
       delete tallies[message.id];
@@ -69,7 +81,8 @@ function speak_messages() {
       console.log(`got ${JSON.stringify(message)}`);
     }
   });
-  http.createServer((request, response) => response.end('hello\n')).listen(0, '127.0.0.1');
+  const server = http.createServer((request, response) => response.end('hello\n'));
+  server.listen(0, '127.0.0.1');
 }
 
 ({'socket.io': speak_socket_io, messages: speak_messages})[process.argv[2]]();

@@ -5,6 +5,7 @@ It does what it is asked on the topic `op.SLOT`, one thing after the other:
 
     {"op": "say", "lines": [...]}      says them, and answers when the master has heard them
     {"op": "bytes", "text", "times", "end"}  writes that so often as it is, and then the end
+    {"op": "fail"}                     answers by an error
     {"op": "endless", "count"}         answers first, then writes so many bytes without a line feed
     {"op": "publish", "topic", "count", "pad"}  0, 1, 2 ...
     {"op": "heard", "topic"}           of that topic: how many, the senders whose order was broken,
@@ -154,6 +155,9 @@ class Worker:
             if data["op"] == "endless":
                 self.say(type="reply", id=question["id"], data="done")
                 self.socket.sendall(b"x" * data["count"])
+                continue
+            if data["op"] == "fail":
+                self.say(type="reply", id=question["id"], error="as asked")
                 continue
             self.say(type="reply", id=question["id"], data=self.do(data))
 

@@ -9,4 +9,7 @@ namespace usher::sys {
 /// standard error is sent to a client.  Throws std::system_error.
 void open_standard_descriptors();
 
+/// Whether there is a descriptor `number`.
+[[nodiscard]] bool is_open(int number) noexcept;
+
 } // namespace usher::sys

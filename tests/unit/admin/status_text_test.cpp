@@ -72,6 +72,16 @@ TEST_CASE("before the program has shown where the pool listens, that is said")
     CHECK(status_text(json.dump()).find("\nlistening on nothing any more\n") != std::string::npos);
 }
 
+TEST_CASE("a bus that pools share is named")
+{
+    auto json = status();
+    json["pools"][0]["bus_share"] = nullptr;
+    CHECK(status_text(json.dump()).find("bus") == std::string::npos);
+    json["pools"][0]["bus_share"] = "shop";
+    CHECK(status_text(json.dump()).find("[::]:8000\nbus shop, with all that share it\n") !=
+          std::string::npos);
+}
+
 TEST_CASE("a pool that people have scaled says so, and what is configured")
 {
     auto json = status();

@@ -31,12 +31,20 @@ struct Bench {
     BusRouter::Clock::time_point now{};
     Member last = 0;
 
-    Member worker(const std::string& pool, unsigned slot, unsigned generation = 1)
+    /// Says nothing yet.
+    Member silent_worker(const std::string& pool, unsigned slot, unsigned generation = 1)
     {
         const auto number = ++last;
         who[number] = {.pool = pool, .slot = slot, .worker = number, .generation = generation};
         CHECK(router.join(who[number], BusConfig{}, [this, number] { heard.insert(number); }) ==
               number);
+        return number;
+    }
+
+    Member worker(const std::string& pool, unsigned slot, unsigned generation = 1)
+    {
+        const auto number = silent_worker(pool, slot, generation);
+        say(number, R"({"type":"unsubscribe","pattern":"nothing"})");
         return number;
     }
 
@@ -159,6 +167,49 @@ TEST_CASE_FIXTURE(Bench, "what is sent comes to a slot, to a pool, or to all oth
     say(w1, R"({"type":"send","topic":"t","pool":"jobs","data":1,"id":1})");
     CHECK(hears(w1) == "{\"type\":\"ok\",\"id\":1,\"receivers\":1}\n");
     CHECK(hears(j1) == "{\"type\":\"message\",\"topic\":\"t\",\"from\":\"web/1\",\"data\":1}\n");
+}
+
+TEST_CASE_FIXTURE(Bench, "who has said nothing is not there for what is sent, until it does")
+{
+    const auto a = worker("web", 1);
+    const auto b = silent_worker("web", 2);
+    constexpr std::string_view to_all = R"({"type":"send","data":1,"id":1})";
+    constexpr std::string_view to_one = R"({"type":"send","slot":2,"data":2,"id":2})";
+    constexpr std::string_view question =
+        R"({"type":"request","slot":2,"topic":"t","data":3,"id":3})";
+    for (const auto line : {to_all, to_one, question})
+        say(a, line);
+    CHECK(hears(a) == "{\"type\":\"ok\",\"id\":1,\"receivers\":0}\n"
+                      "{\"type\":\"ok\",\"id\":2,\"receivers\":0}\n"
+                      "{\"type\":\"done\",\"id\":3,\"replies\":0,\"missing\":[]}\n");
+    CHECK(hears(b).empty());
+    say(b, "garbage");
+    CHECK(hears(b).find("bad-line") != std::string::npos);
+    say(a, to_one);
+    CHECK(hears(b).empty());
+    say(b, R"({"type":"hello","protocol":1})");
+    static_cast<void>(hears(a));
+    static_cast<void>(hears(b));
+    say(a, to_one);
+    CHECK(hears(a) == "{\"type\":\"ok\",\"id\":2,\"receivers\":1}\n");
+    CHECK(hears(b) == "{\"type\":\"message\",\"from\":\"web/1\",\"data\":2}\n");
+}
+
+TEST_CASE_FIXTURE(Bench, "those outside are woken when nobody is left for them, workers are not")
+{
+    const auto a = worker("web", 1);
+    bool is_woken = false;
+    const auto outside = router.join({}, BusConfig{}, [&] { is_woken = true; });
+    CHECK(router.has_workers());
+    router.end_outside();
+    router.flush();
+    CHECK(is_woken);
+    CHECK(router.is_over(outside));
+    CHECK(heard.empty());
+    const auto later = router.join({}, BusConfig{}, [] {}); // the pool may be there again
+    CHECK_FALSE(router.is_over(later));
+    router.leave(a);
+    CHECK_FALSE(router.has_workers());
 }
 
 TEST_CASE_FIXTURE(Bench,

@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace usher::bus_set_test {
@@ -81,11 +82,27 @@ TEST_CASE_FIXTURE(Bench,
     load({pool("a", {}, path("s"))});
     CHECK(refusal({pool("a", {}, path("t"))}).starts_with("pool \"a\": store.persist changes"));
     CHECK(refusal({pool("a")}).starts_with("pool \"a\": store.persist changes"));
-    const auto member = buses.find_present(pool("a"))->router().join({}, {}, [] {});
+    const auto member = buses.find_present(pool("a"))->router().join(
+        {.pool = "a", .slot = 1, .worker = 1}, {}, [] {});
     load({pool("b")});
     CHECK(refusal({pool("c", {}, path("s"))}).find("in use") != std::string::npos); // by a, yet
-    buses.find_present(pool("a"))->router().leave(member);
+    const auto bus = buses.find_present(pool("a"));
+    std::ignore = bus->router().join({}, {}, [] {}); // who listens from outside keeps no file
+    bus->router().leave(member);
     CHECK(refusal({pool("c", {}, path("s"))}) == "taken");
+}
+
+TEST_CASE_FIXTURE(Bench, "who listens from outside keeps no bus, and is told that it is gone")
+{
+    load({pool("a"), pool("b", "x"), pool("c", "x")});
+    const auto bus = buses.find_present(pool("a"));
+    const auto shared = buses.find_present(pool("b", "x"));
+    const auto listener = bus->router().join({}, {}, [] {});
+    const auto other = shared->router().join({}, {}, [] {});
+    load({pool("c", "x")});
+    CHECK(buses.find_present(pool("a")) == nullptr);
+    CHECK(bus->router().is_over(listener));
+    CHECK_FALSE(shared->router().is_over(other));
 }
 
 TEST_CASE_FIXTURE(Bench, "events are messages to whoever has subscribed on the pool's bus")
