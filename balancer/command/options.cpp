@@ -12,6 +12,7 @@
 #include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "balancer/config/validate.hpp"
+#include "balancer/store/store_file.hpp"
 #include "common/text/listen_address.hpp"
 #include "common/text/one_line.hpp"
 
@@ -26,6 +27,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -190,12 +192,23 @@ ResolvedConfig load_and_complete(const RunFlags& flags)
     return resolve_accounts(std::move(config), flags.config, true);
 }
 
+/// The usher that has it may be running.
+void check_store(const std::string& path, const std::string& origin, const std::string& pointer)
+try {
+    StoreFile::check(path, true);
+} catch (const std::runtime_error& e) {
+    throw ConfigError{origin, pointer, e.what()};
+}
+
 /// What `usher check` has to say of a file that is good.
 std::string check_file(const std::string& file, bool dump)
 {
     const Config config = load_config(file, FileKind::ready);
     validate(config, file);
     std::ignore = resolve_accounts(config, file, false);
+    for (std::size_t i = 0; i < config.pools.size(); ++i)
+        if (const auto& path = config.pools[i].store.persist; !path.empty())
+            check_store(path, file, fmt::format("/pools/{}/store/persist", i));
     return dump ? dump_config(config) + "\n" : file + ": the configuration is good\n";
 }
 

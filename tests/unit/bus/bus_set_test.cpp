@@ -7,6 +7,8 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -83,9 +85,22 @@ TEST_CASE_FIXTURE(Bench,
     CHECK(refusal({pool("a")}).starts_with("pool \"a\": store.persist changes"));
     const auto member = buses.find_present(pool("a"))->router().join({}, {}, [] {});
     load({pool("b")});
-    CHECK(refusal({pool("c", {}, path("s"))}).find("in use") != std::string::npos); // by a, yet
+    CHECK(refusal({pool("c", {}, path("s"))}) ==
+          "pool \"c\": store.persist: the store's file " + path("s") +
+              " is in use by another usher; give each its own"); // by a, yet
     buses.find_present(pool("a"))->router().leave(member);
     CHECK(refusal({pool("c", {}, path("s"))}) == "taken");
+}
+
+TEST_CASE_FIXTURE(Bench, "who only looks whether files could be opened makes none")
+{
+    const auto wanted = buses.find_wanted({pool("a", {}, path("s")), pool("b")});
+    REQUIRE(wanted.size() == 1);
+    BusSet::check_files(wanted);
+    CHECK(std::filesystem::is_empty(dir.path()));
+    CHECK_THROWS_WITH_AS(BusSet::check_files(buses.find_wanted({pool("a", {}, path("no/s"))})),
+                         doctest::Contains("pool \"a\": store.persist: the store's file "),
+                         std::runtime_error);
 }
 
 TEST_CASE_FIXTURE(Bench, "events are messages to whoever has subscribed on the pool's bus")
