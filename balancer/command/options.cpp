@@ -12,6 +12,7 @@
 #include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "balancer/config/validate.hpp"
+#include "balancer/store/json_members.hpp"
 #include "balancer/store/store_file.hpp"
 #include "common/text/listen_address.hpp"
 #include "common/text/one_line.hpp"
@@ -455,9 +456,18 @@ void add_bus(CLI::App& app, ControlCommand& asked, BusQuestion& question,
                 "words joined by dots")
             ->required();
     };
-    const auto add_key = [&](CLI::App& part) {
-        part.add_option("KEY", question.key, "which key")->required();
+    const auto add_key_text = [&](CLI::App& part, const char* name,
+                                  const char* text) -> CLI::Option& {
+        return *part.add_option_function<std::string>(
+            name,
+            [&question, name](const std::string& key) {
+                if (!is_utf8(key))
+                    refuse("{}: is {}, which is no UTF-8, as keys are", name, quote(key));
+                question.key = key;
+            },
+            text);
     };
+    const auto add_key = [&](CLI::App& part) { add_key_text(part, "KEY", "which key").required(); };
     const auto add_count = [&](CLI::App& part) {
         part.add_option_function<std::string>(
                 "--count",
@@ -542,11 +552,11 @@ void add_bus(CLI::App& app, ControlCommand& asked, BusQuestion& question,
     add_ttl(to_increment);
     add_timeout(to_increment);
     auto& to_watch = add(store, "watch", Asked::watch, "show changes, until interrupted");
-    to_watch.add_option("PREFIX", question.key, "only of keys that begin like this");
+    add_key_text(to_watch, "PREFIX", "only of keys that begin like this");
     add_count(to_watch);
     add_timeout(to_watch);
     auto& to_dump = add(store, "dump", Asked::dump, "show all keys and their values");
-    to_dump.add_option("PREFIX", question.key, "only of keys that begin like this");
+    add_key_text(to_dump, "PREFIX", "only of keys that begin like this");
     add_timeout(to_dump);
 }
 

@@ -249,6 +249,9 @@ TEST_CASE("numbers of the bus and the store are whole, and as large as they may 
 {
     CHECK(usage_error({"subscribe", "a", "--count", "0"}) ==
           "--count: is \"0\", but must be a whole number from 1 to 18446744073709551615");
+    for (const auto* const verb : {"get", "erase", "increment", "watch", "dump"})
+        CHECK(usage_error({"store", verb, "a\xff"}).ends_with(", which is no UTF-8, as keys are"));
+    CHECK(usage_error({"store", "put", "a\xff", "1"}).starts_with("KEY: is "));
     CHECK(usage_error({"store", "put", "k", "1", "--expect", "-1"}) ==
           "--expect: is \"-1\", but must be a whole number from 0 to 18446744073709551615");
     CHECK(usage_error({"store", "increment", "k", "9223372036854775808"}) ==
