@@ -2,9 +2,9 @@
 #include "balancer/store/store_file.hpp"
 
 #include "balancer/store/store_record.hpp"
+#include "tests/support/file_faults.hpp"
 #include "tests/support/small_files.hpp"
 #include "tests/support/temp_dir.hpp"
-#include "tests/unit/store/file_faults.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/store/store_keeper.hpp"
 
+#include "tests/support/file_faults.hpp"
 #include "tests/support/small_files.hpp"
 #include "tests/support/temp_dir.hpp"
-#include "tests/unit/store/file_faults.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "tests/unit/store/file_faults.hpp"
+#include "tests/support/file_faults.hpp"
 
 #include <cerrno>
 #include <utility>
@@ -14,6 +14,8 @@ int sync(long call, int fd)
 {
     using usher::test::FileFaults;
     ++FileFaults::calls;
+    if (const auto before = std::exchange(FileFaults::before_sync, {}))
+        before();
     if (FileFaults::passing > 0) {
         --FileFaults::passing;
     } else if (FileFaults::failing > 0) {
