@@ -199,6 +199,7 @@ TEST_CASE_FIXTURE(Bench, "the answer of a file that hung finds its router, whoev
     }
     const std::weak_ptr<Bus> left = bus;
     bus.reset();
+    CHECK_FALSE(left.expired()); // those who wait have it
     goes_on.set_value();
     run_until([&] { return keeper->store().find("l") != nullptr; });
     run_until([&] {
