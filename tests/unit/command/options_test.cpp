@@ -296,6 +296,40 @@ TEST_CASE("check loads and validates the file it is given")
               ": /pools/0: has no \"listen\"; add one, e.g. \"listen\": [\"8000\"]");
 }
 
+TEST_CASE("check looks at the files of stores, and makes and changes none")
+{
+    const ScopedFile store{""};
+    const auto check = [](const std::string& path) {
+        const ScopedFile file{fmt::format(R"({{"pools": [{{"command": ["a"], "dialect": "none",
+            "store": {{"persist": "{}"}}}}]}})",
+                                          path)};
+        try {
+            return printed({"check", "--config", file.name()}) ==
+                           file.name() + std::string{": the configuration is good\n"}
+                       ? std::string{"good"}
+                       : "?";
+        } catch (const ConfigError& e) {
+            return std::string{e.what()}.substr(std::string_view{file.name()}.size());
+        }
+    };
+    CHECK(check(store.name()) == "good");
+    CHECK(std::filesystem::file_size(store.name()) == 0);
+    std::filesystem::permissions(store.name(), std::filesystem::perms{0620});
+    CHECK(check(store.name()) ==
+          fmt::format(": /pools/0/store/persist: the store's file {} can be written by others than "
+                      "its owner; chmod it go-w",
+                      store.name()));
+    std::filesystem::remove(store.name());
+    CHECK(check(store.name()) == "good");
+    CHECK_FALSE(std::filesystem::exists(store.name()));
+    const auto nowhere = std::string{store.name()} + "/store";
+    CHECK(
+        check(nowhere) ==
+        fmt::format(": /pools/0/store/persist: the store's file {} cannot be opened: No such file "
+                    "or directory; make its folder, which only usher's own user may write",
+                    nowhere));
+}
+
 TEST_CASE("check takes a file and nothing else")
 {
     CHECK(usage_error({"check"}) == "--config is required; see usher check --help");
