@@ -7,11 +7,35 @@
 
 #include <set>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 namespace asio = boost::asio;
 
 namespace usher {
+
+namespace {
+
+/// Does `work` with each file; what it throws names the pool.
+template <typename Work>
+void with_each(const std::vector<BusSet::WantedFile>& wanted, const Work& work)
+{
+    for (const auto& each : wanted) {
+        const auto place = fmt::format("pool \"{}\": store.persist: ", each.pool);
+        try {
+            work(each.path);
+        } catch (const std::system_error& e) { // which says more than its text
+            const std::string_view text = e.what();
+            const auto code = ": " + e.code().message();
+            throw std::system_error{e.code(),
+                                    place + std::string{text.substr(0, text.rfind(code))}};
+        } catch (const std::runtime_error& e) {
+            throw std::runtime_error{place + e.what()};
+        }
+    }
+}
+
+} // namespace
 
 BusSet::BusSet(asio::any_io_executor executor, EventBus& events)
     : executor_{std::move(executor)},
@@ -26,10 +50,10 @@ BusSet::Key BusSet::key_of(const PoolConfig& pool)
     return {.is_shared = is_shared, .name = is_shared ? pool.bus.share : pool.name};
 }
 
-std::vector<std::string> BusSet::find_wanted(const std::vector<ResolvedPool>& pools)
+std::vector<BusSet::WantedFile> BusSet::find_wanted(const std::vector<ResolvedPool>& pools)
 {
     forget_unused();
-    std::set<std::string> wanted;
+    std::map<std::string, std::string> wanted; // the pool by the path
     for (const auto& pool : pools) {
         // Else there would be two leaders and two stores while the old workers leave.
         if (const auto key = keys_.find(pool.name);
@@ -47,17 +71,27 @@ std::vector<std::string> BusSet::find_wanted(const std::vector<ResolvedPool>& po
                 pool.name, there->second.persist.empty() ? "none" : there->second.persist,
                 path.empty() ? "none" : path)};
         if (there == buses_.end() && !path.empty())
-            wanted.insert(path);
+            wanted.emplace(path, pool.name);
     }
-    return {wanted.begin(), wanted.end()};
+    std::vector<WantedFile> result;
+    result.reserve(wanted.size());
+    for (auto& [path, pool] : wanted)
+        result.push_back({.path = path, .pool = std::move(pool)});
+    return result;
 }
 
-BusSet::Files BusSet::open_files(const std::vector<std::string>& paths)
+BusSet::Files BusSet::open_files(const std::vector<WantedFile>& wanted)
 {
     Files files;
-    for (const auto& path : paths)
+    with_each(wanted, [&files](const std::string& path) {
         files.emplace(path, std::make_shared<StoreFile>(path));
+    });
     return files;
+}
+
+void BusSet::check_files(const std::vector<WantedFile>& wanted)
+{
+    with_each(wanted, [](const std::string& path) { StoreFile::check(path, false); });
 }
 
 void BusSet::adopt(const std::vector<ResolvedPool>& pools, const Files& files)

@@ -30,16 +30,25 @@ public:
     BusSet& operator=(const BusSet&) = delete;
     ~BusSet() { close(); }
 
-    /// The paths of store files that `pools` want and that are not open.
+    /// A file of a store that is not open.
+    struct WantedFile {
+        std::string path;
+        std::string pool; ///< that names it
+    };
+
+    /// The files that `pools` want.
     ///
     /// Throws std::runtime_error if a pool whose workers live would change its bus, or a store that
     /// is there would get a file, or another.
-    [[nodiscard]] std::vector<std::string> find_wanted(const std::vector<ResolvedPool>& pools);
+    [[nodiscard]] std::vector<WantedFile> find_wanted(const std::vector<ResolvedPool>& pools);
 
     /// Opens them; may wait for a disk.
     ///
-    /// Throws what StoreFile's constructor throws.
-    [[nodiscard]] static Files open_files(const std::vector<std::string>& paths);
+    /// Throws what StoreFile's constructor throws, and names the pool.
+    [[nodiscard]] static Files open_files(const std::vector<WantedFile>& wanted);
+
+    /// Throws what open_files() would throw, and changes nothing; may wait for a disk.
+    static void check_files(const std::vector<WantedFile>& wanted);
 
     /// From now on there are the buses of `pools`, with `files`, which find_wanted() has asked
     /// for.  What nobody uses any more goes.

@@ -9,10 +9,9 @@ std::uint64_t OpenRequests::open(Request request)
 {
     const auto number = ++last_number_;
     deadlines_.emplace(request.deadline, number);
-    ++counts_[request.asker];
-    numbers_[request.asker].insert(number);
+    parts_[request.asker].asked.insert(number);
     for (const auto& respondent : request.awaited)
-        numbers_[respondent.member].insert(number);
+        parts_[respondent.member].awaited.insert(number);
     requests_.emplace(number, std::move(request));
     return number;
 }
@@ -37,7 +36,7 @@ const OpenRequests::Request* OpenRequests::on_reply(std::uint64_t number, Member
         ++request.replies;
     else
         request.missing.push_back(respondent->name);
-    forget(member, number);
+    forget(member, &Part::awaited, number);
     request.awaited.erase(respondent);
     return &request;
 }
@@ -52,24 +51,16 @@ std::optional<OpenRequests::Request> OpenRequests::take_done(std::uint64_t numbe
 
 std::vector<OpenRequests::Request> OpenRequests::on_leave(Member member)
 {
-    std::vector<std::uint64_t> over;
-    std::vector<std::uint64_t> done;
-    const auto own = numbers_.find(member);
-    if (own == numbers_.end())
+    const auto found = parts_.find(member);
+    if (found == parts_.end())
         return {};
-    for (const auto number : std::vector<std::uint64_t>{own->second.begin(), own->second.end()}) {
-        auto& request = requests_.at(number);
-        if (request.asker == member)
-            over.push_back(number);
-        else if (on_reply(number, member, false) != nullptr && request.is_done())
-            done.push_back(number);
-    }
-    for (const auto number : over)
+    const auto part = found->second; // what follows changes it
+    for (const auto number : part.asked)
         static_cast<void>(take(number));
     std::vector<Request> result;
-    result.reserve(done.size());
-    for (const auto number : done)
-        result.push_back(take(number));
+    for (const auto number : part.awaited)
+        if (const auto* request = on_reply(number, member, false); request && request->is_done())
+            result.push_back(take(number));
     return result;
 }
 
@@ -90,15 +81,17 @@ std::optional<OpenRequests::Clock::time_point> OpenRequests::next_deadline() con
 
 std::size_t OpenRequests::count(Member asker) const
 {
-    const auto found = counts_.find(asker);
-    return found == counts_.end() ? 0 : found->second;
+    const auto found = parts_.find(asker);
+    return found == parts_.end() ? 0 : found->second.asked.size();
 }
 
-void OpenRequests::forget(Member member, std::uint64_t number)
+void OpenRequests::forget(Member member, Numbers Part::*which, std::uint64_t number)
 {
-    const auto own = numbers_.find(member);
-    if (own != numbers_.end() && own->second.erase(number) > 0 && own->second.empty())
-        numbers_.erase(own);
+    const auto found = parts_.find(member);
+    auto& part = found->second;
+    (part.*which).erase(number);
+    if (part.asked.empty() && part.awaited.empty())
+        parts_.erase(found);
 }
 
 /// Whoever has not answered is missing.
@@ -107,11 +100,9 @@ OpenRequests::Request OpenRequests::take(std::uint64_t number)
     auto request = std::move(requests_.at(number));
     requests_.erase(number);
     deadlines_.erase({request.deadline, number});
-    if (const auto count = counts_.find(request.asker); --count->second == 0)
-        counts_.erase(count);
-    forget(request.asker, number);
+    forget(request.asker, &Part::asked, number);
     for (auto& respondent : request.awaited) {
-        forget(respondent.member, number);
+        forget(respondent.member, &Part::awaited, number);
         request.missing.push_back(std::move(respondent.name));
     }
     request.awaited.clear();

@@ -68,13 +68,20 @@ public:
     [[nodiscard]] std::size_t count(Member asker) const;
 
 private:
+    using Numbers = std::set<std::uint64_t>;
+
+    /// Of one member.
+    struct Part {
+        Numbers asked{};   ///< by it
+        Numbers awaited{}; ///< its answers
+    };
+
     [[nodiscard]] Request take(std::uint64_t number);
-    void forget(Member member, std::uint64_t number);
+    void forget(Member member, Numbers Part::*which, std::uint64_t number);
 
     std::map<std::uint64_t, Request> requests_;
     std::set<std::pair<Clock::time_point, std::uint64_t>> deadlines_;
-    std::map<Member, std::size_t> counts_;
-    std::map<Member, std::set<std::uint64_t>> numbers_; ///< of whom it asks, or who asks it
+    std::map<Member, Part> parts_; ///< of those who have one
     std::uint64_t last_number_ = 0;
 };
 

@@ -3,6 +3,7 @@
 
 #include "balancer/bus/topic.hpp"
 #include "balancer/command/common_options.hpp"
+#include "balancer/store/json_members.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
@@ -175,14 +176,26 @@ void BusOptions::add_json(CLI::App& part, const std::string& description)
         ->required();
 }
 
+CLI::Option& BusOptions::add_key_text(CLI::App& part, const char* name, const char* text)
+{
+    return *part.add_option_function<std::string>(
+        name,
+        [this, name](const std::string& key) {
+            if (!is_utf8(key))
+                refuse("{}: is {}, which is no UTF-8, as keys are", name, quote(key));
+            question_.key = key;
+        },
+        text);
+}
+
 void BusOptions::add_key(CLI::App& part)
 {
-    part.add_option("KEY", question_.key, "which key")->required();
+    add_key_text(part, "KEY", "which key").required();
 }
 
 void BusOptions::add_prefix(CLI::App& part)
 {
-    part.add_option("PREFIX", question_.key, "only of keys that begin like this");
+    add_key_text(part, "PREFIX", "only of keys that begin like this");
 }
 
 void BusOptions::add_count(CLI::App& part)

@@ -34,6 +34,7 @@ private:
 
     void add_topic(CLI::App& part);
     void add_json(CLI::App& part, const std::string& description);
+    CLI::Option& add_key_text(CLI::App& part, const char* name, const char* text);
     void add_key(CLI::App& part);
     void add_prefix(CLI::App& part);
     void add_count(CLI::App& part);

@@ -7,14 +7,17 @@
 #include "balancer/command/run_options.hpp"
 #include "balancer/command/wrong_options.hpp"
 #include "balancer/config/accounts.hpp"
+#include "balancer/config/json/config_error.hpp"
 #include "balancer/config/load.hpp"
 #include "balancer/config/validate.hpp"
+#include "balancer/store/store_file.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -25,12 +28,23 @@ namespace usher {
 
 namespace {
 
+/// The usher that has it may be running.
+void check_store(const std::string& path, const std::string& origin, const std::string& pointer)
+try {
+    StoreFile::check(path, true);
+} catch (const std::runtime_error& e) {
+    throw ConfigError{origin, pointer, e.what()};
+}
+
 /// What `usher check` has to say of a file that is good.
 std::string check_file(const std::string& file, bool dump)
 {
     const Config config = load_config(file, FileKind::ready);
     validate(config, file);
     std::ignore = resolve_accounts(config, file, false);
+    for (std::size_t i = 0; i < config.pools.size(); ++i)
+        if (const auto& path = config.pools[i].store.persist; !path.empty())
+            check_store(path, file, fmt::format("/pools/{}/store/persist", i));
     return dump ? dump_config(config) + "\n" : file + ": the configuration is good\n";
 }
 

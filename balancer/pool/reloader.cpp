@@ -125,12 +125,17 @@ asio::awaitable<void> Reloader::open_files(const std::vector<ResolvedPool>& pool
     }
 }
 
-asio::awaitable<Reloader::Plan> Reloader::prepare(Found found)
+asio::awaitable<Reloader::Plan> Reloader::prepare(Found found, Purpose purpose)
 {
     Plan plan{.config = std::move(found.config), .sockets = {.hosts = std::move(found.hosts)}};
     const auto& pools = plan.config.pools;
     if (auto wanted = buses_.find_wanted(pools); !wanted.empty()) {
-        auto open = [wanted = std::move(wanted)] { return BusSet::open_files(wanted); };
+        auto open = [wanted = std::move(wanted), purpose] {
+            if (purpose == Purpose::reload)
+                return BusSet::open_files(wanted);
+            BusSet::check_files(wanted);
+            return BusSet::Files{};
+        };
         plan.files = co_await look(std::move(open));
     }
     co_await open_files(pools, plan.sockets);
@@ -179,7 +184,7 @@ asio::awaitable<Outcome> Reloader::plan()
             self->finished_.notify_all();
         };
         const std::unique_ptr<Reloader, decltype(leave)> turn{this, leave};
-        const auto plan = co_await prepare(std::move(*found));
+        const auto plan = co_await prepare(std::move(*found), Purpose::plan);
         std::string text;
         for (const auto& change : plan.changes)
             text += (text.empty() ? "" : "\n") +
@@ -271,7 +276,7 @@ asio::awaitable<Outcome> Reloader::run()
     std::optional<Plan> plan;
     try {
         auto found = co_await find();
-        plan = co_await prepare(std::move(found));
+        plan = co_await prepare(std::move(found), Purpose::reload);
     } catch (const std::exception& e) {
         result = refusal(e);
     }

@@ -75,6 +75,8 @@ private:
         std::vector<std::string> notes{}; ///< what is to be said of listeners that stay
     };
 
+    enum class Purpose { reload, plan };
+
     /// What the file says, with all that may be waited for.
     struct Found {
         ResolvedConfig config;
@@ -94,7 +96,7 @@ private:
     /// Opens the Unix listeners of `pools` that are not open, or anew, into `sockets`.
     [[nodiscard]] boost::asio::awaitable<void> open_files(const std::vector<ResolvedPool>& pools,
                                                           SocketSource& sockets);
-    [[nodiscard]] boost::asio::awaitable<Plan> prepare(Found found);
+    [[nodiscard]] boost::asio::awaitable<Plan> prepare(Found found, Purpose purpose);
     [[nodiscard]] Change prepare(ResolvedPool next, bool labelled, SocketSource& sockets,
                                  ListenPlaces& places) const;
     [[nodiscard]] boost::asio::awaitable<Outcome> apply(Change change, SocketSource& sockets);

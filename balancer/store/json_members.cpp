@@ -84,6 +84,14 @@ bool is_json_object(std::string_view text)
     return start != std::string_view::npos && text[start] == '{' && is_json(text);
 }
 
+bool is_utf8(std::string_view text)
+try {
+    static_cast<void>(nlohmann::json(text).dump());
+    return true;
+} catch (const nlohmann::json::type_error&) {
+    return false;
+}
+
 std::optional<std::string> json_text(std::string_view value)
 {
     if (!value.starts_with('"'))

@@ -40,6 +40,8 @@ private:
 /// True if it is JSON of any kind.
 [[nodiscard]] bool is_json(std::string_view text);
 
+[[nodiscard]] bool is_utf8(std::string_view text);
+
 /// What the string `value`, valid JSON, says; nothing if it is no string.
 [[nodiscard]] std::optional<std::string> json_text(std::string_view value);
 

@@ -40,8 +40,8 @@ Store::Answer conflict(const Store::Entry* there, std::uint64_t seen)
 
 const Store::Entry* Store::find(std::string_view key) const
 {
-    const auto found = entries_.find(key);
-    return found == entries_.end() ? nullptr : &found->second;
+    const auto found = content_.entries.find(key);
+    return found == content_.entries.end() ? nullptr : &found->second;
 }
 
 const Store::Entry* Store::find_tried(std::string_view key) const
@@ -61,9 +61,9 @@ Store::Answer Store::apply(const Command& command, Clock::time_point now)
         old = nullptr;
     }
     if (command.expected && *command.expected != (old == nullptr ? 0 : old->revision))
-        return conflict(old, revision_ + pending_.size());
+        return conflict(old, content_.revision + pending_.size());
     if (command.kind == Command::Kind::erase)
-        return {.revision = old == nullptr ? revision_ + pending_.size()
+        return {.revision = old == nullptr ? content_.revision + pending_.size()
                                            : add(command.key, std::nullopt, false)};
 
     Entry next{.owner = command.owner};
@@ -98,7 +98,7 @@ Store::Answer Store::apply(const Command& command, Clock::time_point now)
 void Store::expire(Clock::time_point now)
 {
     std::size_t count = 0;
-    for (const auto& [time, key] : expiries_) {
+    for (const auto& [time, key] : content_.expiries) {
         if (time > now || ++count > most_expired_at_once)
             break;
         const auto* entry = find_tried(key);
@@ -110,16 +110,16 @@ void Store::expire(Clock::time_point now)
 /// Why there is no room for `next`; empty if there is.
 std::string Store::check_room(std::string_view key, const Entry* old, const Entry& next) const
 {
-    if (old == nullptr && size_.keys >= limits_.max_keys)
-        return fmt::format("the store has {} keys, its limit (store.max_keys)", size_.keys);
+    if (old == nullptr && content_.size.keys >= limits_.max_keys)
+        return fmt::format("the store has {} keys, its limit (store.max_keys)", content_.size.keys);
     const auto more = bytes_of(key, next);
     const auto less = old == nullptr ? 0 : bytes_of(key, *old);
-    if (more > less && size_.bytes - less + more > limits_.max_bytes)
+    if (more > less && content_.size.bytes - less + more > limits_.max_bytes)
         return fmt::format("the store has {} bytes; with this it would have more than its limit, "
                            "{} (store.max_bytes)",
-                           size_.bytes, limits_.max_bytes);
-    const auto own = size_.of_owner.find(next.owner);
-    const auto owned = own == size_.of_owner.end() ? 0 : own->second;
+                           content_.size.bytes, limits_.max_bytes);
+    const auto own = content_.size.of_owner.find(next.owner);
+    const auto owned = own == content_.size.of_owner.end() ? 0 : own->second;
     const auto own_less = old != nullptr && old->owner == next.owner ? less : 0;
     if (more > own_less && owned - own_less + more > limits_.worker_bytes)
         return fmt::format("{} has written {} bytes of what is in the store; with this it would be "
@@ -130,10 +130,10 @@ std::string Store::check_room(std::string_view key, const Entry* old, const Entr
 
 std::uint64_t Store::add(std::string_view key, std::optional<Entry> entry, bool has_expired)
 {
-    const auto revision = revision_ + pending_.size() + 1;
+    const auto revision = content_.revision + pending_.size() + 1;
     if (entry)
         entry->revision = revision;
-    count(key, find_tried(key), entry ? &*entry : nullptr);
+    content_.count(key, find_tried(key), entry ? &*entry : nullptr);
     pending_.push_back({.key = std::string{key},
                         .revision = revision,
                         .entry = entry,
@@ -145,7 +145,7 @@ std::uint64_t Store::add(std::string_view key, std::optional<Entry> entry, bool 
 void Store::commit()
 {
     for (const auto& change : pending_) {
-        enter(change);
+        content_.enter(change);
         recent_.push_back(std::make_shared<const std::string>(encode_change(change)));
         recent_bytes_ += recent_.back()->size();
     }
@@ -159,68 +159,68 @@ void Store::commit()
 
 void Store::roll_back()
 {
+    for (const auto& [key, entry] : tried_)
+        content_.count(key, entry ? &*entry : nullptr, find(key));
     pending_.clear();
     tried_.clear();
-    size_ = {};
-    for (const auto& [key, entry] : entries_)
-        count(key, nullptr, &entry);
 }
 
-void Store::restore(const Change& change)
+void Store::Content::restore(const Change& change)
 {
     if (change.key.empty()) {
-        revision_ = std::max(revision_, change.revision);
+        revision = std::max(revision, change.revision);
         return;
     }
-    const auto* old = find(change.key);
-    count(change.key, old, change.entry ? &*change.entry : nullptr);
+    const auto old = entries.find(change.key);
+    count(change.key, old == entries.end() ? nullptr : &old->second,
+          change.entry ? &*change.entry : nullptr);
     enter(change);
 }
 
-void Store::enter(const Change& change)
+void Store::Content::enter(const Change& change)
 {
-    const auto old = entries_.find(change.key);
-    if (old != entries_.end() && old->second.expires)
-        expiries_.erase({*old->second.expires, change.key});
+    const auto old = entries.find(change.key);
+    if (old != entries.end() && old->second.expires)
+        expiries.erase({*old->second.expires, change.key});
     if (change.entry) {
         if (change.entry->expires)
-            expiries_.emplace(*change.entry->expires, change.key);
-        entries_.insert_or_assign(change.key, *change.entry);
-    } else if (old != entries_.end()) {
-        entries_.erase(old);
+            expiries.emplace(*change.entry->expires, change.key);
+        entries.insert_or_assign(change.key, *change.entry);
+    } else if (old != entries.end()) {
+        entries.erase(old);
     }
-    revision_ = std::max(revision_, change.revision);
+    revision = std::max(revision, change.revision);
 }
 
-void Store::count(std::string_view key, const Entry* old, const Entry* next)
+void Store::Content::count(std::string_view key, const Entry* old, const Entry* next)
 {
     if (old != nullptr) {
-        --size_.keys;
-        size_.bytes -= bytes_of(key, *old);
-        if (const auto owner = size_.of_owner.find(old->owner); owner != size_.of_owner.end()) {
+        --size.keys;
+        size.bytes -= bytes_of(key, *old);
+        if (const auto owner = size.of_owner.find(old->owner); owner != size.of_owner.end()) {
             owner->second -= bytes_of(key, *old);
             if (owner->second == 0)
-                size_.of_owner.erase(owner);
+                size.of_owner.erase(owner);
         }
     }
     if (next != nullptr) {
-        ++size_.keys;
-        size_.bytes += bytes_of(key, *next);
-        size_.of_owner[next->owner] += bytes_of(key, *next);
+        ++size.keys;
+        size.bytes += bytes_of(key, *next);
+        size.of_owner[next->owner] += bytes_of(key, *next);
     }
 }
 
 std::optional<Store::Clock::time_point> Store::next_expiry() const
 {
-    if (expiries_.empty())
+    if (content_.expiries.empty())
         return std::nullopt;
-    return expiries_.begin()->first;
+    return content_.expiries.begin()->first;
 }
 
 Store::Text Store::recent(std::uint64_t revision) const noexcept
 {
-    const auto first = revision_ - recent_.size() + 1;
-    if (revision < first || revision > revision_)
+    const auto first = content_.revision - recent_.size() + 1;
+    if (revision < first || revision > content_.revision)
         return nullptr;
     return recent_[revision - first];
 }

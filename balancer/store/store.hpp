@@ -62,6 +62,31 @@ public:
         bool has_expired = false;
     };
 
+    using Entries = std::map<std::string, Entry, std::less<>>;
+
+    struct Size {
+        std::uint64_t keys = 0;
+        std::uint64_t bytes = 0;                                      ///< of keys and values
+        std::map<std::string, std::uint64_t, std::less<>> of_owner{}; ///< bytes
+    };
+
+    /// What is in a store.  It may be made anywhere, and is then given to a store as a whole.
+    struct Content {
+        Entries entries{};
+        std::set<std::pair<Clock::time_point, std::string>> expiries{};
+        std::uint64_t revision = 0;
+        Size size{};
+
+        /// Brings back what a file had.  Of a change without a key only the revision counts.
+        void restore(const Change& change);
+
+        /// The same, without the size.
+        void enter(const Change& change);
+
+        /// In place of `old` there is `next`; null: nothing.
+        void count(std::string_view key, const Entry* old, const Entry* next);
+    };
+
     explicit Store(const StoreConfig& limits) : limits_{limits} {}
     Store(const Store&) = delete; ///< feeds know it
     Store& operator=(const Store&) = delete;
@@ -82,20 +107,17 @@ public:
     void commit();
     void roll_back();
 
-    /// Brings back what a file had, before anybody sees the store.  Of one without a key only the
-    /// revision counts.
-    void restore(const Change& change);
-
-    using Entries = std::map<std::string, Entry, std::less<>>;
+    /// Has `content`, before anybody sees the store.
+    void adopt(Content content) { content_ = std::move(content); }
 
     // What was committed.
-    [[nodiscard]] const Entries& entries() const noexcept { return entries_; }
+    [[nodiscard]] const Entries& entries() const noexcept { return content_.entries; }
     [[nodiscard]] const Entry* find(std::string_view key) const;
-    [[nodiscard]] std::uint64_t revision() const noexcept { return revision_; }
+    [[nodiscard]] std::uint64_t revision() const noexcept { return content_.revision; }
     [[nodiscard]] std::optional<Clock::time_point> next_expiry() const;
 
     /// Of keys and values, with what was tried.
-    [[nodiscard]] std::uint64_t bytes() const noexcept { return size_.bytes; }
+    [[nodiscard]] std::uint64_t bytes() const noexcept { return content_.size.bytes; }
 
     /// The line that tells of the change with `revision`; null if that is too long ago.
     [[nodiscard]] Text recent(std::uint64_t revision) const noexcept;
@@ -104,29 +126,18 @@ public:
     [[nodiscard]] std::size_t recent_count() const noexcept { return recent_.size(); }
 
 private:
-    struct Size {
-        std::uint64_t keys = 0;
-        std::uint64_t bytes = 0;
-        std::map<std::string, std::uint64_t, std::less<>> of_owner{}; ///< bytes
-    };
-
     [[nodiscard]] const Entry* find_tried(std::string_view key) const;
     [[nodiscard]] std::string check_room(std::string_view key, const Entry* old,
                                          const Entry& next) const;
     std::uint64_t add(std::string_view key, std::optional<Entry> entry, bool has_expired);
-    void enter(const Change& change);
-    void count(std::string_view key, const Entry* old, const Entry* next);
 
     StoreConfig limits_;
-    Entries entries_;
-    std::set<std::pair<Clock::time_point, std::string>> expiries_;
-    std::uint64_t revision_ = 0;
-    Size size_; ///< with what was tried
+    Content content_; ///< its size is with what was tried
 
     std::vector<Change> pending_;
-    std::map<std::string, std::optional<Entry>, std::less<>> tried_; ///< over entries_
+    std::map<std::string, std::optional<Entry>, std::less<>> tried_; ///< over the entries
 
-    std::deque<Text> recent_; ///< the last is of revision_
+    std::deque<Text> recent_; ///< the last is of revision()
     std::size_t recent_bytes_ = 0;
 };
 

@@ -7,11 +7,15 @@
 
 #include <fmt/core.h>
 
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <utility>
+#include <vector>
 
 namespace asio = boost::asio;
 
@@ -19,31 +23,24 @@ namespace usher {
 
 namespace {
 
-/// What is written with one fdatasync(2), and what may wait for it: a disk may hang.
+/// What is written with one fdatasync(2), and done in one turn of the event loop.
 constexpr std::size_t most_bytes_at_once = 256UL * 1024;
-constexpr std::size_t most_waiting_bytes = 16UL * 1024 * 1024;
+constexpr std::size_t most_changes_at_once = 512;
 
 /// With a file that cannot be written.
 constexpr std::chrono::seconds retry_interval{1};
 
-std::size_t bytes_of(const Store::Command& command)
-{
-    constexpr std::size_t each = 128; // about what it takes besides
-    return command.key.size() + command.value.size() + each;
-}
-
 } // namespace
 
 StoreKeeper::StoreKeeper(const asio::any_io_executor& executor, const StoreConfig& limits)
-    : store_{limits}, expiry_{executor}
+    : store_{std::make_shared<Store>(limits)}, expiry_{executor}
 {
 }
 
 void StoreKeeper::adopt(std::shared_ptr<StoreFile> file)
 {
     file_ = std::move(file);
-    for (const auto& change : file_->take_changes())
-        store_.restore(change);
+    store_->adopt(file_->take_content());
     wait_for_expiry();
 }
 
@@ -52,20 +49,22 @@ void StoreKeeper::submit(Store::Command command, Done done)
     if (is_closed_)
         return;
     if (!file_) {
-        auto answer = store_.apply(command, Store::Clock::now());
-        if (!store_.pending().empty()) {
-            store_.commit();
+        auto answer = store_->apply(command, Store::Clock::now());
+        if (!store_->pending().empty()) {
+            store_->commit();
             wait_for_expiry();
             tell();
         }
         return done(std::move(answer));
     }
-    if (job_bytes_ > most_waiting_bytes)
+    if (!jobs_.has_room(command.owner))
         return done({.code = "disk",
-                     .reason = fmt::format("{} MiB of changes wait to be written to {} already",
-                                           most_waiting_bytes / (1024UL * 1024), file_->path())});
-    job_bytes_ += bytes_of(command);
-    jobs_.push_back({.command = std::move(command), .done = std::move(done)});
+                     .reason = fmt::format("{} changes or {} MiB of {} wait to be written to {} "
+                                           "already",
+                                           StoreQueue::most_changes,
+                                           StoreQueue::most_bytes / (1024UL * 1024), command.owner,
+                                           file_->path())});
+    jobs_.push({.command = std::move(command), .done = std::move(done)});
     write_soon();
 }
 
@@ -88,46 +87,43 @@ void StoreKeeper::write_soon()
 /// As many changes at a time as have come while those before were written.
 asio::awaitable<void> StoreKeeper::write_jobs()
 {
-    while (!is_closed_ && (!jobs_.empty() || is_expiring_)) {
+    while (!is_closed_ && (!jobs_.is_empty() || is_expiring_)) {
         const auto clocks = ClockPair::now();
         if (std::exchange(is_expiring_, false))
-            store_.expire(clocks.steady);
+            store_->expire(clocks.steady);
         std::vector<std::pair<Done, Store::Answer>> answers;
         std::size_t bytes = 0;
-        while (!jobs_.empty() && bytes < most_bytes_at_once) {
-            auto& job = jobs_.front();
-            bytes += bytes_of(job.command);
-            answers.emplace_back(std::move(job.done), store_.apply(job.command, clocks.steady));
-            jobs_.pop_front();
+        while (!jobs_.is_empty() && bytes < most_bytes_at_once &&
+               answers.size() < most_changes_at_once) {
+            auto job = jobs_.pop();
+            bytes += job.bytes();
+            answers.emplace_back(std::move(job.done), store_->apply(job.command, clocks.steady));
         }
-        job_bytes_ -= bytes;
         std::string records;
-        for (const auto& change : store_.pending())
+        for (const auto& change : store_->pending())
             records += encode_record(change, clocks);
-        const auto error = co_await write(std::move(records));
+        const bool is_change = !records.empty();
+        const auto problem = co_await write(std::move(records));
         if (is_closed_)
             break;
         std::string trouble;
-        if (error) {
-            store_.roll_back();
+        if (!problem.empty()) {
+            store_->roll_back();
             // What an answer says of other changes is not so either.
             for (auto& [done, answer] : answers)
-                answer = {.code = "disk",
-                          .reason = fmt::format("{}: {}", file_->path(), error.message())};
+                answer = {.code = "disk", .reason = problem};
             if (!std::exchange(is_failing_, true))
-                trouble = fmt::format("changes of the store cannot be written to {}, and are "
-                                      "refused: {}",
-                                      file_->path(), error.message());
+                trouble = "changes of a store are refused: " + problem;
         } else {
-            store_.commit();
-            if (std::exchange(is_failing_, false))
+            store_->commit();
+            if (is_change && std::exchange(is_failing_, false))
                 trouble =
                     fmt::format("changes of the store are written to {} again", file_->path());
         }
         for (auto& [done, answer] : answers)
             done(std::move(answer));
         tell(trouble);
-        if (!error)
+        if (problem.empty())
             co_await rewrite();
         wait_for_expiry();
     }
@@ -136,19 +132,24 @@ asio::awaitable<void> StoreKeeper::write_jobs()
         file_.reset();
 }
 
-asio::awaitable<std::error_code> StoreKeeper::write(std::string records)
+/// Returns to why it could not be.
+asio::awaitable<std::string> StoreKeeper::write(std::string records)
 {
-    if (records.empty())
-        co_return std::error_code{};
-    auto append = [file = file_, records = std::move(records)] { file->append(records); };
+    if (records.empty()) { // others have their turn even so
+        co_await asio::post(expiry_.get_executor(), asio::deferred);
+        co_return std::string{};
+    }
+    auto append = [file = file_, store = std::shared_ptr<const Store>{store_},
+                   records = std::move(records)] { return file->append(records, *store); };
     try {
-        co_await on_helper_thread(std::move(append));
+        if (const auto note = co_await on_helper_thread(std::move(append)); !note.empty())
+            tell(fmt::format("the store's file {} {}", file_->path(), note));
     } catch (const boost::system::system_error&) { // the loop is to end
         is_closed_ = true;
-    } catch (const std::system_error& e) {
-        co_return e.code();
+    } catch (const std::exception& e) {
+        co_return e.what();
     }
-    co_return std::error_code{};
+    co_return std::string{};
 }
 
 /// Lets go of what is outdated.  If that fails, the file goes on growing, and it is tried again.
@@ -156,19 +157,16 @@ asio::awaitable<void> StoreKeeper::rewrite()
 {
     if (!file_->wants_rewrite())
         co_return;
-    const auto& entries = store_.entries();
-    auto work = [file = file_, revision = store_.revision(),
-                 all = StoreFile::Entries{entries.begin(), entries.end()}] {
-        file->rewrite(all, revision);
+    auto work = [file = file_, store = std::shared_ptr<const Store>{store_}] {
+        file->rewrite(*store);
     };
     try {
         co_await on_helper_thread(std::move(work));
     } catch (const boost::system::system_error&) { // the loop is to end
         is_closed_ = true;
-    } catch (const std::system_error& e) {
+    } catch (const std::exception& e) {
         file_->postpone_rewrite();
-        tell(fmt::format("the store's file {} cannot be written anew, and grows: {}", file_->path(),
-                         e.code().message()));
+        tell(std::string{"a store's file grows: "} + e.what());
     }
 }
 
@@ -178,9 +176,9 @@ void StoreKeeper::expire()
         is_expiring_ = true;
         return write_soon();
     }
-    store_.expire(Store::Clock::now());
-    if (!store_.pending().empty()) {
-        store_.commit();
+    store_->expire(Store::Clock::now());
+    if (!store_->pending().empty()) {
+        store_->commit();
         tell();
     }
     wait_for_expiry();
@@ -188,7 +186,7 @@ void StoreKeeper::expire()
 
 void StoreKeeper::wait_for_expiry()
 {
-    auto next = store_.next_expiry();
+    auto next = store_->next_expiry();
     if (!next || is_closed_ || expiry_.expiry() == *next)
         return;
     if (is_failing_) // what has expired cannot be written either

@@ -3,18 +3,15 @@
 
 #include "balancer/store/store.hpp"
 #include "balancer/store/store_file.hpp"
+#include "balancer/store/store_queue.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <cstddef>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
-#include <system_error>
-#include <vector>
 
 namespace usher {
 
@@ -25,8 +22,8 @@ class StoreKeeper final : public std::enable_shared_from_this<StoreKeeper> {
 public:
     using Done = std::function<void(Store::Answer)>;
 
-    /// Hears that there are new changes that all may know, and answers; or what has gone wrong with
-    /// the file, a sentence, if `trouble` is not empty.
+    /// Hears that there are new changes that all may know, and answers; and what has gone wrong
+    /// with the file, a sentence, if `trouble` is not empty.
     using OnChange = std::function<void(const std::string& trouble)>;
 
     StoreKeeper(const boost::asio::any_io_executor& executor, const StoreConfig& limits);
@@ -35,8 +32,8 @@ public:
 
     void watch(OnChange on_change) { on_change_ = std::move(on_change); }
 
-    [[nodiscard]] const Store& store() const noexcept { return store_; }
-    void set_limits(const StoreConfig& limits) { store_.set_limits(limits); }
+    [[nodiscard]] const Store& store() const noexcept { return *store_; }
+    void set_limits(const StoreConfig& limits) { store_->set_limits(limits); }
 
     /// What `file` has is in the store, and what changes is written to it.  Once, before anybody
     /// uses the store.
@@ -51,25 +48,22 @@ public:
     void close();
 
 private:
-    struct Job {
-        Store::Command command;
-        Done done;
-    };
-
     [[nodiscard]] boost::asio::awaitable<void> write_jobs();
-    [[nodiscard]] boost::asio::awaitable<std::error_code> write(std::string records);
+    [[nodiscard]] boost::asio::awaitable<std::string> write(std::string records);
     [[nodiscard]] boost::asio::awaitable<void> rewrite();
     void write_soon();
     void expire();
     void wait_for_expiry();
     void tell(const std::string& trouble = {});
 
-    Store store_;
+    /// What is committed does not change while helper threads write it, since only write_jobs(),
+    /// which waits for them, commits anything then.  They have their share: one that hangs may
+    /// outlive this.
+    std::shared_ptr<Store> store_;
     OnChange on_change_;
     boost::asio::steady_timer expiry_;
     std::shared_ptr<StoreFile> file_; ///< null: none
-    std::deque<Job> jobs_;            ///< that wait for the file
-    std::size_t job_bytes_ = 0;
+    StoreQueue jobs_;                 ///< that wait for the file
     bool is_writing_ = false;
     bool is_expiring_ = false; ///< something has expired while the file was written
     bool is_failing_ = false;  ///< the file; said once

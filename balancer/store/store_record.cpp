@@ -21,13 +21,6 @@ constexpr std::size_t number_digits = 8;
 /// In milliseconds, the year 2255: a clock in nanoseconds has no later times.
 constexpr std::int64_t latest_expiry = 9'000'000'000'000;
 
-std::uint32_t checksum(std::string_view text)
-{
-    boost::crc_32_type crc;
-    crc.process_bytes(text.data(), text.size());
-    return crc.checksum();
-}
-
 template <typename Number>
 bool read_number(std::string_view text, Number& number, int base = 10)
 {
@@ -79,92 +72,124 @@ std::optional<Store::Change> decode_change(std::string_view json, const ClockPai
     return change;
 }
 
-/// `CHECKSUM LENGTH `, both hexadecimal, of what follows before the line feed.
-struct RecordHead {
-    std::uint32_t checksum = 0;
+/// `batch CHECKSUM LENGTH`, both numbers hexadecimal, and a line feed.  In a record, which begins
+/// with a brace and ends with one before its line feed, nothing looks like that.
+constexpr std::string_view batch_word = "batch ";
+constexpr std::size_t head_size = batch_word.size() + 2 * (number_digits + 1);
+
+std::uint32_t checksum(std::string_view records, std::uint64_t at)
+{
+    const auto place = fmt::format("{:x} {:x} ", at, records.size());
+    boost::crc_32_type crc;
+    crc.process_bytes(place.data(), place.size());
+    crc.process_bytes(records.data(), records.size());
+    return crc.checksum();
+}
+
+/// The records of the batch that begins at byte `at`; nothing if there is none, or not all of it.
+std::optional<std::string_view> find_batch(std::string_view file, std::size_t at)
+{
+    const auto text = file.substr(at);
+    constexpr auto length_at = batch_word.size() + number_digits + 1;
+    std::uint32_t sum = 0;
     std::uint32_t length = 0;
-
-    static constexpr std::size_t size = 2 * (number_digits + 1);
-};
-
-bool read_head(std::string_view text, RecordHead& head)
-{
-    return text.size() >= RecordHead::size && text[number_digits] == ' ' &&
-           text[RecordHead::size - 1] == ' ' &&
-           read_number(text.substr(0, number_digits), head.checksum, 16) &&
-           read_number(text.substr(number_digits + 1, number_digits), head.length, 16);
+    if (text.size() < head_size || !text.starts_with(batch_word) || text[length_at - 1] != ' ' ||
+        text[head_size - 1] != '\n' ||
+        !read_number(text.substr(batch_word.size(), number_digits), sum, 16) ||
+        !read_number(text.substr(length_at, number_digits), length, 16) ||
+        text.size() - head_size < length)
+        return std::nullopt;
+    const auto records = text.substr(head_size, length);
+    if (checksum(records, at) != sum)
+        return std::nullopt;
+    return records;
 }
 
-/// A line without its line feed.
-std::optional<Store::Change> decode_record(std::string_view line, const ClockPair& clocks)
+/// Where the next whole batch begins, from byte `at` on; npos if there is none.
+std::size_t find_next_batch(std::string_view file, std::size_t at)
 {
-    RecordHead head;
-    if (!read_head(line, head))
-        return std::nullopt;
-    const auto json = line.substr(RecordHead::size);
-    if (json.size() != head.length || checksum(json) != head.checksum)
-        return std::nullopt;
-    return decode_change(json, clocks);
+    do
+        at = file.find(batch_word, at);
+    while (at != std::string_view::npos && !find_batch(file, at++));
+    return at == std::string_view::npos ? at : at - 1;
 }
 
-/// Whether anything is behind the record with which `text` begins and that is damaged, as far as
-/// its line feed or its length tell.
-bool has_more(std::string_view text, std::size_t line_feed)
+/// False if one of them is no change.
+bool decode_records(std::string_view records, const ClockPair& clocks,
+                    const std::function<void(const Store::Change&)>& enter)
 {
-    RecordHead head;
-    return line_feed + 1 < text.size() ||
-           (read_head(text, head) && RecordHead::size + head.length + 1 < text.size());
+    while (!records.empty()) {
+        const auto end = records.find('\n');
+        if (end == std::string_view::npos)
+            return false;
+        const auto change = decode_change(records.substr(0, end), clocks);
+        if (!change)
+            return false;
+        enter(*change);
+        records.remove_prefix(end + 1);
+    }
+    return true;
 }
 
 } // namespace
 
 std::string encode_record(const Store::Change& change, const ClockPair& clocks)
 {
-    std::string json;
-    if (change.key.empty()) {
-        json = fmt::format("{{\"revision\":{}}}", change.revision);
-    } else if (!change.entry) {
-        json = fmt::format("{{\"erase\":{},\"revision\":{}}}", json_quote(change.key),
+    if (change.key.empty())
+        return fmt::format("{{\"revision\":{}}}\n", change.revision);
+    if (!change.entry)
+        return fmt::format("{{\"erase\":{},\"revision\":{}}}\n", json_quote(change.key),
                            change.revision);
-    } else {
-        const auto& entry = *change.entry;
-        std::string expires;
-        if (entry.expires)
-            expires = fmt::format(
-                ",\"expires\":{}",
-                milliseconds_of(clocks.wall +
-                                std::chrono::duration_cast<std::chrono::system_clock::duration>(
-                                    *entry.expires - clocks.steady)));
-        json = fmt::format("{{\"set\":{},\"revision\":{},\"owner\":{}{},\"value\":{}}}",
-                           json_quote(change.key), entry.revision, json_quote(entry.owner), expires,
-                           *entry.value);
-    }
-    return fmt::format("{:08x} {:08x} {}\n", checksum(json), json.size(), json);
+    const auto& entry = *change.entry;
+    std::string expires;
+    if (entry.expires)
+        expires = fmt::format(
+            ",\"expires\":{}",
+            milliseconds_of(clocks.wall +
+                            std::chrono::duration_cast<std::chrono::system_clock::duration>(
+                                *entry.expires - clocks.steady)));
+    return fmt::format("{{\"set\":{},\"revision\":{},\"owner\":{}{},\"value\":{}}}\n",
+                       json_quote(change.key), entry.revision, json_quote(entry.owner), expires,
+                       *entry.value);
 }
 
-StoreRecords decode_records(std::string_view file, const ClockPair& clocks)
+std::string encode_batch(std::string_view records, std::uint64_t at)
 {
-    StoreRecords records;
-    if (store_file_header.starts_with(file) && file.size() < store_file_header.size())
-        return records; // new, or not written to the end of its first line
+    return fmt::format("{}{:08x} {:08x}\n{}", batch_word, checksum(records, at), records.size(),
+                       records);
+}
+
+StoreVerdict decode_file(std::string_view file, const ClockPair& clocks,
+                         const std::function<void(const Store::Change&)>& enter)
+{
+    StoreVerdict verdict;
+    if (file.empty())
+        return verdict; // new
     if (!file.starts_with(store_file_header)) {
-        records.problem = "is not a store that usher has written";
-        return records;
+        verdict.problem = "is not a store that this usher has written";
+        return verdict;
     }
-    std::size_t at = store_file_header.size();
-    for (;;) {
-        records.good_size = at;
-        const auto end = file.find('\n', at);
-        if (end == std::string_view::npos)
-            return records;
-        auto change = decode_record(file.substr(at, end - at), clocks);
-        if (!change) {
-            if (has_more(file.substr(at), end - at))
-                records.problem = fmt::format("is damaged at byte {}, and more follows", at);
-            return records;
+    for (std::size_t at = store_file_header.size();;) {
+        verdict.good_size = at;
+        if (at == file.size())
+            return verdict;
+        const auto records = find_batch(file, at);
+        if (!records) {
+            if (const auto next = find_next_batch(file, at + 1); next != std::string_view::npos)
+                verdict.problem = fmt::format("is damaged at byte {}, and is whole again from byte "
+                                              "{} on",
+                                              at, next);
+            else if (file.size() - at > largest_store_batch)
+                verdict.problem = fmt::format("is damaged at byte {}, with more behind it than one "
+                                              "write has",
+                                              at);
+            return verdict;
         }
-        records.changes.push_back(*std::move(change));
-        at = end + 1;
+        if (!decode_records(*records, clocks, enter)) {
+            verdict.problem = fmt::format("says at byte {} what is no change", at);
+            return verdict;
+        }
+        at += head_size + records->size();
     }
 }
 

@@ -74,13 +74,12 @@ Surroundings make_surroundings(uid_t user, bool has_inbox, CgroupMode mode,
 WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
                              std::shared_ptr<ResolvedPool> config, WorkerIdentity identity,
                              std::shared_ptr<WorkerLink> link, EventBus& events, Outputs& outputs,
-                             std::shared_ptr<Bus> bus, OnChange on_change, double dice)
+                             OnChange on_change, double dice)
     : identity_{std::move(identity)},
       on_change_{std::move(on_change)},
       config_{std::move(config)},
       first_stall_timeout_{config_->stall_timeout},
       link_{std::move(link)},
-      bus_{std::move(bus)},
       outputs_{outputs},
       events_{events},
       lifecycle_{*config_, Clock::now()},
@@ -90,7 +89,7 @@ WorkerProcess::WorkerProcess(const asio::any_io_executor& executor,
     apply_limits();
 }
 
-asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
+asio::awaitable<void> WorkerProcess::start(std::shared_ptr<Bus> bus, asio::steady_timer& deadline)
 {
     auto output = config_->output;
     output.file = fill_slot(output.file, identity_.slot);
@@ -123,7 +122,7 @@ asio::awaitable<void> WorkerProcess::start(asio::steady_timer& deadline)
                              .slot = identity_.slot,
                              .worker = identity_.id,
                              .generation = identity_.generation};
-    bus_port_.emplace(bus_, on_bus, config_->bus,
+    bus_port_.emplace(std::move(bus), on_bus, config_->bus,
                       config_->account.is_other_user() ? InboundSocket::Senders::others
                                                        : InboundSocket::Senders::ours);
     auto command =

@@ -50,12 +50,13 @@ public:
     WorkerProcess(const boost::asio::any_io_executor& executor,
                   std::shared_ptr<ResolvedPool> config, WorkerIdentity identity,
                   std::shared_ptr<WorkerLink> link, EventBus& events, Outputs& outputs,
-                  std::shared_ptr<Bus> bus, OnChange on_change, double dice);
+                  OnChange on_change, double dice);
 
-    /// Starts the process; see ChildProcess.  Comes before all that follows.
+    /// Starts the process, which speaks on `bus`; see ChildProcess.  Comes before all that follows.
     ///
     /// Throws std::runtime_error.
-    [[nodiscard]] boost::asio::awaitable<void> start(boost::asio::steady_timer& deadline);
+    [[nodiscard]] boost::asio::awaitable<void> start(std::shared_ptr<Bus> bus,
+                                                     boost::asio::steady_timer& deadline);
 
     /// Follows the process to its end.
     [[nodiscard]] boost::asio::awaitable<sys::ExitStatus> run();
@@ -149,7 +150,6 @@ private:
     std::shared_ptr<ResolvedPool> config_;
     const std::chrono::milliseconds first_stall_timeout_; ///< by which its watchdog goes
     std::shared_ptr<WorkerLink> link_;
-    std::shared_ptr<Bus> bus_;
     std::optional<BusPort> bus_port_;     ///< from start() on
     std::shared_ptr<NotifyInbox> notify_; ///< null: its dialect has a way of its own
     Outputs& outputs_;

@@ -61,9 +61,9 @@ asio::awaitable<bool> WorkerSlot::run_worker()
         const auto config = std::make_shared<ResolvedPool>(*config_);
         auto worker = std::make_shared<WorkerProcess>(
             shared_.executor, config, identity_, shared_.intake->connect(config, identity_),
-            shared_.events, shared_.outputs, shared_.buses.find(*config), on_change, roll_dice());
+            shared_.events, shared_.outputs, on_change, roll_dice());
         delay_.expires_after(config_->start_timeout);
-        co_await worker->start(delay_);
+        co_await worker->start(shared_.buses.find(*config), delay_);
         worker_ = std::move(worker);
     } catch (const std::exception& e) {
         last_failure_ = e.what();

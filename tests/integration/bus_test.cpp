@@ -11,6 +11,8 @@
 
 #include <csignal>
 #include <cstdint>
+#include <filesystem>
+#include <fstream>
 #include <random>
 #include <string>
 #include <thread>
@@ -295,6 +297,36 @@ TEST_CASE("with a file, each acknowledged change is there when usher was killed"
     for (int i = 0; i < acknowledged; ++i)
         REQUIRE(dump.find(fmt::format("\"k{}\" {}\n", i, i)) != std::string::npos);
     CHECK(std::stoi(usher.command({"store", "get", "n"}).output) >= acknowledged / 100);
+    CHECK(usher.stop().code == 0);
+}
+
+TEST_CASE("a dry run says what is wrong with a store's file, and neither makes nor changes one")
+{
+    Site site{1};
+    site.pool["name"] = "web";
+    UsherProcess usher{site.run()};
+    wait_for_workers(usher, 1);
+    auto jobs = site.pool;
+    jobs["name"] = "jobs";
+    const auto path = site.in_folder("store");
+    jobs["store"] = {{"persist", path}};
+    site.more_pools.push_back(jobs);
+    site.write();
+
+    CHECK(usher.command({"reload", "--dry-run"}).code == 0);
+    CHECK_FALSE(std::filesystem::exists(path));
+    std::ofstream{path} << "something else\n";
+    const auto refused = usher.command({"reload", "--dry-run"});
+    CHECK(refused.code != 0);
+    CHECK(
+        refused.output.find(fmt::format("pool \"jobs\": store.persist: the store's file {} is not "
+                                        "a store that this usher has written",
+                                        path)) != std::string::npos);
+    CHECK(std::filesystem::file_size(path) == 15);
+    std::filesystem::remove(path);
+    CHECK(usher.command({"reload"}).code == 0);
+    CHECK(std::filesystem::exists(path));
+    CHECK(usher.command({"store", "put", "k", "1", "--pool", "jobs"}).code == 0);
     CHECK(usher.stop().code == 0);
 }
 

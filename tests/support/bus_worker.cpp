@@ -12,7 +12,10 @@
 //     size                  POOL/SLOT, and how many keys its copy has
 //     lead                  "yes" or "no": every one of these would be the leader
 //
-// It answers requests of the topic who.is with its name, and none of dumb.SLOT.
+//     GET …                 by HTTP, how many were asked for so
+//
+// It answers requests of the topic who.is with its name, none of dumb.SLOT, others with what they
+// carry.  With the argument --answer-all it has nothing to do with dumb.SLOT.
 #include <usher/worker/acceptor.hpp>
 #include <usher/worker/bus.hpp>
 #include <usher/worker/store.hpp>
@@ -53,6 +56,7 @@ struct Worker {
     Store store{bus};
     std::string heard;
     bool is_drained = false;
+    bool answers_all = false;
 
     [[nodiscard]] std::string name() const
     {
@@ -145,6 +149,16 @@ asio::awaitable<std::string> answer(Worker& worker, const std::string& command)
     co_return error ? error.message() : std::to_string(receivers);
 }
 
+/// Its client says nothing else, and wants the connection to end.
+asio::awaitable<std::string> answer_http(Worker& worker)
+{
+    worker.bus.publish("http.served", "null");
+    // Without a master nobody counts, and all are served.
+    const auto [error, count] = co_await worker.store.async_increment("served", 1, {}, result);
+    co_return "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" +
+        (error ? error.message() : std::to_string(count)) + "\n";
+}
+
 asio::awaitable<void> talk(Worker& worker, usher::worker::Socket socket)
 {
     for (std::string buffer;;) {
@@ -152,11 +166,21 @@ asio::awaitable<void> talk(Worker& worker, usher::worker::Socket socket)
             co_await asio::async_read_until(socket, asio::dynamic_buffer(buffer), '\n', result);
         if (end)
             co_return;
-        const auto text = co_await answer(worker, buffer.substr(0, size - 1)) + "\n";
+        const bool is_http = buffer.starts_with("GET ");
+        if (is_http)
+            if (const auto [cut, head_size] = co_await asio::async_read_until(
+                    socket, asio::dynamic_buffer(buffer), "\r\n\r\n", result);
+                cut)
+                co_return;
+        std::string text;
+        if (is_http)
+            text = co_await answer_http(worker);
+        else
+            text = co_await answer(worker, buffer.substr(0, size - 1)) + "\n";
         buffer.erase(0, size);
         if (const auto [error, written] =
                 co_await asio::async_write(socket, asio::buffer(text), result);
-            error)
+            error || is_http)
             co_return;
     }
 }
@@ -164,10 +188,11 @@ asio::awaitable<void> talk(Worker& worker, usher::worker::Socket socket)
 asio::awaitable<void> accept(Worker& worker)
 {
     worker.bus.subscribe("who.*");
-    worker.bus.subscribe("dumb." + std::to_string(worker.acceptor.identity()->slot));
+    if (!worker.answers_all)
+        worker.bus.subscribe("dumb." + std::to_string(worker.acceptor.identity()->slot));
     worker.bus.subscribe("news.>");
     worker.bus.campaign();
-    co_await worker.store.async_open(asio::deferred);
+    co_await worker.store.async_open(result);
     worker.acceptor.ready();
     for (;;) {
         auto [error, connection] = co_await worker.acceptor.async_accept(result);
@@ -188,6 +213,8 @@ asio::awaitable<void> hear(Worker& worker)
             co_return;
         if (message.kind == Message::Kind::request && message.topic == "who.is")
             worker.bus.reply(message, '"' + worker.name() + '"');
+        else if (message.kind == Message::Kind::request && !message.topic.starts_with("dumb."))
+            worker.bus.reply(message, message.data);
         else if (message.kind != Message::Kind::request)
             worker.heard += message.from + ":" + message.topic + ":" + message.data + " ";
     }
@@ -206,9 +233,10 @@ asio::awaitable<void> lead(Worker& worker)
 
 } // namespace
 
-int main()
+int main(int argc, char** argv)
 try {
     Worker worker;
+    worker.answers_all = argc == 2 && argv[1] == std::string_view{"--answer-all"};
     co_spawn(worker.io, accept(worker), asio::detached);
     co_spawn(worker.io, hear(worker), asio::detached);
     co_spawn(worker.io, lead(worker), asio::detached);

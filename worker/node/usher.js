@@ -49,6 +49,9 @@ class BusError extends Error {
   }
 }
 
+/** In JSON; a backslash before it would be another's. */
+const HALF_CHARACTER = /(?:^|[^\\])(?:\\\\)*\\ud[89a-f]/;
+
 function encode(value) {
   const text = JSON.stringify(value === undefined ? null : value);
   if (text === undefined)
@@ -644,6 +647,8 @@ class Bus extends EventEmitter {
     let line = JSON.stringify(message);
     if (data.length > 0)
       line = `${line.slice(0, -1)},"${message.type === 'put' ? 'value' : 'data'}":${encode(data[0])}}`;
+    if (line.includes('\\ud') && HALF_CHARACTER.test(line))
+      throw new TypeError('a text has half a character (a lone surrogate), which cannot be sent');
     if (this.isClosed)
       return;
     if (this.#unsent.length + this.#link.writableLength > MOST_UNSENT)

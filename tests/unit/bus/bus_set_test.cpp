@@ -7,6 +7,8 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -85,7 +87,9 @@ TEST_CASE_FIXTURE(Bench,
     const auto member = buses.find_present(pool("a"))->router().join(
         {.pool = "a", .slot = 1, .worker = 1}, {}, [] {});
     load({pool("b")});
-    CHECK(refusal({pool("c", {}, path("s"))}).find("in use") != std::string::npos); // by a, yet
+    CHECK(refusal({pool("c", {}, path("s"))}) ==
+          "pool \"c\": store.persist: the store's file " + path("s") +
+              " is in use by another usher; give each its own"); // by a, yet
     const auto bus = buses.find_present(pool("a"));
     std::ignore = bus->router().join({}, {}, [] {}); // who listens from outside keeps no file
     bus->router().leave(member);
@@ -103,6 +107,17 @@ TEST_CASE_FIXTURE(Bench, "who listens from outside keeps no bus, and is told tha
     CHECK(buses.find_present(pool("a")) == nullptr);
     CHECK(bus->router().is_over(listener));
     CHECK_FALSE(shared->router().is_over(other));
+}
+
+TEST_CASE_FIXTURE(Bench, "who only looks whether files could be opened makes none")
+{
+    const auto wanted = buses.find_wanted({pool("a", {}, path("s")), pool("b")});
+    REQUIRE(wanted.size() == 1);
+    BusSet::check_files(wanted);
+    CHECK(std::filesystem::is_empty(dir.path()));
+    CHECK_THROWS_WITH_AS(BusSet::check_files(buses.find_wanted({pool("a", {}, path("no/s"))})),
+                         doctest::Contains("pool \"a\": store.persist: the store's file "),
+                         std::runtime_error);
 }
 
 TEST_CASE_FIXTURE(Bench, "events are messages to whoever has subscribed on the pool's bus")

@@ -249,6 +249,9 @@ TEST_CASE("numbers of the bus and the store are whole, and as large as they may 
 {
     CHECK(usage_error({"subscribe", "a", "--count", "0"}) ==
           "--count: is \"0\", but must be a whole number from 1 to 18446744073709551615");
+    for (const auto* const verb : {"get", "erase", "increment", "watch", "dump"})
+        CHECK(usage_error({"store", verb, "a\xff"}).ends_with(", which is no UTF-8, as keys are"));
+    CHECK(usage_error({"store", "put", "a\xff", "1"}).starts_with("KEY: is "));
     CHECK(usage_error({"store", "put", "k", "1", "--expect", "-1"}) ==
           "--expect: is \"-1\", but must be a whole number from 0 to 18446744073709551615");
     CHECK(usage_error({"store", "increment", "k", "9223372036854775808"}) ==
@@ -291,6 +294,40 @@ TEST_CASE("check loads and validates the file it is given")
     CHECK(config_error({"check", "--config", incomplete.name()}) ==
           std::string{incomplete.name()} +
               ": /pools/0: has no \"listen\"; add one, e.g. \"listen\": [\"8000\"]");
+}
+
+TEST_CASE("check looks at the files of stores, and makes and changes none")
+{
+    const ScopedFile store{""};
+    const auto check = [](const std::string& path) {
+        const ScopedFile file{fmt::format(R"({{"pools": [{{"command": ["a"], "dialect": "none",
+            "store": {{"persist": "{}"}}}}]}})",
+                                          path)};
+        try {
+            return printed({"check", "--config", file.name()}) ==
+                           file.name() + std::string{": the configuration is good\n"}
+                       ? std::string{"good"}
+                       : "?";
+        } catch (const ConfigError& e) {
+            return std::string{e.what()}.substr(std::string_view{file.name()}.size());
+        }
+    };
+    CHECK(check(store.name()) == "good");
+    CHECK(std::filesystem::file_size(store.name()) == 0);
+    std::filesystem::permissions(store.name(), std::filesystem::perms{0620});
+    CHECK(check(store.name()) ==
+          fmt::format(": /pools/0/store/persist: the store's file {} can be written by others than "
+                      "its owner; chmod it go-w",
+                      store.name()));
+    std::filesystem::remove(store.name());
+    CHECK(check(store.name()) == "good");
+    CHECK_FALSE(std::filesystem::exists(store.name()));
+    const auto nowhere = std::string{store.name()} + "/store";
+    CHECK(
+        check(nowhere) ==
+        fmt::format(": /pools/0/store/persist: the store's file {} cannot be opened: No such file "
+                    "or directory; make its folder, which only usher's own user may write",
+                    nowhere));
 }
 
 TEST_CASE("check takes a file and nothing else")

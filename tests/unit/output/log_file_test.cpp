@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/output/log_file.hpp"
 
+#include "tests/support/small_files.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/touch.hpp"
 
 #include <doctest/doctest.h>
 
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -14,7 +14,6 @@
 #include <tuple>
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,24 +62,6 @@ struct SharedFolder {
         REQUIRE(::chown(shared.c_str(), owner, owner) == 0);
         return true;
     }
-};
-
-/// Limits the size of files that this process writes, for a scope.
-class ScopedSizeLimit {
-public:
-    explicit ScopedSizeLimit(rlim_t size)
-    {
-        ::signal(SIGXFSZ, SIG_IGN);
-        ::getrlimit(RLIMIT_FSIZE, &saved_);
-        const rlimit limit{.rlim_cur = size, .rlim_max = saved_.rlim_max};
-        REQUIRE(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
-    }
-    ScopedSizeLimit(const ScopedSizeLimit&) = delete;
-    ScopedSizeLimit& operator=(const ScopedSizeLimit&) = delete;
-    ~ScopedSizeLimit() { ::setrlimit(RLIMIT_FSIZE, &saved_); }
-
-private:
-    rlimit saved_{};
 };
 
 } // namespace
@@ -175,7 +156,7 @@ TEST_CASE_FIXTURE(Fixture, "a full disk costs whole lines, and the next ones are
 {
     LogFile log{path, {.max_size = 1'000'000, .max_files = 1}};
     {
-        const ScopedSizeLimit limit{10};
+        const SmallFiles limit{10};
         const auto result = log.write("one\ntwo\nthree\nfour\n");
         CHECK(result.taken == 19);
         CHECK(result.lost_lines == 2);

@@ -58,6 +58,14 @@ TEST_CASE("strings are read and written")
     CHECK(json_quote("a\"\n\xc3\xa4") == "\"a\\\"\\n\xc3\xa4\"");
 }
 
+TEST_CASE("what is no UTF-8 is known")
+{
+    for (const auto* text : {"", "a", "\x7f", "\xc3\xa4", "\xf0\x9f\x98\x80"})
+        CHECK(is_utf8(text));
+    for (const auto* text : {"\xff", "a\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80"})
+        CHECK_FALSE(is_utf8(text));
+}
+
 TEST_SUITE_END();
 
 } // namespace usher::json_members_test

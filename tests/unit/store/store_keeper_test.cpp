@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/store/store_keeper.hpp"
 
+#include "tests/support/file_faults.hpp"
+#include "tests/support/small_files.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
 
 #include <boost/asio/io_context.hpp>
 
-#include <csignal>
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <sys/resource.h>
 
 namespace usher::store_keeper_test {
 
@@ -44,9 +44,9 @@ struct Bench {
     [[nodiscard]] std::string path() const { return dir.path().string() + "/store"; }
 
     void put(const std::string& key, const std::string& value = "1",
-             std::optional<std::chrono::milliseconds> ttl = {})
+             std::optional<std::chrono::milliseconds> ttl = {}, const std::string& owner = "a/1")
     {
-        keeper->submit({.key = key, .value = value, .ttl = ttl, .owner = "a/1"},
+        keeper->submit({.key = key, .value = value, .ttl = ttl, .owner = owner},
                        [this](const Store::Answer& answer) {
                            answers.push_back(answer.code.empty() ? std::to_string(answer.revision)
                                                                  : std::string{answer.code});
@@ -121,25 +121,90 @@ TEST_CASE_FIXTURE(Bench,
     keeper->adopt(std::make_shared<StoreFile>(path()));
     put("k");
     run_until([&] { return answers.size() == 1; });
-    rlimit old{};
-    REQUIRE(::getrlimit(RLIMIT_FSIZE, &old) == 0);
-    const rlimit small{.rlim_cur = std::filesystem::file_size(path()), .rlim_max = old.rlim_max};
-    auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
-    REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
-    put("k", "2");
-    run_until([&] { return answers.size() == 2; });
-    put("l");
-    run_until([&] { return answers.size() == 3; });
-    CHECK(::setrlimit(RLIMIT_FSIZE, &old) == 0);
-    std::signal(SIGXFSZ, handler);
+    {
+        const SmallFiles full{std::filesystem::file_size(path())};
+        put("k", "2");
+        run_until([&] { return answers.size() == 2; });
+        put("l");
+        run_until([&] { return answers.size() == 3; });
+    }
     CHECK(answers == std::vector<std::string>{"1", "disk", "disk"});
     CHECK(*keeper->store().find("k")->value == "1");
     REQUIRE(troubles.size() == 1);
-    CHECK(troubles.front().starts_with("changes of the store cannot be written to " + path()));
+    CHECK(troubles.front() == "changes of a store are refused: the store's file " + path() +
+                                  " cannot be written: File too large");
     put("k", "3");
     run_until([&] { return answers.size() == 4; });
     CHECK(answers.back() == "2");
     CHECK(troubles.back() == "changes of the store are written to " + path() + " again");
+}
+
+TEST_CASE_FIXTURE(Bench, "one that floods has its own changes refused, and not those of others")
+{
+    keeper->adopt(std::make_shared<StoreFile>(path()));
+    for (std::size_t i = 0; i < StoreQueue::most_changes; ++i)
+        put("k");
+    CHECK(answers.empty());
+    put("k");
+    CHECK(answers == std::vector<std::string>{"disk"});
+    put("l", "1", {}, "a/2");
+    CHECK(answers.size() == 1);
+    run_until([&] { return keeper->store().find("l") != nullptr; });
+    CHECK(keeper->store().find("l")->revision == 2); // it was the next in turn
+    run_until([&] { return answers.size() == StoreQueue::most_changes + 2; });
+    CHECK(std::ranges::count(answers, "disk") == 1);
+}
+
+TEST_CASE_FIXTURE(Bench, "changes that change nothing are done in turns, too")
+{
+    keeper->adopt(std::make_shared<StoreFile>(path()));
+    constexpr int erasures = 10'000;
+    int done = 0;
+    for (int i = 0; i < erasures; ++i)
+        keeper->submit({.kind = Store::Command::Kind::erase, .key = "none", .owner = "a/1"},
+                       [&](const Store::Answer&) { ++done; });
+    int most = 0;
+    while (done < erasures) {
+        const int before = done;
+        REQUIRE(io.run_one_for(30s) == 1);
+        most = std::max(most, done - before);
+    }
+    CHECK(most > 0);
+    CHECK(most <= 512);
+}
+
+TEST_CASE_FIXTURE(Bench, "after a sync that has failed changes are refused, then all is written")
+{
+    keeper->adopt(std::make_shared<StoreFile>(path()));
+    put("k");
+    run_until([&] { return answers.size() == 1; });
+    FileFaults::failing = 1;
+    put("l");
+    run_until([&] { return answers.size() == 2; });
+    CHECK(keeper->store().find("l") == nullptr);
+    CHECK(keeper->store().bytes() == 2);
+    put("m");
+    run_until([&] { return answers.size() == 3; });
+    CHECK(answers == std::vector<std::string>{"1", "disk", "2"});
+    keeper->close();
+    io.run();
+    keeper = std::make_shared<StoreKeeper>(io.get_executor(), StoreConfig{});
+    keeper->adopt(std::make_shared<StoreFile>(path()));
+    CHECK(keeper->store().find("k") != nullptr);
+    CHECK(keeper->store().find("l") == nullptr);
+    CHECK(keeper->store().find("m") != nullptr);
+}
+
+TEST_CASE_FIXTURE(Bench, "that the file was gone is said")
+{
+    keeper->adopt(std::make_shared<StoreFile>(path()));
+    put("k");
+    run_until([&] { return answers.size() == 1; });
+    REQUIRE(std::filesystem::remove(path()));
+    put("l");
+    run_until([&] { return answers.size() == 2; });
+    CHECK(troubles == std::vector<std::string>{"the store's file " + path() +
+                                               " was gone, and was written anew"});
 }
 
 TEST_SUITE_END();

@@ -287,6 +287,19 @@ test('what cannot be sent is refused where it is said', async () => {
   assert.strictEqual(await worker.ended, 0); // the bus alone keeps nobody
 });
 
+test('half a character is refused where it is said, and a backslash is none', async () => {
+  const worker = await withStore(`
+    for (const call of [() => store.put('\\ud800', 1), () => store.put('k', ['a\\\\\\udfff']), () => store.increment('\\udc00')])
+      await call().catch((error) => console.log(error.name));
+    store.put('\\ud83d\\ude00', '\\\\ud800');`);
+  for (let i = 0; i < 3; i++)
+    assert.strictEqual(await worker.print(), 'TypeError');
+  const { id, key, value } = await worker.hear({ type: 'put' });
+  worker.say({ type: 'ok', id, revision: 10 });
+  assert.strictEqual(key, '\u{1f600}');
+  assert.strictEqual(value, '\\ud800');
+});
+
 test('what one turn says goes as one, and nothing is lost at the end', async () => {
   const worker = await Worker.welcomed(`
     const { Socket } = require('net'), { write } = Socket.prototype;
