@@ -61,7 +61,8 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
       signals_{io_},
       outputs_{io_.get_executor(), standard_error, bus_},
       buses_{io_.get_executor(), bus_},
-      pools_{io_.get_executor(), bus_, outputs_, buses_, [this] { on_all_ended(); }},
+      pools_{io_.get_executor(),       bus_, outputs_, buses_, [this] { on_all_ended(); },
+             [this] { on_given_up(); }},
       notifier_{io_.get_executor(), pools_, bus_},
       orphans_{io_.get_executor()},
       reloader_{io_.get_executor(),
@@ -127,6 +128,10 @@ int Master::run()
     if (!stopping_) {
         events_.publish(EventKind::stopped, log::Level::error,
                         "nothing is left to serve with, giving up");
+        return 1;
+    }
+    if (has_given_up_) {
+        events_.publish(EventKind::stopped, log::Level::error, "stopped, as a pool has given up");
         return 1;
     }
     events_.publish(EventKind::stopped, log::Level::info, "stopped");
@@ -225,6 +230,15 @@ void Master::have_all(const std::string& done, const Operation& operation)
                                 fmt::format("pool \"{}\" is not {}: {}", pool->config().name, done,
                                             outcome.message));
         });
+}
+
+/// Whoever wants an end to it wants it for all: the service manager begins anew.
+void Master::on_given_up()
+{
+    if (stopping_)
+        return;
+    has_given_up_ = true;
+    stop(false);
 }
 
 void Master::on_all_ended()

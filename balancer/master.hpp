@@ -72,6 +72,7 @@ private:
     void have_all(const std::string& done, const Operation& operation);
     void stop_pools();
     void on_all_ended();
+    void on_given_up();
     void say_left_files();
 
     // One thread, so no locks: the hint spares Asio its own.
@@ -95,6 +96,7 @@ private:
     ResolvedConfig config_;
     bool stopping_ = false;
     bool is_broken_ = false;
+    bool has_given_up_ = false; ///< a pool, after it had served
 };
 
 } // namespace usher

@@ -49,7 +49,10 @@ Json describe(WorkerSlot& slot, std::optional<std::uint64_t> leader)
         if (!worker->says().empty())
             json["says"] = worker->says();
     } else {
-        json["state"] = slot.has_failed() ? "failed" : slot.is_over() ? "stopped" : "waiting";
+        json["state"] = slot.has_failed()   ? "failed"
+                        : slot.is_over()    ? "stopped"
+                        : slot.is_failing() ? "failing"
+                                            : "waiting";
     }
     json["starts"] = slot.starts();
     if (!slot.last_failure().empty())

@@ -36,10 +36,17 @@ struct ListenConfig {
 
 /// When a worker that ended is started again.
 struct RestartConfig {
+    /// What happens after too many failures in a row.
+    enum class GiveUp {
+        never, ///< the slot is tried on at the longest delay
+        exit,  ///< it stays down, and when the last of its pool has, usher ends
+    };
+
     std::chrono::milliseconds first_delay{100};
     std::chrono::milliseconds longest_delay{30'000};
     std::chrono::milliseconds healthy_after{10'000}; ///< a run this long forgives earlier failures
-    unsigned give_up_after = 10; ///< failures in a row; then the slot is `failed`
+    unsigned give_up_after = 10;                     ///< failures in a row
+    GiveUp give_up = GiveUp::never;
 
     friend bool operator==(const RestartConfig&, const RestartConfig&) = default;
 };

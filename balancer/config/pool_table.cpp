@@ -115,6 +115,8 @@ Codec<RestartConfig> restart()
             {"longest_delay", &C::longest_delay, positive_duration()},
             {"healthy_after", &C::healthy_after, positive_duration()},
             {"give_up_after", &C::give_up_after, number({0, 1'000'000})},
+            {"give_up", &C::give_up,
+             choice<C::GiveUp>({{C::GiveUp::never, "never"}, {C::GiveUp::exit, "exit"}})},
         },
         "an object", check);
 }

@@ -82,12 +82,8 @@ void Pool::start()
 
 void Pool::look_for_end()
 {
-    // Places that were drained wait to be filled again, and so do those that failed after the pool
-    // had served.
-    const bool has_given_up =
-        !was_ever_ready() && exchange_.is_idle() &&
-        std::ranges::all_of(slots_, [](const auto& slot) { return slot->has_failed(); });
-    if (exchange_.is_empty() && on_end_ && (is_stopping() || has_given_up))
+    // Places that were drained wait to be filled again.
+    if (exchange_.is_empty() && on_end_ && (is_stopping() || (exchange_.is_idle() && has_failed())))
         asio::post(shared_.executor, [this] { finish(); });
 }
 
@@ -130,11 +126,23 @@ void Pool::hurry()
             slot->hurry();
 }
 
+bool Pool::has_failed() const
+{
+    // One that has served waits for better times, unless the configuration wants an end.
+    const bool may_fail =
+        !was_ever_ready() ||
+        (config_->restart.give_up == RestartConfig::GiveUp::exit && !slots_.empty());
+    return may_fail &&
+           std::ranges::all_of(slots_, [](const auto& slot) { return slot->has_failed(); });
+}
+
 std::string Pool::failure() const
 {
-    if (was_ever_ready() || slots_.empty())
+    if (!has_failed() || slots_.empty())
         return {};
-    return fmt::format("no worker was ever ready of pool \"{}\"; last: {}", config_->name,
+    return fmt::format("{} of pool \"{}\"{}; last: {}",
+                       was_ever_ready() ? "every worker" : "no worker was ever ready",
+                       config_->name, was_ever_ready() ? " has failed too often" : "",
                        slots_.front()->last_failure());
 }
 

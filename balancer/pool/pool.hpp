@@ -81,7 +81,8 @@ public:
     void send_message(unsigned slot, const std::shared_ptr<const ProgramMessage>& message,
                       Broadcast& broadcast);
 
-    /// Why no worker is left although nobody stopped it: none was ever ready.  Empty otherwise.
+    /// Why no worker is left although nobody stopped it: none was ever ready, or all have failed
+    /// too often.  Empty otherwise.
     [[nodiscard]] std::string failure() const;
 
     [[nodiscard]] bool is_stopping() const noexcept { return exchange_.is_stopping(); }
@@ -108,6 +109,7 @@ public:
     [[nodiscard]] std::shared_ptr<Bus> bus() const { return shared_.buses.find_present(*config_); }
 
 private:
+    [[nodiscard]] bool has_failed() const;
     using Slot = std::shared_ptr<WorkerSlot>;
 
     void on_change(const WorkerSlot& slot) noexcept;

@@ -36,9 +36,10 @@ PoolFacts facts_of(const Pool& pool)
     for (const auto& slot : pool.slots()) {
         const bool over = slot->is_over();
         facts.ready += slot->is_ready() && !over ? 1 : 0;
-        facts.coming += !slot->is_ready() && !over ? 1 : 0;
-        facts.failed += slot->has_failed() ? 1 : 0;
-        facts.awaited += !slot->was_ready() && !over ? 1 : 0;
+        const bool is_failing = !over && slot->is_failing();
+        facts.coming += !slot->is_ready() && !over && !is_failing ? 1 : 0;
+        facts.failed += slot->has_failed() || is_failing ? 1 : 0;
+        facts.awaited += !slot->was_ready() && !over && !is_failing ? 1 : 0;
         facts.alive += slot->worker() != nullptr ? 1 : 0;
     }
     for (const auto& slot : pool.leaving()) {

@@ -15,9 +15,9 @@ struct PoolFacts {
     unsigned workers = 0;    ///< as configured or scaled
     unsigned may_lack = 0;   ///< of them, `reload.max_unavailable`
     unsigned ready = 0;      ///< at present
-    unsigned coming = 0;     ///< slots without a ready worker that will have one
-    unsigned failed = 0;     ///< slots that have given up
-    unsigned awaited = 0;    ///< slots that never had a ready worker and have not given up
+    unsigned coming = 0;     ///< slots without a ready worker that are expected to have one
+    unsigned failed = 0;     ///< slots that have given up, or fail again and again
+    unsigned awaited = 0;    ///< slots that never had a ready worker and are expected to have one
     unsigned alive = 0;      ///< workers in whatever state
     bool was_ready = false;  ///< any worker, ever
     bool is_leaving = false; ///< a reload has removed it, or all are being stopped
@@ -27,7 +27,7 @@ enum class PoolState {
     starting, ///< no worker is ready, and some are on their way
     serving,
     drained,  ///< no worker gets connections until somebody asks for workers again
-    failed,   ///< no worker gets connections, since their slots have given up
+    failed,   ///< no worker gets connections, since their slots have failed too often
     stopping, ///< a reload has removed it, or all are being stopped
 };
 

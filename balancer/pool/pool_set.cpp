@@ -11,12 +11,13 @@ namespace asio = boost::asio;
 namespace usher {
 
 PoolSet::PoolSet(asio::any_io_executor executor, EventBus& events, Outputs& outputs, BusSet& buses,
-                 std::function<void()> on_all_ended)
+                 std::function<void()> on_all_ended, std::function<void()> on_given_up)
     : executor_{std::move(executor)},
       events_{events},
       outputs_{outputs},
       buses_{buses},
-      on_all_ended_{std::move(on_all_ended)}
+      on_all_ended_{std::move(on_all_ended)},
+      on_given_up_{std::move(on_given_up)}
 {
 }
 
@@ -66,7 +67,10 @@ void PoolSet::on_end(const Handle& pool)
         pool->events().publish(EventKind::note, log::Level::error, failure);
     if (pool->is_stopping() && !is_stopping())
         forget(pool);
+    const bool has_given_up = pool->was_ever_ready() && !pool->is_stopping();
     ending_.on_pool_ended();
+    if (has_given_up)
+        on_given_up_();
     look_for_end();
 }
 

@@ -25,9 +25,10 @@ class PoolSet {
 public:
     using Handle = std::shared_ptr<Pool>;
 
-    /// `on_all_ended` is called once, when no pool is left that could serve.
+    /// `on_all_ended` is called once, when no pool is left that could serve; `on_given_up` when one
+    /// that has served has ended by itself.
     PoolSet(boost::asio::any_io_executor executor, EventBus& events, Outputs& outputs,
-            BusSet& buses, std::function<void()> on_all_ended);
+            BusSet& buses, std::function<void()> on_all_ended, std::function<void()> on_given_up);
 
     /// A pool that does not belong to the set yet.  With `labelled`, the log calls its workers
     /// `worker NAME/1` instead of `worker 1`.
@@ -90,6 +91,7 @@ private:
     Outputs& outputs_;
     BusSet& buses_;
     std::function<void()> on_all_ended_;
+    std::function<void()> on_given_up_;
     std::vector<Handle> pools_;
     std::uint64_t last_worker_id_ = 0;
     Ending ending_;

@@ -23,7 +23,8 @@ public:
         bool was_any_ready = true; ///< some worker of the pool, ever
     };
 
-    /// How long to wait before the next start; nothing means: leave it down.
+    /// How long to wait before the next start; nothing means: leave it down.  Whoever has served
+    /// is tried for ever, unless the configuration wants an end: what it needs may come back.
     ///
     /// `dice` from -1 to 1 moves the delay by up to a quarter either way, so that workers which
     /// died together do not come back together.
@@ -35,8 +36,10 @@ public:
             failures_ = 0;
 
         ++failures_;
-        if (exit.is_on_trial || failures_ > limits.give_up_after ||
-            (!exit.was_any_ready && failures_ >= config.start_attempts))
+        const bool is_enough =
+            exit.was_any_ready ? is_failing(limits) && limits.give_up == RestartConfig::GiveUp::exit
+                               : failures_ >= config.start_attempts;
+        if (exit.is_on_trial || is_enough)
             return std::nullopt;
 
         const auto delay = doubled(limits.first_delay, failures_, limits.longest_delay);
@@ -46,6 +49,12 @@ public:
 
     /// Failures in a row so far.
     [[nodiscard]] unsigned failures() const noexcept { return failures_; }
+
+    /// More of them than `limits` calls a passing trouble.
+    [[nodiscard]] bool is_failing(const RestartConfig& limits) const noexcept
+    {
+        return failures_ > limits.give_up_after;
+    }
 
 private:
     unsigned failures_ = 0;

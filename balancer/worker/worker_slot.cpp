@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/worker/worker_slot.hpp"
 
+#include "balancer/config/units/duration.hpp"
 #include "common/text/counted.hpp"
 #include "common/text/one_line.hpp"
 
@@ -118,6 +119,13 @@ asio::awaitable<void> WorkerSlot::back_off(RestartPolicy::Duration uptime)
         publish_last_output();
         co_return;
     }
+    if (policy_.failures() == config_->restart.give_up_after + 1)
+        events_.publish(EventKind::gave_up, log::Level::error,
+                        fmt::format("failed {} in a row; it is tried again every {} until it "
+                                    "works; last: {}",
+                                    counted(policy_.failures(), "time"),
+                                    format_duration(config_->restart.longest_delay),
+                                    last_failure_));
     events_.publish(EventKind::back_off, log::Level::info,
                     fmt::format("next start in {} ms", delay->count()));
     delay_.expires_after(*delay);

@@ -92,6 +92,12 @@ public:
     /// True once it has given up starting workers.
     [[nodiscard]] bool has_failed() const noexcept { return failed_; }
 
+    /// True while it has no ready worker and has failed so often in a row that none is expected.
+    [[nodiscard]] bool is_failing() const noexcept
+    {
+        return !is_ready() && policy_.is_failing(config_->restart);
+    }
+
     /// True once it will start no more workers.
     [[nodiscard]] bool is_over() const noexcept { return failed_ || stopping_; }
 

@@ -26,13 +26,14 @@ struct Case {
 /// Slot 1 misbehaves, slots 2 and 3 serve.
 UsherProcess run_with(const TempDir& folder, const char* mode)
 {
-    const nlohmann::json config{{"pools",
-                                 {{{"command", {faulty_worker_program(), mode, demo_program()}},
-                                   {"workers", 3},
-                                   {"listen", "127.0.0.1:0"},
-                                   {"start_attempts", 100},
-                                   {"drain_timeout", "300ms"},
-                                   {"restart", {{"first_delay", "50ms"}, {"give_up_after", 3}}}}}}};
+    const nlohmann::json config{
+        {"pools",
+         {{{"command", {faulty_worker_program(), mode, demo_program()}},
+           {"workers", 3},
+           {"listen", "127.0.0.1:0"},
+           {"start_attempts", 100},
+           {"drain_timeout", "300ms"},
+           {"restart", {{"first_delay", "50ms"}, {"give_up_after", 3}, {"give_up", "exit"}}}}}}};
     return UsherProcess{{"run", "--config", folder.write("usher.json", config.dump()).string()}};
 }
 

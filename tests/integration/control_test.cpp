@@ -146,7 +146,7 @@ TEST_CASE("restart brings back a slot that has failed")
            {"workers", 2},
            {"listen", "127.0.0.1:0"},
            {"start_attempts", 100},
-           {"restart", {{"first_delay", "10ms"}, {"give_up_after", 2}}}}}}};
+           {"restart", {{"first_delay", "10ms"}, {"give_up_after", 2}, {"give_up", "exit"}}}}}}};
     UsherProcess usher{{"run", "--config", folder.write("usher.json", config.dump()).string()}};
     usher.wait_for("worker 2: failed 3 times in a row, given up");
     CHECK(usher.command({"restart", "2"}).code == 1);

@@ -150,22 +150,101 @@ TEST_CASE("SIGTERM ends a master that has no worker left")
             CHECK(usher.command({"drain", slot}).code == 0);
         CHECK(usher.stop() == usher::sys::ExitStatus{});
     }
-    SUBCASE("after every slot has given up")
+}
+
+namespace {
+
+/// Two workers of a program that can serve as long as there is the file `up`, and soon counts as
+/// failing else.
+void depend(ConfigFile& config, const char* give_up)
+{
+    touch(config.in_folder("up"));
+    config.pool["command"] = {"/bin/sh", "-c", "test -e \"$1\" && exec \"$0\"; exit 1",
+                              demo_program(), config.in_folder("up")};
+    config.pool["restart"] = {{"first_delay", "1ms"},
+                              {"longest_delay", "20ms"},
+                              {"give_up_after", 3},
+                              {"give_up", give_up}};
+    config.write();
+}
+
+nlohmann::json pool_of(const UsherProcess& usher, const std::string& name)
+{
+    const auto status = nlohmann::json::parse(usher.command({"status", "--json"}).output);
+    const auto& pools = status.at("pools");
+    return *std::ranges::find_if(pools, [&](const auto& pool) { return pool.at("name") == name; });
+}
+
+/// What the workers need goes away, and they with it.
+void break_down(const ConfigFile& config, UsherProcess& usher)
+{
+    std::filesystem::remove(config.in_folder("up"));
+    const auto pool = pool_of(usher, "default");
+    for (const auto& worker : pool.at("workers"))
+        ::kill(worker.at("pid").get<pid_t>(), SIGKILL);
+}
+
+} // namespace
+
+TEST_CASE("a pool that has served comes back when what it needs does, however long that takes")
+{
+    ConfigFile config;
+    depend(config, "never");
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    break_down(config, usher);
+    usher.wait_for("worker 1: failed 4 times in a row; it is tried again every 20ms until it "
+                   "works; last: the worker exited with code 1");
+    usher.wait_for("worker 2: failed 4 times in a row; it is tried again every 20ms");
+    CHECK(eventually([&] { return pool_of(usher, "default").at("state") == "failed"; }));
+    CHECK(pool_of(usher, "default").at("workers").at(0).at("state") != "ready");
+    HttpClient patient{usher.port()};
+    patient.send_get("/");
+
+    SUBCASE("and its clients have waited")
     {
-        // A program that serves once and then cannot be started.
-        config.pool["command"] = {"/bin/sh", "-c", "test -e \"$1\" || exec \"$0\"; exit 1",
-                                  demo_program(), config.in_folder("gone")};
-        config.pool["restart"] = {
-            {"first_delay", "1ms"}, {"longest_delay", "2ms"}, {"give_up_after", 3}};
-        config.write();
-        UsherProcess usher{config.run()};
-        usher.wait_until_ready(2);
-        touch(config.in_folder("gone"));
-        for (const unsigned slot : {1U, 2U})
-            ::kill(usher.worker_pid(slot), SIGKILL);
-        usher.wait_for_count("given up", 2);
-        CHECK(usher.stop() == usher::sys::ExitStatus{});
+        usher.wait_for_count("worker 1: next start in", 30); // far beyond what is a passing trouble
+        touch(config.in_folder("up"));
+        CHECK(patient.read_answer().ok());
+        usher.wait_until_ready(4);
+        CHECK(pool_of(usher, "default").at("state") == "serving");
+        CHECK(usher.count("times in a row") == 2); // said once a slot
     }
+    SUBCASE("a reload that mends it is not kept from it")
+    {
+        config.pool["command"] = {demo_program()};
+        config.write();
+        CHECK(usher.command({"reload"}).code == 0);
+        CHECK(patient.read_answer().ok());
+    }
+    SUBCASE("and SIGTERM ends it meanwhile")
+    {
+        patient.close();
+    }
+    CHECK(usher.stop() == usher::sys::ExitStatus{});
+}
+
+TEST_CASE("with give_up exit a pool that fails for good ends usher, the other pools in order")
+{
+    ConfigFile config;
+    depend(config, "exit");
+    const auto path = config.in_folder("socket");
+    config.more_pools = {{{"name", "other"},
+                          {"command", {demo_program()}},
+                          {"workers", 1},
+                          {"listen", "unix:" + path}}};
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(3);
+    HttpClient slow{path};
+    slow.send_get("/slow?ms=500");
+    CHECK(eventually([&] { return pool_of(usher, "other").at("handed_off") == 1; }));
+    break_down(config, usher);
+    CHECK(slow.read_answer().ok());
+    CHECK(usher.wait().code == 1);
+    CHECK(usher.count("given up; last: the worker exited with code 1") == 2);
+    CHECK(usher.count("every worker of pool \"default\" has failed too often; last: ") == 1);
+    CHECK(usher.count("stopped, as a pool has given up") == 1);
 }
 
 TEST_CASE("a reload does not go on after a stop")

@@ -192,14 +192,15 @@ TEST_CASE("one that dies is started again, and a pool of those that never live i
     CHECK(looping.count("no worker was ever ready of pool \"default\"") >= 1);
 }
 
-TEST_CASE("one that dies after it was ready is started later each time, until its slot has failed")
+TEST_CASE(
+    "one that dies after it was ready is started later each time, and its pool counts as failed")
 {
     Site site{1, {}, {{"start_delay", "0s"}}};
     site.pool["command"] = {"/bin/sh", "-c", "sleep 0.1; exit 3"};
     site.pool["restart"] = {{"first_delay", "1ms"}, {"longest_delay", "4ms"}, {"give_up_after", 4}};
     site.write();
     UsherProcess usher{site.run()};
-    usher.wait_for("times in a row, given up");
+    usher.wait_for("worker 1: failed 5 times in a row; it is tried again every 4ms until it works");
     CHECK(eventually([&] { return pool_status(usher)["state"] == "failed"; }));
     CHECK(usher.stop() == success);
 }

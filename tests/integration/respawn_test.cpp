@@ -23,9 +23,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// One slot that exits at once, and one that serves: `restart` is the configuration's.
-std::string config(const TempDir& folder, const nlohmann::json& restart)
+/// One slot that exits at once, until it is given up, and one that serves: `restart` is the
+/// configuration's.
+std::string config(const TempDir& folder, nlohmann::json restart)
 {
+    restart["give_up"] = "exit";
     return folder
         .write("usher.json",
                nlohmann::json{{"pools",

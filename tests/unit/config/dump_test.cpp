@@ -66,7 +66,8 @@ TEST_CASE("the defaults are written out")
         "first_delay": "100ms",
         "longest_delay": "30s",
         "healthy_after": "10s",
-        "give_up_after": 10
+        "give_up_after": 10,
+        "give_up": "never"
       },
       "reload": {
         "strategy": "rolling",
@@ -137,7 +138,10 @@ TEST_CASE("what is written is read back equal")
                  .output = {.kind = OutputConfig::Kind::file,
                             .file = "log${slot}",
                             .max_size = 1025},
-                 .restart = {.first_delay = 1ms, .longest_delay = 2min, .give_up_after = 0},
+                 .restart = {.first_delay = 1ms,
+                             .longest_delay = 2min,
+                             .give_up_after = 0,
+                             .give_up = RestartConfig::GiveUp::exit},
                  .reload = {.strategy = ReloadConfig::Strategy::all_at_once,
                             .max_surge = 0,
                             .max_unavailable = 2,

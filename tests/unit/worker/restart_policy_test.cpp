@@ -67,7 +67,7 @@ TEST_CASE("a healthy run forgives what came before")
 
 TEST_CASE("gives up after too many failures in a row")
 {
-    constexpr RestartConfig limits{.give_up_after = 2};
+    constexpr RestartConfig limits{.give_up_after = 2, .give_up = RestartConfig::GiveUp::exit};
     RestartPolicy policy;
 
     CHECK(after(policy, limits, 1ms).has_value());
@@ -76,9 +76,27 @@ TEST_CASE("gives up after too many failures in a row")
     CHECK_FALSE(after(policy, limits, 1ms).has_value());
 }
 
+TEST_CASE("unless it shall, it never gives up what was ready, and says when it is failing")
+{
+    constexpr RestartConfig limits{
+        .first_delay = 1ms, .longest_delay = 8ms, .healthy_after = 10s, .give_up_after = 2};
+    RestartPolicy policy;
+    for (unsigned failures = 1; failures <= 100; ++failures) {
+        CAPTURE(failures);
+        CHECK(after(policy, limits, 1ms) == (failures == 1   ? 1ms
+                                             : failures == 2 ? 2ms
+                                             : failures == 3 ? 4ms
+                                                             : 8ms));
+        CHECK(policy.is_failing(limits) == (failures > 2));
+    }
+    CHECK(after(policy, limits, 10s) == 1ms); // it lived long enough
+    CHECK_FALSE(policy.is_failing(limits));
+}
+
 TEST_CASE("a healthy run is forgiven even after the last failure but one")
 {
-    constexpr RestartConfig limits{.healthy_after = 10s, .give_up_after = 1};
+    constexpr RestartConfig limits{
+        .healthy_after = 10s, .give_up_after = 1, .give_up = RestartConfig::GiveUp::exit};
     RestartPolicy policy;
     CHECK(after(policy, limits, 1ms).has_value());
     CHECK(after(policy, limits, 10s).has_value());
@@ -89,7 +107,10 @@ TEST_CASE("on trial the first failure is final, and before any was ready the las
 {
     PoolConfig config;
     config.start_attempts = 3;
-    config.restart = {.first_delay = 100ms, .longest_delay = 100ms, .give_up_after = 5};
+    config.restart = {.first_delay = 100ms,
+                      .longest_delay = 100ms,
+                      .give_up_after = 5,
+                      .give_up = RestartConfig::GiveUp::exit};
     struct Case {
         RestartPolicy::Exit exit;
         unsigned starts; ///< after so many it is left down
