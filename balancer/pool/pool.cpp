@@ -30,6 +30,13 @@ std::chrono::milliseconds watch_interval(const ResolvedPool& config)
                : std::clamp(config.stall_timeout / 10, shortest, longest);
 }
 
+/// The next moment that all pools of this interval share, so that a master of many wakes up once
+/// for all of them.
+Clock::time_point next_look(Clock::time_point now, std::chrono::milliseconds interval)
+{
+    return now + interval - now.time_since_epoch() % interval;
+}
+
 /// When a worker that could not be replaced is tried again.
 BackOff retry_of(const ResolvedPool& config) noexcept
 {
@@ -149,7 +156,7 @@ std::string Pool::failure() const
 void Pool::watch_workers()
 {
     const auto interval = watch_interval(*config_);
-    watch_timer_.expires_after(interval);
+    watch_timer_.expires_at(next_look(Clock::now(), interval));
     watch_timer_.async_wait([this, interval](const boost::system::error_code& cancelled) {
         if (cancelled || !on_end_)
             return;
