@@ -173,29 +173,41 @@ std::variant<BusLine, BusError> decode_bus_line(std::string_view text)
     if (!is_json_object(text))
         return BusError{.code = "bad-line", .reason = "is no JSON object"};
     BusLine line;
-    try {
-        std::optional<BusLine::Type> type;
-        JsonMembers members{text};
-        while (members.next())
-            if (members.name() == "id" && members.value() != "null") {
-                if (!is_id(members.value()))
-                    refuse(fmt::format("\"id\" must be a number or a string of at most {} bytes "
-                                       "without escapes",
-                                       longest_bus_id));
-                line.id = members.value();
-            } else if (members.name() == "type") {
-                type = value_of(bus_line_names, json_text(members.value()).value_or(""));
-            }
-        if (!type)
-            return BusError{
-                .id = line.id, .code = "bad-line", .reason = "has no \"type\" that is known"};
-        line.type = *type;
-        for (members = JsonMembers{text}; members.next();)
-            read_member(line, members.name(), members.value());
-        check(line);
-    } catch (Refusal& refusal) {
-        return BusError{.id = line.id, .code = refusal.code, .reason = std::move(refusal.reason)};
+    std::optional<BusLine::Type> type;
+    std::optional<Refusal> refusal; // the first; whoever is told of it is told the id, too
+    const auto attempt = [&refusal](const auto& read) {
+        if (refusal)
+            return;
+        try {
+            read();
+        } catch (Refusal& found) {
+            refusal = std::move(found);
+        }
+    };
+    for (JsonMembers members{text}; members.next();) {
+        const auto name = members.name();
+        const auto value = members.value();
+        if (name == "id" && value != "null") {
+            if (!is_id(value))
+                return BusError{
+                    .code = "bad-member",
+                    .reason = fmt::format("\"id\" must be a number or a string of at most {} bytes "
+                                          "without escapes",
+                                          longest_bus_id)};
+            line.id = value;
+        } else if (name == "type") {
+            type = value_of(bus_line_names, json_text(value).value_or(""));
+        } else {
+            attempt([&] { read_member(line, name, value); });
+        }
     }
+    if (!type)
+        return BusError{
+            .id = line.id, .code = "bad-line", .reason = "has no \"type\" that is known"};
+    line.type = *type;
+    attempt([&] { check(line); });
+    if (refusal)
+        return BusError{.id = line.id, .code = refusal->code, .reason = std::move(refusal->reason)};
     return line;
 }
 

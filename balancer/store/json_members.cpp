@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstddef>
 
 namespace usher {
@@ -45,9 +46,14 @@ void JsonMembers::skip_blanks() noexcept
 
 std::string_view JsonMembers::take_string() noexcept
 {
-    std::size_t end = 1;
-    while (end < rest_.size() && rest_[end] != '"')
-        end += rest_[end] == '\\' ? 2 : 1;
+    const auto is_escaped = [this](std::size_t at) {
+        const auto before = rest_.find_last_not_of('\\', at - 1);
+        return (at - 1 - before) % 2 != 0;
+    };
+    auto end = rest_.find('"', 1);
+    while (end < rest_.size() && is_escaped(end))
+        end = rest_.find('"', end + 1);
+    end = std::min(end, rest_.size());
     const auto quoted = rest_.substr(0, end + 1);
     rest_.remove_prefix(quoted.size());
     return quoted;
