@@ -3,7 +3,6 @@
 
 #include "balancer/admin/status.hpp"
 #include "balancer/config/units/duration.hpp"
-#include "balancer/config/units/signal_name.hpp"
 #include "balancer/dialect/notify/inbox_socket.hpp"
 #include "balancer/listen/left_files.hpp"
 #include "balancer/pool/listen_places.hpp"
@@ -14,10 +13,8 @@
 #include "common/async/helper_thread.hpp"
 #include "common/async/spawn.hpp"
 #include "common/log.hpp"
-#include "common/sys/process/init_process.hpp"
 #include "common/sys/process/own_cgroup.hpp"
 #include "common/sys/process/pidfd.hpp"
-#include "common/sys/process/terminal.hpp"
 
 #include <fmt/core.h>
 
@@ -58,7 +55,7 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
                for (const auto& line : log_limit_.lines_of(event, LogLimit::Clock::now()))
                    log::write(line.level, line.text);
            }},
-      signals_{io_},
+      signals_{io_.get_executor()},
       outputs_{io_.get_executor(), standard_error, bus_},
       buses_{io_.get_executor(), bus_},
       pools_{io_.get_executor(),       bus_, outputs_, buses_, [this] { on_all_ended(); },
@@ -85,9 +82,8 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
 
     // A client or worker that goes away is an EPIPE for whoever writes, not the master's end.
     ::signal(SIGPIPE, SIG_IGN);
-    for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGTTIN, SIGTTOU, SIGWINCH})
-        signals_.add(number);
-    sys::release_signals();
+    // If that were ignored, children would have no exit status.
+    ::signal(SIGCHLD, SIG_DFL);
     left_files::watch([this] { asio::post(io_, [this] { say_left_files(); }); });
 }
 
@@ -116,7 +112,7 @@ int Master::run()
     notifier_.start();
     orphans_.start();
     watch_files(config_);
-    spawn(io_, handle_signals());
+    signals_.start([this](SignalOrder order, const std::string& name) { on_signal(order, name); });
 
     try {
         io_.run();
@@ -171,24 +167,23 @@ std::vector<PoolSet::Handle> Master::open_pools()
     return pools;
 }
 
-asio::awaitable<void> Master::handle_signals()
+void Master::on_signal(SignalOrder order, const std::string& name)
 {
-    // on_all_ended() cancels the wait; a signal that was caught before may be delivered after it.
-    while (!pools_.is_over()) {
-        const auto [cancelled, number] =
-            co_await signals_.async_wait(asio::as_tuple(asio::deferred));
-        if (!cancelled && !pools_.is_over())
-            on_signal(number);
-    }
-}
-
-void Master::on_signal(int number)
-{
-    const auto name = "SIG" + signal_text(number);
-    switch (number) {
-    case SIGHUP:
-        events_.publish(EventKind::note, log::Level::info, name + ": reload");
-        spawn(io_, [this]() -> asio::awaitable<void> {
+    const auto say = [&](const std::string& text, log::Level level = log::Level::info) {
+        events_.publish(EventKind::note, level, name + text);
+    };
+    switch (order) {
+    case SignalOrder::stop:
+        say("");
+        stop(stopping_);
+        return;
+    case SignalOrder::hang_up:
+        say(": the terminal is gone");
+        stop(false);
+        return;
+    case SignalOrder::reload:
+        say(": reload");
+        return spawn(io_, [this]() -> asio::awaitable<void> {
             // A reload says itself how it went; one that never began has not.
             if (stopping_)
                 events_.publish(EventKind::note, log::Level::warning,
@@ -196,26 +191,25 @@ void Master::on_signal(int number)
             else
                 co_await reload();
         });
-        break;
-    case SIGUSR1:
-        events_.publish(EventKind::note, log::Level::info, name + ": opening the log files anew");
+    case SignalOrder::reopen:
+        say(": opening the log files anew");
         return outputs_.reopen();
-    case SIGTTIN:
+    case SignalOrder::more_workers:
         return have_all("scaled", [](Pool& pool) { return pool.scale("+1"); });
-    case SIGTTOU:
+    case SignalOrder::fewer_workers:
         return have_all("scaled", [](Pool& pool) { return pool.scale("-1"); });
-    case SIGWINCH:
-        if (sys::has_terminal()) // then it means that the window has another size
-            break;
+    case SignalOrder::drain:
         // The listeners stay: clients wait in the backlog for the next reload.
-        events_.publish(EventKind::note, log::Level::info,
-                        name + ": draining all workers, still listening (SIGHUP brings workers "
-                               "back)");
+        say(": draining all workers, still listening (SIGHUP brings workers back)");
         return have_all("drained", [](Pool& pool) { return pool.drain(0); });
-    default:
-        events_.publish(EventKind::note, log::Level::info, name);
-        stop(stopping_);
-        break;
+    case SignalOrder::unknown:
+        return say(
+            " means nothing to usher, which takes TERM, INT, QUIT, HUP, USR1, TTIN, TTOU and "
+            "WINCH",
+            log::Level::warning);
+    case SignalOrder::none:
+    case SignalOrder::look_at_terminal:
+        return;
     }
 }
 
@@ -243,7 +237,7 @@ void Master::on_given_up()
 
 void Master::on_all_ended()
 {
-    signals_.cancel();
+    signals_.close();
     lame_duck_timer_.cancel();
     outputs_.close();
     buses_.close();

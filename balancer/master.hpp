@@ -11,12 +11,12 @@
 #include "balancer/pool/pool_set.hpp"
 #include "balancer/pool/reloader.hpp"
 #include "balancer/process/orphan_reaper.hpp"
+#include "balancer/signals/master_signals.hpp"
 #include "balancer/systemd/notifier.hpp"
 #include "balancer/watch/watchers.hpp"
 #include "common/async/line_writer.hpp"
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <functional>
@@ -66,8 +66,7 @@ private:
     [[nodiscard]] PoolSet::Handle find_pool(std::string_view name, unsigned slot,
                                             Outcome& refusal) const;
     [[nodiscard]] std::vector<PoolSet::Handle> open_pools();
-    [[nodiscard]] boost::asio::awaitable<void> handle_signals();
-    void on_signal(int number);
+    void on_signal(SignalOrder order, const std::string& name);
     using Operation = std::function<boost::asio::awaitable<Outcome>(Pool& pool)>;
     void have_all(const std::string& done, const Operation& operation);
     void stop_pools();
@@ -81,7 +80,7 @@ private:
     EventSource events_{bus_};
     LogLimit log_limit_;
     EventBus::Subscription log_;
-    boost::asio::signal_set signals_;
+    MasterSignals signals_;
     Outputs outputs_;
     BusSet buses_;
     PoolSet pools_;

@@ -7,7 +7,6 @@
 #include <csignal>
 #include <set>
 #include <tuple>
-#include <utility>
 
 #include <sys/wait.h>
 
@@ -29,7 +28,7 @@ pid_t wait_for(idtype_t type, id_t id, int options) noexcept
 
 } // namespace
 
-OrphanReaper::OrphanReaper(const boost::asio::any_io_executor& executor) : signals_{executor} {}
+OrphanReaper::OrphanReaper(const boost::asio::any_io_executor& executor) : executor_{executor} {}
 
 OrphanReaper::~OrphanReaper()
 {
@@ -40,19 +39,21 @@ void OrphanReaper::start()
 {
     if (!sys::adopts_orphans())
         return;
-    signals_.add(SIGCHLD);
+    sigset_t ends;
+    ::sigemptyset(&ends);
+    ::sigaddset(&ends, SIGCHLD);
+    ends_.emplace(executor_, ends);
+    ends_->keep_receiving([](const Signal&) { reap(); });
     reaps_orphans = true;
-    await_child();
     reap(); // there may be some from before
 }
 
 void OrphanReaper::close()
 {
-    if (std::exchange(closed_, true))
+    if (!ends_)
         return;
     reaps_orphans = false;
-    boost::system::error_code ignored;
-    signals_.cancel(ignored);
+    ends_->close();
 }
 
 void OrphanReaper::on_own_child(pid_t pid)
@@ -65,16 +66,6 @@ void OrphanReaper::on_own_child_reaped(pid_t pid)
     own_children.erase(pid);
     if (reaps_orphans)
         reap();
-}
-
-void OrphanReaper::await_child()
-{
-    signals_.async_wait([this](const boost::system::error_code& cancelled, int) {
-        if (cancelled || closed_)
-            return;
-        reap();
-        await_child();
-    });
 }
 
 void OrphanReaper::reap() noexcept

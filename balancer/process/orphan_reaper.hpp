@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/async/signal_stream.hpp"
+
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/signal_set.hpp>
+
+#include <optional>
 
 #include <sys/types.h>
 
@@ -20,7 +23,8 @@ public:
     OrphanReaper& operator=(const OrphanReaper&) = delete;
     ~OrphanReaper();
 
-    /// Does nothing in a process that is given no orphans: see sys::adopts_orphans().
+    /// Does nothing in a process that is given no orphans: see sys::adopts_orphans().  Throws what
+    /// SignalStream does.
     void start();
 
     /// Leaves nothing on the event loop.
@@ -33,11 +37,10 @@ public:
     static void on_own_child_reaped(pid_t pid);
 
 private:
-    void await_child();
     static void reap() noexcept;
 
-    boost::asio::signal_set signals_;
-    bool closed_ = false;
+    boost::asio::any_io_executor executor_;
+    std::optional<SignalStream> ends_; ///< of children
 };
 
 } // namespace usher

@@ -24,12 +24,4 @@ void hold_signals_as_init() noexcept
     ::sigprocmask(SIG_SETMASK, &all, nullptr);
 }
 
-void release_signals() noexcept
-{
-    ::signal(SIGCHLD, SIG_DFL);
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
 } // namespace usher::sys
