@@ -65,6 +65,11 @@ function encode(value) {
   return text;
 }
 
+/** Of a text of anybody's, which may have half a character, if only by being cut. */
+function whole(text) {
+  return Buffer.from(text).toString();
+}
+
 /** The words of a topic or a pattern; throws if it is none. */
 function wordsOf(text, isPattern = false) {
   const words = String(text).split('.');
@@ -347,6 +352,9 @@ class Bus extends EventEmitter {
   #whole = null; // a promise: the copy is whole
   #isKept = false; // by ref()
   #turn = Promise.resolve(); // of the handlers of 'leader'
+  #isStopping = false; // as the leader, and has not resigned yet
+  #campaignsAgain = false; // once it has
+  #resigning = 0; // the id by which it said so; until that is answered
 
   constructor() {
     super();
@@ -400,15 +408,18 @@ class Bus extends EventEmitter {
 
   /** This worker would be the leader; so would whoever listens to 'leader'. */
   campaign() {
-    this.#say({ type: 'campaign' });
+    this.#campaignsAgain = this.#isStopping; // what was begun before must have ended
+    if (!this.#isStopping)
+      this.#say({ type: 'campaign' });
   }
 
   /** It would not, or no longer. */
   resign() {
+    this.#campaignsAgain = false;
     if (this.isLeader)
       this.#beLeader(false);
-    else
-      this.#say({ type: 'resign' });
+    else if (!this.#isStopping)
+      this.#sayResign();
   }
 
   /** A promise of the store: its copy is here. */
@@ -518,6 +529,8 @@ class Bus extends EventEmitter {
         this.#settle(message.id, { replies: this.#pending.get(message.id)?.replies, missing: message.missing });
         break;
       case 'ok':
+        if (message.id === this.#resigning)
+          this.#resigning = 0;
         this.#settle(message.id, message);
         break;
       case 'error': {
@@ -530,7 +543,8 @@ class Bus extends EventEmitter {
         this.countLost(message.count);
         break;
       case 'leader':
-        if (message.is !== this.isLeader)
+        // Not what was on its way when this worker resigned: the master has named another since.
+        if (message.is !== this.isLeader && !this.#isStopping && this.#resigning === 0)
           this.#beLeader(message.is);
         break;
       case 'snapshot':
@@ -568,7 +582,7 @@ class Bus extends EventEmitter {
         error = String(problem?.message ?? problem).slice(0, 1000);
       }
     }
-    this.#say({ type: 'reply', id, error });
+    this.#say({ type: 'reply', id, error: whole(error) });
   }
 
   #tell(changes) {
@@ -582,16 +596,28 @@ class Bus extends EventEmitter {
 
   async #beLeader(isLeader) {
     this.isLeader = isLeader;
+    this.#isStopping = !isLeader;
     const before = this.#turn;
-    const turn = (async () => {
+    this.#turn = (async () => {
       await before; // who becomes the leader again must have stopped first
-      await Promise.all(this.rawListeners('leader').map((listener) => listener.call(this, isLeader)));
+      const call = async (listener) => listener.call(this, isLeader);
+      return Promise.allSettled(this.rawListeners('leader').map(call)); // one that fails stops no other
     })();
-    this.#turn = turn.catch(() => {}); // it is unhandled as `turn`
-    await this.#turn;
-    if (!isLeader)
-      this.#say({ type: 'resign' });
-    await turn;
+    const results = await this.#turn;
+    if (!isLeader) {
+      this.#isStopping = false;
+      this.#sayResign();
+      if (this.#campaignsAgain)
+        this.campaign();
+    }
+    const failed = results.find(({ status }) => status === 'rejected');
+    if (failed)
+      throw failed.reason; // which nobody handles
+  }
+
+  #sayResign() {
+    this.#resigning = ++this.#lastId;
+    this.#say({ type: 'resign', id: this.#resigning });
   }
 
   // How it is done.
@@ -755,7 +781,7 @@ function openLink(unsent) {
   const socket = process.versions.bun ? new BunSocket(fd) : new net.Socket({ fd, readable: true, writable: true });
   process.on('exit', () => {
     try {
-      if (socket.writableLength === 0) // else it would come into the middle of a line
+      if (socket.writableLength === 0 && !socket.destroyed) // else it would come into the middle of a line
         fs.writeSync(fd, unsent()); // what was said in the last turn
     } catch {} // usher is gone, or does not read
   });
@@ -870,6 +896,9 @@ class Alone extends EventEmitter {
         break;
       case 'campaign':
         this.#say('leader', { is: true });
+        break;
+      case 'resign':
+        this.#ok(message);
         break;
       case 'sync':
         this.#say('snapshot', { revision: this.#revision, keys: this.#values.size });

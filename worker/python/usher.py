@@ -919,6 +919,9 @@ class _BusBase:
         self._watches: list[tuple[str, _Inbox]] = []
         self._on_message: list[Callable[[Message], Any]] = []
         self._on_leader: list[Callable[[bool], Any]] = []
+        self._is_stopping = False  # it was told so, and has not resigned yet
+        self._campaigns_again = False  # once it has
+        self._resigning: Optional[int] = None  # the id by which it said so; until that is answered
         self._on_lost: list[Callable[[int], Any]] = []
         self._unmatched = self._inbox_class(self, _Waiting(), lambda _: None)
         self._untold_lost = 0
@@ -952,7 +955,10 @@ class _BusBase:
 
     def on_lost(self, handler: Callable[[int], Any]) -> Callable[[int], Any]:
         """A decorator for what is to be done when messages were lost, such as to clear a cache."""
-        self._on_lost.append(handler)
+        with self._lock:
+            self._on_lost.append(handler)
+            if self._untold_lost and len(self._on_lost) == 1:  # before anybody wanted to know
+                self._do(self._run_lost)
         return handler
 
     def on_leader(self, handler: Callable[[bool], Any]) -> Callable[[bool], Any]:
@@ -964,15 +970,19 @@ class _BusBase:
 
     def campaign(self) -> None:
         """This worker would be the leader; `is_leader` says whether it is."""
-        self._say({"type": "campaign"})
+        with self._lock:
+            self._campaigns_again = self._is_stopping  # what was begun before must have ended
+            if not self._is_stopping:
+                self._say({"type": "campaign"})
 
     def resign(self) -> None:
         """It would not, or no longer."""
         with self._lock:
+            self._campaigns_again = False
             if self.is_leader:
                 self._be_leader(False)
-            else:
-                self._say({"type": "resign"})
+            elif not self._is_stopping:
+                self._say_resign()
 
     # What the master says.
 
@@ -1026,6 +1036,8 @@ class _BusBase:
             self._resolve(message["id"], Replies(question.replies, message["missing"]))
 
     def _take_ok(self, message: dict[str, Any], _size: int) -> None:
+        if message["id"] == self._resigning:
+            self._resigning = None
         self._resolve(message["id"], message)
 
     def _take_error(self, message: dict[str, Any], _size: int) -> None:
@@ -1041,7 +1053,9 @@ class _BusBase:
         self._count_lost(message["count"])
 
     def _take_leader(self, message: dict[str, Any], _size: int) -> None:
-        if message["is"] != self.is_leader:
+        # What was on its way when this worker resigned: the master has named another since.
+        is_outdated = self._is_stopping or self._resigning is not None
+        if message["is"] != self.is_leader and not is_outdated:
             self._be_leader(message["is"])
 
     def _take_snapshot(self, _message: dict[str, Any], _size: int) -> None:
@@ -1107,7 +1121,19 @@ class _BusBase:
 
     def _be_leader(self, is_leader: bool) -> None:
         self.is_leader = is_leader
-        self._do(self._run_leader, is_leader)
+        self._is_stopping = not is_leader
+        self._lead(is_leader)
+
+    def _say_resign(self) -> None:
+        self._resigning = next(self._ids)
+        self._say({"type": "resign", "id": self._resigning})
+
+    def _on_stopped(self) -> None:
+        with self._lock:
+            self._is_stopping = False
+            self._say_resign()
+            if self._campaigns_again:
+                self.campaign()
 
     def _count_lost(self, count: int) -> None:
         self.lost += count
@@ -1144,8 +1170,9 @@ class _BusBase:
             line = _line(message, "data", data) if error is None else b""
         except (ValueError, TypeError) as problem:
             error = f"the answer cannot be sent: {problem}"
-        if error is not None:
-            line = _line({**message, "error": error[:1000]})
+        if error is not None:  # perhaps of a text with half a character
+            readable = error[:1000].encode(errors="replace").decode()
+            line = _line({**message, "error": readable})
         with contextlib.suppress(BusClosed):
             self._send(line)
 
@@ -1190,7 +1217,9 @@ class _BusBase:
         """Takes one from it to its handler."""
         raise NotImplementedError
 
-    def _run_leader(self, is_leader: bool) -> Any:
+    def _lead(self, is_leader: bool) -> None:
+        """Calls the handlers of on_leader(), all of them, and then _on_stopped() if they had to
+        stop; after those before it have ended."""
         raise NotImplementedError
 
     def _run_lost(self) -> Any:
@@ -1422,10 +1451,13 @@ class Bus(_BusBase, contextlib.AbstractContextManager["Bus"]):
                 job = self._jobs.popleft()
             if job is None:
                 return
-            try:
-                job()
-            except Exception:  # of a handler, of which none may end the others
-                _bus_log.exception("a handler of the bus has failed")
+            self._call(job)
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except Exception:  # of a handler, of which none may end the others
+            _bus_log.exception("a handler of the bus has failed")
 
     def _run_inbox(self, inbox: _Inbox) -> None:
         with self._lock:
@@ -1441,19 +1473,20 @@ class Bus(_BusBase, contextlib.AbstractContextManager["Bus"]):
             self._say_reply(item, None, f"{type(problem).__name__}: {problem}")
             raise
 
+    def _lead(self, is_leader: bool) -> None:
+        self._do(self._run_leader, is_leader)
+
     def _run_leader(self, is_leader: bool) -> None:
-        try:
-            for handler in self._on_leader:
-                handler(is_leader)
-        finally:
-            if not is_leader:
-                self._say({"type": "resign"})
+        for handler in self._on_leader:
+            self._call(handler, is_leader)
+        if not is_leader:
+            self._on_stopped()
 
     def _run_lost(self) -> None:
         with self._lock:
             count, self._untold_lost = self._untold_lost, 0
         for handler in self._on_lost:
-            handler(count)
+            self._call(handler, count)
 
 
 class _StoreReading:
@@ -1463,12 +1496,17 @@ class _StoreReading:
         self._bus = bus
 
     def get(self, key: str, default: Any = None) -> Any:
-        entry = self._bus._copy.entries.get(key)
-        return default if entry is None else _own(entry[0])
+        return self._look(key, default)[0]
 
     def revision(self, key: str) -> int:
         """The one that wrote `key`; 0 if it is not there."""
         return self._bus._copy.entries.get(key, (None, 0))[1]
+
+    def _look(self, key: str, default: Any) -> tuple[Any, int]:
+        """The value with the revision that wrote it: at one moment, since the copy may change
+        meanwhile."""
+        entry = self._bus._copy.entries.get(key)
+        return (default, 0) if entry is None else (_own(entry[0]), entry[1])
 
     def keys(self, prefix: str = "") -> list[str]:
         with self._bus._lock:
@@ -1504,7 +1542,7 @@ class Store(_StoreReading):
                ttl: Optional[float] = None) -> Any:
         """Puts `change(value)` in place of the value, of `default` if there is none; anew if somebody
         else was faster.  Returns the new value."""
-        value, revision = self.get(key, default), self.revision(key)
+        value, revision = self._look(key, default)
         while True:
             changed = change(value)
             try:
@@ -1569,7 +1607,8 @@ class AsyncBus(_BusBase, contextlib.AbstractAsyncContextManager["AsyncBus"]):
                 await bus.publish("cache.clear", {"id": 7})
 
     Handlers may be named before it is open, so that it can be a module's.  Plain ones are called one
-    after the other; async ones are tasks, of which the next does not wait for the last.
+    after the other; async ones are tasks, of which the next does not wait for the last.  Those of
+    on_leader() do: whoever is to stop has begun.
     """
 
     _inbox_class = AsyncInbox
@@ -1585,6 +1624,8 @@ class AsyncBus(_BusBase, contextlib.AbstractAsyncContextManager["AsyncBus"]):
         self._room: list[asyncio.Future[None]] = []
         self._jobs: deque[Callable[[], Any]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._turn: Optional[asyncio.Task[None]] = None  # the last, of the handlers of on_leader()
+        self._leading: Optional[asyncio.Task[None]] = None  # the one that runs
 
     async def open(self) -> AsyncBus:
         """Once per process.  Raises UsherError if another process of this worker has it."""
@@ -1630,11 +1671,9 @@ class AsyncBus(_BusBase, contextlib.AbstractAsyncContextManager["AsyncBus"]):
             return
         for inbox in [*self._subscriptions, *self._responders]:
             inbox.close()
-        if self.is_leader:
-            self.is_leader = False
-            await self._run_leader(False)
-        elif not self.is_closed:
-            self.resign()
+        self.resign()
+        if self._turn is not None and self._leading is not asyncio.current_task():
+            await asyncio.wait({self._turn}, timeout=self.timeout)
         if self._socket is not None:
             self._flush()
             self._end()
@@ -1764,18 +1803,23 @@ class AsyncBus(_BusBase, contextlib.AbstractAsyncContextManager["AsyncBus"]):
             self._say_reply(item, None, f"{type(problem).__name__}: {problem}")
             raise
 
-    async def _run_leader(self, is_leader: bool) -> None:
-        try:
-            for handler in self._on_leader:
-                await _finished(handler(is_leader))
-        finally:
-            if not is_leader:
-                self._say({"type": "resign"})
+    def _lead(self, is_leader: bool) -> None:
+        self._turn = self._loop.create_task(self._run_leader(is_leader, self._turn))
+
+    async def _run_leader(self, is_leader: bool, before: Optional[asyncio.Task[None]]) -> None:
+        if before is not None:  # who is to stop must have begun, and the other way round
+            await asyncio.wait({before})
+        self._leading = asyncio.current_task()
+        for handler in self._on_leader:
+            await self._run(functools.partial(handler, is_leader))
+        self._leading = None
+        if not is_leader:
+            self._on_stopped()
 
     async def _run_lost(self) -> None:
         count, self._untold_lost = self._untold_lost, 0
         for handler in self._on_lost:
-            await _finished(handler(count))
+            await self._run(functools.partial(handler, count))
 
 
 async def _finished(result: Any) -> Any:
@@ -1794,7 +1838,7 @@ class AsyncStore(_StoreReading):
 
     async def update(self, key: str, change: Callable[[Any], Any], default: Any = None, *,
                      ttl: Optional[float] = None) -> Any:
-        value, revision = self.get(key, default), self.revision(key)
+        value, revision = self._look(key, default)
         while True:
             changed = change(value)
             try:
@@ -1918,6 +1962,9 @@ class _Alone:
 
     def _on_campaign(self, _message: dict[str, Any]) -> None:
         self._say("leader", **{"is": True})
+
+    def _on_resign(self, message: dict[str, Any]) -> None:
+        self._ok(message)
 
     def _on_sync(self, _message: dict[str, Any]) -> None:
         self._say("snapshot", revision=self._revision, keys=len(self._values))

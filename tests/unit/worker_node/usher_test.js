@@ -192,9 +192,11 @@ test('a request brings all answers and who is missing, and keeps the program ali
 test('requests are answered by what is returned, thrown or not there', async () => {
   const worker = await Worker.welcomed(`
     bus.respond('double.*', async ({ data }) => { if (data === 0) throw new Error('zero'); return data * 2; });
+    bus.respond('half', () => { throw new Error('x'.repeat(999) + '\\u{1f600}'); });
     bus.respond('circle', () => { const value = {}; value.value = value; return value; });
     bus.ref();`);
   await worker.allow({ type: 'subscribe', pattern: 'double.*' });
+  await worker.allow({ type: 'subscribe', pattern: 'half' });
   await worker.allow({ type: 'subscribe', pattern: 'circle' });
   const ask = (topic, data) => {
     worker.say({ type: 'request', id: 'q', topic, from: 'web/1', timeout_ms: 1000, data });
@@ -204,6 +206,7 @@ test('requests are answered by what is returned, thrown or not there', async () 
   assert.strictEqual((await ask('double.a', 0)).error, 'zero');
   assert.strictEqual((await ask('other', 0)).error, 'nobody here answers other');
   assert.match((await ask('circle', 0)).error, /circular/);
+  assert.strictEqual((await ask('half', 0)).error, `${'x'.repeat(999)}\ufffd`);
   worker.process.kill();
 });
 
@@ -223,6 +226,56 @@ test('whoever is to stop being leader says so when it has stopped', async () => 
   await worker.hear({ type: 'reply', id: 1 });
   worker.say({ type: 'message', from: 'usher', data: 'go on' });
   await worker.hear({ type: 'resign' });
+  worker.process.kill();
+});
+
+test('who has resigned does not lead by what was on its way', async () => {
+  const worker = await Worker.welcomed(`
+    usher.on('leader', (isLeader) => console.log(isLeader));
+    bus.resign();
+    bus.campaign();
+    bus.subscribe('a', () => console.log('a', usher.isLeader)).ready.then(() => console.log('ready'));
+    bus.ref();`);
+  await worker.hear({ type: 'campaign' });
+  const { id } = await worker.hear({ type: 'resign' });
+  await worker.hear({ type: 'campaign' });
+  await worker.allow({ type: 'subscribe' });
+  assert.strictEqual(await worker.print(), 'ready');
+  worker.say({ type: 'leader', is: true }, { type: 'ok', id }, { type: 'message', topic: 'a', from: 'web/1', data: 1 });
+  worker.say({ type: 'leader', is: true });
+  assert.strictEqual(await worker.print(), 'a false');
+  assert.strictEqual(await worker.print(), 'true');
+  worker.process.kill();
+});
+
+test('a leader that stops resigns once, and not before all have stopped', async () => {
+  const worker = await Worker.welcomed(`
+    process.on('uncaughtException', (error) => console.log(error.message));
+    usher.on('leader', (isLeader) => {
+      if (!isLeader)
+        throw new Error('of the first');
+    });
+    usher.on('leader', async (isLeader) => {
+      if (isLeader) {
+        setImmediate(() => bus.resign());
+        return;
+      }
+      console.log('stopping');
+      bus.resign();
+      bus.campaign();
+      bus.publish('a', 1);
+      await new Promise((resolve) => bus.once('message', resolve));
+    });
+    bus.ref();`);
+  await worker.hear({ type: 'campaign' });
+  await worker.hear({ type: 'campaign' });
+  worker.say({ type: 'leader', is: true });
+  assert.strictEqual(await worker.print(), 'stopping');
+  await worker.hear({ type: 'publish' }); // and nothing before it
+  worker.say({ type: 'leader', is: true }, { type: 'message', from: 'usher', data: 'go on' });
+  await worker.hear({ type: 'resign' });
+  await worker.hear({ type: 'campaign' });
+  assert.strictEqual(await worker.print(), 'of the first');
   worker.process.kill();
 });
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import queue
 import socket
 import subprocess
 import sys
@@ -233,6 +234,17 @@ class BusTest(Case):
         decorating()
         self.assertIn("the answer cannot be sent", ask("set", 0)["error"])
 
+        @self.meanwhile
+        def decorating():
+            @bus.respond("half")
+            def fail(_):
+                raise ValueError("\ud83d")
+            return True
+
+        self.master.allow(type="subscribe")
+        decorating()
+        self.assertEqual(ask("half", 0)["error"], "ValueError: ?")
+
     def test_whoever_is_to_stop_being_leader_says_so_when_it_has_stopped(self):
         bus = self.open()
         seen, go_on = [], threading.Event()
@@ -268,6 +280,57 @@ class BusTest(Case):
         self.master.hear(type="unsubscribe", pattern="a")
         self.master.hear(type="resign")
         self.assertEqual(seen, [True, False])
+
+    def heard_all(self, bus):
+        """What the master said before is read."""
+        asking = self.meanwhile(bus.publish, "heard", wait=True)
+        self.master.allow(type="publish", topic="heard")
+        asking()
+
+    def test_who_has_resigned_does_not_lead_by_what_was_on_its_way(self):
+        bus = self.open()
+        seen = []
+        bus.on_leader(seen.append)
+        self.master.hear(type="campaign")
+        bus.resign()
+        number = self.master.hear(type="resign")["id"]
+        bus.campaign()
+        self.master.hear(type="campaign")
+        self.master.say({"type": "leader", "is": True}, {"type": "ok", "id": number})
+        self.heard_all(bus)
+        self.assertEqual((bus.is_leader, seen), (False, []))
+        self.master.say({"type": "leader", "is": True})
+        self.heard_all(bus)
+        self.assertTrue(bus.is_leader)
+
+    def test_a_leader_that_stops_resigns_once_and_not_before_all_have_stopped(self):
+        bus = self.open()
+        stopping, go_on, stopped = threading.Event(), threading.Event(), threading.Event()
+
+        def fail(is_leader):
+            if not is_leader:
+                stopping.set()
+                go_on.wait(PATIENCE)
+                raise ValueError("of the first")
+
+        bus.on_leader(fail)
+        bus.on_leader(lambda is_leader: is_leader or stopped.set())
+        for _ in range(2):
+            self.master.hear(type="campaign")
+            self.master.say({"type": "leader", "is": True})
+        self.heard_all(bus)
+        bus.resign()
+        self.assertTrue(stopping.wait(PATIENCE))
+        bus.resign()
+        bus.campaign()
+        self.master.say({"type": "leader", "is": True})
+        self.heard_all(bus)  # and nothing before it
+        self.assertFalse(bus.is_leader)
+        with self.assertLogs("usher.bus", "ERROR"):
+            go_on.set()
+            self.master.hear(type="resign")
+        self.assertTrue(stopped.is_set())
+        self.master.hear(type="campaign")
 
     def test_when_the_master_is_gone_what_waits_fails_and_the_rest_goes_on(self):
         bus = self.open()
@@ -314,6 +377,16 @@ class BusTest(Case):
         self.assertEqual([inbox.get(PATIENCE).data for _ in range(3)], [2, 3, 4])
         with self.assertRaises(TimeoutError):
             inbox.get(0.01)
+
+    def test_what_was_lost_before_anybody_wanted_to_know_is_told_then(self):
+        bus = self.open()
+        self.master.say({"type": "lost", "count": 2})
+        self.heard_all(bus)
+        counts = queue.Queue()
+        bus.on_lost(counts.put)
+        self.assertEqual(counts.get(timeout=PATIENCE), 2)
+        self.master.say({"type": "lost", "count": 3})
+        self.assertEqual(counts.get(timeout=PATIENCE), 3)
 
     def test_who_does_not_read_is_not_waited_for_without_end(self):
         bus = self.open()
@@ -454,6 +527,23 @@ class StoreTest(Case):
         number = self.master.hear(type="put", value=[2, 9], expected=10)["id"]
         self.master.say({"type": "ok", "id": number, "revision": 11})
         self.assertEqual(updating(), [2, 9])
+
+    def test_an_update_goes_by_the_revision_of_the_value_that_it_has_seen(self):
+        store = self.open(("a", [1], 3))
+
+        class Changing(dict):
+            """Has another value once it was looked at, as another thread reads it."""
+
+            def get(self, key, default=None):
+                found = super().get(key, default)
+                self[key] = ([2], 10)
+                return found
+
+        self.bus._copy.entries = Changing(self.bus._copy.entries)
+        updating = self.meanwhile(store.update, "a", lambda value: value + [9])
+        number = self.master.hear(type="put", value=[1, 9], expected=3)["id"]
+        self.master.say({"type": "ok", "id": number, "revision": 11})
+        updating()
 
     def test_refusals_are_errors_with_what_the_protocol_says(self):
         store = self.open()
@@ -655,6 +745,49 @@ class AsyncBusTest(Case):
                 await master.say({"type": "message", "topic": "a", "from": "web/1", "data": data})
             await good.wait()
             self.assertEqual(errors, ["zero"])
+        self.run_with_master(main)
+
+    def test_a_leader_begins_before_it_stops_and_resigns_when_it_has(self):
+        async def main(bus, master):
+            begun, seen = asyncio.Event(), []
+
+            @bus.on_leader
+            async def lead(is_leader):
+                if is_leader:
+                    await begun.wait()
+                seen.append(is_leader)
+
+            opening = asyncio.create_task(bus.open())
+            await master.accept()
+            await opening
+            await master.hear(type="campaign")
+            await master.say({"type": "leader", "is": True}, {"type": "leader", "is": False})
+            asking = asyncio.create_task(bus.publish("a", wait=True))
+            await master.allow(type="publish")  # and nothing before it
+            await asking
+            begun.set()
+            closing = asyncio.create_task(bus.close())
+            await master.hear(type="resign")
+            await closing
+            self.assertEqual(seen, [True, False])
+        self.run_with_master(main)
+
+    def test_a_handler_of_the_leaders_may_close_the_bus(self):
+        async def main(bus, master):
+            closed = asyncio.Event()
+
+            @bus.on_leader
+            async def lead(is_leader):
+                if is_leader:
+                    await bus.close()
+                    closed.set()
+
+            opening = asyncio.create_task(bus.open())
+            await master.accept()
+            await opening
+            await master.hear(type="campaign")
+            await master.say({"type": "leader", "is": True})
+            await closed.wait()
         self.run_with_master(main)
 
     def test_it_says_that_it_is_not_open(self):
