@@ -26,10 +26,12 @@ const { EventEmitter } = require('events');
 const fs = require('fs');
 const net = require('net');
 const { StringDecoder } = require('string_decoder');
+const { inspect } = require('util');
 
 const MAX_DATA = 65_536; // bytes of a message or a value as JSON
 const MAX_NAME = 255; // bytes of a topic or a key
 const MAX_WORDS = 32;
+const MAX_DEPTH = 63; // of arrays and objects: the line itself is one more
 const MOST_WAITING = 10_000; // messages that wait for whoever iterates
 const MOST_UNSENT = 64 * 1024 * 1024; // characters that wait for the master
 const WORD = /^(?:(?![.*>"\\])[!-~])+$/;
@@ -52,6 +54,27 @@ class BusError extends Error {
 /** In JSON; a backslash before it would be another's. */
 const HALF_CHARACTER = /(?:^|[^\\])(?:\\\\)*\\ud[89a-f]/;
 
+/** How deep the arrays and objects in a JSON text nest. */
+function depthOf(text) {
+  let depth = 0;
+  let deepest = 0;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[{]|[\]}]/g)) {
+    if (token === '[' || token === '{')
+      deepest = Math.max(deepest, ++depth);
+    else if (token[0] !== '"')
+      --depth;
+  }
+  return deepest;
+}
+
+/** What JSON would write as null, and the master would take for not said. */
+function checkNumbers(members) {
+  for (const [name, value] of Object.entries(members)) {
+    if (value !== undefined && value !== null && !Number.isFinite(value))
+      throw new RangeError(`${name} must be a finite number, and is ${inspect(value)}`);
+  }
+}
+
 function encode(value) {
   const text = JSON.stringify(value === undefined ? null : value);
   if (text === undefined)
@@ -62,6 +85,8 @@ function encode(value) {
       throw new RangeError(`the data have ${size} bytes as JSON, and may have ${MAX_DATA}: keep them ` +
         'elsewhere, and send where they are');
   }
+  if (text.split('[').length + text.split('{').length > MAX_DEPTH && depthOf(text) > MAX_DEPTH)
+    throw new RangeError(`the data nest too deep: ${MAX_DEPTH} levels may be sent`);
   return text;
 }
 
@@ -293,6 +318,7 @@ class Store {
   /** Fulfilled with the new revision.  With `expected` rejected by 'conflict' unless the key has that
    * revision (0: is not there). */
   async put(key, value, { ttl, expected } = {}) {
+    checkNumbers({ ttl, expected });
     const answer = await this.#bus.ask({ type: 'put', key, ttl_ms: ttl, expected }, value);
     return answer.revision;
   }
@@ -318,11 +344,13 @@ class Store {
   }
 
   async erase(key, { expected } = {}) {
+    checkNumbers({ expected });
     await this.#bus.ask({ type: 'erase', key, expected });
   }
 
   /** Fulfilled with the sum.  `ttl` counts only where there was none before. */
   async increment(key, { by = 1, ttl } = {}) {
+    checkNumbers({ by, ttl });
     const answer = await this.#bus.ask({ type: 'increment', key, by, ttl_ms: ttl });
     return answer.value;
   }
@@ -380,6 +408,7 @@ class Bus extends EventEmitter {
   send(topic, data, { pool, slot, wait = false } = {}) {
     if (topic !== null && topic !== undefined)
       wordsOf(topic);
+    checkNumbers({ slot });
     return this.#post({ type: 'send', topic: topic ?? undefined, pool, slot }, data, wait);
   }
 
@@ -387,6 +416,7 @@ class Bus extends EventEmitter {
    * {replies: [{from, data} or {from, error}], missing: ['web/4']}. */
   async request(topic, data, { timeout = PATIENCE, max, pool, slot } = {}) {
     wordsOf(topic);
+    checkNumbers({ timeout, max, slot });
     return this.ask({ type: 'request', topic, timeout_ms: Math.max(1, Math.round(timeout)), max, pool, slot }, data);
   }
 

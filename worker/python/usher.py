@@ -696,6 +696,7 @@ class Change:
 _MAX_DATA = 65_536  # bytes of a message or a value as JSON
 _MAX_NAME = 255  # bytes of a topic or a key
 _MAX_WORDS = 32
+_MAX_DEPTH = 63  # of arrays and objects: the line itself is one more
 _MOST_WAITING = 10_000  # messages, and
 _MOST_WAITING_BYTES = 16 << 20  # bytes, that wait for the program
 _HIGH_WATER = 1 << 20  # bytes that wait for the master
@@ -703,11 +704,21 @@ _WORD = re.compile(r"(?:(?![.*>\"\\])[!-~])+")
 _bus_log = logging.getLogger("usher.bus")
 
 
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, (dict, list, tuple)):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in inner)
+
+
 def _encode(value: Any) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        is_deep = text.count("[") + text.count("{") > _MAX_DEPTH and _is_deeper(value, _MAX_DEPTH)
     except RecursionError:
-        raise ValueError("the data nest too deep: 63 levels may be sent") from None
+        is_deep = True
+    if is_deep:
+        raise ValueError(f"the data nest too deep: {_MAX_DEPTH} levels may be sent")
     size = len(text.encode())
     if size > _MAX_DATA:
         raise ValueError(f"the data have {size} bytes as JSON, and may have {_MAX_DATA}: keep them "
@@ -1158,6 +1169,18 @@ class _BusBase:
         future.usher_id = message["id"]
         return future
 
+    def _ask_for_copy(self) -> Any:
+        """A future of it: the same for all, since a copy once here is kept up to date."""
+        with self._lock:
+            is_first = self._sync is None
+            if is_first:
+                self._sync = self._pending["sync"] = self._new_future()
+        if is_first:
+            self._say({"type": "sync"})
+            if self.is_closed:
+                self._fail_all()
+        return self._sync
+
     def _say(self, message: dict[str, Any], name: str = "", value: Any = None) -> None:
         """Sends it without waiting for anything.  A master that is gone is no error here."""
         line = _line(message, name, value)
@@ -1327,13 +1350,7 @@ class Bus(_BusBase, contextlib.AbstractContextManager["Bus"]):
 
     def store(self) -> Store:
         """The store, as soon as its copy is here."""
-        with self._lock:
-            is_first = self._sync is None
-            if is_first:
-                self._sync = self._pending["sync"] = self._new_future()
-        if is_first:
-            self._say({"type": "sync"})
-        self._wait(self._sync)
+        self._wait(self._ask_for_copy())
         return Store(self)
 
     def close(self) -> None:
@@ -1456,7 +1473,7 @@ class Bus(_BusBase, contextlib.AbstractContextManager["Bus"]):
     def _call(self, function: Callable[..., Any], *arguments: Any) -> None:
         try:
             function(*arguments)
-        except Exception:  # of a handler, of which none may end the others
+        except BaseException:  # of a handler, of which none may end the others; sys.exit() neither
             _bus_log.exception("a handler of the bus has failed")
 
     def _run_inbox(self, inbox: _Inbox) -> None:
@@ -1469,7 +1486,7 @@ class Bus(_BusBase, contextlib.AbstractContextManager["Bus"]):
             return
         try:
             self._say_reply(item, inbox._handler(item), None)
-        except Exception as problem:
+        except BaseException as problem:
             self._say_reply(item, None, f"{type(problem).__name__}: {problem}")
             raise
 
@@ -1660,10 +1677,7 @@ class AsyncBus(_BusBase, contextlib.AbstractAsyncContextManager["AsyncBus"]):
         return await self._wait(future, timeout + self.timeout)
 
     async def store(self) -> AsyncStore:
-        if self._sync is None:
-            self._sync = self._pending["sync"] = self._new_future()
-            self._say({"type": "sync"})
-        await self._wait(self._sync)
+        await self._wait(self._ask_for_copy())
         return AsyncStore(self)
 
     async def close(self) -> None:
@@ -1799,7 +1813,7 @@ class AsyncBus(_BusBase, contextlib.AbstractAsyncContextManager["AsyncBus"]):
             return
         try:
             self._say_reply(item, await _finished(inbox._handler(item)), None)
-        except Exception as problem:
+        except BaseException as problem:
             self._say_reply(item, None, f"{type(problem).__name__}: {problem}")
             raise
 

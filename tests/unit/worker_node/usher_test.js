@@ -327,17 +327,34 @@ test('what cannot be sent is refused where it is said', async () => {
     for (const call of [() => bus.publish('a b'), () => bus.publish('a.*'), () => bus.publish('a.'.repeat(32) + 'a'),
         () => bus.publish('a'.repeat(256)), () => bus.subscribe('a.>.b'), () => bus.subscribe('a*'), () => bus.publish(7),
         () => bus.publish('a', 'ä'.repeat(32768)), () => bus.publish('a', 1n), () => bus.publish('a', () => {}),
-        () => bus.publish('a', deep(100000)), () => bus.subscribe('a', 7), () => bus.respond('a')])
+        () => bus.publish('a', deep(100000)), () => bus.publish('a', deep(63)), () => bus.send('a', 1, { slot: NaN }), () => bus.subscribe('a', 7), () => bus.respond('a')])
       try { console.log('none: ' + call); call(); } catch (error) { console.log(error.name); }
     bus.publish('a', 'ä'.repeat(32767));
-    bus.publish('b');`);
-  for (const name of [...Array(7).fill('TypeError'), 'RangeError', 'TypeError', 'TypeError', 'RangeError', 'TypeError', 'TypeError']) {
+    bus.publish('b', ['['.repeat(100), '\\\\"[', Array(100).fill([]), deep(61)]);`);
+  for (const name of [...Array(7).fill('TypeError'), 'RangeError', 'TypeError', 'TypeError', 'RangeError', 'RangeError', 'RangeError', 'TypeError', 'TypeError']) {
     const call = await worker.print();
     assert.strictEqual(await worker.print(), name, call);
   }
   assert.strictEqual((await worker.hear({ type: 'publish' })).data.length, 32767);
-  await worker.hear({ type: 'publish', topic: 'b', data: null });
+  assert.strictEqual((await worker.hear({ type: 'publish', topic: 'b' })).data[1], '\\"[');
   assert.strictEqual(await worker.ended, 0); // the bus alone keeps nobody
+});
+
+test('what is no number is refused, not left out', async () => {
+  const worker = await withStore(`
+    const calls = [() => store.put('k', 1, { ttl: NaN }), () => store.put('k', 1, { ttl: Infinity }),
+      () => store.put('k', 1, { expected: NaN }), () => store.put('k', 1, { expected: '0' }), () => store.erase('k', { expected: NaN }),
+      () => store.increment('k', { by: NaN }), () => store.increment('k', { by: 1n }), () => store.increment('k', { ttl: -Infinity }),
+      () => bus.request('q', 1, { timeout: Infinity }), () => bus.request('q', 1, { timeout: NaN }), () => bus.request('q', 1, { max: NaN }),
+      () => bus.request('q', 1, { slot: NaN })];
+    for (const call of calls)
+      await call().then(() => console.log('none: ' + call), (error) => console.log(error.name));
+    store.put('k', 1, { ttl: null });`);
+  for (let i = 0; i < 12; i++)
+    assert.strictEqual(await worker.print(), 'RangeError');
+  const { id } = await worker.hear({ type: 'put', key: 'k' });
+  worker.say({ type: 'ok', id, revision: 10 });
+  assert.strictEqual(await worker.ended, 0);
 });
 
 test('half a character is refused where it is said, and a backslash is none', async () => {

@@ -156,10 +156,12 @@ class BusTest(Case):
         def handle(message):
             if message.data == 0:
                 raise ValueError("zero")
+            if message.data == 1:
+                sys.exit("which would end this thread alone")
             answers.append(bus.publish("b", wait=True))
 
         with self.assertLogs("usher.bus", "ERROR"):
-            for data in (0, 1):
+            for data in (0, 1, 2):
                 self.master.say({"type": "message", "topic": "a", "from": "web/1", "data": data})
             self.master.allow(type="publish", topic="b", data=None)
             bus.close()
@@ -355,8 +357,9 @@ class BusTest(Case):
         self.assertTrue(stopped.wait(PATIENCE))
         self.assertTrue(bus.is_closed)
         self.assertIsNone(bus.publish("a", 1))
-        with self.assertRaises(usher.BusClosed):
-            bus.publish("a", 1, wait=True)
+        for ask in (lambda: bus.publish("a", 1, wait=True), bus.store, bus.store):
+            with self.assertRaises(usher.BusClosed):
+                ask()
 
     def test_what_is_not_taken_loses_the_oldest_and_is_told(self):
         bus = self.open()
@@ -417,11 +420,14 @@ class BusTest(Case):
                              (lambda: bus.publish("a", float("nan")), "not JSON")):
             with self.assertRaisesRegex(ValueError, reason):
                 call()
-        deep = []
-        for _ in range(100_000):
-            deep = [deep]
-        with self.assertRaisesRegex(ValueError, "too deep"):
-            bus.publish("a", deep)
+        for depth in (64, 100_000):
+            deep = []
+            for _ in range(depth - 1):
+                deep = {"a": deep} if depth % 2 else [deep]
+            with self.assertRaisesRegex(ValueError, "too deep"):
+                bus.publish("a", deep)
+        bus.publish("a", ["[" * 100, [[]] * 100, deep := [[[]]]])
+        self.assertEqual(self.master.hear(type="publish")["data"][2], deep)
         bus.publish("a", "x" * 65_534)
         self.assertEqual(len(self.master.hear(type="publish")["data"]), 65_534)
 
@@ -697,6 +703,9 @@ class AsyncBusTest(Case):
             self.assertEqual(got, [1])
             self.assertTrue(bus.is_closed)
             await bus.publish("a")
+            for _ in range(2):
+                with self.assertRaises(usher.BusClosed):
+                    await bus.store()
         self.run_with_master(main)
 
     def test_what_one_turn_says_goes_as_one_and_a_full_socket_is_waited_for(self):
