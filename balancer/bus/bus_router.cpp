@@ -16,6 +16,13 @@ namespace usher {
 
 namespace {
 
+/// True if others hear the line's topic; else it has none, or a pattern.
+bool is_for_others(BusLine::Type type) noexcept
+{
+    return type == BusLine::Type::publish || type == BusLine::Type::send ||
+           type == BusLine::Type::request;
+}
+
 Outbox::Line share(std::string line)
 {
     return std::make_shared<const std::string>(std::move(line));
@@ -103,6 +110,11 @@ void BusRouter::on_line(Member member, std::string_view line, Clock::time_point 
     if (const auto* error = std::get_if<BusError>(&decoded))
         return refuse(member, *error);
     found->second->has_spoken = true;
+    if (const auto& wanted = std::get<BusLine>(decoded);
+        is_for_others(wanted.type) && is_reserved_topic(wanted.topic))
+        return refuse(member, {.id = wanted.id,
+                               .code = "forbidden",
+                               .reason = "topics that begin with usher. are the master's"});
     carry_out(member, *found->second, std::get<BusLine>(decoded), now);
 }
 
@@ -126,10 +138,6 @@ void BusRouter::carry_out(Member member, Place& place, const BusLine& line, Cloc
         }
         return acknowledge(member, line);
     case BusLine::Type::publish:
-        if (is_reserved_topic(line.topic))
-            return refuse(member, {.id = line.id,
-                                   .code = "forbidden",
-                                   .reason = "topics that begin with usher. are the master's"});
         return acknowledge_delivery(member, line, publish(place.name, line.topic, line.data));
     case BusLine::Type::send:
         return send(member, place, line);

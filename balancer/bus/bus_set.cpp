@@ -3,6 +3,7 @@
 
 #include "balancer/events/event_json.hpp"
 
+#include <boost/asio/post.hpp>
 #include <fmt/core.h>
 
 #include <set>
@@ -176,8 +177,12 @@ void BusSet::on_event(const Event& event)
         return;
     }
     const auto key = keys_.find(event.pool);
-    if (key == keys_.end())
+    if (key == keys_.end()) {
+        // One of a pool that is gone, perhaps the last; its place is given up in this turn.
+        if (event.kind == EventKind::exit)
+            asio::post(executor_, [this] { forget_unused(); });
         return;
+    }
     if (const auto place = buses_.find(key->second); place != buses_.end())
         tell(*place->second.bus);
 }

@@ -51,7 +51,7 @@ public:
     static void check_files(const std::vector<WantedFile>& wanted);
 
     /// From now on there are the buses of `pools`, with `files`, which find_wanted() has asked
-    /// for.  What nobody uses any more goes.
+    /// for.  What nobody uses any more goes, now or with the last worker that does.
     void adopt(const std::vector<ResolvedPool>& pools, const Files& files);
 
     /// The bus of `pool`; made if there is none.

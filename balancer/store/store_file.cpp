@@ -26,7 +26,7 @@ namespace {
 constexpr std::uint64_t largest_file = 4ULL * 1024 * 1024 * 1024;
 constexpr std::uint64_t smallest_rewrite = 1024UL * 1024;
 
-constexpr auto in_use = "is in use by another usher; give each its own";
+constexpr auto in_use = "is in use, by another pool or another usher; give each its own";
 
 /// What is opened stays what it is, and nobody is waited for.
 constexpr int safe_flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;

@@ -138,9 +138,12 @@ TEST_CASE_FIXTURE(Bench, "the master's topics are its own")
 {
     const auto a = worker("web", 1);
     say(a, R"({"type":"subscribe","pattern":"usher.>"})");
-    say(a, R"({"type":"publish","topic":"usher.events.exit","data":1,"id":4})");
-    CHECK(hears(a) == "{\"type\":\"error\",\"id\":4,\"code\":\"forbidden\",\"reason\":\"topics "
-                      "that begin with usher. are the master's\"}\n");
+    for (const std::string type : {"publish", "send", "request"}) {
+        CAPTURE(type);
+        say(a, R"({"type":")" + type + R"(","topic":"usher.events.exit","data":1,"id":4})");
+        CHECK(hears(a) == "{\"type\":\"error\",\"id\":4,\"code\":\"forbidden\",\"reason\":\"topics "
+                          "that begin with usher. are the master's\"}\n");
+    }
     CHECK(router.publish("usher", "usher.events.exit", "{}") == 1);
     CHECK(
         hears(a) ==

@@ -89,10 +89,15 @@ TEST_CASE_FIXTURE(Bench,
     load({pool("b")});
     CHECK(refusal({pool("c", {}, path("s"))}) ==
           "pool \"c\": store.persist: the store's file " + path("s") +
-              " is in use by another usher; give each its own"); // by a, yet
+              " is in use, by another pool or another usher; give each its own"); // by a, yet
     const auto bus = buses.find_present(pool("a"));
     std::ignore = bus->router().join({}, {}, [] {}); // who listens from outside keeps no file
     bus->router().leave(member);
+    events.publish({.kind = EventKind::exit, .pool = "a"});
+    io.run();
+    CHECK(buses.find_present(pool("a")) == nullptr);
+    const std::string open = path("s");
+    CHECK_NOTHROW(StoreFile{open}); // another usher could have it
     CHECK(refusal({pool("c", {}, path("s"))}) == "taken");
 }
 

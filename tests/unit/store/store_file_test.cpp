@@ -121,8 +121,8 @@ TEST_CASE("one that is in use is refused")
     const TempDir dir;
     const auto path = dir.path().string() + "/store";
     StoreFile file{path};
-    const auto sentence =
-        "the store's file " + path + " is in use by another usher; give each its own";
+    const auto sentence = "the store's file " + path +
+                          " is in use, by another pool or another usher; give each its own";
     CHECK(refusal(path) == sentence);
     CHECK(complaint(path) == sentence);
     CHECK(complaint(path, true) == "good");
