@@ -59,14 +59,17 @@ std::runtime_error no_answer(const std::string& program)
 asio::awaitable<std::string> find_file(const ChildProcess::Command& command,
                                        asio::steady_timer& deadline)
 {
-    static std::map<std::pair<std::string, std::string>, std::shared_ptr<HelperLooks>> looks;
+    using Question = std::tuple<std::string, std::string, std::string>;
+    static std::map<Question, std::shared_ptr<HelperLooks>> looks;
     std::erase_if(looks, [](const auto& each) { return !each.second->is_looking(); });
-    auto& place = looks[std::pair{command.program, command.cwd}];
+    auto path = search_path(command.environment);
+    auto& place = looks[Question{command.program, command.cwd, path}];
     if (!place)
         place = std::make_shared<HelperLooks>();
     const auto looks_there = place;
-    auto find = [program = command.program, cwd = command.cwd, check = command.check] {
-        auto file = find_program(program, cwd);
+    auto find = [program = command.program, cwd = command.cwd, path = std::move(path),
+                 check = command.check] {
+        auto file = find_program(program, cwd, path);
         if (check)
             check(file);
         return file;

@@ -30,7 +30,7 @@ namespace usher {
 class ChildProcess {
 public:
     struct Command {
-        std::string program; ///< without a slash: found by PATH
+        std::string program; ///< without a slash: found by PATH, as the environment has it
         std::vector<std::string> arguments;
         std::vector<std::string> environment;     ///< all of it, "NAME=value"
         std::vector<std::string> pid_variables{}; ///< more names; the value is the child's pid

@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <stdexcept>
@@ -38,7 +37,17 @@ std::string obstacle(const fs::path& file)
 
 } // namespace
 
-std::string find_program(const std::string& program, const std::string& cwd)
+std::string search_path(const std::vector<std::string>& environment)
+{
+    constexpr std::string_view name = "PATH=";
+    for (const auto& variable : environment)
+        if (variable.starts_with(name))
+            return variable.substr(name.size());
+    return "/usr/local/bin:/usr/bin:/bin";
+}
+
+std::string find_program(const std::string& program, const std::string& cwd,
+                         const std::string& path)
 {
     if (program.find('/') != std::string::npos) {
         const auto seen_from_here = cwd.empty() ? fs::path{program} : fs::path{cwd} / program;
@@ -49,12 +58,10 @@ std::string find_program(const std::string& program, const std::string& cwd)
         return program;
     }
 
-    const char* const variable = std::getenv("PATH");
-    std::string_view rest = variable != nullptr ? variable : "/usr/local/bin:/usr/bin:/bin";
-    for (;;) {
+    for (std::string_view rest = path;;) {
         const auto colon = rest.find(':');
         const auto folder = rest.substr(0, colon);
-        const auto file = fs::path{folder.empty() ? "." : folder} / program;
+        const auto file = fs::path{cwd} / fs::path{folder.empty() ? "." : folder} / program;
         if (obstacle(file).empty())
             return fs::absolute(file).string();
         if (colon == std::string_view::npos)
