@@ -124,6 +124,22 @@ TEST_CASE_FIXTURE(Fixture, "the pool's environment wins over its files, and thos
     CHECK(has("WORKER_COMMAND_MORE", "${slot}$$"));
 }
 
+TEST_CASE_FIXTURE(Fixture, "Python's lines come at once, unless somebody says otherwise")
+{
+    ::unsetenv("PYTHONUNBUFFERED");
+    CHECK(has("PYTHONUNBUFFERED", "1"));
+    config.run_as.clear_env = true;
+    CHECK(has("PYTHONUNBUFFERED", "1"));
+    config.file_env = {{"PYTHONUNBUFFERED", ""}};
+    CHECK(has("PYTHONUNBUFFERED", ""));
+    config.env = {{"PYTHONUNBUFFERED", "2"}};
+    CHECK(has("PYTHONUNBUFFERED", "2"));
+
+    config = {{.command = {"app"}}, {}};
+    const ScopedVariable variable{"PYTHONUNBUFFERED", ""};
+    CHECK(has("PYTHONUNBUFFERED", ""));
+}
+
 TEST_CASE_FIXTURE(Fixture, "the slot is filled in, in the command and in the values of env")
 {
     config.command = {"app-${slot}", "--port=90${slot}", "$${slot}", "$$"};
