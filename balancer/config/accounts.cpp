@@ -11,6 +11,7 @@
 #include <fmt/core.h>
 
 #include <charconv>
+#include <map>
 #include <set>
 #include <string>
 #include <system_error>
@@ -67,6 +68,17 @@ gid_t group_id(const std::string& text, const std::string& key)
     return *id;
 }
 
+/// As a login sets them; a shell that lets nobody in is of no use to a program that starts one.
+std::map<std::string, std::string> login_variables(const sys::User& user)
+{
+    std::map<std::string, std::string> result{{"LOGNAME", user.name}, {"USER", user.name}};
+    if (!user.home.empty())
+        result["HOME"] = user.home;
+    if (!user.shell.empty() && !user.shell.ends_with("/nologin") && !user.shell.ends_with("/false"))
+        result["SHELL"] = user.shell;
+    return result;
+}
+
 void resolve_user(const std::string& name, AccountIds& ids)
 {
     const auto number = to_id(name);
@@ -81,11 +93,8 @@ void resolve_user(const std::string& name, AccountIds& ids)
     ids.user = user ? user->id : *number;
     if (!ids.group)
         ids.group = user->group;
-    if (user && ids.is_other_user())
-        ids.variables = {{"HOME", user->home},
-                         {"LOGNAME", user->name},
-                         {"SHELL", user->shell},
-                         {"USER", user->name}};
+    if (user)
+        ids.variables = login_variables(*user);
     ids.groups = user ? sys::groups_of(user->name, *ids.group) : std::vector{*ids.group};
 }
 
