@@ -216,10 +216,21 @@ void ChildProcess::signal(int signal) noexcept
         std::ignore = sys::send_signal(pidfd_.native_handle(), signal);
 }
 
-void ChildProcess::kill_group() noexcept
+void ChildProcess::signal_group(int signal) noexcept
 {
     // While the child is not reaped, nobody else can get its number, as process or as group.
-    if (reaped_)
+    if (!reaped_)
+        std::ignore = ::kill(-pid_, signal);
+}
+
+bool ChildProcess::has_ended() noexcept
+{
+    return reaped_ || sys::has_ended(pidfd_.native_handle());
+}
+
+void ChildProcess::kill_group() noexcept
+{
+    if (reaped_) // as with signal_group()
         return;
     if (::kill(-pid_, SIGKILL) < 0) // a child that has just been forked leads none yet
         ::kill(pid_, SIGKILL);

@@ -78,6 +78,13 @@ public:
     /// Sends `signal` to the child; does nothing once it has ended.
     void signal(int signal) noexcept;
 
+    /// The same to all of its process group, also when it has ended and only others are left.
+    void signal_group(int signal) noexcept;
+
+    /// True once it has ended, although others of its group may live on: their group is nobody
+    /// else's until reap().
+    [[nodiscard]] bool has_ended() noexcept;
+
     /// Sends SIGKILL to the child and to what else is left of its group and its cgroup.
     void kill_group() noexcept;
 
