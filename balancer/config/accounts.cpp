@@ -4,6 +4,7 @@
 #include "balancer/config/env_file.hpp"
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/config/units/limits.hpp"
+#include "balancer/config/units/slot_text.hpp"
 #include "common/sys/process/account.hpp"
 #include "common/sys/process/cpus.hpp"
 #include "common/text/one_line.hpp"
@@ -17,6 +18,7 @@
 #include <system_error>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <linux/capability.h>
 #include <unistd.h>
@@ -148,7 +150,8 @@ void require_permission(const RunAsConfig& run_as, AccountIds& ids)
 
 } // namespace
 
-ResolvedConfig resolve_accounts(Config config, std::string_view origin, bool to_run)
+ResolvedConfig resolve_accounts(Config config, std::string_view origin, bool to_run,
+                                const LaunchFolder& launched)
 {
     ResolvedConfig resolved{.log_level = config.log_level, .lame_duck = config.lame_duck};
     for (auto& pool : config.pools) {
@@ -158,8 +161,15 @@ ResolvedConfig resolve_accounts(Config config, std::string_view origin, bool to_
                 require_permission(pool.run_as, account);
             if (to_run && pool.workers == 0)
                 pool.workers = sys::usable_cpus();
-            auto file_env = read_env_files(pool.env_files);
-            resolved.pools.push_back({std::move(pool), std::move(account), std::move(file_env)});
+            ResolvedPool found{std::move(pool), std::move(account)};
+            std::vector<std::string> files;
+            for (const auto& file : found.env_files)
+                files.push_back(launched.find(file));
+            found.file_env = read_env_files(files);
+            found.folder = launched.pin(found.cwd);
+            if (!found.command.empty() && !has_slot(found.command.front()))
+                found.program_folder = pin_program(fill_slot(found.command.front(), 0));
+            resolved.pools.push_back(std::move(found));
         } catch (const AccountError& error) {
             throw ConfigError{origin, fmt::format("/pools/{}{}", resolved.pools.size(), error.key),
                               error.problem};

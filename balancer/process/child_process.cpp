@@ -59,17 +59,18 @@ std::runtime_error no_answer(const std::string& program)
 asio::awaitable<std::string> find_file(const ChildProcess::Command& command,
                                        asio::steady_timer& deadline)
 {
-    using Question = std::tuple<std::string, std::string, std::string>;
+    using Question = std::tuple<std::string, std::string, std::string, std::string>;
     static std::map<Question, std::shared_ptr<HelperLooks>> looks;
     std::erase_if(looks, [](const auto& each) { return !each.second->is_looking(); });
     auto path = search_path(command.environment);
-    auto& place = looks[Question{command.program, command.cwd, path}];
+    const auto& folder = command.program_folder;
+    auto& place = looks[Question{command.program, folder, command.cwd, path}];
     if (!place)
         place = std::make_shared<HelperLooks>();
     const auto looks_there = place;
-    auto find = [program = command.program, cwd = command.cwd, path = std::move(path),
+    auto find = [program = command.program, folder, cwd = command.cwd, path = std::move(path),
                  check = command.check] {
-        auto file = find_program(program, cwd, path);
+        auto file = find_program(in_folder(program, folder), cwd, path);
         if (check)
             check(file);
         return file;

@@ -34,7 +34,8 @@ public:
         std::vector<std::string> arguments;
         std::vector<std::string> environment;     ///< all of it, "NAME=value"
         std::vector<std::string> pid_variables{}; ///< more names; the value is the child's pid
-        std::string cwd;                          ///< empty: ours
+        std::string program_folder{}; ///< of an absolute `program`, before a link led elsewhere
+        std::string cwd;              ///< empty: ours
 
         /// Become 3, 4, 5, ... of the child; the originals stay the caller's.
         std::vector<int> descriptors;

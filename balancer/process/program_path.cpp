@@ -46,11 +46,24 @@ std::string search_path(const std::vector<std::string>& environment)
     return "/usr/local/bin:/usr/bin:/bin";
 }
 
+std::string in_folder(const std::string& program, const std::string& folder)
+{
+    std::error_code error;
+    const fs::path file{program};
+    return folder.empty() || fs::equivalent(file.parent_path(), folder, error)
+               ? program
+               : (folder / file.filename()).string();
+}
+
 std::string find_program(const std::string& program, const std::string& cwd,
                          const std::string& path)
 {
     if (program.find('/') != std::string::npos) {
-        const auto seen_from_here = cwd.empty() ? fs::path{program} : fs::path{cwd} / program;
+        const auto seen_from_here = fs::path{cwd} / program;
+        std::error_code error;
+        if (fs::current_path(error); error && seen_from_here.is_relative())
+            throw std::runtime_error{program +
+                                     ": the folder that usher was started in has been removed"};
         // A folder that is missing is for the child's chdir() to report.
         if (const auto reason = obstacle(seen_from_here);
             !reason.empty() && (cwd.empty() || fs::is_directory(cwd)))

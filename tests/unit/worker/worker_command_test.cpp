@@ -92,7 +92,7 @@ TEST_CASE_FIXTURE(Fixture, "the descriptors are given in the order of their numb
 
 TEST_CASE_FIXTURE(Fixture, "the pool's command and folder are the child's")
 {
-    config.cwd = "/srv";
+    config.folder = "/srv";
     CHECK(command().program == "app");
     CHECK((command().arguments == std::vector<std::string>{"--port", "0"}));
     CHECK(command().cwd == "/srv");
