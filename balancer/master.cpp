@@ -253,10 +253,10 @@ void Master::on_all_ended()
 PoolSet::Handle Master::find_pool(std::string_view name, unsigned slot, Outcome& refusal) const
 {
     auto found = pools_.find(name);
-    if (found && slot <= found->slots().size())
+    if (found && slot <= found->places())
         return found;
     refusal = Outcome::bad_request(
-        found ? fmt::format("there is no slot {}, the last one is {}", slot, found->slots().size())
+        found ? fmt::format("there is no slot {}, the last one is {}", slot, found->places())
         : name.empty()
             ? fmt::format("there are several pools; say which by --pool NAME: {}", pools_.names())
             : fmt::format("there is no pool \"{}\"; there is {}", name, pools_.names()));

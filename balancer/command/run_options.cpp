@@ -116,7 +116,7 @@ std::string apply(const RunFlags& flags, PoolConfig& pool)
     return used;
 }
 
-ResolvedConfig load_and_complete(const RunFlags& flags)
+ResolvedConfig load_and_complete(const RunFlags& flags, const LaunchFolder& launched)
 {
     if (flags.config.empty()) {
         PoolConfig pool;
@@ -134,17 +134,17 @@ ResolvedConfig load_and_complete(const RunFlags& flags)
                     refuse("{}: has no effect with --dialect none, whose workers have no "
                            "connections; leave it out",
                            flag);
-        return resolve_accounts({.pools = {pool}}, "", true);
+        return resolve_accounts({.pools = {pool}}, "", true, launched);
     }
 
-    Config config = load_config(flags.config);
+    Config config = load_config(launched.find(flags.config));
     PoolConfig any;
     if (const auto used = apply(flags, config.pools.size() == 1 ? config.pools.front() : any);
         !used.empty() && config.pools.size() > 1)
         refuse("{}: {} has {} pools, so the flag could mean any; write it in the file", used,
                flags.config, config.pools.size());
     validate(config, flags.config);
-    return resolve_accounts(std::move(config), flags.config, true);
+    return resolve_accounts(std::move(config), flags.config, true, launched);
 }
 
 } // namespace
@@ -195,8 +195,10 @@ void add_run(CLI::App& app, RunFlags& flags, std::optional<Command>& result)
     add_control_path(run, flags.control);
     run.footer(fmt::format("{}{}", run_notes, exit_codes));
     run.callback([&] {
-        result = RunCommand{.config = load_and_complete(flags),
-                            .reload = [flags] { return load_and_complete(flags); },
+        const auto launched = LaunchFolder::here();
+        auto reload = [flags, launched] { return load_and_complete(flags, launched); };
+        result = RunCommand{.config = load_and_complete(flags, launched),
+                            .reload = std::move(reload),
                             .control = flags.control};
     });
 }

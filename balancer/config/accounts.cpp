@@ -4,6 +4,7 @@
 #include "balancer/config/env_file.hpp"
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/config/units/limits.hpp"
+#include "balancer/config/units/slot_text.hpp"
 #include "common/sys/process/account.hpp"
 #include "common/sys/process/cpus.hpp"
 #include "common/text/one_line.hpp"
@@ -11,11 +12,13 @@
 #include <fmt/core.h>
 
 #include <charconv>
+#include <map>
 #include <set>
 #include <string>
 #include <system_error>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <linux/capability.h>
 #include <unistd.h>
@@ -67,6 +70,17 @@ gid_t group_id(const std::string& text, const std::string& key)
     return *id;
 }
 
+/// As a login sets them; a shell that lets nobody in is of no use to a program that starts one.
+std::map<std::string, std::string> login_variables(const sys::User& user)
+{
+    std::map<std::string, std::string> result{{"LOGNAME", user.name}, {"USER", user.name}};
+    if (!user.home.empty())
+        result["HOME"] = user.home;
+    if (!user.shell.empty() && !user.shell.ends_with("/nologin") && !user.shell.ends_with("/false"))
+        result["SHELL"] = user.shell;
+    return result;
+}
+
 void resolve_user(const std::string& name, AccountIds& ids)
 {
     const auto number = to_id(name);
@@ -81,11 +95,8 @@ void resolve_user(const std::string& name, AccountIds& ids)
     ids.user = user ? user->id : *number;
     if (!ids.group)
         ids.group = user->group;
-    if (user && ids.is_other_user())
-        ids.variables = {{"HOME", user->home},
-                         {"LOGNAME", user->name},
-                         {"SHELL", user->shell},
-                         {"USER", user->name}};
+    if (user)
+        ids.variables = login_variables(*user);
     ids.groups = user ? sys::groups_of(user->name, *ids.group) : std::vector{*ids.group};
 }
 
@@ -139,7 +150,8 @@ void require_permission(const RunAsConfig& run_as, AccountIds& ids)
 
 } // namespace
 
-ResolvedConfig resolve_accounts(Config config, std::string_view origin, bool to_run)
+ResolvedConfig resolve_accounts(Config config, std::string_view origin, bool to_run,
+                                const LaunchFolder& launched)
 {
     ResolvedConfig resolved{.log_level = config.log_level, .lame_duck = config.lame_duck};
     for (auto& pool : config.pools) {
@@ -149,8 +161,15 @@ ResolvedConfig resolve_accounts(Config config, std::string_view origin, bool to_
                 require_permission(pool.run_as, account);
             if (to_run && pool.workers == 0)
                 pool.workers = sys::usable_cpus();
-            auto file_env = read_env_files(pool.env_files);
-            resolved.pools.push_back({std::move(pool), std::move(account), std::move(file_env)});
+            ResolvedPool found{std::move(pool), std::move(account)};
+            std::vector<std::string> files;
+            for (const auto& file : found.env_files)
+                files.push_back(launched.find(file));
+            found.file_env = read_env_files(files);
+            found.folder = launched.pin(found.cwd);
+            if (!found.command.empty() && !has_slot(found.command.front()))
+                found.program_folder = pin_program(fill_slot(found.command.front(), 0));
+            resolved.pools.push_back(std::move(found));
         } catch (const AccountError& error) {
             throw ConfigError{origin, fmt::format("/pools/{}{}", resolved.pools.size(), error.key),
                               error.problem};

@@ -121,6 +121,12 @@ enum class Readiness {
     notify,    ///< by READY=1 to NOTIFY_SOCKET, sd_notify(3)
 };
 
+/// Who gets the signals that end a worker.
+enum class StopScope {
+    group,  ///< all of its process group
+    leader, ///< the process that was started; what it leaves behind when it has ended
+};
+
 /// Identical workers started from one command, and the listeners that feed them.
 struct PoolConfig {
     std::string name = "default";
@@ -150,6 +156,7 @@ struct PoolConfig {
     std::chrono::milliseconds drain_timeout{30'000}; ///< from end-of-file to SIGTERM
     std::chrono::milliseconds stop_grace{5'000};     ///< from SIGTERM to SIGKILL
     int stop_signal = SIGTERM;
+    StopScope stop_scope = StopScope::group;
 
     std::chrono::milliseconds stall_timeout{10'000}; ///< until a worker counts as hung; 0: never
     int hang_signal = SIGABRT;

@@ -13,8 +13,10 @@ namespace usher {
 bool keeps_workers(const ResolvedPool& now, const ResolvedPool& next)
 {
     bool changes = false;
-    // Names may stand for others than before, and a file may say something else.
-    bool keeps = now.account == next.account && now.file_env == next.file_env;
+    // Names may stand for others than before, a link may lead elsewhere, and a file may say
+    // something else.
+    bool keeps = now.account == next.account && now.file_env == next.file_env &&
+                 now.folder == next.folder && now.program_folder == next.program_folder;
     const auto compare = [&](const auto& keys, const auto& before, const auto& after) {
         for (const auto& key : keys) {
             // People change the number by `usher scale`, too, which is no reason to keep the

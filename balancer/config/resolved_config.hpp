@@ -11,11 +11,13 @@
 
 namespace usher {
 
-/// A pool whose accounts, number of workers and files of variables were looked up, see
+/// A pool whose accounts, number of workers, folders and files of variables were looked up, see
 /// resolve_accounts().
 struct ResolvedPool : PoolConfig {
     AccountIds account;
     std::map<std::string, std::string> file_env{}; ///< what its `env_files` say
+    std::string folder{};         ///< what `cwd` names, see LaunchFolder::pin()
+    std::string program_folder{}; ///< see pin_program()
 
     friend bool operator==(const ResolvedPool&, const ResolvedPool&) = default;
 };

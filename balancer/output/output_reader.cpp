@@ -33,6 +33,7 @@ constexpr std::size_t longest_last_error = 512;
 OutputReader::Stream OutputReader::make_stream(const asio::any_io_executor& executor)
 {
     auto pipe = sys::make_pipe_to_read();
+    sys::let_others_write(pipe.writer); // a worker may be another user, or become one
     return {.worker_end = std::move(pipe.writer),
             .pipe = adopt_fd<asio::posix::stream_descriptor>(executor, std::move(pipe.reader)),
             .splitter = LineSplitter{}};

@@ -94,6 +94,10 @@ public:
     [[nodiscard]] const ResolvedPool& config() const noexcept { return *config_; }
     [[nodiscard]] WorkerCount worker_count() const noexcept { return count_; }
     [[nodiscard]] unsigned generation() const noexcept { return generation_; }
+
+    /// How many slots there are, with those that an operation under way adds.
+    [[nodiscard]] unsigned places() const noexcept { return exchange_.places(); }
+
     [[nodiscard]] const std::vector<std::shared_ptr<WorkerSlot>>& slots() const noexcept
     {
         return slots_;

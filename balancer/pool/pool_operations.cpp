@@ -78,7 +78,7 @@ asio::awaitable<Outcome> Pool::in_turn(Operation operation, unsigned slot)
     if (has_ended_)
         co_return Outcome::failure(
             fmt::format("pool \"{}\" has given up; a reload brings it back", config_->name));
-    if (slot > slots_.size())
+    if (slot > places())
         co_return Outcome::failure("there is no such slot any more");
     turn_taken_ = true;
     Outcome outcome;
@@ -139,10 +139,9 @@ asio::awaitable<Outcome> Pool::scale(std::string wanted)
 asio::awaitable<Outcome> Pool::restart(unsigned slot)
 {
     const auto operation = [this, slot]() -> asio::awaitable<Outcome> {
-        const auto places = exchange_.places();
-        auto replaced = meant(slot, places);
+        auto replaced = meant(slot, places());
         const auto rule = rule_of(config_->reload, replaced.size(), config_->reload.soak);
-        Exchange::Plan plan{.replaced = std::move(replaced), .places = places, .rule = rule};
+        Exchange::Plan plan{.replaced = std::move(replaced), .places = places(), .rule = rule};
         auto outcome = co_await carry_out(std::move(plan), config_, generation_);
         if (outcome.is_done())
             outcome.message =
@@ -156,7 +155,7 @@ asio::awaitable<Outcome> Pool::drain(unsigned slot)
 {
     std::vector<Slot> drained;
     const auto operation = [this, slot, &drained]() -> asio::awaitable<Outcome> {
-        for (const unsigned place : meant(slot, exchange_.places())) {
+        for (const unsigned place : meant(slot, places())) {
             exchange_.drain(place);
             drained.push_back(slots_[place - 1]);
         }
@@ -193,7 +192,7 @@ asio::awaitable<Outcome> Pool::recycle()
                                      "is replaced, because " + worker->look_for_recycling(now));
         }
         Exchange::Plan plan{
-            .replaced = std::move(numbers), .places = exchange_.places(), .rule = rule};
+            .replaced = std::move(numbers), .places = places(), .rule = rule};
         co_return co_await carry_out(std::move(plan), config_, generation_);
     });
 }
@@ -288,7 +287,7 @@ asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const ResolvedPool> next,
             next = std::move(scaled);
         }
         const bool keeps = keeps_workers(*config_, *next);
-        auto numbers = keeps ? places_to_mend() : up_to(exchange_.places());
+        auto numbers = keeps ? places_to_mend() : up_to(places());
         if (exchange_.would_lose_all(next->workers)) // somebody must come before they go
             numbers = up_to(next->workers);
         std::erase_if(numbers, [&](unsigned number) { return number > next->workers; });

@@ -59,14 +59,18 @@ std::runtime_error no_answer(const std::string& program)
 asio::awaitable<std::string> find_file(const ChildProcess::Command& command,
                                        asio::steady_timer& deadline)
 {
-    static std::map<std::pair<std::string, std::string>, std::shared_ptr<HelperLooks>> looks;
+    using Question = std::tuple<std::string, std::string, std::string, std::string>;
+    static std::map<Question, std::shared_ptr<HelperLooks>> looks;
     std::erase_if(looks, [](const auto& each) { return !each.second->is_looking(); });
-    auto& place = looks[std::pair{command.program, command.cwd}];
+    auto path = search_path(command.environment);
+    const auto& folder = command.program_folder;
+    auto& place = looks[Question{command.program, folder, command.cwd, path}];
     if (!place)
         place = std::make_shared<HelperLooks>();
     const auto looks_there = place;
-    auto find = [program = command.program, cwd = command.cwd, check = command.check] {
-        auto file = find_program(program, cwd);
+    auto find = [program = command.program, folder, cwd = command.cwd, path = std::move(path),
+                 check = command.check] {
+        auto file = find_program(in_folder(program, folder), cwd, path);
         if (check)
             check(file);
         return file;
@@ -213,10 +217,21 @@ void ChildProcess::signal(int signal) noexcept
         std::ignore = sys::send_signal(pidfd_.native_handle(), signal);
 }
 
-void ChildProcess::kill_group() noexcept
+void ChildProcess::signal_group(int signal) noexcept
 {
     // While the child is not reaped, nobody else can get its number, as process or as group.
-    if (reaped_)
+    if (!reaped_)
+        std::ignore = ::kill(-pid_, signal);
+}
+
+bool ChildProcess::has_ended() noexcept
+{
+    return reaped_ || sys::has_ended(pidfd_.native_handle());
+}
+
+void ChildProcess::kill_group() noexcept
+{
+    if (reaped_) // as with signal_group()
         return;
     if (::kill(-pid_, SIGKILL) < 0) // a child that has just been forked leads none yet
         ::kill(pid_, SIGKILL);

@@ -30,11 +30,12 @@ namespace usher {
 class ChildProcess {
 public:
     struct Command {
-        std::string program; ///< without a slash: found by PATH
+        std::string program; ///< without a slash: found by PATH, as the environment has it
         std::vector<std::string> arguments;
         std::vector<std::string> environment;     ///< all of it, "NAME=value"
         std::vector<std::string> pid_variables{}; ///< more names; the value is the child's pid
-        std::string cwd;                          ///< empty: ours
+        std::string program_folder{}; ///< of an absolute `program`, before a link led elsewhere
+        std::string cwd;              ///< empty: ours
 
         /// Become 3, 4, 5, ... of the child; the originals stay the caller's.
         std::vector<int> descriptors;
@@ -77,6 +78,13 @@ public:
 
     /// Sends `signal` to the child; does nothing once it has ended.
     void signal(int signal) noexcept;
+
+    /// The same to all of its process group, also when it has ended and only others are left.
+    void signal_group(int signal) noexcept;
+
+    /// True once it has ended, although others of its group may live on: their group is nobody
+    /// else's until reap().
+    [[nodiscard]] bool has_ended() noexcept;
 
     /// Sends SIGKILL to the child and to what else is left of its group and its cgroup.
     void kill_group() noexcept;

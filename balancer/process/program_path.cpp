@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <stdexcept>
@@ -38,10 +37,33 @@ std::string obstacle(const fs::path& file)
 
 } // namespace
 
-std::string find_program(const std::string& program, const std::string& cwd)
+std::string search_path(const std::vector<std::string>& environment)
+{
+    constexpr std::string_view name = "PATH=";
+    for (const auto& variable : environment)
+        if (variable.starts_with(name))
+            return variable.substr(name.size());
+    return "/usr/local/bin:/usr/bin:/bin";
+}
+
+std::string in_folder(const std::string& program, const std::string& folder)
+{
+    std::error_code error;
+    const fs::path file{program};
+    return folder.empty() || fs::equivalent(file.parent_path(), folder, error)
+               ? program
+               : (folder / file.filename()).string();
+}
+
+std::string find_program(const std::string& program, const std::string& cwd,
+                         const std::string& path)
 {
     if (program.find('/') != std::string::npos) {
-        const auto seen_from_here = cwd.empty() ? fs::path{program} : fs::path{cwd} / program;
+        const auto seen_from_here = fs::path{cwd} / program;
+        std::error_code error;
+        if (fs::current_path(error); error && seen_from_here.is_relative())
+            throw std::runtime_error{program +
+                                     ": the folder that usher was started in has been removed"};
         // A folder that is missing is for the child's chdir() to report.
         if (const auto reason = obstacle(seen_from_here);
             !reason.empty() && (cwd.empty() || fs::is_directory(cwd)))
@@ -49,12 +71,10 @@ std::string find_program(const std::string& program, const std::string& cwd)
         return program;
     }
 
-    const char* const variable = std::getenv("PATH");
-    std::string_view rest = variable != nullptr ? variable : "/usr/local/bin:/usr/bin:/bin";
-    for (;;) {
+    for (std::string_view rest = path;;) {
         const auto colon = rest.find(':');
         const auto folder = rest.substr(0, colon);
-        const auto file = fs::path{folder.empty() ? "." : folder} / program;
+        const auto file = fs::path{cwd} / fs::path{folder.empty() ? "." : folder} / program;
         if (obstacle(file).empty())
             return fs::absolute(file).string();
         if (colon == std::string_view::npos)

@@ -121,6 +121,8 @@ ChildProcess::Command make_worker_command(const ResolvedPool& config,
             environment[name] = value;
     for (const auto& [name, value] : config.env)
         environment[name] = fill_slot(value, identity.slot);
+    // Python writes to a pipe only when 8 KiB are there, or at its end.
+    environment.try_emplace("PYTHONUNBUFFERED", "1");
     environment[env::worker_id] = std::to_string(identity.id);
     environment[env::slot] = std::to_string(identity.slot);
     environment[env::generation] = std::to_string(identity.generation);
@@ -144,7 +146,8 @@ ChildProcess::Command make_worker_command(const ResolvedPool& config,
         .arguments = {words.begin() + 1, words.end()},
         .environment = {},
         .pid_variables = std::move(equipment.pid_variables),
-        .cwd = config.cwd,
+        .program_folder = config.program_folder,
+        .cwd = config.folder,
         .descriptors = std::move(equipment.descriptors),
         .end_signal = equipment.outlives_master ? config.stop_signal : 0,
         .run_as = run_as,

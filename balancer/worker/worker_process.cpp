@@ -49,6 +49,21 @@ constexpr std::chrono::milliseconds memory_interval{10'000};
 /// have ended lately.
 constexpr std::chrono::milliseconds count_patience{5'000};
 
+/// Who else is in its process group is asked for no longer than this.
+constexpr std::chrono::milliseconds group_patience{1'000};
+
+/// For one line.
+std::string names_of(const std::vector<sys::GroupMember>& members)
+{
+    constexpr std::size_t most = 8;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(members.size(), most); ++i)
+        text += fmt::format("{}{} (pid {})", i == 0 ? "" : ", ", on_one_line(members[i].name),
+                            members[i].pid);
+    return members.size() <= most ? text
+                                  : fmt::format("{} and {} more", text, members.size() - most);
+}
+
 /// What a worker is given that may wait for a disk, or a lock in the kernel.
 struct Surroundings {
     std::optional<InboxSocket> inbox{};
@@ -176,7 +191,17 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
     });
 
     for (;;) {
-        auto status = child_->reap();
+        std::optional<sys::ExitStatus> status;
+        const bool has_ended = child_->has_ended();
+        if (has_ended) {
+            detach();
+            if (!is_group_gone() && Clock::now() >= group_watch_.next())
+                co_await look_at_group();
+            if (is_group_gone())
+                status = child_->reap();
+            else
+                tell_group();
+        }
         const auto action =
             status ? WorkerLifecycle::Action::none : lifecycle_.advance(Clock::now());
         if (action == WorkerLifecycle::Action::give_up) {
@@ -209,16 +234,20 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
                     ? now
                     : std::min(lifecycle_.deadline().value_or(Clock::time_point::max()),
                                now + count_patience));
-            std::string open; // it has no connections
-            if (link_->has_connections()) {
+            std::string open; // it has no connections, or its own are not all
+            if (link_->has_connections() && !has_ended) {
                 const auto counted = co_await link_->count_open(wake_);
                 open = counted ? std::to_string(*counted) : "an unknown number";
             }
+            if (action == WorkerLifecycle::Action::kill)
+                co_await look_at_group(); // to say who is killed
             perform(action, open);
             continue;
         }
         auto deadline = lifecycle_.deadline().value_or(Clock::time_point::max());
-        if (has_shown_its_end_)
+        if (has_ended)
+            deadline = std::min(deadline, group_watch_.next());
+        else if (has_shown_its_end_)
             deadline = std::min(deadline, Clock::now() + traced_zombie_interval);
         wake_.expires_at(deadline);
         co_await wake_.async_wait(asio::as_tuple(asio::deferred));
@@ -378,15 +407,63 @@ void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& o
         // First what it had not taken goes to the others, then it is told.
         end_probe();
         link_->cut_off();
-        child_->signal(signal);
+        send_end_signal(signal);
         break;
     }
-    case WorkerLifecycle::Action::kill:
+    case WorkerLifecycle::Action::kill: {
+        const bool has_others = group_ && !group_->empty();
+        const char* const before_names = child_->has_ended() ? ": " : ", with ";
         events_.publish(EventKind::signalled, log::Level::warning,
-                        "SIGKILL to its process group" + still_open);
+                        "SIGKILL to its process group" + still_open +
+                            (has_others ? before_names + names_of(*group_) : std::string{}));
         child_->kill_group();
         break;
     }
+    }
+}
+
+/// To all of its group, unless the process that was started is to see to the others.
+void WorkerProcess::send_end_signal(int signal)
+{
+    if (config_->stop_scope == StopScope::leader && !child_->has_ended())
+        return child_->signal(signal);
+    was_group_told_ = true;
+    child_->signal_group(signal);
+}
+
+/// On a helper thread, since there may be many processes.
+asio::awaitable<void> WorkerProcess::look_at_group()
+{
+    const auto start = Clock::now();
+    asio::steady_timer patience{wake_.get_executor(), group_patience};
+    auto look = [group = pid()] { return sys::members_of_group(group); };
+    group_ = co_await group_looks_.look(std::move(look), patience);
+    is_group_hidden_ = !group_;
+    group_watch_.on_look(start, Clock::now());
+}
+
+/// The process has ended: true if it has left nobody behind who may still finish something.  If
+/// nobody can look, only who was asked to end is waited for.
+bool WorkerProcess::is_group_gone() const noexcept
+{
+    const auto state = lifecycle_.state();
+    if (state == WorkerLifecycle::State::killing)
+        return true;
+    return group_ ? group_->empty()
+                  : is_group_hidden_ && state < WorkerLifecycle::State::draining;
+}
+
+/// The process has ended, others of its group have not: they are to end, too, but in order.
+void WorkerProcess::tell_group()
+{
+    if (was_group_told_ || !group_)
+        return;
+    events_.publish(EventKind::note, log::Level::info,
+                    fmt::format("has ended, and left {} in its process group", names_of(*group_)));
+    if (lifecycle_.state() < WorkerLifecycle::State::terminating)
+        lifecycle_.retire(Clock::now());
+    else
+        send_end_signal(config_->stop_signal);
 }
 
 void WorkerProcess::drain()
@@ -395,7 +472,7 @@ void WorkerProcess::drain()
         return;
     events_.publish(EventKind::signalled, log::Level::info,
                     fmt::format("SIG{}, to have it drain", signal_text(config_->stop_signal)));
-    child_->signal(config_->stop_signal);
+    send_end_signal(config_->stop_signal);
 }
 
 std::string WorkerProcess::start_failure() const
@@ -482,7 +559,8 @@ void WorkerProcess::on_leaving(std::string reason)
 
 void WorkerProcess::on_idle()
 {
-    tell(&WorkerLifecycle::on_idle);
+    if (!child_->has_ended()) // or it is only what others of its group have that cannot be seen
+        tell(&WorkerLifecycle::on_idle);
 }
 
 void WorkerProcess::on_fault(std::string reason)

@@ -3,7 +3,9 @@
 
 #include "balancer/bus/bus_port.hpp"
 #include "balancer/config/resolved_config.hpp"
+#include "balancer/dialect/drain_watch.hpp"
 #include "balancer/dialect/notify/notify_inbox.hpp"
+#include "balancer/dialect/proc_looks.hpp"
 #include "balancer/dialect/worker_identity.hpp"
 #include "balancer/dialect/worker_link.hpp"
 #include "balancer/events/event_source.hpp"
@@ -12,6 +14,7 @@
 #include "balancer/worker/hang_detector.hpp"
 #include "balancer/worker/recycle_policy.hpp"
 #include "balancer/worker/worker_lifecycle.hpp"
+#include "common/sys/process/process_group.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -26,14 +29,15 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 namespace usher {
 
 /// One worker process: started, watched, and seen off by its deadlines.  How it is spoken to is
 /// its link's business.
 ///
-/// An actor: run() ends when the process has ended, and only then.  Lives as a shared pointer,
-/// because waits under way keep it.
+/// An actor: run() ends when the process has ended, and all of its process group, and only then.
+/// Lives as a shared pointer, because waits under way keep it.
 class WorkerProcess final : private WorkerLink::Observer,
                             public std::enable_shared_from_this<WorkerProcess> {
 public:
@@ -130,6 +134,10 @@ private:
     void apply_limits();
     void sample_memory(Clock::time_point now);
     void drain();
+    void send_end_signal(int signal);
+    [[nodiscard]] boost::asio::awaitable<void> look_at_group();
+    [[nodiscard]] bool is_group_gone() const noexcept;
+    void tell_group();
     void perform(WorkerLifecycle::Action action, const std::string& open);
     void become_ready();
     void be_ready();
@@ -159,6 +167,9 @@ private:
     WorkerLifecycle lifecycle_;
     HangDetector hang_detector_;
     RecyclePolicy recycle_policy_;
+    DrainWatch group_watch_{Clock::now()}; ///< once the process has ended
+    ProcLooks group_looks_;
+    std::optional<std::vector<sys::GroupMember>> group_; ///< the others in it, as last seen
     boost::asio::cancellation_signal probe_end_;
     std::string fault_;         ///< what it was retired for before it was ready; else empty
     std::string probe_failure_; ///< why it has not passed its probe; empty: it has, or has none
@@ -176,6 +187,8 @@ private:
     bool is_misfit_ = false;
     bool ends_by_itself_ = false;
     bool has_shown_its_end_ = false; ///< on its pidfd
+    bool is_group_hidden_ = false;   ///< nobody could look
+    bool was_group_told_ = false;    ///< that it is to end
 };
 
 } // namespace usher

@@ -4,6 +4,7 @@
 #include "tests/support/http_client.hpp"
 #include "tests/support/load.hpp"
 #include "tests/support/process_facts.hpp"
+#include "tests/support/start_gate.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/usher_process.hpp"
 
@@ -12,6 +13,10 @@
 
 #include <csignal>
 #include <filesystem>
+#include <future>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <sys/stat.h>
 
@@ -174,6 +179,57 @@ TEST_CASE("drain lets a worker finish and leaves its slot empty until it is rest
 
     CHECK(usher.command({"restart", "1"}).code == 0);
     CHECK(get(port, "/").slot() + get(port, "/").slot() == 3);
+}
+
+TEST_CASE("a slot that is still starting can be named, and has its turn then")
+{
+    ConfigFile config;
+    StartGate gate;
+    config.pool["command"] = gate.command();
+    config.pool["workers"] = 1;
+    config.write();
+    UsherProcess usher{config.run()};
+    gate.let_start(1);
+    usher.wait_until_ready(1);
+
+    const auto in_background = [&](std::vector<std::string> arguments) {
+        return std::async(std::launch::async, [&usher, arguments = std::move(arguments)] {
+            return usher.command(arguments);
+        });
+    };
+    auto scaled = in_background({"scale", "3"});
+    usher.wait_for("worker 3 (pid ");
+    auto drained = in_background({"drain", "2"});
+    auto restarted = in_background({"restart", "3"});
+    const auto beyond = usher.command({"drain", "4"});
+    CHECK(beyond.code == 2);
+    CHECK(beyond.output == "usher: there is no slot 4, the last one is 3\n");
+    gate.let_start(3);
+    CHECK(scaled.get().code == 0);
+    const auto answer = drained.get();
+    CHECK(answer.code == 0);
+    CHECK(answer.output.find("worker 2 drained") != std::string::npos);
+    CHECK(restarted.get().code == 0);
+}
+
+TEST_CASE("who has named a slot that does not come about is told so")
+{
+    ConfigFile config;
+    StartGate gate;
+    config.pool["workers"] = 1;
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(1);
+    config.pool["command"] = gate.command();
+    config.pool["workers"] = 2;
+    config.pool["start_timeout"] = "2s";
+    config.write();
+    auto reload = std::async(std::launch::async, [&] { return usher.command({"reload"}); });
+    usher.wait_for("worker 2 (pid ");
+    const auto refused = usher.command({"restart", "2"});
+    CHECK(refused.code == 1);
+    CHECK(refused.output == "usher: there is no such slot any more\n");
+    CHECK(reload.get().code == 1);
 }
 
 TEST_CASE("stop returns when the master has ended, its connections served")

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <thread>
 #include <tuple>
 #include <vector>
 
@@ -270,6 +271,34 @@ TEST_CASE("a message waits for a worker that is starting until it listens")
         CHECK(usher.log().find("got 2") < usher.log().find("got 3"));
         std::filesystem::remove(go);
     }
+}
+
+TEST_CASE("a message reaches the slot that usher scale is still starting")
+{
+    const TempDir folder;
+    const auto go = folder.path() / "go";
+    const auto program = folder.write("late.mjs", R"(
+        import fs from 'node:fs';
+        import http from 'node:http';
+        process.on('message', (message) => console.log(`got ${JSON.stringify(message)}`));
+        while (process.env.USHER_SLOT !== '1' && !fs.existsSync(process.argv[2]))
+            await new Promise((resolve) => setTimeout(resolve, 5));
+        http.createServer().listen(0, '127.0.0.1');
+    )");
+    const json config{{"pools",
+                       {{{"dialect", "node"},
+                         {"workers", 1},
+                         {"command", {node_program(), program, go}}}}}};
+    UsherProcess usher{{"run", "--config", folder.write("usher.json", config.dump())}};
+    usher.wait_until_ready(1);
+    std::thread scaling{[&] { CHECK(usher.command({"scale", "2"}).code == 0); }};
+    usher.wait_for("worker 2 (pid ");
+    const auto result = usher.command({"send", R"("hello")", "--worker", "2"});
+    CHECK(result.code == 0);
+    CHECK(result.output == "1 worker gets it once listening\n");
+    std::ignore = folder.write("go", "");
+    usher.wait_for(R"([default/2] got "hello")");
+    scaling.join();
 }
 
 TEST_CASE("a worker that does not read is named, and the others get the message" *

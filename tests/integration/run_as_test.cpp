@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "common/sys/fd/unique_fd.hpp"
 #include "common/sys/process/account.hpp"
 #include "common/sys/process/cpus.hpp"
 #include "tests/support/config_file.hpp"
@@ -13,10 +14,12 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <functional>
+#include <sstream>
 #include <string>
 
 #include <linux/keyctl.h>
@@ -177,8 +180,8 @@ TEST_CASE("clear_env leaves PATH, what the pool says, and the protocol's variabl
     CHECK(cleared.contains("USHER_HANDOFF_FD"));
     for (const auto& entry : cleared) {
         const auto& name = entry.first;
-        const bool is_ours =
-            name.starts_with("USHER_") || name == "LD_PRELOAD" || name == "ASAN_OPTIONS";
+        const bool is_ours = name.starts_with("USHER_") || name == "LD_PRELOAD" ||
+                             name == "ASAN_OPTIONS" || name == "PYTHONUNBUFFERED";
         CHECK_MESSAGE((name == "PATH" || name == "GREETING" || is_ours), name);
     }
 }
@@ -231,6 +234,85 @@ TEST_CASE("another user's workers get nothing that belongs to the session of the
     usher.wait_until_ready(1);
     CHECK(environment_of(usher.worker_pid(1)).at("HOME") == "/root");
     CHECK(status_of(usher.worker_pid(1), "NoNewPrivs") == "0");
+}
+
+TEST_CASE("HOME, USER and LOGNAME are of the user that the pool names, whoever the master is")
+{
+    if (!can_change_users())
+        return;
+    const auto as_somebody = [] {
+        ::setenv("HOME", "/somewhere", 1);
+        ::unsetenv("USER");
+        ::setenv("LOGNAME", "somebody", 1);
+    };
+    const auto environment = [&](const nlohmann::json& pool) {
+        const OnePool site{pool};
+        UsherProcess usher{site.run(), as_somebody};
+        usher.wait_until_ready(1);
+        return environment_of(usher.worker_pid(1));
+    };
+    const auto named = environment({{"user", "root"}});
+    CHECK(named.at("HOME") == sys::find_user("root")->home);
+    CHECK(named.at("USER") == "root");
+    CHECK(named.at("LOGNAME") == "root");
+
+    const auto said = environment({{"user", "nobody"}, {"env", {{"HOME", "/srv"}}}});
+    CHECK(said.at("HOME") == "/srv");
+    CHECK(said.at("USER") == "nobody");
+
+    const auto unnamed = environment({{"user", "54321"}, {"group", "nogroup"}});
+    for (const auto* name : {"HOME", "USER", "LOGNAME"})
+        CHECK_FALSE(unnamed.contains(name));
+}
+
+TEST_CASE("a worker of another user may open its standard output and error by name")
+{
+    if (!can_change_users())
+        return;
+    const std::string script = R"(
+        for name in /dev/stdout /dev/stderr /proc/self/fd/1 /proc/self/fd/2 /dev/fd/2; do
+            echo "by $name" > $name && echo "and on $name" >> $name
+        done
+        exec "$0")";
+    TempDir folder;
+    for (const auto& output :
+         {nlohmann::json("stderr"), nlohmann::json({{"file", (folder.path() / "log").string()}})}) {
+        const OnePool site{{{"command", {"/bin/sh", "-c", script, demo_program()}},
+                            {"user", "nobody"},
+                            {"output", output}}};
+        UsherProcess usher{site.run()};
+        usher.wait_until_ready(1);
+        CHECK(usher.stop() == success);
+        std::ostringstream text;
+        if (output.is_object())
+            text << std::ifstream{folder.path() / "log"}.rdbuf();
+        else
+            text << usher.log();
+        for (const std::string name :
+             {"/dev/stdout", "/dev/stderr", "/proc/self/fd/1", "/proc/self/fd/2", "/dev/fd/2"}) {
+            CHECK(text.str().find("by " + name + "\n") != std::string::npos);
+            CHECK(text.str().find("and on " + name + "\n") != std::string::npos);
+        }
+    }
+}
+
+TEST_CASE("with \"inherit\" what is the master's own stays its own, whoever the workers are")
+{
+    if (!can_change_users())
+        return;
+    const OnePool site{{{"user", "nobody"}, {"output", "inherit"}}};
+    struct stat before {
+    }, after{};
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+    const sys::UniqueFd reader{ends[0]}, writer{ends[1]};
+    REQUIRE(::fstat(writer.get(), &before) == 0);
+    UsherProcess usher{site.run(), [&] { ::dup2(writer.get(), STDOUT_FILENO); }};
+    usher.wait_until_ready(1);
+    CHECK(descriptors_of(usher.worker_pid(1)).at(1) == descriptors_of(usher.pid()).at(1));
+    REQUIRE(::fstat(writer.get(), &after) == 0);
+    CHECK(after.st_uid == before.st_uid);
+    CHECK(after.st_mode == before.st_mode);
 }
 
 TEST_CASE("the keys of the master's session are not for another user's workers")

@@ -91,7 +91,7 @@ WorkerLink::Equipment PreloadLink::equip(std::map<std::string, std::string>& env
     }
     const bool no_new_privs =
         config_->run_as.no_new_privs.value_or(config_->account.is_other_user());
-    auto check = [found = obstacle_, cwd = config_->cwd, no_new_privs,
+    auto check = [found = obstacle_, cwd = config_->folder, no_new_privs,
                   is_automatic = is_automatic()](const std::string& file) {
         auto obstacle = preload_obstacle(file, cwd, no_new_privs);
         if (!obstacle.empty() && !is_automatic)

@@ -7,6 +7,7 @@
 #include <array>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace usher::sys {
@@ -22,6 +23,13 @@ Pipe make_pipe_to_read()
     if (::fcntl(pipe.reader.get(), F_SETFL, O_NONBLOCK) < 0)
         throw_last_error("F_SETFL");
     return pipe;
+}
+
+void let_others_write(const UniqueFd& pipe)
+{
+    constexpr mode_t mode = 0622;
+    if (::fchmod(pipe.get(), mode) < 0)
+        throw_last_error("fchmod");
 }
 
 } // namespace usher::sys

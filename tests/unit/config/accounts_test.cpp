@@ -25,13 +25,10 @@ AccountIds ids_of(RunAsConfig run_as)
     return resolve_accounts(config_with(std::move(run_as)), "f", false).pools.front().account;
 }
 
-/// Nothing for ourselves, who have a login already.
-std::map<std::string, std::string> login_of(const std::string& name)
+std::map<std::string, std::string> login_of(const sys::User& user)
 {
-    const auto user = sys::find_user(name);
-    if (user->id == ::geteuid())
-        return {};
-    return {{"HOME", user->home}, {"LOGNAME", name}, {"SHELL", user->shell}, {"USER", name}};
+    return {
+        {"HOME", user.home}, {"LOGNAME", user.name}, {"SHELL", user.shell}, {"USER", user.name}};
 }
 
 std::string error_of(RunAsConfig run_as)
@@ -60,26 +57,33 @@ TEST_CASE("a user brings its group and its supplementary groups, by name or numb
     const AccountIds expected{.user = 0,
                               .group = root->group,
                               .groups = sys::groups_of("root", root->group),
-                              .variables = login_of("root")};
+                              .variables = login_of(*root)};
     CHECK(ids_of({.user = "root"}) == expected);
     CHECK(ids_of({.user = "0"}) == expected);
     CHECK(sys::find_user(0)->name == "root");
 }
 
-TEST_CASE("another user's login brings the variables of one")
+TEST_CASE("a user brings the variables of a login, but no shell that lets nobody in")
 {
-    const auto name = ::geteuid() == 0 ? "nobody" : "root";
-    const auto variables = ids_of({.user = name}).variables;
-    CHECK(variables.at("USER") == name);
-    CHECK(variables.at("LOGNAME") == name);
-    CHECK(variables.at("HOME") == sys::find_user(name)->home);
-    CHECK(variables.at("SHELL") == sys::find_user(name)->shell);
+    const auto nobody = sys::find_user("nobody");
+    REQUIRE(nobody);
+    REQUIRE(nobody->shell.ends_with("/nologin"));
+    const std::map<std::string, std::string> expected{
+        {"HOME", nobody->home}, {"LOGNAME", "nobody"}, {"USER", "nobody"}};
+    CHECK(ids_of({.user = "nobody"}).variables == expected);
+    CHECK(ids_of({.user = std::to_string(nobody->id)}).variables == expected);
+    CHECK(ids_of({.user = "nobody", .group = "root"}).variables == expected);
+    CHECK(ids_of({.group = "root"}).variables.empty());
+    CHECK(ids_of({.user = "54321", .group = "root"}).variables.empty());
 }
 
 TEST_CASE("what is said of the groups goes before the user's own")
 {
     CHECK(ids_of({.user = "root", .group = "12", .groups = {{"13", "14"}}}) ==
-          AccountIds{.user = 0, .group = 12, .groups = {{13, 14}}, .variables = login_of("root")});
+          AccountIds{.user = 0,
+                     .group = 12,
+                     .groups = {{13, 14}},
+                     .variables = login_of(*sys::find_user("root"))});
     CHECK(ids_of({.user = "root", .groups = std::vector<std::string>{}}).groups->empty());
     CHECK(ids_of({.group = "root"}) == AccountIds{.group = 0});
 }

@@ -22,7 +22,8 @@ TEST_CASE("everything that is said is taken over")
     const PoolConfig pool = pool_of(R"(
         "name": "api", "command": ["./a", ""], "workers": 3, "listen": "80", "backlog": 7,
         "env": {"A": "1", "B": ""}, "cwd": "/srv", "max_queue": 9, "start_timeout": "1s",
-        "start_attempts": 2, "drain_timeout": "0s", "stop_grace": "0ms", "restart": {
+        "start_attempts": 2, "drain_timeout": "0s", "stop_grace": "0ms", "stop_scope": "leader",
+        "restart": {
             "first_delay": "1ms", "longest_delay": "2ms", "healthy_after": "3ms",
             "give_up_after": 0, "give_up": "exit"})");
     CHECK(pool == PoolConfig{
@@ -38,6 +39,7 @@ TEST_CASE("everything that is said is taken over")
                       .start_attempts = 2,
                       .drain_timeout = 0s,
                       .stop_grace = 0s,
+                      .stop_scope = StopScope::leader,
                       .restart = {.first_delay = 1ms,
                                   .longest_delay = 2ms,
                                   .healthy_after = 3ms,

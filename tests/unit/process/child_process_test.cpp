@@ -285,6 +285,40 @@ TEST_CASE_FIXTURE(Fixture, "a program without a slash is found by PATH")
     CHECK(run(command).code == 7);
 }
 
+TEST_CASE_FIXTURE(Fixture, "PATH is the child's, and its relative folders are seen from there")
+{
+    const TempDir folder;
+    const auto make = [&folder](const char* place, int code) {
+        fs::create_directory(folder.path() / place);
+        const auto file = folder.write(std::string{place} + "/tool",
+                                       "#!/bin/sh\nexit " + std::to_string(code) + "\n");
+        fs::permissions(file, fs::perms::owner_all);
+        return (folder.path() / place).string();
+    };
+    const auto one = make("one", 1);
+    const auto two = make("two", 2);
+    auto command = program("tool");
+    command.environment = {"PATH=" + one + ":" + two};
+    CHECK(run(command).code == 1);
+    command.environment = {"PATHS=" + one, "PATH=/nowhere:" + two};
+    CHECK(run(command).code == 2);
+    command.environment = {"PATH=/nowhere"};
+    CHECK(error_of(command) == "tool: no such program in PATH (a program in this folder is "
+                               "./tool)");
+
+    command.cwd = folder.path().string();
+    command.environment = {"PATH=two"};
+    CHECK(run(command).code == 2);
+    command.cwd = one;
+    command.environment = {"PATH=/nowhere:"}; // an empty folder is the working directory
+    CHECK(run(command).code == 1);
+
+    auto common = program("sh");
+    common.arguments = {"-c", "exit 7"};
+    common.environment = {};
+    CHECK(run(common).code == 7); // there are folders that everybody has
+}
+
 TEST_CASE_FIXTURE(Fixture, "the given descriptors are 3, 4, 5 of the child")
 {
     const auto first = make_pipe();

@@ -92,7 +92,7 @@ TEST_CASE_FIXTURE(Fixture, "the descriptors are given in the order of their numb
 
 TEST_CASE_FIXTURE(Fixture, "the pool's command and folder are the child's")
 {
-    config.cwd = "/srv";
+    config.folder = "/srv";
     CHECK(command().program == "app");
     CHECK((command().arguments == std::vector<std::string>{"--port", "0"}));
     CHECK(command().cwd == "/srv");
@@ -122,6 +122,22 @@ TEST_CASE_FIXTURE(Fixture, "the pool's environment wins over its files, and thos
     CHECK(has("WORKER_COMMAND_TEST", "the pool's"));
     config.run_as.clear_env = true;
     CHECK(has("WORKER_COMMAND_MORE", "${slot}$$"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "Python's lines come at once, unless somebody says otherwise")
+{
+    ::unsetenv("PYTHONUNBUFFERED");
+    CHECK(has("PYTHONUNBUFFERED", "1"));
+    config.run_as.clear_env = true;
+    CHECK(has("PYTHONUNBUFFERED", "1"));
+    config.file_env = {{"PYTHONUNBUFFERED", ""}};
+    CHECK(has("PYTHONUNBUFFERED", ""));
+    config.env = {{"PYTHONUNBUFFERED", "2"}};
+    CHECK(has("PYTHONUNBUFFERED", "2"));
+
+    config = {{.command = {"app"}}, {}};
+    const ScopedVariable variable{"PYTHONUNBUFFERED", ""};
+    CHECK(has("PYTHONUNBUFFERED", ""));
 }
 
 TEST_CASE_FIXTURE(Fixture, "the slot is filled in, in the command and in the values of env")
