@@ -239,8 +239,9 @@ void WorkerProcess::tell(void (WorkerLifecycle::*what)(Clock::time_point))
 void WorkerProcess::stop()
 {
     if (link_->has_connections() || ends_by_itself_)
-        return tell(&WorkerLifecycle::stop);
-    lifecycle_.retire(Clock::now());
+        lifecycle_.stop(Clock::now(), ends_by_itself_ || link_->can_drain_early());
+    else
+        lifecycle_.retire(Clock::now());
     wake_.cancel();
 }
 
@@ -391,6 +392,7 @@ void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& o
 
 void WorkerProcess::drain()
 {
+    end_probe();
     if (!link_->drain(config_->drain_timeout) || ends_by_itself_)
         return;
     events_.publish(EventKind::signalled, log::Level::info,
@@ -440,7 +442,7 @@ void WorkerProcess::on_notification(const Notification& notification)
         events_.publish(EventKind::note, log::Level::debug, "says: " + says_);
     }
     if (notification.stopping)
-        on_leaving("says that it stops");
+        on_leaving("says that it stops", true);
     if (config_->ready != Readiness::notify)
         return;
     if (notification.watchdog)
@@ -472,8 +474,9 @@ void WorkerProcess::be_ready()
                                      }));
 }
 
-void WorkerProcess::on_leaving(std::string reason)
+void WorkerProcess::on_leaving(std::string reason, bool has_said_so)
 {
+    has_said_goodbye_ |= has_said_so;
     if (lifecycle_.state() < WorkerLifecycle::State::draining)
         events_.publish(EventKind::note, log::Level::info, reason);
     ends_by_itself_ = true;
