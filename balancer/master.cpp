@@ -38,6 +38,9 @@ namespace {
 /// For the end after an error, in which nothing is certain any more.
 constexpr std::chrono::seconds longest_end{5};
 
+/// So often it is looked whether the files of Unix sockets are still there.
+constexpr std::chrono::minutes files_interval{1};
+
 /// Workers are watched through pidfds; better one sentence now than a riddle at every start.
 void require_pidfd()
 {
@@ -79,6 +82,7 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
                 [this](std::string pool) { return renew(std::move(pool)); }},
       control_{io_.get_executor(), command.control, *this},
       lame_duck_timer_{io_},
+      files_timer_{io_},
       config_{command.config}
 {
     require_pidfd();
@@ -117,6 +121,7 @@ int Master::run()
     orphans_.start();
     watch_files(config_);
     spawn(io_, handle_signals());
+    spawn(io_, look_after_files());
 
     try {
         io_.run();
@@ -179,6 +184,18 @@ asio::awaitable<void> Master::handle_signals()
             co_await signals_.async_wait(asio::as_tuple(asio::deferred));
         if (!cancelled && !pools_.is_over())
             on_signal(number);
+    }
+}
+
+asio::awaitable<void> Master::look_after_files()
+{
+    while (!pools_.is_over()) {
+        files_timer_.expires_after(files_interval);
+        co_await files_timer_.async_wait(asio::as_tuple(asio::deferred));
+        if (pools_.is_over())
+            break;
+        spawn(io_, control_.mend());
+        co_await reloader_.mend_listeners();
     }
 }
 
@@ -245,6 +262,7 @@ void Master::on_all_ended()
 {
     signals_.cancel();
     lame_duck_timer_.cancel();
+    files_timer_.cancel();
     outputs_.close();
     buses_.close();
     watchers_.close();
@@ -282,6 +300,7 @@ asio::awaitable<Outcome> Master::reload()
 {
     if (stopping_)
         co_return Outcome::failure("usher is stopping");
+    spawn(io_, control_.mend());
     co_return co_await reloader_.reload();
 }
 

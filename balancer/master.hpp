@@ -68,6 +68,9 @@ private:
     [[nodiscard]] std::vector<PoolSet::Handle> open_pools();
     [[nodiscard]] boost::asio::awaitable<void> handle_signals();
     void on_signal(int number);
+
+    /// Sockets whose files somebody removes come back, also without a reload.
+    [[nodiscard]] boost::asio::awaitable<void> look_after_files();
     using Operation = std::function<boost::asio::awaitable<Outcome>(Pool& pool)>;
     void have_all(const std::string& done, const Operation& operation);
     void stop_pools();
@@ -93,6 +96,7 @@ private:
         awaits_change_; ///< which brings back a pool that has given up
     ControlServer control_;
     boost::asio::steady_timer lame_duck_timer_;
+    boost::asio::steady_timer files_timer_;
     ResolvedConfig config_;
     bool stopping_ = false;
     bool is_broken_ = false;
