@@ -35,6 +35,9 @@ namespace {
 /// For the end after an error, in which nothing is certain any more.
 constexpr std::chrono::seconds longest_end{5};
 
+/// So often it is looked whether the files of Unix sockets are still there.
+constexpr std::chrono::minutes files_interval{1};
+
 /// Workers are watched through pidfds; better one sentence now than a riddle at every start.
 void require_pidfd()
 {
@@ -76,6 +79,7 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
                 [this](std::string pool) { return renew(std::move(pool)); }},
       control_{io_.get_executor(), command.control, *this},
       lame_duck_timer_{io_},
+      files_timer_{io_},
       config_{command.config}
 {
     require_pidfd();
@@ -113,6 +117,7 @@ int Master::run()
     orphans_.start();
     watch_files(config_);
     signals_.start([this](SignalOrder order, const std::string& name) { on_signal(order, name); });
+    spawn(io_, look_after_files());
 
     try {
         io_.run();
@@ -165,6 +170,18 @@ std::vector<PoolSet::Handle> Master::open_pools()
         places.prepare(*pools.back(), config, sockets).commit();
     }
     return pools;
+}
+
+asio::awaitable<void> Master::look_after_files()
+{
+    while (!pools_.is_over()) {
+        files_timer_.expires_after(files_interval);
+        co_await files_timer_.async_wait(asio::as_tuple(asio::deferred));
+        if (pools_.is_over())
+            break;
+        spawn(io_, control_.mend());
+        co_await reloader_.mend_listeners();
+    }
 }
 
 void Master::on_signal(SignalOrder order, const std::string& name)
@@ -239,6 +256,7 @@ void Master::on_all_ended()
 {
     signals_.close();
     lame_duck_timer_.cancel();
+    files_timer_.cancel();
     outputs_.close();
     buses_.close();
     watchers_.close();
@@ -276,6 +294,7 @@ asio::awaitable<Outcome> Master::reload()
 {
     if (stopping_)
         co_return Outcome::failure("usher is stopping");
+    spawn(io_, control_.mend());
     co_return co_await reloader_.reload();
 }
 

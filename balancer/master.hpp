@@ -67,6 +67,9 @@ private:
                                             Outcome& refusal) const;
     [[nodiscard]] std::vector<PoolSet::Handle> open_pools();
     void on_signal(SignalOrder order, const std::string& name);
+
+    /// Sockets whose files somebody removes come back, also without a reload.
+    [[nodiscard]] boost::asio::awaitable<void> look_after_files();
     using Operation = std::function<boost::asio::awaitable<Outcome>(Pool& pool)>;
     void have_all(const std::string& done, const Operation& operation);
     void stop_pools();
@@ -92,6 +95,7 @@ private:
         awaits_change_; ///< which brings back a pool that has given up
     ControlServer control_;
     boost::asio::steady_timer lame_duck_timer_;
+    boost::asio::steady_timer files_timer_;
     ResolvedConfig config_;
     bool stopping_ = false;
     bool is_broken_ = false;

@@ -67,18 +67,16 @@ ControlServer::ControlServer(const asio::any_io_executor& executor, const std::s
       is_default_{path.empty()},
       operations_{operations},
       listener_{executor},
-      pause_{executor}
+      pause_{executor},
+      looks_{executor}
 {
 }
 
 void ControlServer::open()
 {
     try {
-        lock_.emplace(path_);
-        auto socket = open_unix_listener(path_, owner_only, backlog);
-        listener_ = adopt_fd<asio::posix::stream_descriptor>(listener_.get_executor(),
-                                                             std::move(socket.fd));
-        file_ = std::move(socket.file);
+        lock_ = std::make_shared<SocketLock>(path_);
+        adopt(open_unix_listener(path_, owner_only, backlog));
     } catch (const std::exception& e) {
         // Another usher is no reason to worry, nor is a folder that we may not write to.  But who
         // listens there while we have the lock, or keeps us from it, is no usher of ours.
@@ -97,6 +95,68 @@ void ControlServer::open()
                                "; stop it, or choose another path with --control"};
         else
             throw;
+    }
+}
+
+void ControlServer::adopt(ListeningSocket socket)
+{
+    listener_ =
+        adopt_fd<asio::posix::stream_descriptor>(listener_.get_executor(), std::move(socket.fd));
+    file_ = std::move(socket.file);
+}
+
+/// On a helper thread.
+std::optional<ControlServer::Mended>
+ControlServer::open_if_lost(const std::string& path, const SocketFile& file,
+                            const std::shared_ptr<SocketLock>& lock)
+{
+    if (!file.is_lost())
+        return std::nullopt;
+    Mended result;
+    try {
+        if (!lock->is_there())
+            result.lock = std::make_unique<SocketLock>(path);
+        result.socket = open_unix_listener(path, owner_only, backlog);
+    } catch (const std::exception& e) {
+        result.trouble = e.what();
+    }
+    return result;
+}
+
+asio::awaitable<void> ControlServer::mend()
+{
+    if (!file_ || closed_ || std::exchange(is_mending_, true))
+        co_return;
+    std::optional<Mended> mended;
+    try {
+        auto open = [path = path_, file = file_, lock = lock_] {
+            return open_if_lost(path, file, lock);
+        };
+        mended = (co_await looks_.look(std::move(open))).value_or(std::nullopt);
+    } catch (const std::exception& e) { // there is no thread
+        mended.emplace().trouble = e.what();
+    }
+    is_mending_ = false;
+    if (closed_)
+        co_return;
+    const auto trouble = mended ? mended->trouble : std::string{};
+    const auto before = std::exchange(trouble_, trouble);
+    const auto tell = [this](const std::string& text) {
+        EventSource{operations_.events()}.publish(EventKind::note, log::Level::warning, text);
+    };
+    if (!trouble.empty()) {
+        if (trouble != before)
+            tell(fmt::format("{}: somebody has removed the file of the control socket, which "
+                             "cannot be opened anew yet: {}",
+                             path_, trouble));
+    } else if (mended) {
+        std::ignore = accept_all(); // who had found it before
+        if (mended->lock)           // the old one may wait for a disk
+            do_elsewhere([old = std::exchange(lock_, std::move(mended->lock))] {});
+        adopt(std::move(mended->socket));
+        tell(fmt::format("{}: somebody has removed the file of the control socket, which was "
+                         "opened anew",
+                         path_));
     }
 }
 
@@ -174,6 +234,7 @@ void ControlServer::close()
 {
     if (std::exchange(closed_, true))
         return;
+    looks_.call_off();
     file_ = {};
     sys::UniqueFd{listener_.release()}.reset();
     pause_.cancel();

@@ -3,8 +3,10 @@
 
 #include "balancer/admin/control_session.hpp"
 #include "balancer/admin/operations.hpp"
+#include "balancer/listen/listening_socket.hpp"
 #include "balancer/listen/socket_file.hpp"
 #include "balancer/listen/socket_lock.hpp"
+#include "common/async/timed_looks.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -38,12 +40,27 @@ public:
 
     void start();
 
+    /// Opens the socket anew if somebody has removed its file without putting another in its place,
+    /// as the end of a login removes $XDG_RUNTIME_DIR.  Not before it is open, nor after close().
+    [[nodiscard]] boost::asio::awaitable<void> mend();
+
     /// Ends it all; requests under way get no answer.
     void close();
 
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
 private:
+    /// Behind a file that was there, and a lock if that was gone as well.
+    struct Mended {
+        std::unique_ptr<SocketLock> lock;
+        ListeningSocket socket;
+        std::string trouble; ///< why not
+    };
+
+    [[nodiscard]] static std::optional<Mended>
+    open_if_lost(const std::string& path, const SocketFile& file,
+                 const std::shared_ptr<SocketLock>& lock);
+    void adopt(ListeningSocket socket);
     [[nodiscard]] boost::asio::awaitable<void> run();
     [[nodiscard]] std::error_code accept_all();
     void welcome(sys::UniqueFd connection);
@@ -53,10 +70,13 @@ private:
     std::string path_;
     bool is_default_;
     Operations& operations_;
-    std::optional<SocketLock> lock_; ///< goes after the file
+    std::shared_ptr<SocketLock> lock_; ///< goes after the file
     boost::asio::posix::stream_descriptor listener_;
     boost::asio::steady_timer pause_;
     SocketFile file_;
+    TimedLooks looks_;
+    std::string trouble_; ///< with which it could not be mended, as last said
+    bool is_mending_ = false;
     bool closed_ = false;
     std::list<std::weak_ptr<ControlSession>> sessions_; ///< the oldest first
 };

@@ -40,8 +40,9 @@ public:
         /// It can take connections.  Called again if it says so again.
         virtual void on_ready() = 0;
 
-        /// It wants no further connection, and will end: one clause.
-        virtual void on_leaving(std::string reason) = 0;
+        /// It wants no further connection, and will end: one clause.  Where it `has_said_so`
+        /// itself, it ends in order if its exit code is 0.
+        virtual void on_leaving(std::string reason, bool has_said_so) = 0;
 
         /// While it drains: it has nothing left to do.
         virtual void on_idle() = 0;
@@ -149,6 +150,9 @@ public:
 
     /// False if it is not of a dialect that brings it any: then it has none to finish either.
     [[nodiscard]] virtual bool has_connections() const noexcept { return true; }
+
+    /// True if its program runs and can be told by drain() to end, also before it is ready.
+    [[nodiscard]] virtual bool can_drain_early() const noexcept { return false; }
 
     /// Why it has not become ready, as far as anybody can tell: one clause, empty if nobody can.
     [[nodiscard]] virtual std::string explain_not_ready() const { return {}; }

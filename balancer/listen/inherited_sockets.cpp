@@ -15,6 +15,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 namespace usher {
@@ -29,7 +30,15 @@ bool is_listening_stream(int fd) noexcept
            sys::socket_option(fd, SO_ACCEPTCONN) == 1;
 }
 
-bool listens_on(const ListenConfig& listen, const sys::SocketAddress& bound)
+bool is_v6only(int socket) noexcept
+{
+    int value = 0;
+    socklen_t size = sizeof value;
+    return ::getsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &value, &size) == 0 && value != 0;
+}
+
+/// True if `socket`, which is bound to `bound`, is where `listen` is to listen.
+bool listens_on(const ListenConfig& listen, int socket, const sys::SocketAddress& bound)
 {
     const auto where = parse_listen_address(listen.address);
     if (where.kind == ListenAddress::Kind::unix_path)
@@ -38,8 +47,14 @@ bool listens_on(const ListenConfig& listen, const sys::SocketAddress& bound)
         return false;
     if (where.kind == ListenAddress::Kind::any)
         return is_unspecified(bound);
-    return std::ranges::any_of(HostAddresses{}.of(where.host, where.port),
-                               [&](const auto& address) { return is_same(address, bound); });
+    // systemd makes one socket for IPv6 and IPv4 of a port alone.
+    const bool has_all_of_ipv4 =
+        bound.family() == AF_INET6 && is_unspecified(bound) && !is_v6only(socket);
+    return std::ranges::any_of(
+        HostAddresses{}.of(where.host, where.port), [&](const auto& address) {
+            return is_same(address, bound) ||
+                   (has_all_of_ipv4 && address.family() == AF_INET && is_unspecified(address));
+        });
 }
 
 } // namespace
@@ -72,18 +87,30 @@ std::vector<std::string> InheritedSockets::assign(const std::vector<ListenConfig
         });
         if (found == listeners.end())
             found = std::ranges::find_if(listeners, [&](const auto& listen) {
-                return listens_on(listen, socket.socket.address);
+                return listens_on(listen, socket.socket.fd.get(), socket.socket.address);
             });
-        if (found != listeners.end())
+        if (found != listeners.end()) {
             socket.listener = *found;
-        else
-            problems.push_back(fmt::format(
-                "{} ({}), which usher was started with, is for no listener and is closed; give "
-                "one that name or that address",
-                socket.socket.address.to_string(), quote(socket.name)));
+            continue;
+        }
+        problems.push_back(
+            fmt::format("{} ({}), which usher was started with, is for no listener and is closed; "
+                        "give one that name or that address",
+                        socket.socket.address.to_string(), quote(socket.name)));
+        socket.socket.fd.reset();
+        closed_.push_back(std::move(socket));
     }
     std::erase_if(sockets_, [](const auto& socket) { return !socket.listener; });
     return problems;
+}
+
+std::string InheritedSockets::obstacle_at(const sys::SocketAddress& address) const
+{
+    const auto found = std::ranges::find_if(
+        closed_, [&](const auto& each) { return overlap(each.socket.address, address); });
+    return found == closed_.end()
+               ? std::string{}
+               : fmt::format("{} ({})", found->socket.address.to_string(), quote(found->name));
 }
 
 std::vector<ListeningSocket> InheritedSockets::take(const ListenConfig& listen, unsigned backlog)

@@ -28,6 +28,10 @@ public:
     /// Throws std::runtime_error if the host of a listener cannot be resolved.
     [[nodiscard]] std::vector<std::string> assign(const std::vector<ListenConfig>& listeners);
 
+    /// Which of those that were closed keeps a listener from `address`, as long as whoever has
+    /// given it to us has it, too: what it is called.  Empty if none does.
+    [[nodiscard]] std::string obstacle_at(const sys::SocketAddress& address) const;
+
     /// The sockets for `listen`, which are the caller's from then on; none: it has to open its own.
     [[nodiscard]] std::vector<ListeningSocket> take(const ListenConfig& listen, unsigned backlog);
 
@@ -39,6 +43,7 @@ private:
     };
 
     std::vector<Socket> sockets_;
+    std::vector<Socket> closed_; ///< by assign(), without their descriptors
 };
 
 } // namespace usher

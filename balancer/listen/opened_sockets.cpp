@@ -24,6 +24,11 @@ void OpenedSockets::open(Entry& entry, unsigned backlog, SocketSource& source, S
                                            other.config.address + "\" listens already; remove \"" +
                                            entry.config.address + "\" or that",
                                        e.address()};
+        if (const auto obstacle = source.inherited.obstacle_at(e.address()); !obstacle.empty())
+            throw AddressInUse{e.address().to_string() + ": the socket " + obstacle +
+                                   ", which usher was started with, is in the way; make it "
+                                   "listen there, or have \"listen\" say its name or its address",
+                               e.address()};
         throw;
     }
 }

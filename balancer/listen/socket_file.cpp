@@ -109,6 +109,13 @@ bool SocketFile::is_there() const noexcept
     return bound_ && bound_->is_there();
 }
 
+bool SocketFile::is_lost() const noexcept
+{
+    struct stat status {};
+    return bound_ && ::lstat(bound_->path.c_str(), &status) < 0 &&
+           (errno == ENOENT || errno == ENOTDIR);
+}
+
 void SocketFile::set_mode(unsigned mode) const noexcept
 {
     if (is_there())

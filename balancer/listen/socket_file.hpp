@@ -35,6 +35,10 @@ public:
     /// True if the path still is this file's.  May wait for a disk.
     [[nodiscard]] bool is_there() const noexcept;
 
+    /// True if somebody has removed it, and there is nothing in its place: then nobody finds the
+    /// socket.  May wait for a disk.
+    [[nodiscard]] bool is_lost() const noexcept;
+
     /// Changes the file's permissions, as far as it is there.  May wait for a disk.
     void set_mode(unsigned mode) const noexcept;
 

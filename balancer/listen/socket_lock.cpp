@@ -117,6 +117,11 @@ SocketLock::SocketLock(const std::string& socket_path, std::string_view suffix,
         std::ignore = ::pwrite(fd_.get(), text.data(), text.size(), 0);
 }
 
+bool SocketLock::is_there() const noexcept
+{
+    return is_named(fd_.get(), path_);
+}
+
 SocketLock::~SocketLock()
 {
     // While it is locked: whoever has opened the file meanwhile sees that the path is no longer

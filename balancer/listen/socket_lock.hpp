@@ -27,6 +27,9 @@ public:
     /// Removes the file.
     ~SocketLock();
 
+    /// False if somebody has removed the file, so that another can be locked.  May wait for a disk.
+    [[nodiscard]] bool is_there() const noexcept;
+
 private:
     std::string path_;
     sys::UniqueFd fd_;

@@ -60,6 +60,12 @@ void UnixListeners::open(const std::vector<Wanted>& wanted)
     }
 }
 
+void UnixListeners::open_lost(std::vector<Wanted> wanted)
+{
+    std::erase_if(wanted, [](const Wanted& each) { return !each.held.is_lost(); });
+    open(wanted);
+}
+
 const UnixListeners::Entry* UnixListeners::find(const sys::SocketAddress& address) const noexcept
 {
     const auto found = std::ranges::find_if(

@@ -31,6 +31,13 @@ public:
     /// What goes wrong is thrown by take().
     void open(const std::vector<Wanted>& wanted);
 
+    /// The same for those of `wanted` alone that are open, and whose file somebody has removed
+    /// without putting another in its place.
+    void open_lost(std::vector<Wanted> wanted);
+
+    /// True if nothing was opened, nor tried.
+    [[nodiscard]] bool is_empty() const noexcept { return entries_.empty(); }
+
     /// True if it is known what becomes of `address`, where somebody listens already or not.
     [[nodiscard]] bool knows(const sys::SocketAddress& address, bool is_held) const noexcept;
 

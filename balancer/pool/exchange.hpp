@@ -17,7 +17,7 @@ namespace usher {
 /// nothing, waits for nothing and knows no process.
 ///
 /// A *worker* here is whoever keeps a place filled (WorkerSlot), for as long as it does: one that
-/// is kept starts another process when one has ended, one on trial ends with its first process.
+/// is kept starts another process when one has ended, one on trial ends with its first failure.
 ///
 /// Whatever happens: after close() or stop() nothing starts.  When an operation has ended, each
 /// place that had a worker has one that serves or starts, unless it was to lose it.  With

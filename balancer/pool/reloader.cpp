@@ -5,6 +5,7 @@
 #include "common/text/counted.hpp"
 
 #include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <exception>
@@ -178,12 +179,7 @@ asio::awaitable<Outcome> Reloader::plan()
                 co_await finished_.wait();
             found = co_await find();
         }
-        is_opening_ = true;
-        const auto leave = [](Reloader* self) {
-            self->is_opening_ = false;
-            self->finished_.notify_all();
-        };
-        const std::unique_ptr<Reloader, decltype(leave)> turn{this, leave};
+        const Turn turn{*this};
         const auto plan = co_await prepare(std::move(*found), Purpose::plan);
         std::string text;
         for (const auto& change : plan.changes)
@@ -197,6 +193,69 @@ asio::awaitable<Outcome> Reloader::plan()
     } catch (const std::exception& e) {
         co_return refusal(e);
     }
+}
+
+asio::awaitable<void> Reloader::mend_listeners()
+{
+    if (running_ || is_opening_ || is_stopping())
+        co_return;
+    const Turn turn{*this};
+    std::set<std::string> troubles;
+    try {
+        troubles = co_await open_lost_files();
+    } catch (const std::exception& e) {
+        troubles.emplace(e.what());
+    }
+    if (is_stopping() || pools_.is_over())
+        co_return;
+    for (const auto& trouble : troubles) // of which nobody need hear again and again
+        if (!troubles_.contains(trouble))
+            events_.publish(EventKind::note, log::Level::warning, trouble);
+    troubles_ = std::move(troubles);
+}
+
+/// Returns what is in the way of it.
+asio::awaitable<std::set<std::string>> Reloader::open_lost_files()
+{
+    std::vector<ResolvedPool> pools;
+    for (const auto& pool : pools_.all())
+        if (!pool->is_stopping() && !pool->has_ended() && !pool->intake().files().empty())
+            pools.push_back(pool->config());
+    if (pools.empty())
+        co_return std::set<std::string>{};
+    auto open = [wanted = ListenPlaces{pools_.all()}.find_wanted(pools, {})] {
+        UnixListeners opened;
+        opened.open_lost(wanted);
+        return opened;
+    };
+    SocketSource sockets{.opened = co_await look(std::move(open))};
+    if (sockets.opened.is_empty())
+        co_return std::set<std::string>{};
+    const auto notes = sockets.opened.notes();
+    std::set<std::string> troubles(notes.begin(), notes.end());
+    ListenPlaces places{pools_.all()};
+    for (const auto& config : pools) {
+        const auto pool = pools_.find(config.name);
+        if (!pool || pool->has_ended() || pool->is_stopping()) // meanwhile
+            continue;
+        const auto addresses = pool->intake().addresses();
+        if (std::ranges::none_of(
+                addresses, [&](const auto& address) { return sockets.opened.replaces(address); }))
+            continue;
+        try {
+            const auto change = places.prepare(*pool, pool->config(), sockets);
+            change.commit();
+            events_.publish(EventKind::note, log::Level::warning,
+                            fmt::format("pool \"{}\": somebody has removed the file of a Unix "
+                                        "socket, which was opened anew: {}",
+                                        config.name, fmt::join(change.opens, ", ")));
+        } catch (const std::exception& e) {
+            troubles.emplace(fmt::format("pool \"{}\": somebody has removed the file of a Unix "
+                                         "socket, which cannot be opened anew yet: {}",
+                                         config.name, e.what()));
+        }
+    }
+    co_return troubles;
 }
 
 asio::awaitable<Outcome> Reloader::apply(Change change, SocketSource& sockets)

@@ -18,6 +18,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -50,6 +52,10 @@ public:
     /// waits for one that is under way.
     [[nodiscard]] boost::asio::awaitable<Outcome> plan();
 
+    /// Opens the Unix listeners anew whose files somebody has removed, unless a reload is under
+    /// way, which does that itself.
+    [[nodiscard]] boost::asio::awaitable<void> mend_listeners();
+
     /// Usher is to stop: waits no longer for what is being looked at, now or later, and changes no
     /// pool but the one that it is at.
     void stop() { looks_.call_off(); }
@@ -77,6 +83,25 @@ private:
 
     enum class Purpose { reload, plan };
 
+    /// While it lives no reload begins, and no other has one.
+    class Turn {
+    public:
+        explicit Turn(Reloader& reloader) noexcept : reloader_{reloader}
+        {
+            reloader_.is_opening_ = true;
+        }
+        Turn(const Turn&) = delete;
+        Turn& operator=(const Turn&) = delete;
+        ~Turn()
+        {
+            reloader_.is_opening_ = false;
+            reloader_.finished_.notify_all();
+        }
+
+    private:
+        Reloader& reloader_;
+    };
+
     /// What the file says, with all that may be waited for.
     struct Found {
         ResolvedConfig config;
@@ -102,6 +127,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<Outcome> apply(Change change, SocketSource& sockets);
     [[nodiscard]] boost::asio::awaitable<Outcome> apply(Plan plan);
     [[nodiscard]] boost::asio::awaitable<Outcome> run();
+    [[nodiscard]] boost::asio::awaitable<std::set<std::string>> open_lost_files();
 
     std::function<ResolvedConfig()> read_;
     PoolSet& pools_;
@@ -114,7 +140,8 @@ private:
     std::uint64_t served_ = 0; ///< all requests up to this one
     std::optional<Record> last_;
     bool running_ = false;
-    bool is_opening_ = false; ///< a dry run has listeners open
+    bool is_opening_ = false;        ///< somebody else has listeners open, see Turn
+    std::set<std::string> troubles_; ///< of listeners that were to be mended, as last said
 };
 
 } // namespace usher

@@ -20,6 +20,8 @@ public:
     struct Exit {
         Duration uptime{};
         bool is_on_trial = false;  ///< its first failure is final
+        bool is_orderly = false;   ///< it has said that it ends, and its exit code is 0
+        bool was_ready = false;    ///< itself
         bool was_any_ready = true; ///< some worker of the pool, ever
     };
 
@@ -32,14 +34,19 @@ public:
                                                      double dice) noexcept
     {
         const auto& limits = config.restart;
-        if (exit.uptime >= limits.healthy_after)
+        const bool was_healthy =
+            exit.uptime >= limits.healthy_after || (exit.is_orderly && exit.was_ready);
+        if (was_healthy && !exit.is_on_trial)
             failures_ = 0;
 
         ++failures_;
         const bool is_enough =
             exit.was_any_ready ? is_failing(limits) && limits.give_up == RestartConfig::GiveUp::exit
                                : failures_ >= config.start_attempts;
-        if (exit.is_on_trial || is_enough)
+        // One that ends in order may have had to make room, or to begin anew; not for ever.
+        const bool is_final =
+            exit.is_on_trial && (!exit.is_orderly || failures_ >= config.start_attempts);
+        if (is_final || is_enough)
             return std::nullopt;
 
         const auto delay = doubled(limits.first_delay, failures_, limits.longest_delay);

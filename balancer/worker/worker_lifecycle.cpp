@@ -45,11 +45,11 @@ void WorkerLifecycle::on_ready() noexcept
         enter(State::ready, Action::none, entered_);
 }
 
-void WorkerLifecycle::stop(Clock::time_point now) noexcept
+void WorkerLifecycle::stop(Clock::time_point now, bool has_other_work) noexcept
 {
-    if (is_before_ready()) // has no connection to finish
+    if (is_before_ready() && !has_other_work)
         enter(State::terminating, Action::terminate, now);
-    else if (state_ == State::ready)
+    else if (state_ <= State::ready)
         enter(State::draining, Action::drain, now);
 }
 

@@ -15,6 +15,8 @@ namespace usher {
 ///        └─▶ probing ─passed─────▲ └────────────────retire──────────────────▲
 ///              └─────timeout, stop, retire (and from starting)──────────────┘
 ///
+/// One that runs and can end in its own way drains from every state before that.
+///
 /// It is told what happened and the time, and answers with what to do; the end of the process is
 /// not its business.
 class WorkerLifecycle {
@@ -50,8 +52,9 @@ public:
     /// It is ready, by its own word or because it has passed its probe.
     void on_ready() noexcept;
 
-    /// No further connection for it, let it finish.
-    void stop(Clock::time_point now) noexcept;
+    /// No further connection for it, let it finish.  Before it is ready it has none, and so nothing
+    /// to finish, unless it `has_other_work`.
+    void stop(Clock::time_point now, bool has_other_work = false) noexcept;
 
     /// It drains, and has nothing left to finish: SIGTERM at once.
     void on_idle(Clock::time_point now) noexcept;

@@ -268,8 +268,9 @@ void WorkerProcess::tell(void (WorkerLifecycle::*what)(Clock::time_point))
 void WorkerProcess::stop()
 {
     if (link_->has_connections() || ends_by_itself_)
-        return tell(&WorkerLifecycle::stop);
-    lifecycle_.retire(Clock::now());
+        lifecycle_.stop(Clock::now(), ends_by_itself_ || link_->can_drain_early());
+    else
+        lifecycle_.retire(Clock::now());
     wake_.cancel();
 }
 
@@ -449,8 +450,7 @@ bool WorkerProcess::is_group_gone() const noexcept
     const auto state = lifecycle_.state();
     if (state == WorkerLifecycle::State::killing)
         return true;
-    return group_ ? group_->empty()
-                  : is_group_hidden_ && state < WorkerLifecycle::State::draining;
+    return group_ ? group_->empty() : is_group_hidden_ && state < WorkerLifecycle::State::draining;
 }
 
 /// The process has ended, others of its group have not: they are to end, too, but in order.
@@ -468,6 +468,7 @@ void WorkerProcess::tell_group()
 
 void WorkerProcess::drain()
 {
+    end_probe();
     if (!link_->drain(config_->drain_timeout) || ends_by_itself_)
         return;
     events_.publish(EventKind::signalled, log::Level::info,
@@ -517,7 +518,7 @@ void WorkerProcess::on_notification(const Notification& notification)
         events_.publish(EventKind::note, log::Level::debug, "says: " + says_);
     }
     if (notification.stopping)
-        on_leaving("says that it stops");
+        on_leaving("says that it stops", true);
     if (config_->ready != Readiness::notify)
         return;
     if (notification.watchdog)
@@ -549,8 +550,9 @@ void WorkerProcess::be_ready()
                                      }));
 }
 
-void WorkerProcess::on_leaving(std::string reason)
+void WorkerProcess::on_leaving(std::string reason, bool has_said_so)
 {
+    has_said_goodbye_ |= has_said_so;
     if (lifecycle_.state() < WorkerLifecycle::State::draining)
         events_.publish(EventKind::note, log::Level::info, reason);
     ends_by_itself_ = true;

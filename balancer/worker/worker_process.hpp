@@ -72,7 +72,7 @@ public:
     /// Sends `message` to its program, unless it is being ended; see WorkerLink.
     [[nodiscard]] Delivery send_message(const std::shared_ptr<const ProgramMessage>& message);
 
-    /// Lets it finish its connections, if it may have any, then ends it; see WorkerLifecycle.
+    /// Lets it finish what it may have, then ends it; see WorkerLifecycle.
     void stop();
     void hurry() { tell(&WorkerLifecycle::hurry); }
 
@@ -117,6 +117,9 @@ public:
 
     [[nodiscard]] bool was_ready() const noexcept { return was_ready_; }
 
+    /// It has said itself that it ends, so that exit code 0 is no failure.
+    [[nodiscard]] bool has_said_goodbye() const noexcept { return has_said_goodbye_; }
+
     /// It has ended because another way to speak to it was found: no failure.
     [[nodiscard]] bool is_misfit() const noexcept { return is_misfit_; }
     [[nodiscard]] WorkerLifecycle::State state() const noexcept { return lifecycle_.state(); }
@@ -145,7 +148,7 @@ private:
 
     void on_online() override;
     void on_ready() override;
-    void on_leaving(std::string reason) override;
+    void on_leaving(std::string reason, bool has_said_so) override;
     void on_idle() override;
     void on_fault(std::string reason) override;
     void on_note(std::string text) override;
@@ -186,6 +189,7 @@ private:
     bool was_ready_ = false;
     bool is_misfit_ = false;
     bool ends_by_itself_ = false;
+    bool has_said_goodbye_ = false;
     bool has_shown_its_end_ = false; ///< on its pidfd
     bool is_group_hidden_ = false;   ///< nobody could look
     bool was_group_told_ = false;    ///< that it is to end

@@ -50,6 +50,7 @@ asio::awaitable<void> WorkerSlot::run()
 asio::awaitable<bool> WorkerSlot::run_worker()
 {
     ++starts_;
+    last_exit_ = {};
     try {
         const auto on_change = [this](bool has_become_ready) {
             was_ready_ |= has_become_ready;
@@ -85,8 +86,11 @@ asio::awaitable<bool> WorkerSlot::run_worker()
     if (const auto reason = worker_->start_failure(); !reason.empty())
         last_failure_ += ": " + reason;
     last_output_ = worker_->last_output();
+    last_exit_.is_orderly = worker_->has_said_goodbye() && status == sys::ExitStatus{};
+    last_exit_.was_ready = worker_->was_ready();
+    const bool is_usual = stopping_ || last_exit_.is_orderly || worker_->is_misfit();
     worker_->events().publish(
-        EventKind::exit, stopping_ || worker_->is_misfit() ? log::Level::info : log::Level::warning,
+        EventKind::exit, is_usual ? log::Level::info : log::Level::warning,
         fmt::format("{} after {} ms", status.to_string(), worker_->age().count()));
     const bool is_misfit = worker_->is_misfit();
     worker_.reset();
@@ -106,10 +110,10 @@ void WorkerSlot::publish_last_output()
 
 asio::awaitable<void> WorkerSlot::back_off(RestartPolicy::Duration uptime)
 {
-    const auto delay = policy_.after_exit(
-        *config_,
-        {.uptime = uptime, .is_on_trial = on_trial_, .was_any_ready = shared_.was_ever_ready},
-        roll_dice());
+    last_exit_.uptime = uptime;
+    last_exit_.is_on_trial = on_trial_;
+    last_exit_.was_any_ready = shared_.was_ever_ready;
+    const auto delay = policy_.after_exit(*config_, last_exit_, roll_dice());
     if (!delay) {
         failed_ = true;
         events_.publish(EventKind::gave_up, log::Level::error,

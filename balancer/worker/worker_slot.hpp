@@ -54,7 +54,8 @@ public:
 
     [[nodiscard]] boost::asio::awaitable<void> run();
 
-    /// It is on trial no longer, where the first failure is final: workers are started again after
+    /// It is on trial no longer, where the first failure is final, or the last of `start_attempts`
+    /// orderly ends: workers are started again after
     /// the restart policy's delays.
     void keep() noexcept { on_trial_ = false; }
 
@@ -138,6 +139,7 @@ private:
     bool stopping_ = false;
     bool failed_ = false;
     bool ended_ = false;
+    RestartPolicy::Exit last_exit_; ///< of that one
 };
 
 } // namespace usher

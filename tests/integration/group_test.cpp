@@ -54,8 +54,8 @@ TEST_SUITE_BEGIN("group");
 
 TEST_CASE("who stands behind a shell hears the signal, and may finish although the shell has ended")
 {
-    for (const std::string script : {std::string{server} + "; true",     // the shell waits for it
-                                     std::string{server} + " & wait",    // and does so by itself
+    for (const std::string script : {std::string{server} + "; true",  // the shell waits for it
+                                     std::string{server} + " & wait", // and does so by itself
                                      std::string{server} + " & sleep 99; true"}) {
         const Site site{script, {{"stop_grace", "20s"}}};
         UsherProcess usher{site.run()};

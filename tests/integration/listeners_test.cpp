@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -229,6 +230,54 @@ TEST_CASE("a socket's file that somebody has removed is made anew by a reload")
     CHECK(usher.stop() == usher::sys::ExitStatus{});
     CHECK(usher.count("no longer listening on") == 0); // it is listened on again
     CHECK(std::filesystem::is_regular_file(path));
+}
+
+TEST_CASE("sockets whose folder somebody has removed come back, by a reload and by themselves")
+{
+    ConfigFile config;
+    const auto folder = std::filesystem::path{config.in_folder("run")};
+    std::filesystem::create_directory(folder);
+    const auto path = (folder / "a.sock").string();
+    const auto control = (folder / "control").string();
+    config.pool["listen"] = {"127.0.0.1:0", "unix:" + path};
+    config.write();
+    UsherProcess usher{config.run(), {}, control};
+    usher.wait_until_ready(2);
+    const auto check_served = [&] {
+        HttpClient client{path};
+        client.send_get("/");
+        CHECK(client.read_answer().ok());
+        UsherProcess status{{"status", "--control", control}};
+        CHECK(status.wait() == usher::sys::ExitStatus{});
+    };
+    check_served();
+    Load load{usher.port(), 2};
+
+    std::filesystem::remove(control);
+    std::filesystem::remove(path);
+    usher.signal(SIGHUP);
+    usher.wait_for(control + ": somebody has removed the file of the control socket, which was "
+                             "opened anew");
+    usher.wait_for("reload done");
+    check_served();
+
+    std::filesystem::remove_all(folder);
+    usher.signal(SIGHUP);
+    usher.wait_for("reload failed, nothing has changed: ");
+    usher.wait_for("which cannot be opened anew yet: ");
+    std::filesystem::create_directory(folder);
+    constexpr std::chrono::seconds more_than_a_minute{100};
+    usher.wait_for_count("was opened anew", 3, more_than_a_minute);
+    CHECK(usher.wait_for("a Unix socket, which was opened anew: ").find("unix:" + path) !=
+          std::string::npos);
+    check_served();
+    CHECK(std::filesystem::exists(control + ".lock"));
+
+    load.wait_for(10);
+    load.stop();
+    CHECK(load.problems() == 0);
+    CHECK(usher.stop() == usher::sys::ExitStatus{});
+    CHECK(std::filesystem::is_empty(folder));
 }
 
 TEST_CASE("where workers have the socket a reload says that its file is gone, and goes on")

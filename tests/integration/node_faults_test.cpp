@@ -16,8 +16,10 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -362,6 +364,66 @@ TEST_CASE("what a worker has accepted is not given to another, though its answer
         CHECK(std::ranges::count(text, '\n') == 1);
     }
     CHECK(site.usher.count("killed by SIGKILL") == 1);
+}
+
+TEST_CASE("a worker that leaves before it was ready ends in its own way, and that is no failure")
+{
+    auto other = NodeSite::of(1, {"http"});
+    other.usher.wait_until_ready(1);
+    const auto taken = "http:" + std::to_string(other.usher.port());
+    const std::vector<std::vector<std::string>> programs{
+        {"tell", "leave:300"},
+        {"tell", "leave-on-error", taken},
+        {"tell", "close-at-once"},
+    };
+    for (const auto& program : programs) {
+        CAPTURE(program.back());
+        auto site = NodeSite::of(1, program, {{"start_attempts", 2}});
+        CHECK(site.usher.wait() == usher::sys::ExitStatus{.by_signal = false, .code = 1});
+        CHECK(site.usher.count("work done") == 2);
+        CHECK(site.usher.count("ends with 0") == 2);
+        CHECK(site.usher.count("SIGTERM") == 0);
+        CHECK(site.usher.count("warning: worker 1 (pid") == 0);
+        site.usher.wait_for("last: the worker exited with code 0 before it was ready");
+    }
+}
+
+TEST_CASE("a worker that is drained before it is ready finishes what it does")
+{
+    for (const int version : node_versions) {
+        CAPTURE(version);
+        auto site = NodeSite::of_version(version, 1, {"tell", "work:300"});
+        site.usher.wait_for("online");
+        CHECK(site.usher.stop() == usher::sys::ExitStatus{});
+        CHECK(site.usher.count("work done") == 1);
+        CHECK(site.usher.count("ends with 0") == 1);
+        CHECK(site.usher.count("SIGTERM,") == 0);
+    }
+}
+
+TEST_CASE("a worker that is drained before it is ready has drain_timeout for it")
+{
+    auto site = NodeSite::of(1, {"work:100000"}, {{"drain_timeout", "300ms"}});
+    site.usher.wait_for("online");
+    CHECK(site.usher.stop() == usher::sys::ExitStatus{});
+    site.usher.wait_for("SIGTERM, an unknown number still open");
+    CHECK(site.usher.count("work done") == 0);
+}
+
+TEST_CASE("a worker that leaves in order on trial is tried again, one that fails is not")
+{
+    const TempDir folder;
+    const auto mark = (folder.path() / "mark").string();
+    auto site = NodeSite::of(1, {"leave-once:" + mark, "http"});
+    site.usher.wait_until_ready(1);
+    std::filesystem::remove(mark);
+    CHECK(site.usher.command({"scale", "2"}).code == 0);
+    CHECK(site.usher.count("exited with code 0") == 2);
+    CHECK(site.usher.count("work done") == 2);
+
+    std::filesystem::remove(mark);
+    CHECK(site.usher.command({"restart", "1"}).code == 0);
+    CHECK(get(site.usher.port(), "/").ok());
 }
 
 TEST_CASE("with V8's format a worker that breaks it is retired, and the master serves on")

@@ -126,9 +126,21 @@ TEST_CASE("what JSON cannot say disturbs nobody, and is shown by its size")
     auto site = NodeSite::of(2, {"send-rich", "http"}, with("advanced"));
     site.usher.wait_until_ready(2);
     site.usher.wait_for_count("message {\"plain\":\"\xc3\xa9\"}", 2);
+    site.usher.wait_for_count("message {\"holes\":[1,null,3,null]}", 2);
     CHECK(site.usher.count("message (a message of ") == 8);
     CHECK(site.usher.count("retired") == 0);
     CHECK(get(site.usher.port(), "/").ok());
+}
+
+TEST_CASE("an array that came in a message and is sent on is shown like any other")
+{
+    for (const int version : node_versions) {
+        CAPTURE(version);
+        auto site = NodeSite::of_version(version, 1, {"http", "send-back"}, with("advanced"));
+        site.usher.wait_until_ready(1);
+        CHECK(site.usher.command({"send", R"({"list":[1,[],["x",null]]})"}).code == 0);
+        site.usher.wait_for(R"(message {"list":[1,[],["x",null]]})");
+    }
 }
 
 TEST_CASE("half a character is no reason to end a worker")
@@ -285,10 +297,9 @@ TEST_CASE("a message reaches the slot that usher scale is still starting")
             await new Promise((resolve) => setTimeout(resolve, 5));
         http.createServer().listen(0, '127.0.0.1');
     )");
-    const json config{{"pools",
-                       {{{"dialect", "node"},
-                         {"workers", 1},
-                         {"command", {node_program(), program, go}}}}}};
+    const json config{
+        {"pools",
+         {{{"dialect", "node"}, {"workers", 1}, {"command", {node_program(), program, go}}}}}};
     UsherProcess usher{{"run", "--config", folder.write("usher.json", config.dump())}};
     usher.wait_until_ready(1);
     std::thread scaling{[&] { CHECK(usher.command({"scale", "2"}).code == 0); }};

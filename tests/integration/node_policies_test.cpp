@@ -10,9 +10,13 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <chrono>
+#include <csignal>
+#include <cstdint>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -33,6 +37,19 @@ std::string ask_datagram(std::uint16_t port)
     REQUIRE(::connect(fd.get(), address.data(), address.size()) == 0);
     write_text(fd.get(), "?");
     return read_text(fd.get());
+}
+
+/// Sends a datagram to the group of tests/node/server.js, by the loopback interface.
+void send_to_group(std::uint16_t port, std::string_view text)
+{
+    const usher::sys::UniqueFd fd{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    const auto interface = loopback(0);
+    const auto* const bytes = interface.ip_bytes().data();
+    REQUIRE(::setsockopt(fd.get(), IPPROTO_IP, IP_MULTICAST_IF, bytes, sizeof(in_addr)) == 0);
+    constexpr std::array<std::uint8_t, 4> group{239, 255, 71, 1};
+    const auto address = usher::sys::SocketAddress::ipv4(group, port);
+    REQUIRE(::sendto(fd.get(), text.data(), text.size(), 0, address.data(), address.size()) ==
+            static_cast<ssize_t>(text.size()));
 }
 
 std::uint16_t port_in(const std::string& line, std::string_view before)
@@ -128,6 +145,44 @@ TEST_CASE("all workers receive from one UDP socket, whatever the policy")
         const auto port = port_in(site.usher.wait_for(" (UDP)"), "listening on 127.0.0.1:");
         for (int i = 0; i < 20; ++i) // each from a port of its own, so the kernel would spread them
             CHECK(ask_datagram(port) != "");
+    }
+}
+
+TEST_CASE(
+    "a worker's UDP sockets that share a port by reuseAddr each get what comes to their group")
+{
+    for (const int version : node_versions) {
+        CAPTURE(version);
+        auto site = NodeSite::of_version(version, 2, {"http", "udp-pair:11"});
+        site.usher.wait_until_ready(2);
+        site.usher.wait_for_count("pair ", 2);
+        const auto port = port_in(site.usher.wait_for("pair "), "pair ");
+        send_to_group(port, "one");
+        site.usher.wait_for("first gets one");
+        site.usher.wait_for("second gets one");
+        ::kill(site.usher.worker_pid(1), SIGKILL); // whoever follows finds the sockets there
+        site.usher.wait_for_count("pair " + std::to_string(port), 3);
+        send_to_group(port, "two");
+        site.usher.wait_for("first gets two");
+        site.usher.wait_for("second gets two");
+        CHECK(site.usher.count("first gets one") == 1); // a socket has one copy for all workers
+        CHECK(site.usher.count("second gets one") == 1);
+        CHECK(site.usher.count(" (UDP)") == 2);
+        CHECK(site.usher.count("error ") == 0);
+    }
+}
+
+TEST_CASE("of a worker's UDP sockets on one port both must have reuseAddr, whatever the policy")
+{
+    for (const char* const name : {"rr", "none", "reuseport"}) {
+        CAPTURE(name);
+        for (const char* const pair : {"udp-pair:00", "udp-pair:10", "udp-pair:01"}) {
+            CAPTURE(pair);
+            auto site = NodeSite::of(1, {"http", pair}, policy(name));
+            site.usher.wait_for("error EADDRINUSE bind");
+        }
+        auto site = NodeSite::of(1, {"http", "udp-pair:11"}, policy(name));
+        site.usher.wait_for("pair ");
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "common/sys/socket/bound_socket.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/from_environment.hpp"
 #include "tests/support/http_client.hpp"
@@ -378,6 +379,33 @@ TEST_CASE("sockets are taken over by name and by address; what is for nobody is 
         return entry.second == descriptors_of(::getpid()).at(named.fd.get());
     }));
     CHECK(usher.stop() == success);
+}
+
+TEST_CASE("a socket of systemd's for a port is taken for 0.0.0.0, or is in the way and named")
+{
+    if (!has_systemd())
+        return;
+    const TempDir folder;
+    constexpr std::array<std::uint8_t, 16> any{};
+    usher::sys::UniqueFd fd;
+    REQUIRE_FALSE(usher::sys::open_bound_socket(usher::sys::SocketAddress::ipv6(any, 0, 0),
+                                                {.backlog = 16}, fd));
+    const auto port = address_of(fd.get()).port();
+    const auto text = std::to_string(port);
+    {
+        const auto file = write_config(folder, "0.0.0.0:" + text);
+        UsherProcess usher{{"run", "--config", file}, passing({fd.get()}, "usher.socket")};
+        usher.wait_until_ready(1);
+        CHECK(get(port, "/").ok());
+        CHECK(usher.command({"reload"}).code == 0);
+        CHECK(get(port, "/").ok());
+        CHECK(usher.stop() == success);
+    }
+    const auto file = write_config(folder, "127.0.0.1:" + text);
+    UsherProcess usher{{"run", "--config", file}, passing({fd.get()}, "usher.socket")};
+    CHECK(usher.wait() == ExitStatus{.by_signal = false, .code = 2});
+    CHECK(usher.count("127.0.0.1:" + text + ": the socket [::]:" + text +
+                      " (\"usher.socket\"), which usher was started with, is in the way") == 1);
 }
 
 TEST_CASE("the file of a Unix socket that was passed is not usher's to remove")

@@ -7,6 +7,13 @@
 //     abstract:NAME   HTTP on a Unix socket without a file
 //     https           as http
 //     udp             answers each datagram with its slot
+//     leave:MS        disconnects by itself, and works for so long yet
+//     leave-once:FILE  the same if there is no such file, which it makes then
+//     leave-on-error  disconnects by itself when a server of its fails
+//     close-at-once   a server that it closes as soon as it listens, and then it leaves
+//     work:MS         works for so long when it has been disconnected, and listens to nothing
+//     udp-pair:AB     two UDP sockets on one port, of a multicast group; A and B are 1 where they
+//                     have `reuseAddr`.  Says what each of them gets
 //     exclusive       a server that usher knows nothing of
 //     fd:NUMBER       HTTP on a socket of usher's
 //     reuse-port      HTTP on a port that each worker opens for itself, if its Node can do that
@@ -16,6 +23,7 @@
 //     send-rich       sends what JSON cannot say
 //     send-half       sends a text that ends within a character
 //     send-socket     sends a message with a socket, and says when that was closed by the other end
+//     send-back       sends back what it gets
 //     listen-to-messages  writes down every message, or the length of a long one
 //     hold-fds:N      opens so many descriptors that N are left
 //     tell            says `PID takes PORT` for each connection, and at its end what it thinks
@@ -64,9 +72,24 @@ function answer(request, response) {
   }
 }
 
+let leave_on_error = false;
+
 function report(server) {
-  server.on('error', (error) => console.log(`error ${error.code} ${error.syscall}`));
+  server.on('error', (error) => {
+    console.log(`error ${error.code} ${error.syscall}`);
+    if (leave_on_error)
+      leave(100);
+  });
   return server;
+}
+
+function work(time) {
+  setTimeout(() => console.log('work done'), time);
+}
+
+function leave(time) {
+  cluster.worker.disconnect();
+  work(time);
 }
 
 let refuse = false;
@@ -125,6 +148,49 @@ for (const what of process.argv.slice(2)) {
     socket.bind(Number(value), '127.0.0.1');
     break;
   }
+  case 'leave':
+    leave(Number(value));
+    break;
+  case 'leave-once':
+    if (!fs.existsSync(value)) {
+      fs.writeFileSync(value, '');
+      leave(100);
+    }
+    break;
+  case 'leave-on-error':
+    leave_on_error = true;
+    break;
+  case 'close-at-once': {
+    const server = create_server();
+    server.listen(0, '127.0.0.1', () => {
+      server.close();
+      leave(100);
+    });
+    break;
+  }
+  case 'work':
+    process.on('disconnect', () => work(Number(value)));
+    break;
+  case 'udp-pair': {
+    const group = '239.255.71.1';
+    const open = (name, flag, port, on_bound) => {
+      const socket = dgram.createSocket({type: 'udp4', reuseAddr: flag === '1'});
+      socket.on('error', (error) => console.log(`error ${error.code} ${error.syscall}`));
+      socket.on('message', (text) => console.log(`${name} gets ${text}`));
+      socket.bind(port, () => {
+        try {
+          socket.addMembership(group, '127.0.0.1');
+        } catch (error) { // by another worker, who has the same socket
+          if (error.code !== 'EADDRINUSE')
+            throw error;
+        }
+        on_bound(socket.address().port);
+      });
+    };
+    open('first', value[0], 0, (port) => open('second', value[1], port,
+                                              () => console.log(`pair ${port}`)));
+    break;
+  }
   case 'abstract':
     create_server().listen(`\0${value}`);
     break;
@@ -167,7 +233,8 @@ for (const what of process.argv.slice(2)) {
   case 'send-rich': {
     const cycle = {name: 'cycle'};
     cycle.self = cycle;
-    for (const rich of [Buffer.from('buffer'), new Map([[1, 2]]), {big: 10n}, cycle, {plain: '\u00e9'}])
+    for (const rich of [Buffer.from('buffer'), new Map([[1, 2]]), {big: 10n}, cycle, {plain: '\u00e9'},
+                        {holes: [1, , 3, , ]}])
       process.send(rich);
     break;
   }
@@ -184,6 +251,9 @@ for (const what of process.argv.slice(2)) {
     });
     break;
   }
+  case 'send-back':
+    process.on('message', (message) => process.send(message));
+    break;
   case 'listen-to-messages':
     process.on('message', (message) => {
       const text = JSON.stringify(message);

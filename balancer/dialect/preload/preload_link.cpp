@@ -279,7 +279,7 @@ void PreloadLink::on_shut_down()
     stop_watching();
     detach();
     give_back(); // on a real listening socket these would be reset
-    observer().on_leaving("has shut its listening socket down");
+    observer().on_leaving("has shut its listening socket down", false);
 }
 
 void PreloadLink::cut_off()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/listen/inherited_sockets.hpp"
 
+#include "common/sys/socket/bound_socket.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
 #include "tests/support/sockets.hpp"
@@ -30,6 +31,20 @@ sys::SocketAddress any_ipv4(std::uint16_t port)
 {
     constexpr std::array<std::uint8_t, 4> any{};
     return sys::SocketAddress::ipv4(any, port);
+}
+
+sys::SocketAddress any_ipv6(std::uint16_t port)
+{
+    constexpr std::array<std::uint8_t, 16> any{};
+    return sys::SocketAddress::ipv6(any, port, 0);
+}
+
+/// A socket for IPv6 alone, or as systemd makes it of a port.
+sys::UniqueFd listen_everywhere(bool v6only)
+{
+    sys::UniqueFd fd;
+    REQUIRE_FALSE(sys::open_bound_socket(any_ipv6(0), {.v6only = v6only, .backlog = 16}, fd));
+    return fd;
 }
 
 /// Why `fd` is refused.
@@ -115,6 +130,40 @@ TEST_CASE_FIXTURE(NoFdLeak, "an address means what it means when it is opened")
     CHECK(is_for(unix_address(), "unix:" + std::filesystem::relative(path).string()));
     CHECK_FALSE(is_for(unix_address(), "unix:" + path.string() + "x"));
     CHECK_FALSE(is_for(loopback(0), "unix:" + path.string()));
+}
+
+TEST_CASE_FIXTURE(NoFdLeak, "a socket for IPv6 and IPv4 is for whoever is to have all of IPv4")
+{
+    const auto is_for = [](bool v6only, const std::string& host) {
+        InheritedSockets sockets;
+        auto fd = listen_everywhere(v6only);
+        const auto port = text_of(address_of(fd.get()).port());
+        sockets.add(std::move(fd), "");
+        const ListenConfig listen{.address = host + port};
+        const auto problems = sockets.assign({listen});
+        CHECK(problems.empty() == !sockets.take(listen, backlog).empty());
+        return problems.empty();
+    };
+    CHECK(is_for(false, ""));
+    CHECK(is_for(false, "[::]:"));
+    CHECK(is_for(false, "0.0.0.0:"));
+    CHECK_FALSE(is_for(false, "127.0.0.1:")); // who may come there is fewer
+    CHECK_FALSE(is_for(false, "[::1]:"));
+    CHECK(is_for(true, "[::]:"));
+    CHECK_FALSE(is_for(true, "0.0.0.0:"));
+}
+
+TEST_CASE_FIXTURE(NoFdLeak, "what was closed is in the way of others there")
+{
+    InheritedSockets sockets;
+    auto fd = listen_everywhere(false);
+    const auto bound = address_of(fd.get());
+    sockets.add(std::move(fd), "web");
+    CHECK(sockets.obstacle_at(bound).empty()); // nobody has said that it is for none
+    CHECK(sockets.assign({{.address = "1"}}).size() == 1);
+    CHECK(sockets.obstacle_at(bound) == bound.to_string() + " (\"web\")");
+    CHECK(sockets.obstacle_at(loopback(bound.port())) == bound.to_string() + " (\"web\")");
+    CHECK(sockets.obstacle_at(loopback(1)).empty());
 }
 
 TEST_CASE_FIXTURE(NoFdLeak, "what is for nobody is named and closed")

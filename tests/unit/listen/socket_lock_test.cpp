@@ -94,6 +94,17 @@ TEST_CASE_FIXTURE(Fixture, "what a killed master left behind is in nobody's way"
     CHECK(content().starts_with(std::to_string(::getpid()) + " "));
 }
 
+TEST_CASE_FIXTURE(Fixture, "a lock whose file somebody has removed can be had again")
+{
+    const SocketLock lock{socket};
+    CHECK(lock.is_there());
+    fs::remove(file);
+    CHECK_FALSE(lock.is_there());
+    const SocketLock again{socket};
+    CHECK(again.is_there());
+    CHECK_FALSE(lock.is_there());
+}
+
 TEST_CASE_FIXTURE(Fixture, "a symbolic link is not followed, and nothing is made where it points")
 {
     const auto target = folder.path() / "target";

@@ -71,6 +71,59 @@ TEST_CASE_FIXTURE(Fixture, "what is open already stays, until its file is gone")
     CHECK(listeners.take(config)->file.is_there());
 }
 
+TEST_CASE_FIXTURE(Fixture, "of those that are open only those are mended whose file is gone")
+{
+    const auto path = folder.path() / "s";
+    const auto mend = [&](const SocketFile& held, bool stays = false) {
+        listeners = {};
+        listeners.open_lost({{.config = config, .backlog = 16, .held = held, .stays = stays}});
+        return !listeners.is_empty();
+    };
+    CHECK_FALSE(mend({})); // nobody has it open
+    CHECK_FALSE(fs::exists(path));
+    open();
+    const auto socket = listeners.take(config);
+    CHECK_FALSE(mend(socket->file));
+
+    fs::remove(path);
+    CHECK(mend(socket->file, true)); // its workers have it
+    CHECK_FALSE(listeners.replaces(address));
+    CHECK(listeners.notes().size() == 1);
+
+    std::ofstream{path} << "somebody else's";
+    CHECK_FALSE(mend(socket->file));
+    fs::remove(path);
+    {
+        const auto other = listen_on(address);
+        CHECK_FALSE(mend(socket->file));
+    }
+    CHECK_FALSE(mend(socket->file)); // nobody listens there, but it is not ours to remove
+
+    fs::remove(path);
+    CHECK(mend(socket->file));
+    CHECK(listeners.replaces(address));
+    CHECK(listeners.take(config)->file.is_there());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a file is lost with its folder, and comes back with that")
+{
+    const auto inner = folder.path() / "folder";
+    fs::create_directory(inner);
+    const ListenConfig there{.address = "unix:" + (inner / "s").string()};
+    listeners.open({{.config = there, .backlog = 16, .held = {}}});
+    const auto socket = listeners.take(there);
+    listeners = {};
+    fs::remove_all(inner);
+    CHECK(socket->file.is_lost());
+    listeners.open_lost({{.config = there, .backlog = 16, .held = socket->file}});
+    CHECK_THROWS_AS(std::ignore = listeners.take(there), std::system_error);
+
+    fs::create_directory(inner);
+    listeners = {};
+    listeners.open_lost({{.config = there, .backlog = 16, .held = socket->file}});
+    CHECK(listeners.take(there)->file.is_there());
+}
+
 TEST_CASE_FIXTURE(Fixture,
                   "what usher was started with stays, and it is said when its file is gone")
 {

@@ -93,6 +93,24 @@ TEST_CASE("unless it shall, it never gives up what was ready, and says when it i
     CHECK_FALSE(policy.is_failing(limits));
 }
 
+TEST_CASE("who was ready and ends in order has not failed, however often it does")
+{
+    PoolConfig config;
+    config.restart = {.first_delay = 100ms,
+                      .longest_delay = 800ms,
+                      .give_up_after = 2,
+                      .give_up = RestartConfig::GiveUp::exit};
+    RestartPolicy policy;
+    const RestartPolicy::Exit failure{.was_ready = true};
+    CHECK(policy.after_exit(config, failure, no_jitter) == 100ms);
+    CHECK(policy.after_exit(config, failure, no_jitter) == 200ms);
+    for (int i = 0; i < 10; ++i)
+        CHECK(policy.after_exit(config, {.is_orderly = true, .was_ready = true}, no_jitter) ==
+              100ms);
+    CHECK_FALSE(policy.is_failing(config.restart));
+    CHECK(policy.after_exit(config, failure, no_jitter) == 200ms);
+}
+
 TEST_CASE("a healthy run is forgiven even after the last failure but one")
 {
     constexpr RestartConfig limits{
@@ -103,7 +121,8 @@ TEST_CASE("a healthy run is forgiven even after the last failure but one")
     CHECK_FALSE(after(policy, limits, 1ms).has_value());
 }
 
-TEST_CASE("on trial the first failure is final, and before any was ready the last attempt")
+TEST_CASE("on trial the first failure is final; before any was ready, and where workers end in "
+          "order, the last attempt")
 {
     PoolConfig config;
     config.start_attempts = 3;
@@ -121,6 +140,12 @@ TEST_CASE("on trial the first failure is final, and before any was ready the las
         {{.is_on_trial = true}, 1},
         {{.is_on_trial = true, .was_any_ready = false}, 1},
         {{.uptime = config.restart.healthy_after, .is_on_trial = true}, 1},
+        {{.is_orderly = true}, 6},
+        {{.is_orderly = true, .was_any_ready = false}, 3},
+        {{.is_on_trial = true, .is_orderly = true}, 3},
+        {{.is_on_trial = true, .is_orderly = true, .was_any_ready = false}, 3},
+        {{.uptime = config.restart.healthy_after, .is_on_trial = true, .is_orderly = true}, 3},
+        {{.is_on_trial = true, .is_orderly = true, .was_ready = true}, 3},
     };
     for (const auto& entry : cases) {
         const auto& exit = entry.exit;

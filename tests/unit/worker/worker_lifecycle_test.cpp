@@ -128,6 +128,49 @@ TEST_CASE_FIXTURE(Fixture, "a worker that is stopped before it is ready is termi
     CHECK_FALSE(worker.has_start_timed_out());
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "a worker that is stopped before it is ready drains if it has other work")
+{
+    SUBCASE("while it starts") {}
+    SUBCASE("while it is probed")
+    {
+        worker.on_probing();
+    }
+    worker.stop(start + 1s, true);
+    CHECK(state() == State::draining);
+    CHECK(has_deadline(21s));
+    CHECK(advance(1s) == Action::drain);
+    worker.on_ready(); // too late
+    CHECK(state() == State::draining);
+    CHECK(advance(20'999ms) == Action::none);
+    CHECK(advance(21s) == Action::terminate);
+    CHECK_FALSE(worker.has_start_timed_out());
+}
+
+TEST_CASE_FIXTURE(Fixture, "other work makes no difference to one that is ready or on its way out")
+{
+    SUBCASE("ready")
+    {
+        make_ready();
+        worker.stop(start, true);
+        CHECK(advance(0s) == Action::drain);
+    }
+    SUBCASE("draining")
+    {
+        make_draining();
+        worker.stop(start + 10s, true);
+        CHECK(has_deadline(20s));
+        CHECK(advance(10s) == Action::none);
+    }
+    SUBCASE("terminating")
+    {
+        make_terminating();
+        worker.stop(start + 1s, true);
+        CHECK(state() == State::terminating);
+        CHECK(advance(1s) == Action::none);
+    }
+}
+
 TEST_CASE_FIXTURE(Fixture, "a worker that is retired before it is ready is terminated")
 {
     worker.retire(start + 1s);

@@ -4,8 +4,8 @@
 /// The bytes of V8's serializer, as far as they are needed here.
 ///
 /// A value is `ff`, a version and one tagged value; numbers are varints, seven bits a byte with the
-/// lowest first, and signed ones are zig-zag.  Other tags (maps, dates, buffers, references, arrays
-/// with gaps...) are for the programs alone; who looks for a key in what has them skips them.
+/// lowest first, and signed ones are zig-zag.  Other tags (maps, dates, buffers, references...) are
+/// for the programs alone; who looks for a key in what has them skips them.
 namespace usher::node::v8 {
 
 inline constexpr char header = '\xff';
@@ -28,22 +28,22 @@ inline constexpr char object = 'o';        ///< keys and values, then:
 inline constexpr char end_of_object = '{'; ///< how many keys
 inline constexpr char dense_array = 'A';   ///< its length, the elements, then:
 inline constexpr char end_of_dense = '$';  ///< how many keys beside them, and the length again
-
-// What is no plain data.
 inline constexpr char hole = '-';          ///< of a dense array
 inline constexpr char sparse_array = 'a';  ///< its length, keys and values, then:
 inline constexpr char end_of_sparse = '@'; ///< how many keys, and the length again
-inline constexpr char reference = '^';     ///< the how many-th object before
-inline constexpr char date = 'D';          ///< as a number
-inline constexpr char bigint = 'Z';        ///< sign and twice the length, then the digits
-inline constexpr char regexp = 'R';        ///< a text, then flags
-inline constexpr char map = ';';           ///< keys and values, then:
-inline constexpr char end_of_map = ':';    ///< how many of both
-inline constexpr char set = '\'';          ///< values, then:
-inline constexpr char end_of_set = ',';    ///< how many
-inline constexpr char buffer = 'B';        ///< its length, the bytes
-inline constexpr char wide_buffer = '~';   ///< one that can grow: its length, its most, the bytes
-inline constexpr char error = 'r';         ///< parts, each by a letter
+
+// What is no plain data.
+inline constexpr char reference = '^';   ///< the how many-th object before
+inline constexpr char date = 'D';        ///< as a number
+inline constexpr char bigint = 'Z';      ///< sign and twice the length, then the digits
+inline constexpr char regexp = 'R';      ///< a text, then flags
+inline constexpr char map = ';';         ///< keys and values, then:
+inline constexpr char end_of_map = ':';  ///< how many of both
+inline constexpr char set = '\'';        ///< values, then:
+inline constexpr char end_of_set = ',';  ///< how many
+inline constexpr char buffer = 'B';      ///< its length, the bytes
+inline constexpr char wide_buffer = '~'; ///< one that can grow: its length, its most, the bytes
+inline constexpr char error = 'r';       ///< parts, each by a letter
 inline constexpr char end_of_error = '.';
 inline constexpr char yes_object = 'y';
 inline constexpr char no_object = 'x';

@@ -93,6 +93,8 @@ public:
             return put_object(depth);
         case dense_array:
             return put_array(depth);
+        case sparse_array:
+            return put_sparse_array(depth);
         default:
             return stop(Result::not_plain);
         }
@@ -144,13 +146,60 @@ private:
         for (std::uint32_t i = 0; i < length && is_done(); ++i) {
             if (i > 0)
                 put(",");
-            value(depth + 1); // each takes a byte, so a false length ends soon
+            if (cursor_.skip(hole))
+                put("null");
+            else
+                value(depth + 1); // each takes a byte, so a false length ends soon
         }
         if (cursor_.tag() != end_of_dense)
             stop(Result::not_plain); // it has keys beside its elements
         if (cursor_.varint() != 0 || cursor_.varint() != length)
             stop(Result::malformed);
         put("]");
+    }
+
+    /// Of those that have holes V8 writes only what there is, with its place; so it does of every
+    /// array that it has read itself, whole as it may be.  In JSON a hole is null.
+    void put_sparse_array(int depth)
+    {
+        const auto length = cursor_.varint();
+        std::uint32_t at = 0;
+        std::uint32_t keys = 0;
+        put("[");
+        const auto put_holes_up_to = [&](std::uint32_t end) {
+            for (; at < end && is_done(); ++at)
+                put(at > 0 ? ",null" : "null");
+        };
+        for (; is_done() && !cursor_.skip(end_of_sparse); ++keys) {
+            const auto place = index();
+            if (!is_done())
+                return;
+            if (place < at || place >= length)
+                return stop(Result::malformed);
+            put_holes_up_to(place);
+            if (at > 0)
+                put(",");
+            value(depth + 1);
+            at = place + 1;
+        }
+        put_holes_up_to(length);
+        if (cursor_.varint() != keys || cursor_.varint() != length)
+            stop(Result::malformed);
+        put("]");
+    }
+
+    /// A place in an array.
+    std::uint32_t index()
+    {
+        switch (cursor_.tag()) {
+        case int32:
+            return static_cast<std::uint32_t>(from_zig_zag(cursor_.varint()));
+        case uint32:
+            return cursor_.varint();
+        default: // a key beside its elements, or beyond what could be shown
+            stop(Result::not_plain);
+            return 0;
+        }
     }
 
     /// One of Latin-1 or UTF-16, whose units have `width` bytes.

@@ -125,16 +125,24 @@ NodeConfig::Policy NodeCluster::policy_for(const ServerRequest& request) const n
     return request.is_datagram() || is_alone ? NodeConfig::Policy::none : policy_;
 }
 
-NodeCluster::Server* NodeCluster::find(const ServerRequest& request) noexcept
+/// The server that `worker` gets for `request`: of several in one place the first that it does not
+/// have yet.  The last one if it has them all.
+NodeCluster::Server* NodeCluster::find(const NodeWorker& worker,
+                                       const ServerRequest& request) noexcept
 {
     const auto identity = request.identity();
-    const auto same = std::ranges::find_if(servers_, [&](const Server& server) {
+    Server* result = nullptr;
+    for (auto& server : servers_) {
         auto known = server.request;
         if (known.port == 0 && request.port > 0) // the kernel may have chosen that one
             known.port = server.address.port();
-        return known.identity() == identity;
-    });
-    return same == servers_.end() ? nullptr : &*same;
+        if (known.identity() != identity)
+            continue;
+        result = &server;
+        if (!server.members.contains(worker.id()))
+            break;
+    }
+    return result;
 }
 
 NodeCluster::Server* NodeCluster::find_at(const ServerRequest& place) noexcept
@@ -235,8 +243,13 @@ NodeCluster::Server& NodeCluster::server_for(const NodeWorker& worker, const Ser
     };
     if (!request.fault.empty())
         deny(EINVAL, "a worker asks for a server that cannot be: " + request.fault);
-    if (auto* const found = find(request))
-        return *found;
+    // Each socket of a worker in one place gets its own copy of what comes to a group, as mDNS and
+    // SSDP need it; the kernel refuses the second if the first was not opened for that.
+    auto* const known = find(worker, request);
+    const bool is_another = known != nullptr && known->members.contains(worker.id()) &&
+                            request.is_datagram() && request.reuse_address;
+    if (known != nullptr && !is_another)
+        return *known;
     const bool is_first = std::ranges::none_of(servers_, [&](const Server& server) {
         return server.members.contains(worker.id()) && server.address.family() != AF_UNIX &&
                !server.request.is_datagram();
@@ -245,7 +258,7 @@ NodeCluster::Server& NodeCluster::server_for(const NodeWorker& worker, const Ser
     if (const auto refusal = allowed_.refusal(place, worker.config()); !refusal.empty())
         deny(EACCES, fmt::format("a worker of pool \"{}\" may not listen on {}, because {}",
                                  config_.name, describe(request), refusal));
-    if (auto* const found = find_at(place)) {
+    if (auto* const found = is_another ? nullptr : find_at(place)) {
         const bool was_wrong = found->is_guess && request.port == place.port && found->listener &&
                                found->members.contains(worker.id());
         if (!was_wrong)

@@ -111,7 +111,7 @@ private:
     using Servers = std::list<Server>;
 
     [[nodiscard]] NodeConfig::Policy policy_for(const ServerRequest& request) const noexcept;
-    [[nodiscard]] Server* find(const ServerRequest& request) noexcept;
+    [[nodiscard]] Server* find(const NodeWorker& worker, const ServerRequest& request) noexcept;
     [[nodiscard]] Server* find_at(const ServerRequest& place) noexcept;
     [[nodiscard]] EventSource events_of(const NodeWorker& worker) const;
     [[nodiscard]] ListeningSocket socket_at(const ServerRequest& place, NodeConfig::Policy policy);

@@ -233,7 +233,7 @@ void NodeWorker::on_frame(std::string_view message)
 void NodeWorker::on_end()
 {
     give_back();
-    leave("closed its channel");
+    leave("closed its channel", false); // as every process that ends
 }
 
 void NodeWorker::on_broken(std::string reason)
@@ -245,15 +245,16 @@ void NodeWorker::on_broken(std::string reason)
     observer_->on_fault(std::move(reason));
 }
 
-void NodeWorker::leave(std::string reason)
+void NodeWorker::leave(std::string reason, bool has_said_so)
 {
     if (std::exchange(leaving_, true) || finished_)
         return;
-    observer_->on_leaving(std::move(reason));
+    observer_->on_leaving(std::move(reason), has_said_so);
 }
 
 void NodeWorker::on_message(const node::Online&)
 {
+    is_online_ = true;
     observer_->on_online();
     if (is_ready_early())
         on_message(node::Listening{});
@@ -304,7 +305,7 @@ void NodeWorker::on_message(const node::ExitedAfterDisconnect& exit)
 {
     // It waits for this before it ends.
     send(node::encode_ack(exit.seq));
-    leave("disconnects by itself");
+    leave("disconnects by itself", true);
 }
 
 void NodeWorker::on_message(const node::HandleReply& reply)

@@ -51,6 +51,7 @@ public:
 
     void finish() override;
     [[nodiscard]] std::error_code send_probe(int fd) override;
+    [[nodiscard]] bool can_drain_early() const noexcept override { return is_online_; }
     [[nodiscard]] std::string explain_not_ready() const override;
 
     /// Answers a request for a server in JSON, with a socket or -1; see NodeCluster.  False if that
@@ -123,7 +124,7 @@ private:
     [[nodiscard]] const std::string& encoded(const ProgramMessage& message) const;
     void hear();
     void give_back();
-    void leave(std::string reason);
+    void leave(std::string reason, bool has_said_so);
 
     NodeCluster& cluster_;
     std::shared_ptr<const ResolvedPool> config_;
@@ -143,6 +144,7 @@ private:
     std::uint64_t due_at_ = 0;
     std::function<void()> on_due_;
     bool attached_ = false;
+    bool is_online_ = false;
     bool hears_ = false; ///< its program has shown that it runs
     bool told_undelivered_ = false;
     bool told_unreadable_ = false;

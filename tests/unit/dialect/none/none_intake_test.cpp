@@ -23,7 +23,7 @@ namespace {
 struct Ear final : WorkerLink::Observer {
     void on_online() override { ++online; }
     void on_ready() override { ++ready; }
-    void on_leaving(std::string) override {}
+    void on_leaving(std::string, bool) override {}
     void on_idle() override {}
     void on_fault(std::string) override {}
     void on_note(std::string) override {}

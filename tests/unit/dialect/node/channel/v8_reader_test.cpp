@@ -75,14 +75,47 @@ TEST_CASE("objects and arrays, without what JSON leaves out")
     CHECK(json_of("A\3I\2_A\0$\0\0$\0\3"s) == "[1,null,[]]");
 }
 
+TEST_CASE("arrays with holes, which are null")
+{
+    CHECK(json_of("a\3I\0I\2I\4I\4@\2\3"s) == "[1,null,2]");
+    CHECK(json_of("a\2I\0I\2I\2I\4@\2\2"s) == "[1,2]"); // as one that V8 has read
+    CHECK(json_of("a\0@\0\0"s) == "[]");
+    CHECK(json_of("a\3@\0\3"s) == "[null,null,null]");
+    CHECK(json_of("a\3I\2_@\1\3"s) == "[null,null,null]");
+    CHECK(json_of("a\3U\2T@\1\3"s) == "[null,null,true]");
+    CHECK(json_of("a\2I\0a\2I\2T@\1\2@\1\2"s) == "[[null,true],null]");
+    CHECK(json_of("o\"\1la\1I\0I\2@\1\1{\1"s) == R"({"l":[1]})");
+    CHECK(json_of("A\3I\2-T$\0\3"s) == "[1,null,true]"); // it was taken while V8 wrote
+    CHECK(json_of("a\xff\xff\xff\xff\x0f@\0\xff\xff\xff\xff\x0f"s, 10) == "too long: [null,null");
+}
+
+TEST_CASE("what is no array with holes is malformed, at every byte")
+{
+    const auto whole = "a\4I\0T\0I\4\"\1x@\2\4"s;
+    CHECK(json_of(whole) == R"([true,null,"x",null])");
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+        CAPTURE(size);
+        CHECK(json_of(whole.substr(0, size)) == "malformed");
+    }
+    for (const auto& value : {"a\2I\4T@\1\2"s,     // behind its end
+                              "a\2I\1T@\1\2"s,     // before its beginning
+                              "a\2I\2TI\0T@\2\2"s, // not in order
+                              "a\2I\2TI\2T@\2\2"s, // twice
+                              "a\2I\2T@\2\2"s,     // a false number of keys
+                              "a\2I\2T@\1\3"s}) {  // ... and length
+        CAPTURE(value);
+        CHECK(json_of(value) == "malformed");
+    }
+}
+
 TEST_CASE("what JSON cannot say is not plain")
 {
     for (const auto& value : {";I\2I\4:\2"s,                  // a map
                               "Z\x10\x0a\0\0\0\0\0\0\0"s,     // a BigInt
                               "D\0\0\0\0\0\0\0\0"s,           // a date
                               "o\"\1a^\0{\1"s,                // a cycle
-                              "a\3I\0I\2I\4I\4@\2\3"s,        // an array with a gap
-                              "A\1I\2\"\1aI\2$\1\1"s,         // ... with a key
+                              "A\1I\2\"\1aI\2$\1\1"s,         // an array with a key
+                              "a\1I\0I\2\"\1aI\2@\2\1"s,      // ... and with holes
                               "o\"\1a\\\x0a\1x{\1"s, "~"s}) { // a buffer; no tag at all
         CAPTURE(value);
         CHECK(json_of(value) == "not plain");
@@ -112,6 +145,10 @@ TEST_CASE("depth and size have their limits")
     std::string nested;
     for (int i = 0; i < 100'000; ++i)
         nested += "A\1"s;
+    CHECK(json_of(nested) == "not plain");
+    nested.clear();
+    for (int i = 0; i < 100'000; ++i)
+        nested += "a\1I\0"s;
     CHECK(json_of(nested) == "not plain");
     CHECK(json_of("\"\12xxxxxxxxxx", 5) == "too long: \"xxxx");
     CHECK(json_of("\"\3xxx", 5) == "\"xxx\"");
