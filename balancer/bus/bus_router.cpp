@@ -175,7 +175,8 @@ void BusRouter::begin_anew(Member member, Place& place)
     place.pattern_words = 0;
     for (const auto& request : requests_.on_leave(member))
         tell_done(request);
-    place.outbox.unfollow();
+    place.outbox.begin_anew();
+    ++place.process;
     if (const auto election = elections_.find(place.who.pool); election != elections_.end())
         tell(election->second.on_resign(member));
 }
@@ -314,8 +315,11 @@ void BusRouter::change_store(Member member, const Place& place, const BusLine& l
                            .ttl = duration_of(line.ttl_ms),
                            .expected = line.expected,
                            .owner = place.name};
-    change_(std::move(command), [this, member, id = std::string{line.id}](Store::Answer result) {
-        if (!members_.contains(member))
+    change_(std::move(command), [this, member, process = place.process,
+                                 id = std::string{line.id}](Store::Answer result) {
+        // The next process counts anew, and would take the answer for one to its own change.
+        const auto asker = members_.find(member);
+        if (asker == members_.end() || asker->second->process != process)
             return;
         if (result.code.empty()) {
             auto more = fmt::format(",\"revision\":{}", result.revision);

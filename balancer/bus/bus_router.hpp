@@ -111,7 +111,8 @@ private:
         std::function<void()> on_output;
         std::set<std::string, std::less<>> patterns{};
         std::size_t pattern_words = 0; ///< of all of them
-        bool has_spoken = false;       ///< before, nothing that is sent waits for it
+        std::uint64_t process = 0; ///< which of those that have spoken here, one after the other
+        bool has_spoken = false;   ///< before, nothing that is sent waits for it
         bool is_leaving = false;
         bool is_over = false;  ///< of one from outside: see end_outside()
         bool is_dirty = false; ///< in dirty_

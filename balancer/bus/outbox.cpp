@@ -45,6 +45,14 @@ void Outbox::follow(const Store& store)
     feed_.emplace(store);
 }
 
+void Outbox::begin_anew() noexcept
+{
+    feed_.reset();
+    messages_.clear();
+    message_bytes_ = 0;
+    told_lost_ = lost_;
+}
+
 Outbox::Line Outbox::next()
 {
     const bool feeds = feed_ && (answers_.empty() || answers_.front().number > last_before_feed_);

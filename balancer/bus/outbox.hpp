@@ -30,7 +30,10 @@ public:
 
     /// `store` is followed from now on, behind what has been answered; it must outlive this.
     void follow(const Store& store);
-    void unfollow() noexcept { feed_.reset(); }
+
+    /// Somebody else hears from now on: no message that waits is for it, nor what was lost.
+    void begin_anew() noexcept;
+
     [[nodiscard]] bool follows() const noexcept { return feed_.has_value(); }
 
     /// Takes the next line, null if there is none.

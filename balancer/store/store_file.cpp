@@ -120,6 +120,15 @@ std::size_t decode(const std::string& path, std::string_view text, Store::Conten
     return verdict.good_size;
 }
 
+/// Whoever may read the old file may read the new one; nobody may write it.
+void keep_access(int old_fd, int new_fd)
+{
+    constexpr mode_t readable = 0644;
+    struct stat old {};
+    if (::fstat(old_fd, &old) == 0 && ::fchown(new_fd, static_cast<uid_t>(-1), old.st_gid) == 0)
+        std::ignore = ::fchmod(new_fd, old.st_mode & readable);
+}
+
 /// What a file would have if it were written anew, about.
 std::uint64_t fresh_size_of(const Store::Content& content)
 {
@@ -177,13 +186,16 @@ void StoreFile::read()
     fresh_size_ = fresh_size_of(content_);
     if (text.empty())
         return write_anew({}, 0);
-    if (size_ == text.size())
-        return;
-    note_ = fmt::format("its last {} bytes were not written to the end, as by a crash, and were "
-                        "cut off",
-                        text.size() - size_);
-    if (::ftruncate(fd_.get(), static_cast<off_t>(size_)) < 0 || ::fdatasync(fd_.get()) < 0)
-        fail(path_, "cut to what is whole", sys::last_error());
+    if (size_ != text.size()) {
+        note_ = fmt::format("its last {} bytes were not written to the end, as by a crash, and "
+                            "were cut off",
+                            text.size() - size_);
+        if (::ftruncate(fd_.get(), static_cast<off_t>(size_)) < 0)
+            fail(path_, "cut to what is whole", sys::last_error());
+    }
+    // Whoever has written it may have been killed before the last of it was on the disk.
+    if (::fdatasync(fd_.get()) < 0)
+        fail(path_, "written to the disk", sys::last_error());
 }
 
 StoreFile::There StoreFile::look() const
@@ -260,6 +272,7 @@ void StoreFile::write_anew(const Store::Entries& entries, std::uint64_t revision
         fail(path_, "written anew", sys::last_error());
     }
     try {
+        keep_access(fd_.get(), fd.get());
         const auto clocks = ClockPair::now();
         write(fd.get(), store_file_header);
         std::uint64_t size = store_file_header.size();

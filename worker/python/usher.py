@@ -700,6 +700,8 @@ _MAX_DEPTH = 63  # of arrays and objects: the line itself is one more
 _MOST_WAITING = 10_000  # messages, and
 _MOST_WAITING_BYTES = 16 << 20  # bytes, that wait for the program
 _HIGH_WATER = 1 << 20  # bytes that wait for the master
+_NO_MEMORY = (errno.ENOBUFS, errno.ENOMEM)  # of the kernel, for now; no event tells when it has
+_MEMORY_PAUSE = 0.01
 _WORD = re.compile(r"(?:(?![.*>\"\\])[!-~])+")
 _bus_log = logging.getLogger("usher.bus")
 
@@ -1427,7 +1429,10 @@ class Bus(_BusBase, contextlib.AbstractContextManager["Bus"]):
                 poll.register(self._socket, select.POLLOUT)
                 if not poll.poll(max(0, deadline - time.monotonic()) * 1000):
                     return False
-            except OSError:
+            except OSError as error:
+                if error.errno in _NO_MEMORY and time.monotonic() < deadline:
+                    time.sleep(_MEMORY_PAUSE)
+                    continue
                 self._unsent = b""
                 raise BusClosed("the bus is closed: usher has ended") from None
         return True
@@ -1751,7 +1756,10 @@ class AsyncBus(_BusBase, contextlib.AbstractAsyncContextManager["AsyncBus"]):
         except BlockingIOError:
             self._loop.add_writer(self._socket.fileno(), self._flush)
             return
-        except OSError:
+        except OSError as error:
+            if error.errno in _NO_MEMORY:
+                self._loop.call_later(_MEMORY_PAUSE, self._flush)
+                return
             self._unsent.clear()  # that it has ended shows where it is read
         self._loop.remove_writer(self._socket.fileno())
         self._is_flushing = False

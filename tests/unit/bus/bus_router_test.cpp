@@ -3,10 +3,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace usher::bus_router_test {
@@ -95,6 +98,45 @@ TEST_CASE_FIXTURE(Bench, "who says hello begins anew, as if nobody had spoken th
     say(b, R"({"type":"publish","topic":"a","data":1})");
     say(b, R"({"type":"put","key":"k","value":1})");
     CHECK(hears(a).empty());
+}
+
+TEST_CASE("what a process was answered or sent late does not come to the next one")
+{
+    Store store{StoreConfig{}};
+    std::vector<std::function<void(Store::Answer)>> changes;
+    BusRouter router{"shop", store, [&](const Store::Command& /*command*/, auto done) {
+                         changes.push_back(std::move(done));
+                     }};
+    const auto a =
+        router.join({.pool = "web", .slot = 1, .worker = 1}, BusConfig{.max_messages = 2}, [] {});
+    const auto say = [&](std::string_view line) { router.on_line(a, line, {}); };
+    const auto hears = [&] {
+        std::string text;
+        while (const auto line = router.outbox(a).next())
+            text += *line;
+        return text;
+    };
+    say(R"({"type":"put","id":1,"key":"k","value":1})");
+    say(R"({"type":"increment","id":2,"key":"k"})");
+    say(R"({"type":"subscribe","pattern":"a"})");
+    for (int i = 0; i < 3; ++i)
+        router.publish("web/2", "a", "1");
+
+    say(R"({"type":"hello","protocol":1})");
+    say(R"({"type":"put","id":1,"key":"k","value":2})");
+    say(R"({"type":"subscribe","pattern":"a"})");
+    router.publish("web/2", "a", "2");
+    REQUIRE(changes.size() == 3);
+    changes.at(0)({.revision = 1});
+    changes.at(1)({.code = "full", .reason = "no room"});
+    const auto heard = hears();
+    CHECK(heard.starts_with("{\"type\":\"welcome\""));
+    CHECK(heard.ends_with("}\n{\"type\":\"message\",\"topic\":\"a\",\"from\":\"web/"
+                          "2\",\"data\":2}\n"));
+    CHECK(std::ranges::count(heard, '\n') == 2);
+    CHECK(router.lost(a) == 1); // which is counted all the same
+    changes.at(2)({.revision = 2});
+    CHECK(hears() == "{\"type\":\"ok\",\"id\":1,\"revision\":2}\n");
 }
 
 TEST_CASE_FIXTURE(Bench, "the welcome comes before what is asked for in one breath with hello")

@@ -333,6 +333,39 @@ TEST_CASE("after a sync that has failed it is written anew, never synced a secon
     CHECK(keys_of(path) == "a d e");
 }
 
+TEST_CASE("what is found in it is on the disk before anybody relies on it")
+{
+    const TempDir dir;
+    const auto path = dir.path().string() + "/store";
+    StoreFile{path}.append(record("a", 1), Committed{});
+    FileFaults::calls = 0;
+    CHECK(keys_of(path) == "a");
+    CHECK(FileFaults::calls == 1);
+    FileFaults::failing = 1;
+    CHECK(refusal(path) ==
+          "the store's file " + path + " cannot be written to the disk: Input/output error");
+    CHECK(keys_of(path) == "a");
+}
+
+TEST_CASE("nobody else may read it, but for those whom its owner lets")
+{
+    const TempDir dir;
+    const auto path = dir.path().string() + "/store";
+    StoreFile file{path};
+    const auto mode = [&path] {
+        struct stat there {};
+        REQUIRE(::stat(path.c_str(), &there) == 0);
+        CHECK(there.st_uid == ::geteuid());
+        return there.st_mode & 07777U;
+    };
+    CHECK(mode() == 0600);
+    file.rewrite(Committed{{"a"}});
+    CHECK(mode() == 0600);
+    REQUIRE(::chmod(path.c_str(), 0664) == 0);
+    file.rewrite(Committed{{"a"}});
+    CHECK(mode() == 0644); // who may write it could forge it
+}
+
 TEST_CASE("a new file whose folder is not on the disk is not relied on")
 {
     const TempDir dir;

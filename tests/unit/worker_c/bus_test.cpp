@@ -12,12 +12,17 @@
 #include <doctest/doctest.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <random>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace usher::bus_test {
 
@@ -26,6 +31,8 @@ using namespace usher::test;
 namespace {
 
 using Lines = std::vector<std::string>;
+
+int sends_without_memory = 0; ///< so many of the next send(2) fail
 
 struct Fixture : NoFdLeak {
     FakeBus master;
@@ -141,7 +148,8 @@ TEST_CASE_FIXTURE(Fixture, "everything that can be said is said as the protocol 
                            R"({"type":"unsubscribe","pattern":"cache.*"})",
                            R"({"type":"reply","id":12,"data":[1]})",
                            R"({"type":"reply","id":13,"error":"no \"such\" \\ thing\u000a"})",
-                           R"({"type":"campaign"})", R"({"type":"resign"})"});
+                           R"({"type":"campaign"})",
+                           R"({"type":"resign","id":9223372036854775809})"});
 
     usher_bus_question question = USHER_BUS_QUESTION_INIT;
     CHECK(usher_bus_request(bus, "load", "{}", nullptr, &id) == 0);
@@ -365,6 +373,41 @@ TEST_CASE_FIXTURE(Fixture, "a leader is one until it is told otherwise or resign
     CHECK_FALSE(usher_bus_is_leader(bus));
 }
 
+TEST_CASE_FIXTURE(Fixture, "nothing is lost while the kernel has no memory")
+{
+    sends_without_memory = 1;
+    usher_bus_publish(bus, "a", "1", nullptr);
+    CHECK(usher_bus_flush(bus) == -1);
+    CHECK(errno == EAGAIN);
+    CHECK(is_readable(usher_bus_fd(bus)));
+    CHECK(events().empty());
+    CHECK(master.heard() == Lines{R"({"type":"publish","topic":"a","data":1})"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "who has resigned does not lead by what was on its way")
+{
+    for (const int round : {1, 2}) {
+        CAPTURE(round);
+        usher_bus_campaign(bus);
+        usher_bus_resign(bus);
+    }
+    usher_bus_campaign(bus);
+    const auto said = heard();
+    REQUIRE(said.size() == 5);
+    const auto answer = [](const std::string& resign) {
+        return R"({"type":"ok",)" + resign.substr(resign.find("\"id\""));
+    };
+    master.say(R"({"type":"leader","is":true})");
+    master.say(answer(said.at(1)));
+    master.say(R"({"type":"leader","is":true})");
+    CHECK(events().empty());
+    CHECK_FALSE(usher_bus_is_leader(bus));
+    master.say(answer(said.at(3)));
+    master.say(R"({"type":"leader","is":true})");
+    CHECK(events() == Lines{"leader flag=1"});
+    CHECK(usher_bus_is_leader(bus));
+}
+
 TEST_CASE_FIXTURE(Fixture, "the end is told once, after all that came before it")
 {
     master.say(R"({"type":"leader","is":true})");
@@ -423,3 +466,16 @@ TEST_CASE_FIXTURE(Fixture, "a program that was built against another header gets
 TEST_SUITE_END();
 
 } // namespace usher::bus_test
+
+// In place of the C library's.
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the system's are reserved
+extern "C" ssize_t send(int fd, const void* bytes, std::size_t size, int flags)
+{
+    using usher::bus_test::sends_without_memory;
+    if (sends_without_memory > 0) {
+        --sends_without_memory;
+        errno = ENOBUFS;
+        return -1;
+    }
+    return ::syscall(SYS_sendto, fd, bytes, size, flags, nullptr, 0);
+}

@@ -287,12 +287,14 @@ TEST_CASE_FIXTURE(Fixture, "leadership is told when it changes, and ends with re
     CHECK(next() == std::pair{Error{}, false});
     CHECK_FALSE(bus->is_leader());
     CHECK_FALSE(bus->resign());
-    CHECK(heard() == Lines{R"({"type":"resign"})"});
+    CHECK(heard() == Lines{R"({"type":"resign","id":9223372036854775809})"});
+    master.say(R"({"type":"ok","id":9223372036854775809})");
 
     master.say(R"({"type":"leader","is":true})");
     CHECK(next().second);
     CHECK_FALSE(bus->resign());
     CHECK_FALSE(bus->is_leader());
+    master.say(R"({"type":"ok","id":9223372036854775810})");
     master.say(R"({"type":"leader","is":true})");
     CHECK(next().second);
 }

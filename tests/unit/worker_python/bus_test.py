@@ -4,6 +4,7 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import queue
@@ -408,6 +409,13 @@ class BusTest(Case):
         bus.publish("a", "last")
         self.assertTrue(reading())  # each line was whole
 
+    def test_nothing_is_lost_while_the_kernel_has_no_memory(self):
+        bus = self.open()
+        with mock.patch.object(bus, "_socket", wraps=bus._socket) as busy:
+            busy.send.side_effect = [OSError(errno.ENOBUFS, "no room"), mock.DEFAULT]
+            bus.publish("a", 1)
+        self.master.hear(type="publish", data=1)
+
     def test_what_cannot_be_sent_is_refused_where_it_is_said(self):
         bus = self.open()
         for call, reason in ((lambda: bus.publish("a b"), "is no topic"),
@@ -728,6 +736,17 @@ class AsyncBusTest(Case):
                     self.assertEqual(heard["data"], number)
             await publishing
             self.assertLess(len(bus._unsent), 2 << 20)
+        self.run_with_master(main)
+
+    def test_nothing_is_lost_while_the_kernel_has_no_memory(self):
+        async def main(bus, master):
+            opening = asyncio.create_task(bus.open())
+            await master.accept()
+            await opening
+            with mock.patch.object(bus, "_socket", wraps=bus._socket) as busy:
+                busy.send.side_effect = [OSError(errno.ENOBUFS, "no room"), mock.DEFAULT]
+                await bus.publish("a", 1)
+                await master.hear(type="publish", data=1)
         self.run_with_master(main)
 
     async def publish_much(self, bus):

@@ -220,7 +220,15 @@ static int apply(struct usher_bus* bus, const struct uw_line* line)
     switch (line->kind) {
     case uw_line_welcome:
         return 0;
+    case USHER_BUS_OK:
+        if ((line->id & uw_resigning) == 0)
+            return 1;
+        bus->heard_resigned = line->id & ~uw_resigning;
+        return 0;
     case USHER_BUS_LEADER:
+        // What was on its way when this worker resigned: the master has named another since.
+        if (bus->heard_resigned < bus->resigned)
+            return 0;
         bus->is_leader = line->flag;
         return 1;
     case uw_line_snapshot:

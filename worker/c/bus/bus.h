@@ -8,6 +8,9 @@
 
 enum { uw_longest_name = 255 }; ///< topics and keys
 
+/// In the ids of `resign`, of whose answers the program hears nothing.
+static const uint64_t uw_resigning = UINT64_C(1) << 63;
+
 /// What the public functions work on.
 struct usher_bus {
     int socket;
@@ -21,7 +24,9 @@ struct usher_bus {
     bool is_synced_due; ///< once all that differs is told
     bool is_store_asked;
     bool is_leader;
-    uint64_t lost; ///< lines, to be told
+    uint64_t resigned;       ///< how often
+    uint64_t heard_resigned; ///< up to which of these it is answered
+    uint64_t lost;           ///< lines, to be told
     uint64_t last_id;
     struct uw_copy copy;
     struct uw_output output;

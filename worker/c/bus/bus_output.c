@@ -157,6 +157,8 @@ int uw_write_lines(struct uw_output* output, int socket)
                                   output->end - output->begin, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR)
             continue;
+        if (sent < 0 && (errno == ENOBUFS || errno == ENOMEM)) // the kernel has no memory for now
+            errno = EAGAIN;
         if (sent < 0)
             return -1;
         output->begin += (size_t)sent;

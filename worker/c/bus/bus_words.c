@@ -87,9 +87,11 @@ int usher_bus_campaign(struct usher_bus* bus)
 
 int usher_bus_resign(struct usher_bus* bus)
 {
-    uw_begin(bus, "resign");
+    uw_add_number(uw_begin(bus, "resign"), "id", uw_resigning | (bus->resigned + 1));
     const int result = uw_say(bus, NULL);
-    if (result == 0)
+    if (result == 0) {
+        ++bus->resigned;
         bus->is_leader = false;
+    }
     return result;
 }
