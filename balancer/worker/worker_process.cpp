@@ -324,13 +324,26 @@ void WorkerProcess::sample_memory(Clock::time_point now)
                    });
 }
 
-std::string WorkerProcess::look_for_recycling(Clock::time_point now) const
+std::string WorkerProcess::look_for_recycling(Clock::time_point now,
+                                              std::chrono::milliseconds memory_patience) const
 {
     if (lifecycle_.state() != WorkerLifecycle::State::ready)
         return {};
     const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - ready_at_);
-    return recycle_policy_.look(
-        {.connections = figures().value_or(Figures{}).handed_off, .age = age, .memory = memory_});
+    return recycle_policy_.look({.connections = figures().value_or(Figures{}).handed_off,
+                                 .age = age,
+                                 .memory = memory_,
+                                 .memory_patience = memory_patience});
+}
+
+std::optional<WorkerProcess::Memory> WorkerProcess::memory(Clock::time_point now) const
+{
+    if (lifecycle_.state() != WorkerLifecycle::State::ready || memory_ == 0 ||
+        config_->recycle.max_memory == 0)
+        return std::nullopt;
+    return Memory{.age = std::chrono::duration_cast<std::chrono::milliseconds>(now - ready_at_),
+                  .bytes = memory_,
+                  .is_too_much = recycle_policy_.has_too_much(memory_)};
 }
 
 void WorkerProcess::on_probe(std::string failure)
