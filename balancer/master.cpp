@@ -62,6 +62,7 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
       outputs_{io_.get_executor(), standard_error, bus_},
       buses_{io_.get_executor(), bus_},
       pools_{io_.get_executor(),       bus_, outputs_, buses_, [this] { on_all_ended(); },
+      hooks_{io_.get_executor(), bus_, outputs_},
              [this] { on_given_up(); }},
       notifier_{io_.get_executor(), pools_, bus_},
       orphans_{io_.get_executor()},
@@ -76,6 +77,7 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
                     watch_files(config);
                 }},
       watchers_{io_.get_executor(), bus_,
+                    hooks_.set(config.pools);
                 [this](std::string pool) { return renew(std::move(pool)); }},
       control_{io_.get_executor(), command.control, *this},
       lame_duck_timer_{io_},
@@ -110,6 +112,7 @@ int Master::run()
     const auto pools = open_pools();
     remove_leftover_cgroups(sys::own_cgroup());
     for (const auto& pool : pools)
+    hooks_.set(config_.pools);
         if (pools_.add(pool))
             pool->start();
     control_.start();
@@ -246,6 +249,11 @@ void Master::on_all_ended()
     signals_.cancel();
     lame_duck_timer_.cancel();
     outputs_.close();
+{
+    hooks_.close([this] { close(); });
+}
+
+void Master::close()
     buses_.close();
     watchers_.close();
     control_.close();

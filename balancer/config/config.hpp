@@ -3,6 +3,7 @@
 
 #include "balancer/config/bus_config.hpp"
 #include "balancer/config/dialect.hpp"
+#include "balancer/config/hooks_config.hpp"
 #include "balancer/config/node_config.hpp"
 #include "balancer/config/run_as_config.hpp"
 #include "balancer/config/store_config.hpp"
@@ -163,6 +164,7 @@ struct PoolConfig {
     StoreConfig store;
 
     friend bool operator==(const PoolConfig&, const PoolConfig&) = default;
+    HooksConfig hooks;
 };
 
 /// All that `usher run` needs to know.

@@ -85,7 +85,8 @@ TEST_CASE("the defaults are written out")
         "max_keys": 100000,
         "max_bytes": "64MiB",
         "worker_bytes": "16MiB"
-      }
+      },
+      "on": {}
     }
   ]
 })");
@@ -147,7 +148,8 @@ TEST_CASE("what is written is read back equal")
                             .max_unavailable = 2,
                             .soak = 1s,
                             .max_old_generations = 1},
-                 .watch = {.paths = {"a", "b"}, .ignore = {"*.log"}, .delay = 1s}},
+                 .watch = {.paths = {"a", "b"}, .ignore = {"*.log"}, .delay = 1s},
+                 .hooks = {.exit = {"./a", "$${b}"}, .failed = {"c"}, .stalled = {"d", ""}}},
                 {.name = "b",
                  .dialect = Dialect::native,
                  .run_as = {.groups = {{}},
