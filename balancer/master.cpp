@@ -5,6 +5,7 @@
 #include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/signal_name.hpp"
 #include "balancer/dialect/notify/inbox_socket.hpp"
+#include "balancer/events/event_json.hpp"
 #include "balancer/listen/left_files.hpp"
 #include "balancer/pool/listen_places.hpp"
 #include "balancer/process/late_reaper.hpp"
@@ -56,13 +57,14 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
     : log_{bus_,
            [this](const Event& event) {
                for (const auto& line : log_limit_.lines_of(event, LogLimit::Clock::now()))
-                   log::write(line.level, line.text);
+                   log::write(line.level, line.message,
+                              log::format() == log::Format::json ? encode_context(line) : "");
            }},
       signals_{io_},
       outputs_{io_.get_executor(), standard_error, bus_},
+      hooks_{io_.get_executor(), bus_, outputs_},
       buses_{io_.get_executor(), bus_},
       pools_{io_.get_executor(),       bus_, outputs_, buses_, [this] { on_all_ended(); },
-      hooks_{io_.get_executor(), bus_, outputs_},
              [this] { on_given_up(); }},
       notifier_{io_.get_executor(), pools_, bus_},
       orphans_{io_.get_executor()},
@@ -73,11 +75,12 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
                 bus_,
                 [this](const ResolvedConfig& config) {
                     log::set_level(config.log_level);
+                    log::set_format(config.log_format);
                     config_ = config;
+                    hooks_.set(config.pools);
                     watch_files(config);
                 }},
       watchers_{io_.get_executor(), bus_,
-                    hooks_.set(config.pools);
                 [this](std::string pool) { return renew(std::move(pool)); }},
       control_{io_.get_executor(), command.control, *this},
       lame_duck_timer_{io_},
@@ -109,10 +112,10 @@ int Master::run()
     events_.publish(EventKind::note, log::Level::info,
                     fmt::format("usher {}, master pid {}", USHER_VERSION, ::getpid()));
     control_.open();
+    hooks_.set(config_.pools);
     const auto pools = open_pools();
     remove_leftover_cgroups(sys::own_cgroup());
     for (const auto& pool : pools)
-    hooks_.set(config_.pools);
         if (pools_.add(pool))
             pool->start();
     control_.start();
@@ -244,16 +247,17 @@ void Master::on_given_up()
     stop(false);
 }
 
+/// The programs that are told of the last workers' end have some time yet.
 void Master::on_all_ended()
-{
-    signals_.cancel();
-    lame_duck_timer_.cancel();
-    outputs_.close();
 {
     hooks_.close([this] { close(); });
 }
 
 void Master::close()
+{
+    signals_.cancel();
+    lame_duck_timer_.cancel();
+    outputs_.close();
     buses_.close();
     watchers_.close();
     control_.close();

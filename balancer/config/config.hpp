@@ -97,9 +97,11 @@ struct OutputConfig {
     };
 
     Kind kind = Kind::standard_error;
-    bool prefix = true; ///< `[pool/slot] ` before each line
+    log::Format format = log::Format::text; ///< of each line
+    bool prefix = true;                     ///< `[pool/slot] ` before each line of text
 
-    std::string file;                             ///< a slot text
+    std::string file;                             ///< a slot text; empty: standard error
+    std::string errors;                           ///< for standard error alone; empty: as output
     std::uint64_t max_size = 10ULL * 1024 * 1024; ///< bytes; then it is renamed and begun anew
     unsigned max_files = 5;                       ///< renamed ones that are kept
     OnFull on_full = OnFull::block;
@@ -162,15 +164,16 @@ struct PoolConfig {
     WatchConfig watch;
     BusConfig bus;
     StoreConfig store;
+    HooksConfig hooks;
 
     friend bool operator==(const PoolConfig&, const PoolConfig&) = default;
-    HooksConfig hooks;
 };
 
 /// All that `usher run` needs to know.
 struct Config {
     std::vector<PoolConfig> pools;
     log::Level log_level = log::Level::info;
+    log::Format log_format = log::Format::text;
     std::chrono::milliseconds lame_duck{0}; ///< from the signal to stop until the listeners close
 
     friend bool operator==(const Config&, const Config&) = default;

@@ -93,9 +93,11 @@ asio::awaitable<void> WorkerProcess::start(std::shared_ptr<Bus> bus, asio::stead
 {
     auto output = config_->output;
     output.file = fill_slot(output.file, identity_.slot);
-    output_ = co_await outputs_.connect(std::move(output),
-                                        fmt::format("{}/{}", identity_.pool, identity_.slot),
-                                        config_->account.is_other_user(), deadline);
+    output.errors = fill_slot(output.errors, identity_.slot);
+    Outputs::Writer writer{.pool = identity_.pool,
+                           .slot = identity_.slot,
+                           .is_stranger = config_->account.is_other_user()};
+    output_ = co_await outputs_.connect(std::move(output), std::move(writer), deadline);
     const auto user = config_->account.user.value_or(::geteuid());
     // With dialect auto most have a way of their own, and need not pay for one they were not asked
     // to use.
@@ -137,7 +139,7 @@ asio::awaitable<void> WorkerProcess::start(std::shared_ptr<Bus> bus, asio::stead
         child_ = co_await ChildProcess::start(std::move(command), deadline);
     } catch (const std::exception&) {
         if (output_) { // a program that was called off may have said something
-            output_->start();
+            output_->start(0);
             output_->finish();
         }
         throw;
@@ -164,7 +166,7 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
 {
     const auto self = shared_from_this();
     if (output_)
-        output_->start();
+        output_->start(pid());
     WorkerLink::Observer& observer = *this;
     link_->start(pid(), observer);
     bus_port_->start();

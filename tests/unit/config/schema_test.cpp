@@ -196,7 +196,7 @@ TEST_CASE("the schema has the defaults of the structs")
             .at("pools")
             .at(0)
             .at("output");
-    for (const char* name : {"max_size", "max_files", "on_full", "prefix"}) {
+    for (const char* name : {"max_size", "max_files", "on_full", "format", "prefix"}) {
         CAPTURE(name);
         CHECK(properties(output).at(name).at("default") == file.at(name));
     }
