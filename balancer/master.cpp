@@ -4,6 +4,7 @@
 #include "balancer/admin/status.hpp"
 #include "balancer/config/units/duration.hpp"
 #include "balancer/dialect/notify/inbox_socket.hpp"
+#include "balancer/events/event_json.hpp"
 #include "balancer/listen/left_files.hpp"
 #include "balancer/pool/listen_places.hpp"
 #include "balancer/process/late_reaper.hpp"
@@ -56,10 +57,12 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
     : log_{bus_,
            [this](const Event& event) {
                for (const auto& line : log_limit_.lines_of(event, LogLimit::Clock::now()))
-                   log::write(line.level, line.text);
+                   log::write(line.level, line.message,
+                              log::format() == log::Format::json ? encode_context(line) : "");
            }},
       signals_{io_.get_executor()},
       outputs_{io_.get_executor(), standard_error, bus_},
+      hooks_{io_.get_executor(), bus_, outputs_},
       buses_{io_.get_executor(), bus_},
       pools_{io_.get_executor(),       bus_, outputs_, buses_, [this] { on_all_ended(); },
              [this] { on_given_up(); }},
@@ -72,7 +75,9 @@ Master::Master(const RunCommand& command, LineWriter& standard_error)
                 bus_,
                 [this](const ResolvedConfig& config) {
                     log::set_level(config.log_level);
+                    log::set_format(config.log_format);
                     config_ = config;
+                    hooks_.set(config.pools);
                     watch_files(config);
                 }},
       watchers_{io_.get_executor(), bus_,
@@ -107,6 +112,7 @@ int Master::run()
     events_.publish(EventKind::note, log::Level::info,
                     fmt::format("usher {}, master pid {}", USHER_VERSION, ::getpid()));
     control_.open();
+    hooks_.set(config_.pools);
     const auto pools = open_pools();
     remove_leftover_cgroups(sys::own_cgroup());
     for (const auto& pool : pools)
@@ -252,9 +258,15 @@ void Master::on_given_up()
     stop(false);
 }
 
+/// The programs that are told of the last workers' end have some time yet.
 void Master::on_all_ended()
 {
     signals_.close();
+    hooks_.close([this] { close(); });
+}
+
+void Master::close()
+{
     lame_duck_timer_.cancel();
     files_timer_.cancel();
     outputs_.close();

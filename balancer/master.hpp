@@ -7,6 +7,7 @@
 #include "balancer/config/resolved_config.hpp"
 #include "balancer/events/event_source.hpp"
 #include "balancer/events/log_limit.hpp"
+#include "balancer/hooks/hooks.hpp"
 #include "balancer/output/outputs.hpp"
 #include "balancer/pool/pool_set.hpp"
 #include "balancer/pool/reloader.hpp"
@@ -74,6 +75,7 @@ private:
     void have_all(const std::string& done, const Operation& operation);
     void stop_pools();
     void on_all_ended();
+    void close();
     void on_given_up();
     void say_left_files();
 
@@ -85,6 +87,7 @@ private:
     EventBus::Subscription log_;
     MasterSignals signals_;
     Outputs outputs_;
+    Hooks hooks_;
     BusSet buses_;
     PoolSet pools_;
     systemd::Notifier notifier_;

@@ -3,6 +3,7 @@
 
 #include "common/async/line_writer.hpp"
 #include "common/text/counted.hpp"
+#include "common/text/one_line.hpp"
 
 #include <spdlog/details/null_mutex.h>
 #include <spdlog/sinks/base_sink.h>
@@ -32,13 +33,33 @@ class QueueSink final : public spdlog::sinks::base_sink<spdlog::details::null_mu
 public:
     explicit QueueSink(LineWriter& writer) : writer_{writer} {}
 
+    void set_format(Format format)
+    {
+        is_json_ = format == Format::json;
+        set_pattern(is_json_ ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","master":%P,%v})"
+                             : "%Y-%m-%d %H:%M:%S.%e %n[%P] %^%l%$: %v");
+    }
+
+    [[nodiscard]] Format format() const noexcept { return is_json_ ? Format::json : Format::text; }
+
+    /// What stands for `text` in a line.
+    [[nodiscard]] std::string payload(std::string_view text, std::string_view context = {}) const
+    {
+        if (!is_json_)
+            return std::string{text};
+        std::string result{context};
+        result.append(context.empty() ? "" : ",").append("\"message\":\"").append(escape(text));
+        return result += '"';
+    }
+
 private:
     void sink_it_(const spdlog::details::log_msg& message) override
     {
         // Only both: where the first alone finds room, each line would have one of its own.
         std::string lines;
         if (lost_ > 0) {
-            const auto text = counted(lost_, "line") + " of the log lost, because nobody read on";
+            const auto text =
+                payload(counted(lost_, "line") + " of the log lost, because nobody read on");
             lines = line_of({message.logger_name, spdlog::level::warn, text});
         }
         lines += line_of(message);
@@ -51,7 +72,7 @@ private:
         spdlog::memory_buf_t buffer;
         formatter_->format(message, buffer);
         std::string line{buffer.data(), buffer.size()};
-        if (coloured_) {
+        if (coloured_ && !is_json_) {
             line.insert(message.color_range_end, "\033[m");
             line.insert(message.color_range_start, colours.at(message.level));
         }
@@ -59,6 +80,7 @@ private:
     }
 
     LineWriter& writer_;
+    bool is_json_ = false;
     bool coloured_ = ::isatty(STDERR_FILENO) == 1;
     std::uint64_t lost_ = 0;
 };
@@ -70,14 +92,21 @@ std::unique_ptr<spdlog::logger>& logger()
     return instance;
 }
 
+/// The logger's.
+std::shared_ptr<QueueSink>& sink()
+{
+    static std::shared_ptr<QueueSink> instance;
+    return instance;
+}
+
 } // namespace
 
-void start(std::string_view name, Level level, LineWriter& writer)
+void start(std::string_view name, Level level, Format format, LineWriter& writer)
 {
-    logger() =
-        std::make_unique<spdlog::logger>(std::string{name}, std::make_shared<QueueSink>(writer));
+    sink() = std::make_shared<QueueSink>(writer);
+    sink()->set_format(format);
+    logger() = std::make_unique<spdlog::logger>(std::string{name}, sink());
     logger()->set_level(to_spdlog(level));
-    logger()->set_pattern("%Y-%m-%d %H:%M:%S.%e %n[%P] %^%l%$: %v");
 }
 
 void set_level(Level level)
@@ -86,10 +115,23 @@ void set_level(Level level)
         logger()->set_level(to_spdlog(level));
 }
 
-void write(Level level, std::string_view text)
+void set_format(Format format)
 {
-    if (logger())
-        logger()->log(to_spdlog(level), spdlog::string_view_t{text.data(), text.size()});
+    if (sink())
+        sink()->set_format(format);
+}
+
+Format format()
+{
+    return sink() ? sink()->format() : Format::text;
+}
+
+void write(Level level, std::string_view text, std::string_view context)
+{
+    if (!logger())
+        return;
+    const auto payload = sink()->payload(text, context);
+    logger()->log(to_spdlog(level), spdlog::string_view_t{payload.data(), payload.size()});
 }
 
 } // namespace usher::log

@@ -19,13 +19,23 @@ namespace usher::log {
 /// With the numbers of spdlog's.
 enum class Level { debug = 1, info = 2, warning = 3, error = 4, off = 6 };
 
-/// Starts the log.  `name` stands in every line; before this call nothing is printed.  `writer`
-/// must live until the last line.
-void start(std::string_view name, Level level, LineWriter& writer);
+enum class Format {
+    text, ///< for people
+    json, ///< an object on each line
+};
+
+/// Starts the log.  `name` stands in every line of text; before this call nothing is printed.
+/// `writer` must live until the last line.
+void start(std::string_view name, Level level, Format format, LineWriter& writer);
 
 /// Prints nothing below `level` from now on.
 void set_level(Level level);
 
-void write(Level level, std::string_view text);
+/// How lines are written from now on.
+void set_format(Format format);
+[[nodiscard]] Format format();
+
+/// `context` are further members of the object in JSON, as in `"pool":"web","slot":1`.
+void write(Level level, std::string_view text, std::string_view context = {});
 
 } // namespace usher::log

@@ -60,10 +60,9 @@ Json describe(WorkerSlot& slot, std::optional<std::uint64_t> leader)
     return json;
 }
 
-/// Those of the pool's own file, or of the files of its slots.
-std::uint64_t lost_lines_of(const Pool& pool, const Outputs& outputs)
+/// Those of the pool's own `file`, or of the files of its slots.
+std::uint64_t lost_lines_of(const Pool& pool, const std::string& file, const Outputs& outputs)
 {
-    const auto& file = pool.config().output.file;
     if (!has_slot(file))
         return outputs.lost_lines(fill_slot(file, 0));
     std::uint64_t lost = 0;
@@ -114,8 +113,10 @@ Json describe(Pool& pool, const Outputs& outputs)
     // Of its own file: usher does not see what workers inherit, and on standard error there are
     // those of others.
     const auto& output = pool.config().output;
-    auto lost_lines =
-        output.kind == OutputConfig::Kind::file ? Json(lost_lines_of(pool, outputs)) : Json();
+    const bool has_files = !output.file.empty() || !output.errors.empty();
+    auto lost_lines = has_files ? Json(lost_lines_of(pool, output.file, outputs) +
+                                       lost_lines_of(pool, output.errors, outputs))
+                                : Json();
     const auto workers = pool.worker_count();
     return {{"name", pool.config().name},
             {"state", name_of(state_of(facts_of(pool)))},

@@ -53,7 +53,7 @@ int execute(const usher::RunCommand& command, usher::StandardOutput& /*output*/)
     // its own, which the kernel never sees again (mallopt(3)).
     ::mallopt(M_ARENA_MAX, 1);
     usher::LineWriter standard_error{std::make_shared<usher::SharedDescriptor>(STDERR_FILENO)};
-    usher::log::start("usher", command.config.log_level, standard_error);
+    usher::log::start("usher", command.config.log_level, command.config.log_format, standard_error);
     // After the master, whatever its end.
     const auto finish = [](const void*) { finish_files(); };
     const std::unique_ptr<const void, decltype(finish)> files{&command, finish};

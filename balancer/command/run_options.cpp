@@ -8,6 +8,7 @@
 #include "balancer/config/keys.hpp"
 #include "balancer/config/load.hpp"
 #include "balancer/config/units/limits.hpp"
+#include "balancer/config/units/log_format.hpp"
 #include "balancer/config/validate.hpp"
 #include "common/text/listen_address.hpp"
 #include "common/text/one_line.hpp"
@@ -116,6 +117,19 @@ std::string apply(const RunFlags& flags, PoolConfig& pool)
     return used;
 }
 
+/// Lets the flags replace what the configuration says of usher itself.
+ResolvedConfig with_own_flags(ResolvedConfig config, const RunFlags& flags)
+{
+    if (flags.log_format.empty())
+        return config;
+    const auto format = value_of(log_format_names, flags.log_format);
+    if (!format)
+        refuse("--log-format: is {}, but must be {}", quote(flags.log_format),
+               choice_of(log_format_names));
+    config.log_format = *format;
+    return config;
+}
+
 ResolvedConfig load_and_complete(const RunFlags& flags, const LaunchFolder& launched)
 {
     if (flags.config.empty()) {
@@ -192,14 +206,17 @@ void add_run(CLI::App& app, RunFlags& flags, std::optional<Command>& result)
                 "for development: restart the workers, one after the other,\n"
                 "when this file or something in this folder changes; may be\n"
                 "given several times");
+    add_value(run, "--log-format", flags.log_format, "NAME",
+              "how usher's own log lines are written: text (default) or\n"
+              "json, an object on each line");
     add_control_path(run, flags.control);
     run.footer(fmt::format("{}{}", run_notes, exit_codes));
     run.callback([&] {
         const auto launched = LaunchFolder::here();
-        auto reload = [flags, launched] { return load_and_complete(flags, launched); };
-        result = RunCommand{.config = load_and_complete(flags, launched),
-                            .reload = std::move(reload),
-                            .control = flags.control};
+        const auto load = [flags, launched] {
+            return with_own_flags(load_and_complete(flags, launched), flags);
+        };
+        result = RunCommand{.config = load(), .reload = load, .control = flags.control};
     });
 }
 

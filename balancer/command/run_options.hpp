@@ -18,6 +18,7 @@ namespace usher {
 struct RunFlags {
     std::string config;
     std::string control;
+    std::string log_format;
     std::vector<std::string> listen;
     std::vector<std::string> env; ///< NAME=VALUE
     std::vector<std::string> env_files;

@@ -153,7 +153,9 @@ void require_permission(const RunAsConfig& run_as, AccountIds& ids)
 ResolvedConfig resolve_accounts(Config config, std::string_view origin, bool to_run,
                                 const LaunchFolder& launched)
 {
-    ResolvedConfig resolved{.log_level = config.log_level, .lame_duck = config.lame_duck};
+    ResolvedConfig resolved{.log_level = config.log_level,
+                            .log_format = config.log_format,
+                            .lame_duck = config.lame_duck};
     for (auto& pool : config.pools) {
         try {
             auto account = look_up(pool.run_as);

@@ -3,6 +3,7 @@
 
 #include "balancer/config/bus_config.hpp"
 #include "balancer/config/dialect.hpp"
+#include "balancer/config/hooks_config.hpp"
 #include "balancer/config/node_config.hpp"
 #include "balancer/config/run_as_config.hpp"
 #include "balancer/config/store_config.hpp"
@@ -96,9 +97,11 @@ struct OutputConfig {
     };
 
     Kind kind = Kind::standard_error;
-    bool prefix = true; ///< `[pool/slot] ` before each line
+    log::Format format = log::Format::text; ///< of each line
+    bool prefix = true;                     ///< `[pool/slot] ` before each line of text
 
-    std::string file;                             ///< a slot text
+    std::string file;                             ///< a slot text; empty: standard error
+    std::string errors;                           ///< for standard error alone; empty: as output
     std::uint64_t max_size = 10ULL * 1024 * 1024; ///< bytes; then it is renamed and begun anew
     unsigned max_files = 5;                       ///< renamed ones that are kept
     OnFull on_full = OnFull::block;
@@ -168,6 +171,7 @@ struct PoolConfig {
     WatchConfig watch;
     BusConfig bus;
     StoreConfig store;
+    HooksConfig hooks;
 
     friend bool operator==(const PoolConfig&, const PoolConfig&) = default;
 };
@@ -176,6 +180,7 @@ struct PoolConfig {
 struct Config {
     std::vector<PoolConfig> pools;
     log::Level log_level = log::Level::info;
+    log::Format log_format = log::Format::text;
     std::chrono::milliseconds lame_duck{0}; ///< from the signal to stop until the listeners close
 
     friend bool operator==(const Config&, const Config&) = default;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/tables.hpp"
+#include "balancer/config/units/log_format.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -32,6 +33,7 @@ const Keys<Config>& config_table()
                              {log::Level::error, "error"},
                              {log::Level::off, "off"}}),
          Effect::master},
+        {"log_format", &Config::log_format, choice(log_format_names), Effect::master},
         {"lame_duck", &Config::lame_duck, duration(), Effect::master},
         {"pools", &Config::pools, pools(), Effect::master},
     };

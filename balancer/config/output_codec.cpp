@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/config/tables.hpp"
+#include "balancer/config/units/log_format.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -19,7 +20,8 @@ std::string read_file(const JsonValue& value)
 
 void check_output(const JsonValue& value, const OutputConfig& output)
 {
-    if (output.file.empty() && (value.find("max_size") || value.find("max_files")))
+    if (output.file.empty() && output.errors.empty() &&
+        (value.find("max_size") || value.find("max_files")))
         value.fail("has no \"file\"; add one, e.g. \"file\": \"/var/log/api.log\"");
 }
 
@@ -32,10 +34,12 @@ Codec<OutputConfig> output()
     const auto object_of_it = object<C>(
         {
             {"file", &C::file, or_empty(Codec<std::string>{read_file, slot_text().write})},
+            {"errors", &C::errors, or_empty(Codec<std::string>{read_file, slot_text().write})},
             {"max_size", &C::max_size, byte_size({1'024, 4'294'967'295})},
             {"max_files", &C::max_files, number({1, 1'000})},
             {"on_full", &C::on_full,
              choice<C::OnFull>({{C::OnFull::block, "block"}, {C::OnFull::drop, "drop"}})},
+            {"format", &C::format, choice(log_format_names)},
             {"prefix", &C::prefix, boolean()},
         },
         must, check_output);
@@ -47,8 +51,8 @@ Codec<OutputConfig> output()
     };
     const auto write = [=](const C& output) {
         auto json = object_of_it.write(output);
-        if (output.kind != C::Kind::file)
-            for (const auto* const key : {"file", "max_size", "max_files"})
+        if (output.kind != C::Kind::file && output.errors.empty())
+            for (const auto* const key : {"max_size", "max_files"})
                 json.erase(key);
         return json;
     };

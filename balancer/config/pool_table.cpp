@@ -50,6 +50,29 @@ Codec<std::vector<std::string>> command()
     return or_empty(Codec<std::vector<std::string>>{read, words.write});
 }
 
+/// The program of a hook, which is in no slot.
+Codec<std::vector<std::string>> hook()
+{
+    const auto words = array(text(), "an array of strings, e.g. [\"./tell\", \"--mail\"]");
+    const auto read = [=](const JsonValue& value) {
+        auto command = words.read(value);
+        if (!command.empty() && command.front().empty())
+            value.elements("").front().fail("is empty, but must name a program, e.g. \"./tell\"");
+        return command;
+    };
+    return or_empty(Codec<std::vector<std::string>>{read, words.write});
+}
+
+Codec<HooksConfig> hooks()
+{
+    using C = HooksConfig;
+    return object<C>({
+        {"exit", &C::exit, hook()},
+        {"failed", &C::failed, hook()},
+        {"stalled", &C::stalled, hook()},
+    });
+}
+
 Codec<unsigned> workers()
 {
     const auto must =
@@ -219,6 +242,7 @@ Keys<PoolConfig> make_table()
         {"watch", &C::watch, watch(), master},
         {"bus", &C::bus, bus()},
         {"store", &C::store, store(), master},
+        {"on", &C::hooks, hooks(), master},
     };
     keys.insert(keys.end(), more.begin(), more.end());
     return keys;

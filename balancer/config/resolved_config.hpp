@@ -26,6 +26,7 @@ struct ResolvedPool : PoolConfig {
 struct ResolvedConfig {
     std::vector<ResolvedPool> pools;
     log::Level log_level = log::Level::info;
+    log::Format log_format = log::Format::text;
     std::chrono::milliseconds lame_duck{0};
 };
 

@@ -4,6 +4,7 @@
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/limits.hpp"
+#include "balancer/config/units/own_descriptor.hpp"
 #include "balancer/config/units/slot_text.hpp"
 #include "common/text/listen_address.hpp"
 #include "common/text/one_line.hpp"
@@ -32,8 +33,8 @@ public:
         for (std::size_t i = 0; i < pool.listen.size(); ++i)
             check(pool.listen[i], fmt::format("{}/listen/{}", pointer, i));
         check_dialect(pool, pointer + "/");
-        if (pool.output.kind == OutputConfig::Kind::file)
-            check_file(pool.output.file, pointer + "/output/file");
+        check_file(pool.output.file, pointer + "/output/file");
+        check_file(pool.output.errors, pointer + "/output/errors");
         check_store(pool, pointer + "/store");
     }
 
@@ -45,6 +46,9 @@ private:
 
     void check_file(const std::string& file, const std::string& pointer)
     {
+        // What usher was started with is never renamed, so that any number may write to it.
+        if (file.empty() || own_descriptor(file))
+            return;
         const auto use_as = [&](const std::string& path) {
             use(outputs_, path, pointer, "writes to " + quote(path), "give each pool its own file");
         };

@@ -7,10 +7,13 @@
 
 namespace usher {
 
-std::string encode_event(const Event& event)
+namespace {
+
+using Json = nlohmann::json;
+
+Json context_of(const Event& event)
 {
-    using Json = nlohmann::json;
-    Json json{{"time", time_text(event.time)}, {"event", name_of(event.kind)}};
+    Json json{{"event", name_of(event.kind)}};
     if (!event.pool.empty())
         json["pool"] = event.pool;
     if (event.slot != 0)
@@ -21,8 +24,28 @@ std::string encode_event(const Event& event)
         json["pid"] = event.pid;
     if (event.generation != 0)
         json["generation"] = event.generation;
-    json["message"] = event.message;
+    return json;
+}
+
+std::string text_of(const Json& json)
+{
     return json.dump(-1, ' ', true, Json::error_handler_t::replace);
+}
+
+} // namespace
+
+std::string encode_event(const Event& event)
+{
+    auto json = context_of(event);
+    json["time"] = time_text(event.time);
+    json["message"] = event.message;
+    return text_of(json);
+}
+
+std::string encode_context(const Event& event)
+{
+    const auto text = text_of(context_of(event));
+    return text.substr(1, text.size() - 2);
 }
 
 } // namespace usher

@@ -7,22 +7,26 @@
 
 namespace usher {
 
-void LogLimit::report(std::vector<Line>& lines)
+void LogLimit::report(std::vector<Event>& lines)
 {
     for (const auto& [key, count] : counts_) {
         const auto& [pool, slot, worker, kind] = key;
         if (count.all > most)
-            lines.push_back(
-                {count.level,
-                 fmt::format("pool \"{}\", worker {}: left out {} of kind {}", pool, slot,
-                             counted(count.all - most, "more line"), name_of(kind))});
+            lines.push_back({.kind = kind,
+                             .level = count.level,
+                             .message = fmt::format(
+                                 "pool \"{}\", worker {}: left out {} of kind {}", pool, slot,
+                                 counted(count.all - most, "more line"), name_of(kind)),
+                             .pool = pool,
+                             .slot = slot,
+                             .worker = worker});
     }
     counts_.clear();
 }
 
-std::vector<LogLimit::Line> LogLimit::lines_of(const Event& event, Clock::time_point now)
+std::vector<Event> LogLimit::lines_of(const Event& event, Clock::time_point now)
 {
-    std::vector<Line> lines;
+    std::vector<Event> lines;
     if (now >= end_ || event.kind == EventKind::stopped) {
         report(lines);
         end_ = now + interval;
@@ -33,7 +37,7 @@ std::vector<LogLimit::Line> LogLimit::lines_of(const Event& event, Clock::time_p
         if (++count.all > most)
             return lines;
     }
-    lines.push_back({event.level, event.message});
+    lines.push_back(event);
     return lines;
 }
 

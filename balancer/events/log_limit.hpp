@@ -22,14 +22,8 @@ public:
     static constexpr std::uint64_t most = 100;
     static constexpr std::chrono::seconds interval{10};
 
-    struct Line {
-        log::Level level = log::Level::info;
-        std::string text;
-        friend bool operator==(const Line&, const Line&) = default;
-    };
-
-    /// What is to be written now that there is `event`.
-    [[nodiscard]] std::vector<Line> lines_of(const Event& event, Clock::time_point now);
+    /// What is to be written now that there is `event`: an event for each line.
+    [[nodiscard]] std::vector<Event> lines_of(const Event& event, Clock::time_point now);
 
 private:
     struct Count {
@@ -37,7 +31,7 @@ private:
         log::Level level = log::Level::info;
     };
 
-    void report(std::vector<Line>& lines);
+    void report(std::vector<Event>& lines);
 
     /// By pool, slot, worker and kind.
     std::map<std::tuple<std::string, unsigned, std::uint64_t, EventKind>, Count> counts_;

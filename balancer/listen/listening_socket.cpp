@@ -140,7 +140,7 @@ std::vector<ListeningSocket> open_listeners(const ListenConfig& config, unsigned
         if (auto found = find_held(sys::SocketAddress::unix_path(where.path), manner))
             result.push_back(std::move(*found));
         else
-            result.push_back(open_unix_listener(where.path, config.mode, backlog));
+            result.push_back(open_unix_listener(where.path, config.mode, backlog, longest_opening));
         break;
     }
     return result;

@@ -2,6 +2,7 @@
 #include "balancer/listen/socket_lock.hpp"
 
 #include "balancer/listen/listening_socket.hpp"
+#include "common/async/back_off.hpp"
 #include "common/sys/process/trusted_user.hpp"
 #include "common/sys/syscall.hpp"
 
@@ -15,6 +16,7 @@
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <tuple>
 
 #include <fcntl.h>
@@ -97,15 +99,21 @@ std::string owner_of(int fd)
 } // namespace
 
 SocketLock::SocketLock(const std::string& socket_path, std::string_view suffix,
-                       std::string_view does)
+                       std::string_view does, std::chrono::milliseconds patience)
     : path_{socket_path + std::string{suffix}}
 {
+    const auto end = std::chrono::steady_clock::now() + patience;
+    BackOff pause{std::chrono::milliseconds{1}, std::chrono::milliseconds{50}};
     for (;;) {
         fd_ = open_lock_file(socket_path, path_);
         if (sys::retry_on_eintr([&] { return ::flock(fd_.get(), LOCK_EX | LOCK_NB); }) < 0) {
             const auto error = sys::last_error();
             if (error != std::errc::operation_would_block)
                 throw std::system_error{error, path_};
+            if (std::chrono::steady_clock::now() < end) {
+                std::this_thread::sleep_for(pause.next()); // to wait in flock(2) has no end
+                continue;
+            }
             throw AddressInUse{fmt::format("{}: {} {}", socket_path, owner_of(fd_.get()), does)};
         }
         if (is_named(fd_.get(), path_))

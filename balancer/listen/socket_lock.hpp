@@ -3,6 +3,7 @@
 
 #include "common/sys/fd/unique_fd.hpp"
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -15,11 +16,12 @@ namespace usher {
 /// nobody's way.
 class SocketLock {
 public:
-    /// Locks `socket_path` with `suffix`, and never waits.  Throws AddressInUse if another master
-    /// holds the lock, which says that it `does` something there, and std::system_error or
-    /// std::runtime_error if there can be no such file.
+    /// Locks `socket_path` with `suffix`; tries again for `patience`.  Throws AddressInUse if
+    /// another master holds the lock, which says that it `does` something there, and
+    /// std::system_error or std::runtime_error if there can be no such file.
     explicit SocketLock(const std::string& socket_path, std::string_view suffix = ".lock",
-                        std::string_view does = "is steered there");
+                        std::string_view does = "is steered there",
+                        std::chrono::milliseconds patience = {});
 
     SocketLock(const SocketLock&) = delete;
     SocketLock& operator=(const SocketLock&) = delete;

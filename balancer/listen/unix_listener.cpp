@@ -56,12 +56,12 @@ bool is_stale_socket(const sys::SocketAddress& address)
 } // namespace
 
 ListeningSocket open_unix_listener(const std::string& path, std::optional<unsigned> mode,
-                                   unsigned backlog)
+                                   unsigned backlog, std::chrono::milliseconds patience)
 {
     const auto address = sys::SocketAddress::unix_path(path);
     check_folder(address);
     // From before it is bound until it listens, so that no other master finds the file stale.
-    const SocketLock lock{path, ".opening", "opens it at this moment"};
+    const SocketLock lock{path, ".opening", "opens it at this moment", patience};
 
     const sys::BindOptions options{.backlog = backlog, .mode = mode};
     sys::UniqueFd fd;

@@ -20,7 +20,12 @@ namespace usher {
 /// A file of lines that makes place for the next one when it is full: `file` becomes `file.1`,
 /// `file.1` becomes `file.2` and so on, always between two lines.
 ///
-/// What is no regular file (a FIFO, a device) is written to and never renamed.
+/// What is no regular file (a FIFO, a device) is written to and never renamed, and neither is what
+/// a path such as /dev/stdout means: a descriptor that usher was started with.  A path that is a
+/// link stays one; it is what it leads to that is renamed.
+///
+/// Others may cut the file, move it away or put another in its place at any time, as logrotate
+/// does, so that nothing of it is remembered that can be asked.
 ///
 /// Others may be able to write to the folder, a worker for one: what they put in the file's place
 /// leads to no other file, and is refused unless it is a file of the folder's owner or ours.
@@ -66,7 +71,9 @@ private:
     };
 
     [[nodiscard]] Identity identity() const;
-    [[nodiscard]] std::size_t fitting(std::string_view lines) const noexcept;
+    [[nodiscard]] std::uint64_t size() const noexcept;
+    [[nodiscard]] bool is_at_its_place() const noexcept;
+    [[nodiscard]] std::size_t fitting(std::string_view lines) noexcept;
     [[nodiscard]] std::error_code rotate();
     [[nodiscard]] std::error_code open();
     void forget_torn_line() noexcept;
@@ -77,11 +84,12 @@ private:
     mutable std::mutex identity_mutex_;
     Limits limits_;
     sys::UniqueFd fd_;
-    bool regular_ = false;
-    std::uint64_t size_ = 0;
+    bool regular_ = false; ///< and ours to rename and to cut
+    bool shared_ = false;  ///< a descriptor that usher was started with
     std::uint64_t rotate_at_ = 0;
-    std::size_t torn_ = 0;  ///< bytes since the last end of a line
-    bool end_line_ = false; ///< a torn line could not be taken back: end it before the next
+    std::size_t torn_ = 0;   ///< bytes since the last end of a line
+    bool is_behind_ = false; ///< somebody had a lease on what is to be opened in its place
+    bool end_line_ = false;  ///< a torn line could not be taken back: end it before the next
 };
 
 } // namespace usher

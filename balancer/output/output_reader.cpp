@@ -5,13 +5,13 @@
 #include "common/async/spawn.hpp"
 #include "common/sys/fd/pipe.hpp"
 #include "common/sys/syscall.hpp"
-#include "common/text/one_line.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
 #include <sys/ioctl.h>
@@ -24,34 +24,35 @@ namespace usher {
 namespace {
 
 constexpr std::size_t bytes_per_turn = 64UL * 1024; ///< what a pipe holds
-constexpr std::string_view cut_mark = " [goes on]";
 constexpr std::size_t most_last_errors = 20;
 constexpr std::size_t longest_last_error = 512;
 
 } // namespace
 
-OutputReader::Stream OutputReader::make_stream(const asio::any_io_executor& executor)
+OutputReader::Stream OutputReader::make_stream(const asio::any_io_executor& executor,
+                                               std::shared_ptr<LineSink> sink)
 {
     auto pipe = sys::make_pipe_to_read();
     sys::let_others_write(pipe.writer); // a worker may be another user, or become one
     return {.worker_end = std::move(pipe.writer),
             .pipe = adopt_fd<asio::posix::stream_descriptor>(executor, std::move(pipe.reader)),
-            .splitter = LineSplitter{}};
+            .splitter = LineSplitter{},
+            .sink = std::move(sink)};
 }
 
-OutputReader::OutputReader(const asio::any_io_executor& executor, std::shared_ptr<LineSink> sink,
-                           std::string prefix, LineSink::OnFull on_full, bool clean)
-    : sink_{std::move(sink)},
-      prefix_{std::move(prefix)},
+OutputReader::OutputReader(const asio::any_io_executor& executor, std::shared_ptr<LineSink> output,
+                           std::shared_ptr<LineSink> errors, LineFormat format,
+                           LineSink::OnFull on_full)
+    : format_{std::move(format)},
       on_full_{on_full},
-      clean_{clean},
-      output_{make_stream(executor)},
-      errors_{make_stream(executor)}
+      output_{make_stream(executor, std::move(output))},
+      errors_{make_stream(executor, std::move(errors))}
 {
 }
 
-void OutputReader::start()
+void OutputReader::start(pid_t pid)
 {
+    format_.set_pid(pid);
     for (Stream* const stream : {&output_, &errors_}) {
         stream->worker_end.reset();
         spawn(stream->pipe.get_executor(), follow(*stream), shared_from_this());
@@ -63,8 +64,8 @@ asio::awaitable<void> OutputReader::follow(Stream& stream)
     while (stream.pipe.is_open()) {
         co_await stream.pipe.async_wait(asio::posix::stream_descriptor::wait_read,
                                         asio::as_tuple(asio::deferred));
-        while (stream.pipe.is_open() && !sink_->has_room(on_full_))
-            co_await sink_->room().wait();
+        while (stream.pipe.is_open() && !stream.sink->has_room(on_full_))
+            co_await stream.sink->room().wait();
         // One read a turn: a worker that chatters shares the loop fairly.
         if (stream.pipe.is_open() && read_once(stream, bytes_per_turn) == 0)
             co_return; // the worker has closed its end
@@ -75,23 +76,22 @@ asio::awaitable<void> OutputReader::follow(Stream& stream)
 template <typename Read>
 void OutputReader::bring(const Stream& stream, Read read)
 {
+    const bool is_errors = &stream == &errors_;
+    const auto head =
+        format_.head(is_errors ? LineFormat::Stream::errors : LineFormat::Stream::output,
+                     std::chrono::system_clock::now());
     std::string batch;
     auto on_line = [&](std::string_view line, bool cut) {
-        if (&stream == &errors_) {
+        if (is_errors) {
             if (last_errors_.size() == most_last_errors)
                 last_errors_.pop_front();
             last_errors_.emplace_back(line.substr(0, longest_last_error));
         }
-        batch.append(prefix_);
-        if (clean_)
-            batch += on_one_line(line);
-        else
-            batch += line;
-        batch.append(cut ? cut_mark : "").append(1, '\n');
+        format_.append(batch, head, line, cut);
     };
     read(on_line);
     if (!batch.empty())
-        sink_->write(batch, on_full_);
+        stream.sink->write(batch, on_full_);
 }
 
 /// The bytes read; 0 means: there will be no more.
@@ -134,7 +134,8 @@ void OutputReader::finish()
 {
     finish(output_);
     finish(errors_);
-    sink_->room().notify_all(); // whoever of ours waits there sees that it is over
+    for (auto* const stream : {&output_, &errors_})
+        stream->sink->room().notify_all(); // whoever of ours waits there sees that it is over
 }
 
 } // namespace usher

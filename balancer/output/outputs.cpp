@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/output/outputs.hpp"
 
+#include "balancer/config/units/own_descriptor.hpp"
 #include "common/async/closing_thread.hpp"
 #include "common/async/helper_thread.hpp"
 #include "common/async/spawn.hpp"
@@ -14,6 +15,8 @@
 #include <stdexcept>
 #include <tuple>
 #include <utility>
+
+#include <unistd.h>
 
 namespace asio = boost::asio;
 
@@ -32,8 +35,9 @@ LogFile::Limits limits_of(const OutputConfig& config) noexcept
 Outputs::File::File(const asio::any_io_executor& executor, const std::string& path,
                     std::shared_ptr<LogFile> opened, EventBus& events)
     : file{std::move(opened)},
+      is_regular{file->is_regular()},
       sink{std::make_shared<LineSink>(executor, writer, path, events)},
-      writer{file, std::chrono::seconds{file->is_regular() ? 5 : 1}}
+      writer{file, std::chrono::seconds{is_regular ? 5 : 1}}
 {
     writer.observe(sink.get());
 }
@@ -49,34 +53,46 @@ Outputs::Outputs(const asio::any_io_executor& executor, LineWriter& standard_err
     standard_error.observe(errors_sink_.get());
 }
 
-asio::awaitable<std::shared_ptr<OutputReader>>
-Outputs::connect(OutputConfig config, std::string name, bool stranger, asio::steady_timer& deadline)
+asio::awaitable<std::shared_ptr<OutputReader>> Outputs::connect(OutputConfig config, Writer worker,
+                                                                asio::steady_timer& deadline)
 {
     if (config.kind == OutputConfig::Kind::inherit)
         co_return nullptr;
-    auto sink = co_await sink_of(config, deadline);
-    co_return std::make_shared<OutputReader>(
-        executor_, std::move(sink), config.prefix ? "[" + name + "] " : "", config.on_full,
-        stranger && config.kind == OutputConfig::Kind::standard_error);
+    auto output = co_await sink_of(config.file, limits_of(config), deadline);
+    const bool is_apart = !config.errors.empty();
+    auto errors = output;
+    if (is_apart)
+        errors = co_await sink_of(config.errors, limits_of(config), deadline);
+    const bool are_files = is_regular(config.file) && (!is_apart || is_regular(config.errors));
+    LineFormat format{config, std::move(worker.pool), worker.slot, std::move(worker.hook),
+                      worker.is_stranger && !are_files};
+    co_return std::make_shared<OutputReader>(executor_, std::move(output), std::move(errors),
+                                             std::move(format), config.on_full);
 }
 
-asio::awaitable<std::shared_ptr<LineSink>> Outputs::sink_of(const OutputConfig& config,
-                                                            asio::steady_timer& deadline)
+bool Outputs::is_regular(const std::string& file) const noexcept
 {
-    close_unused(config.file);
-    if (config.kind == OutputConfig::Kind::standard_error)
+    const auto found = files_.find(file);
+    return found != files_.end() && found->second->is_regular;
+}
+
+asio::awaitable<std::shared_ptr<LineSink>>
+Outputs::sink_of(std::string path, LogFile::Limits limits, asio::steady_timer& deadline)
+{
+    close_unused(path);
+    if (path.empty() || own_descriptor(path) == STDERR_FILENO)
         co_return errors_sink_;
     if (closed_)
         throw std::logic_error{"the outputs are closed"};
 
-    if (!files_.contains(config.file))
-        co_await wait_for_file(config, deadline);
-    auto& [file, sink, writer] = *files_.at(config.file);
-    writer.post([file = file, limits = limits_of(config)] {
+    if (!files_.contains(path))
+        co_await wait_for_file(path, limits, deadline);
+    const auto& entry = *files_.at(path);
+    files_.at(path)->writer.post([file = entry.file, limits] {
         file->set_limits(limits);
         return std::error_code{};
     });
-    co_return sink;
+    co_return entry.sink;
 }
 
 /// Closes the files of earlier configurations, to which nobody writes any more.
@@ -118,27 +134,28 @@ void Outputs::close_unused_soon()
     });
 }
 
-/// Returns when `config`'s file is among the open ones.
-asio::awaitable<void> Outputs::wait_for_file(const OutputConfig& config,
+/// Returns when `file` is among the open ones.
+asio::awaitable<void> Outputs::wait_for_file(const std::string& file, LogFile::Limits limits,
                                              asio::steady_timer& deadline)
 {
     using namespace asio::experimental::awaitable_operators;
-    auto attempt = attempts_[config.file]; // null also where memory was missing before
+    auto attempt = attempts_[file]; // null also where memory was missing before
     if (!attempt) {
         attempt = std::make_shared<Attempt>();
-        auto opening = open(config, attempt);
-        attempts_[config.file] = attempt;
+        auto opening = open(file, limits, attempt);
+        attempts_[file] = attempt;
         try {
             spawn(executor_, std::move(opening));
         } catch (...) {
-            attempts_.erase(config.file);
+            attempts_.erase(file);
             throw;
         }
     }
     while (!attempt->failure && !attempt->sink) {
         if (deadline.expiry() <= asio::steady_timer::clock_type::now() || closed_)
-            throw std::runtime_error{config.file +
-                                     ": cannot be opened in time: its disk does not answer"};
+            throw std::runtime_error{file +
+                                     ": cannot be opened in time: its disk does not answer, or "
+                                     "somebody has a lease on it"};
         co_await (attempt->ended.wait() ||
                   deadline.async_wait(asio::as_tuple(asio::use_awaitable)));
     }
@@ -147,12 +164,11 @@ asio::awaitable<void> Outputs::wait_for_file(const OutputConfig& config,
 }
 
 /// An attempt that hangs has a thread, and that is all: there is no other for the same file.
-asio::awaitable<void> Outputs::open(OutputConfig config, std::shared_ptr<Attempt> attempt)
+asio::awaitable<void> Outputs::open(std::string path, LogFile::Limits limits,
+                                    std::shared_ptr<Attempt> attempt)
 {
     try {
-        auto look = [path = config.file, limits = limits_of(config)] {
-            return std::make_shared<LogFile>(path, limits);
-        };
+        auto look = [path, limits] { return std::make_shared<LogFile>(path, limits); };
         const auto opened = co_await on_helper_thread(std::move(look));
         const auto leave = [](LogFile* unused) { close_elsewhere(unused->release()); };
         std::unique_ptr<LogFile, decltype(leave)> unless_used{opened.get(), leave};
@@ -163,17 +179,17 @@ asio::awaitable<void> Outputs::open(OutputConfig config, std::shared_ptr<Attempt
         if (same != files_.end()) {
             file = same->second;
         } else {
-            file = std::make_shared<File>(executor_, config.file, opened, events_);
+            file = std::make_shared<File>(executor_, path, opened, events_);
             std::ignore = unless_used.release();
         }
         if (attempt->is_old)
             file->writer.post([file = file->file] { return file->reopen(); });
         attempt->sink = file->sink;
-        files_[config.file] = std::move(file);
+        files_[path] = std::move(file);
     } catch (const std::exception&) {
         attempt->failure = std::current_exception();
     }
-    attempts_.erase(config.file);
+    attempts_.erase(path);
     attempt->ended.notify_all();
 }
 

@@ -30,16 +30,23 @@ public:
     Outputs& operator=(const Outputs&) = delete;
     ~Outputs() { standard_error_.observe(nullptr); }
 
-    /// Pipes for a worker, whose lines go where `config` says with `name` before them; null if it
-    /// is to inherit ours.  What a `stranger` writes to our standard error, among lines of others,
+    /// Whose lines they are.
+    struct Writer {
+        std::string pool;
+        unsigned slot;
+        bool is_stranger;   ///< another user's
+        std::string hook{}; ///< of a hook's program, its name
+    };
+
+    /// Pipes for a worker, whose lines go where and how `config` says; null if it is to inherit
+    /// ours.  What a stranger writes to what is no file of ours, perhaps among lines of others,
     /// steers no terminal.
     ///
-    /// Throws std::system_error, e.g. if the file cannot be opened, and std::runtime_error if that
+    /// Throws std::system_error, e.g. if a file cannot be opened, and std::runtime_error if that
     /// has not happened when `deadline` expires or is cancelled.  It goes on then: whoever wants
     /// the file next waits for the same attempt.
     [[nodiscard]] boost::asio::awaitable<std::shared_ptr<OutputReader>>
-    connect(OutputConfig config, std::string name, bool stranger,
-            boost::asio::steady_timer& deadline);
+    connect(OutputConfig config, Writer worker, boost::asio::steady_timer& deadline);
 
     /// How many lines of workers were lost on their way to our standard error, and to `file`.
     [[nodiscard]] std::uint64_t lost_lines() const noexcept { return errors_sink_->lost_lines(); }
@@ -58,6 +65,7 @@ public:
 private:
     struct File {
         std::shared_ptr<LogFile> file;
+        bool is_regular;
         std::shared_ptr<LineSink> sink;
         LineWriter writer; ///< ends first, and tells the sink what it gives up
 
@@ -74,11 +82,13 @@ private:
     };
 
     [[nodiscard]] boost::asio::awaitable<std::shared_ptr<LineSink>>
-    sink_of(const OutputConfig& config, boost::asio::steady_timer& deadline);
-    [[nodiscard]] boost::asio::awaitable<void> wait_for_file(const OutputConfig& config,
+    sink_of(std::string file, LogFile::Limits limits, boost::asio::steady_timer& deadline);
+    [[nodiscard]] boost::asio::awaitable<void> wait_for_file(const std::string& file,
+                                                             LogFile::Limits limits,
                                                              boost::asio::steady_timer& deadline);
-    [[nodiscard]] boost::asio::awaitable<void> open(OutputConfig config,
+    [[nodiscard]] boost::asio::awaitable<void> open(std::string path, LogFile::Limits limits,
                                                     std::shared_ptr<Attempt> attempt);
+    [[nodiscard]] bool is_regular(const std::string& file) const noexcept;
     void close_unused(const std::string& needed);
     [[nodiscard]] bool has_unused() const noexcept;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/pool/pool.hpp"
 
+#include "balancer/config/units/byte_size.hpp"
+#include "balancer/config/units/duration.hpp"
 #include "balancer/dialect/make_intake.hpp"
 #include "common/async/spawn.hpp"
 #include "common/text/counted.hpp"
@@ -166,12 +168,31 @@ void Pool::watch_workers()
         const bool suspended =
             now - std::exchange(watched_at_, now) > 2 * interval + std::chrono::milliseconds{500};
         for (const auto& slot : slots_)
-            if (auto* const worker = slot->worker())
+            if (auto* const worker = slot->worker()) {
                 worker->look(now, suspended);
+                look_at_memory(*worker, now);
+            }
         if (!due_places(now).empty())
             changed_.notify_all();
         watch_workers();
     });
+}
+
+void Pool::look_at_memory(const WorkerProcess& worker, Clock::time_point now)
+{
+    const auto memory = worker.memory(now);
+    if (!memory)
+        return;
+    if (!memory->is_too_much)
+        return memory_patience_.on_enough(memory->age);
+    if (memory_patience_.on_too_much(memory->age))
+        worker.events().publish(
+            EventKind::note, log::Level::warning,
+            fmt::format("has {} MiB of memory although it is fresh, and max_memory is {}: a new "
+                        "one would have no less, so that workers are replaced for this only after "
+                        "{}; raise max_memory",
+                        memory->bytes / 1024 / 1024, format_byte_size(config_->recycle.max_memory),
+                        format_duration(memory_patience_.time())));
 }
 
 std::vector<unsigned> Pool::due_places(Clock::time_point now) const
@@ -179,7 +200,8 @@ std::vector<unsigned> Pool::due_places(Clock::time_point now) const
     std::vector<unsigned> numbers;
     for (const auto& slot : slots_) {
         const auto* const worker = slot->worker();
-        if (worker != nullptr && !slot->is_over() && !worker->look_for_recycling(now).empty())
+        if (worker != nullptr && !slot->is_over() &&
+            !worker->look_for_recycling(now, memory_patience_.time()).empty())
             numbers.push_back(slot->identity().slot);
     }
     return numbers;

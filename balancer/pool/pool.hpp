@@ -8,6 +8,7 @@
 #include "balancer/pool/exchange.hpp"
 #include "balancer/pool/outcome.hpp"
 #include "balancer/pool/worker_count.hpp"
+#include "balancer/worker/memory_patience.hpp"
 #include "balancer/worker/worker_slot.hpp"
 #include "common/async/condition.hpp"
 
@@ -140,6 +141,7 @@ private:
     [[nodiscard]] std::vector<unsigned> places_to_mend() const;
     void end_oldest_generations(unsigned most);
 
+    void look_at_memory(const WorkerProcess& worker, std::chrono::steady_clock::time_point now);
     [[nodiscard]] std::vector<unsigned> due_places(std::chrono::steady_clock::time_point now) const;
     [[nodiscard]] boost::asio::awaitable<void> recycle_workers();
     [[nodiscard]] boost::asio::awaitable<Outcome> recycle();
@@ -165,6 +167,7 @@ private:
     Condition changed_; ///< something of a slot, or an operation has ended
     bool turn_taken_ = false;
 
+    MemoryPatience memory_patience_;
     boost::asio::steady_timer watch_timer_;
     std::chrono::steady_clock::time_point watched_at_{};
     std::function<void()> on_end_;

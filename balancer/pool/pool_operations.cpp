@@ -188,8 +188,11 @@ asio::awaitable<Outcome> Pool::recycle()
         numbers.resize(std::min(numbers.size(), rule.at_once));
         for (const auto number : numbers) {
             const auto* const worker = slots_[number - 1]->worker();
+            const auto reason = worker->look_for_recycling(now, memory_patience_.time());
             worker->events().publish(EventKind::recycled, log::Level::info,
-                                     "is replaced, because " + worker->look_for_recycling(now));
+                                     "is replaced, because " + reason);
+            if (const auto memory = worker->memory(now); memory && memory->is_too_much)
+                memory_patience_.on_replaced();
         }
         Exchange::Plan plan{.replaced = std::move(numbers), .places = places(), .rule = rule};
         co_return co_await carry_out(std::move(plan), config_, generation_);
@@ -209,6 +212,7 @@ void Pool::send_message(unsigned slot, const std::shared_ptr<const ProgramMessag
 /// `config` is the pool's from now on, also for workers that are not replaced.
 void Pool::adopt(std::shared_ptr<const ResolvedPool> config)
 {
+    memory_patience_ = {};
     config_ = std::move(config);
     for (const auto& slot : slots_)
         if (slot->identity().generation ==

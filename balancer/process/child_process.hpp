@@ -40,6 +40,7 @@ public:
         /// Become 3, 4, 5, ... of the child; the originals stay the caller's.
         std::vector<int> descriptors;
 
+        int input = -1;  ///< becomes its standard input; -1: /dev/null
         int output = -1; ///< becomes its standard output; -1: ours
         int errors = -1; ///< becomes its standard error; -1: ours
 
@@ -60,8 +61,8 @@ public:
     static constexpr int first_descriptor = 3;
     static constexpr std::size_t most_descriptors = 128;
 
-    /// Starts `command`: standard input from /dev/null, output and errors as it says, no other
-    /// descriptor, no blocked or ignored signal.  Returns when the program is being executed.
+    /// Starts `command`: standard input, output and errors as it says, no other descriptor, no
+    /// blocked or ignored signal.  Returns when the program is being executed.
     ///
     /// Disks may hang: when `deadline` expires or is cancelled, nothing is left of the attempt.
     /// One that was called off, so that `deadline` expires at time_point::min(), says nothing of

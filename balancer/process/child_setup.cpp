@@ -72,8 +72,9 @@ bool reset_signals(Child& /*child*/) noexcept
 bool pass_descriptors(Child& child) noexcept
 {
     const auto& command = child.command;
-    const int null = ::open("/dev/null", O_RDONLY | O_NOCTTY | O_CLOEXEC);
-    if (null < 0 || ::dup2(null, STDIN_FILENO) < 0)
+    const int input =
+        command.input >= 0 ? command.input : ::open("/dev/null", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    if (input < 0 || ::dup2(input, STDIN_FILENO) < 0)
         return false;
     // Before the numbers from 3 on are overwritten, which these may have.
     if (command.output >= 0 && ::dup2(command.output, STDOUT_FILENO) < 0)

@@ -19,8 +19,9 @@ std::vector<std::string> output_files(const ResolvedConfig& config)
 {
     std::vector<std::string> files;
     for (const auto& pool : config.pools)
-        if (pool.output.kind == OutputConfig::Kind::file)
-            files.push_back(pool.output.file);
+        for (const auto* const file : {&pool.output.file, &pool.output.errors})
+            if (!file->empty())
+                files.push_back(*file);
     return files;
 }
 

@@ -51,9 +51,15 @@ std::string RecyclePolicy::look(const Facts& facts) const
         return "it was given " + counted(facts.connections, "connection");
     if (limits.max_age.count() > 0 && facts.age >= limits.max_age)
         return fmt::format("it is {} old", age_text(facts.age));
-    if (limits.max_memory > 0 && facts.memory >= limits.max_memory)
+    if (has_too_much(facts.memory) && facts.age >= facts.memory_patience)
         return fmt::format("it has {} MiB of memory", facts.memory / 1024 / 1024);
     return {};
+}
+
+bool RecyclePolicy::has_too_much(std::uint64_t memory) const noexcept
+{
+    const auto limit = limits().max_memory;
+    return limit > 0 && memory >= limit;
 }
 
 } // namespace usher

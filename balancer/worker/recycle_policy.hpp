@@ -19,13 +19,17 @@ public:
     RecyclePolicy(const RecycleConfig& config, double dice) noexcept;
 
     struct Facts {
-        std::uint64_t connections = 0;    ///< handed to it
-        std::chrono::milliseconds age{0}; ///< since it was ready
-        std::uint64_t memory = 0;         ///< bytes, as last sampled
+        std::uint64_t connections = 0;                ///< handed to it
+        std::chrono::milliseconds age{0};             ///< since it was ready
+        std::uint64_t memory = 0;                     ///< bytes, as last sampled
+        std::chrono::milliseconds memory_patience{0}; ///< the age from which on that counts
     };
 
     /// Why the worker is due: one clause; empty if it is not.
     [[nodiscard]] std::string look(const Facts& facts) const;
+
+    /// True if it has more memory than it may, whether that counts yet or not.
+    [[nodiscard]] bool has_too_much(std::uint64_t memory) const noexcept;
 
     /// The limits that this worker got; 0: none.
     [[nodiscard]] RecycleConfig limits() const noexcept;

@@ -81,6 +81,28 @@ std::map<std::string, std::string> own_environment(const ResolvedPool& config)
     return result;
 }
 
+/// What all processes of the pool have, for the worker in `slot`.
+std::map<std::string, std::string> environment_of(const ResolvedPool& config, unsigned slot)
+{
+    auto environment = own_environment(config);
+    for (const auto* added : {&config.account.variables, &config.file_env})
+        for (const auto& [name, value] : *added)
+            environment[name] = value;
+    for (const auto& [name, value] : config.env)
+        environment[name] = fill_slot(value, slot);
+    // Python writes to a pipe only when 8 KiB are there, or at its end.
+    environment.try_emplace("PYTHONUNBUFFERED", "1");
+    return environment;
+}
+
+std::vector<std::string> words_of(const std::map<std::string, std::string>& environment)
+{
+    std::vector<std::string> words;
+    for (const auto& [name, value] : environment)
+        words.push_back(fmt::format("{}={}", name, value));
+    return words;
+}
+
 /// What a program needs to tell us what it would tell systemd: sd_notify(3), and
 /// sd_watchdog_enabled(3) if the pool listens to that.
 void add_notify(std::map<std::string, std::string>& environment, WorkerLink::Equipment& equipment,
@@ -115,14 +137,7 @@ ChildProcess::Command make_worker_command(const ResolvedPool& config,
 {
     namespace env = wire::env;
     const auto& run_as = config.run_as;
-    auto environment = own_environment(config);
-    for (const auto* added : {&config.account.variables, &config.file_env})
-        for (const auto& [name, value] : *added)
-            environment[name] = value;
-    for (const auto& [name, value] : config.env)
-        environment[name] = fill_slot(value, identity.slot);
-    // Python writes to a pipe only when 8 KiB are there, or at its end.
-    environment.try_emplace("PYTHONUNBUFFERED", "1");
+    auto environment = environment_of(config, identity.slot);
     environment[env::worker_id] = std::to_string(identity.id);
     environment[env::slot] = std::to_string(identity.slot);
     environment[env::generation] = std::to_string(identity.generation);
@@ -141,10 +156,10 @@ ChildProcess::Command make_worker_command(const ResolvedPool& config,
     std::vector<std::string> words;
     for (const auto& word : config.command)
         words.push_back(fill_slot(word, identity.slot));
-    ChildProcess::Command command{
+    return {
         .program = words.front(),
         .arguments = {words.begin() + 1, words.end()},
-        .environment = {},
+        .environment = words_of(environment),
         .pid_variables = std::move(equipment.pid_variables),
         .program_folder = config.program_folder,
         .cwd = config.folder,
@@ -155,9 +170,19 @@ ChildProcess::Command make_worker_command(const ResolvedPool& config,
         .cpu_mask = cpu_mask(run_as.cpu_affinity, identity.slot),
         .check = std::move(equipment.check),
     };
-    for (const auto& [name, value] : environment)
-        command.environment.push_back(fmt::format("{}={}", name, value));
-    return command;
+}
+
+ChildProcess::Command make_hook_command(const ResolvedPool& config, unsigned slot,
+                                        const std::vector<std::string>& words)
+{
+    return {
+        .program = words.front(),
+        .arguments = {words.begin() + 1, words.end()},
+        .environment = words_of(environment_of(config, slot)),
+        .cwd = config.folder,
+        .run_as = config.run_as,
+        .account = config.account,
+    };
 }
 
 } // namespace usher

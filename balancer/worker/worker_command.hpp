@@ -20,4 +20,9 @@ namespace usher {
 make_worker_command(const ResolvedPool& config, const WorkerIdentity& identity,
                     const WorkerLink& link, const std::string& notify_socket = {}, int bus = -1);
 
+/// What starts `words`, which are to be told what has happened to a worker in `slot`: as that runs,
+/// but with nothing to speak to the master.
+[[nodiscard]] ChildProcess::Command make_hook_command(const ResolvedPool& config, unsigned slot,
+                                                      const std::vector<std::string>& words);
+
 } // namespace usher

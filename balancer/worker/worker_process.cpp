@@ -108,9 +108,11 @@ asio::awaitable<void> WorkerProcess::start(std::shared_ptr<Bus> bus, asio::stead
 {
     auto output = config_->output;
     output.file = fill_slot(output.file, identity_.slot);
-    output_ = co_await outputs_.connect(std::move(output),
-                                        fmt::format("{}/{}", identity_.pool, identity_.slot),
-                                        config_->account.is_other_user(), deadline);
+    output.errors = fill_slot(output.errors, identity_.slot);
+    Outputs::Writer writer{.pool = identity_.pool,
+                           .slot = identity_.slot,
+                           .is_stranger = config_->account.is_other_user()};
+    output_ = co_await outputs_.connect(std::move(output), std::move(writer), deadline);
     const auto user = config_->account.user.value_or(::geteuid());
     // With dialect auto most have a way of their own, and need not pay for one they were not asked
     // to use.
@@ -152,7 +154,7 @@ asio::awaitable<void> WorkerProcess::start(std::shared_ptr<Bus> bus, asio::stead
         child_ = co_await ChildProcess::start(std::move(command), deadline);
     } catch (const std::exception&) {
         if (output_) { // a program that was called off may have said something
-            output_->start();
+            output_->start(0);
             output_->finish();
         }
         throw;
@@ -179,7 +181,7 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
 {
     const auto self = shared_from_this();
     if (output_)
-        output_->start();
+        output_->start(pid());
     WorkerLink::Observer& observer = *this;
     link_->start(pid(), observer);
     bus_port_->start();
@@ -354,13 +356,26 @@ void WorkerProcess::sample_memory(Clock::time_point now)
                    });
 }
 
-std::string WorkerProcess::look_for_recycling(Clock::time_point now) const
+std::string WorkerProcess::look_for_recycling(Clock::time_point now,
+                                              std::chrono::milliseconds memory_patience) const
 {
     if (lifecycle_.state() != WorkerLifecycle::State::ready)
         return {};
     const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - ready_at_);
-    return recycle_policy_.look(
-        {.connections = figures().value_or(Figures{}).handed_off, .age = age, .memory = memory_});
+    return recycle_policy_.look({.connections = figures().value_or(Figures{}).handed_off,
+                                 .age = age,
+                                 .memory = memory_,
+                                 .memory_patience = memory_patience});
+}
+
+std::optional<WorkerProcess::Memory> WorkerProcess::memory(Clock::time_point now) const
+{
+    if (lifecycle_.state() != WorkerLifecycle::State::ready || memory_ == 0 ||
+        config_->recycle.max_memory == 0)
+        return std::nullopt;
+    return Memory{.age = std::chrono::duration_cast<std::chrono::milliseconds>(now - ready_at_),
+                  .bytes = memory_,
+                  .is_too_much = recycle_policy_.has_too_much(memory_)};
 }
 
 void WorkerProcess::on_probe(std::string failure)

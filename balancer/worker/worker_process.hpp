@@ -84,8 +84,18 @@ public:
     /// Follows what is new since it was started, as far as one that runs can; see bring_in().
     void follow(const ResolvedPool& next);
 
-    /// Why it has served long enough: one clause; empty if it has not, or is not ready.
-    [[nodiscard]] std::string look_for_recycling(Clock::time_point now) const;
+    /// Why it has served long enough: one clause; empty if it has not, or is not ready.  That it
+    /// has too much memory counts for one that has been ready for `memory_patience`.
+    [[nodiscard]] std::string look_for_recycling(Clock::time_point now,
+                                                 std::chrono::milliseconds memory_patience) const;
+
+    /// What is known of the memory of one that is ready and has a limit.
+    struct Memory {
+        std::chrono::milliseconds age; ///< since it was ready
+        std::uint64_t bytes;
+        bool is_too_much;
+    };
+    [[nodiscard]] std::optional<Memory> memory(Clock::time_point now) const;
 
     /// How the log calls it: `worker 1 (pid 4711)`.
     [[nodiscard]] std::string name() const;

@@ -101,8 +101,8 @@ asio::awaitable<bool> WorkerSlot::run_worker()
 void WorkerSlot::publish_last_output()
 {
     // Who reads our standard error has read these lines already; who asked for a reload has not.
-    const auto level =
-        config_->output.kind == OutputConfig::Kind::file ? log::Level::error : log::Level::debug;
+    const bool has_file = !config_->output.file.empty() || !config_->output.errors.empty();
+    const auto level = has_file ? log::Level::error : log::Level::debug;
     for (const auto& line : last_output_)
         events_.publish(EventKind::output, level, "wrote: " + on_one_line(line));
     last_output_.clear();

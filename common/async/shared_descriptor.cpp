@@ -11,13 +11,17 @@
 
 namespace usher {
 
+std::size_t SharedDescriptor::fitting(std::string_view lines) noexcept
+{
+    if (lines.size() <= PIPE_BUF)
+        return lines.size();
+    const auto last = lines.rfind('\n', PIPE_BUF - 1);
+    return (last != std::string_view::npos ? last : lines.find('\n')) + 1;
+}
+
 LineWriter::Target::Result SharedDescriptor::write(std::string_view lines)
 {
-    // As many as a pipe takes at once, or one that is longer.
-    if (lines.size() > PIPE_BUF) {
-        const auto last = lines.rfind('\n', PIPE_BUF - 1);
-        lines = lines.substr(0, (last != std::string_view::npos ? last : lines.find('\n')) + 1);
-    }
+    lines = lines.substr(0, fitting(lines));
     const auto written =
         sys::retry_on_eintr([&] { return ::write(fd_, lines.data(), lines.size()); });
     if (written >= 0)

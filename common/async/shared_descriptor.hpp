@@ -17,6 +17,10 @@ public:
     /// `fd` stays the caller's.
     explicit SharedDescriptor(int fd) noexcept : fd_{fd} {}
 
+    /// How many bytes of `lines` are to be written at once, so that no other's line comes in
+    /// between: as many whole lines as a pipe takes, or one that is longer.
+    [[nodiscard]] static std::size_t fitting(std::string_view lines) noexcept;
+
     /// Whole lines as far as another's line cannot come in between.  A descriptor that is gone or
     /// full takes no complaint.
     [[nodiscard]] Result write(std::string_view lines) override;

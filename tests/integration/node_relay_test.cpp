@@ -122,6 +122,25 @@ TEST_CASE("what a worker sends is shown as well, and otherwise only shown")
     }
 }
 
+TEST_CASE("of messages for a primary it is said once for each kind what becomes of them")
+{
+    for (const char* const messages : {"relay", "show"}) {
+        CAPTURE(messages);
+        auto site = site_of(2, with("json", messages));
+        site.usher.wait_until_ready(2);
+        const std::size_t shown = messages == std::string{"show"} ? 1 : 0;
+        for (const auto& message :
+             {json{{"topic", "log4js:message"}, {"data", "{}"}}, json{{"source", "_sio_adapter"}},
+              json{{"topic", "log4js:message"}, {"data", "again"}}, json{{"own", 1}}})
+            for (const int slot : {1, 2})
+                tell(site.usher, {{"send", message}, {"padding", 1}}, slot);
+        site.usher.wait_for_count(R"("own":1)", 2);
+        CHECK(site.usher.count("disableClustering: true") == 1);
+        CHECK(site.usher.count("what Socket.IO has for clients") == shown);
+        CHECK(site.usher.count("sends messages, which are events") == shown);
+    }
+}
+
 TEST_CASE("what looks like Node's own, wherever it has its command, is not relayed")
 {
     const json command{{"cmd", "NODE_CLUSTER"}, {"act", "disconnect"}};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/chatter.hpp"
+#include "tests/support/config_file.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/line_check.hpp"
@@ -11,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -21,6 +23,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,6 +115,116 @@ TEST_CASE("with \"inherit\" workers have the master's own descriptors")
     usher.wait_until_ready(1);
     usher.wait_for("plain\n");
     CHECK(usher.count("] plain") == 0);
+}
+
+TEST_CASE("several pools may write to what usher was started with, also if that is a socket")
+{
+    std::array<int, 2> ends{}; // as from systemd, whose journal is one
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+    const usher::sys::UniqueFd journal{ends[0]};
+    const usher::sys::UniqueFd output{ends[1]};
+    ConfigFile config;
+    config.pool["name"] = "a";
+    config.pool["workers"] = 1;
+    config.pool["command"] = {"/bin/sh", "-c", "echo out; echo err >&2; exec \"$0\"",
+                              demo_program()};
+    config.pool["output"] = {{"file", "/dev/stdout"}, {"max_size", "1KiB"}};
+    auto other = config.pool;
+    other["name"] = "b";
+    other["output"] = {{"file", "/proc/self/fd/1"}, {"errors", "/dev/stderr"}};
+    config.more_pools.push_back(other);
+    config.write();
+    UsherProcess usher{config.run(), [&] { ::dup2(output.get(), STDOUT_FILENO); }};
+    usher.wait_until_ready(2);
+    usher.wait_for("[b/1] err\n");
+    std::string text;
+    REQUIRE(eventually([&] {
+        std::string some(1 << 12, '\0');
+        const auto size = ::recv(journal.get(), some.data(), some.size(), MSG_DONTWAIT);
+        text.append(some, 0, size > 0 ? static_cast<std::size_t>(size) : 0);
+        return std::ranges::count(text, '\n') == 3;
+    }));
+    for (const auto* const line : {"[a/1] out\n", "[a/1] err\n", "[b/1] out\n"})
+        CHECK(text.find(line) != std::string::npos);
+    CHECK(usher.count("[b/1] out") == 0);
+    CHECK(usher.stop() == success);
+    CHECK(usher.count("lost") == 0);
+}
+
+TEST_CASE("a file that somebody else cuts is not renamed for what was in it")
+{
+    const Chatter chatter;
+    const Setup setup{chatter.pool(1, 5, {{"file", chatter.log()}, {"max_size", "64KiB"}})};
+    UsherProcess usher{setup.arguments()};
+    usher.wait_until_ready(1);
+    for (int i = 0; i < 3; ++i) { // more than fits in all
+        REQUIRE(eventually([&] { return fs::file_size(chatter.log()) > 40'000; }, 60s));
+        fs::resize_file(chatter.log(), 0);
+    }
+    CHECK_FALSE(fs::exists(chatter.log() + ".1"));
+    CHECK(usher.stop() == success);
+}
+
+TEST_CASE("in JSON each line says whose it is, usher's own as well, and a reload changes that")
+{
+    ConfigFile config;
+    config.top["log_format"] = "json";
+    config.pool["workers"] = 1;
+    config.pool["command"] = {"/bin/sh", "-c", "echo out; printf '\"err' >&2; exec \"$0\" 2>&-",
+                              demo_program()};
+    config.pool["output"] = {{"format", "json"}};
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_for("\"event\":\"ready\"");
+    usher.wait_for("\"line\":\"out\"");
+    CHECK(usher.stop() == success);
+
+    std::istringstream lines{usher.log()};
+    std::map<std::string, json> workers;
+    json ready;
+    for (std::string text; std::getline(lines, text);) {
+        CAPTURE(text);
+        const auto line = json::parse(text);
+        CHECK(line.contains("time"));
+        if (line.contains("line"))
+            workers[line.at("stream")] = line;
+        else
+            CHECK(line.at("message").is_string());
+        if (line.value("event", "") == "ready")
+            ready = line;
+    }
+    CHECK(ready.at("level") == "info");
+    CHECK(ready.at("pool") == "default");
+    CHECK(ready.at("slot") == 1);
+    CHECK(ready.at("master") == usher.pid());
+    CHECK(workers.at("stdout").at("line") == "out");
+    CHECK(workers.at("stderr").at("line") == "\"err");
+    for (const auto& [stream, line] : workers) {
+        CHECK(line.at("pid") == ready.at("pid"));
+        CHECK(line.at("slot") == 1);
+    }
+}
+
+TEST_CASE("--log-format is about usher's own lines, wins over the file, and stays so")
+{
+    ConfigFile config;
+    config.top["log_format"] = "json";
+    config.write();
+    auto arguments = config.run();
+    arguments.insert(arguments.end(), {"--log-format", "text"});
+    UsherProcess usher{arguments};
+    usher.wait_until_ready(2);
+    CHECK(usher.command({"reload"}).code == 0);
+    CHECK(usher.stop() == success);
+    CHECK(usher.count("{\"") == 0);
+
+    UsherProcess by_file{config.run()};
+    by_file.wait_for_count("\"event\":\"ready\"", 2);
+    config.top["log_format"] = "text";
+    config.write();
+    CHECK(by_file.command({"reload"}).code == 0);
+    CHECK(by_file.stop() == success);
+    CHECK(by_file.count(" info: stopped") == 1);
 }
 
 TEST_CASE("a file that cannot be opened is named, and the worker is not started")

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <regex>
 #include <sstream>
+#include <thread>
 
 namespace usher::recycling_test {
 
@@ -143,6 +144,33 @@ TEST_CASE("a worker that has grown is replaced, the others are not")
     CHECK(usher.count("is replaced") == 1);
     const auto status = nlohmann::json::parse(usher.command({"status", "--json"}).output);
     CHECK(status.at("events").at("recycled") == 1);
+}
+
+TEST_CASE(
+    "where a fresh worker has too much memory, that is said, and none is replaced for it soon")
+{
+    ConfigFile config;
+    config.pool["max_memory"] = "1MiB";
+    config.write();
+    UsherProcess usher{config.run()};
+    const auto line = usher.wait_for("of memory although it is fresh");
+    CHECK(line.find("warning") != std::string::npos);
+    CHECK(
+        std::regex_search(line, std::regex{R"(has \d+ MiB of memory .*max_memory is 1MiB: .*only )"
+                                           R"(after 1m; raise max_memory)"}));
+    // The others have long been looked at when the pool is looked at for the third time.
+    usher.wait_until_ready(2);
+    for (int i = 0; i < 30; ++i) {
+        CHECK(get(usher.port(), "/").ok());
+        std::this_thread::sleep_for(100ms);
+    }
+    CHECK(usher.count("although it is fresh") == 1);
+    CHECK(usher.count("is replaced") == 0);
+
+    config.pool["max_memory"] = "1GiB";
+    config.write();
+    CHECK(usher.command({"reload"}).code == 0);
+    CHECK(usher.count("is replaced") == 0);
 }
 
 TEST_CASE("limits that a reload brings apply to the workers there are")

@@ -94,8 +94,8 @@ Expansion expand(std::string_view text, const VariableLookup& value_of, SlotMark
             const auto inside = rest.substr(2, end - 2);
             at += end + 1;
             if (inside == "slot" && slot == SlotMark::refused)
-                refuse("has ${slot} in it, which can stand only in the values of env, in command "
-                       "and in output.file; remove it");
+                refuse("has ${slot} in it, which can stand only in the values of env, in command, "
+                       "in output.file and in output.errors; remove it");
             if (inside == "slot") {
                 result.text += as_it_is(std::exchange(literal, {}), true);
                 result.text += slot_mark;

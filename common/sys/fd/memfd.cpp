@@ -21,4 +21,20 @@ UniqueFd make_sealed_memfd(const char* name, std::size_t size)
     return fd;
 }
 
+UniqueFd make_text_memfd(const char* name, std::string_view text)
+{
+    UniqueFd fd{::memfd_create(name, MFD_CLOEXEC)};
+    if (!fd)
+        throw_last_error("memfd_create");
+    while (!text.empty()) {
+        const auto written = ::write(fd.get(), text.data(), text.size());
+        if (written < 0)
+            throw_last_error("memfd_create");
+        text.remove_prefix(static_cast<std::size_t>(written));
+    }
+    if (::lseek(fd.get(), 0, SEEK_SET) < 0)
+        throw_last_error("lseek");
+    return fd;
+}
+
 } // namespace usher::sys

@@ -4,6 +4,7 @@
 #include "common/sys/fd/unique_fd.hpp"
 
 #include <cstddef>
+#include <string_view>
 
 namespace usher::sys {
 
@@ -14,5 +15,9 @@ namespace usher::sys {
 ///
 /// Throws std::system_error.
 [[nodiscard]] UniqueFd make_sealed_memfd(const char* name, std::size_t size);
+
+/// Makes an anonymous file that has `text`, to be read from its beginning.  Throws
+/// std::system_error.
+[[nodiscard]] UniqueFd make_text_memfd(const char* name, std::string_view text);
 
 } // namespace usher::sys

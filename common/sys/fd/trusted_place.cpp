@@ -51,6 +51,7 @@ std::error_code find_place(const std::string& path, Place& out)
     bool changeable = false; // a folder on the way, and with it all that is below
     int links_left = 40;     // as the kernel
 
+    out.is_magic = false;
     out.folder.reset(::open(rest.starts_with('/') ? "/" : ".", folder_flags));
     for (;;) {
         struct stat status {};
@@ -76,7 +77,8 @@ std::error_code find_place(const std::string& path, Place& out)
         if (!entry || ::fstat(entry.get(), &status) < 0)
             return last_error();
         if (S_ISLNK(status.st_mode)) {
-            if (last && is_magic(out.folder.get()))
+            out.is_magic = last && is_magic(out.folder.get());
+            if (out.is_magic)
                 return {};
             if (changeable || !is_trusted_owner(status.st_uid) || links_left-- == 0)
                 return std::make_error_code(std::errc::too_many_symbolic_link_levels);

@@ -21,6 +21,7 @@ struct Place {
     UniqueFd folder; ///< O_PATH
     std::string name;
     Strangers strangers = Strangers::none;
+    bool is_magic = false; ///< a link of /proc/PID/fd, whose text is no path
 
     /// open(2) of the name; follows no link that others may have put there.
     [[nodiscard]] UniqueFd open(int flags, mode_t mode = 0) const noexcept;

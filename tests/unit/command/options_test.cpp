@@ -30,6 +30,7 @@ Config run_config(const Arguments& arguments)
     const auto config = std::get<RunCommand>(parse_options(arguments)).config;
     return {.pools = {config.pools.begin(), config.pools.end()},
             .log_level = config.log_level,
+            .log_format = config.log_format,
             .lame_duck = config.lame_duck};
 }
 

@@ -18,6 +18,13 @@ TEST_CASE("one of two words, or a file with its options")
           OutputConfig{.kind = OutputConfig::Kind::file, .file = "log"});
     CHECK(pool_of(R"("output": {"on_full": "drop"})").output ==
           OutputConfig{.on_full = OutputConfig::OnFull::drop});
+    CHECK(pool_of(R"("output": {"file": "log", "errors": "e-${slot}", "format": "json"})").output ==
+          OutputConfig{.kind = OutputConfig::Kind::file,
+                       .format = log::Format::json,
+                       .file = "log",
+                       .errors = "e-${slot}"});
+    CHECK(pool_of(R"("output": {"errors": "e", "max_files": 7})").output ==
+          OutputConfig{.errors = "e", .max_files = 7});
     CHECK(pool_of(R"("output": {"file": "/log", "max_size": "2MiB", "max_files": 7,
                                 "on_full": "drop", "prefix": false})")
               .output == OutputConfig{.kind = OutputConfig::Kind::file,
@@ -51,6 +58,10 @@ TEST_CASE("what is wrong is said with its place")
           "f: /pools/0/output/on_full: is \"wait\", but must be \"block\" or \"drop\"");
     CHECK(pool_error(R"("output": {"file": "a", "prefix": 1})") ==
           "f: /pools/0/output/prefix: is 1, but must be true or false");
+    CHECK(pool_error(R"("output": {"format": "xml"})") ==
+          "f: /pools/0/output/format: is \"xml\", but must be \"text\" or \"json\"");
+    CHECK(pool_error(R"("output": {"errors": ""})") ==
+          "f: /pools/0/output/errors: is empty, but must name a file, e.g. \"/var/log/api.log\"");
     CHECK(pool_error(R"("output": {"fil": "a"})") ==
           "f: /pools/0/output/fil: unknown key; did you mean \"file\"?");
 }
@@ -60,7 +71,9 @@ TEST_CASE("what is dumped is read back equal")
     for (
         const std::string text :
         {R"("stderr")", R"("inherit")", R"({"on_full": "drop"})", R"({"prefix": false})",
-         R"({"file": "a"})", R"({"file": "a", "max_size": 1025})",
+         R"({"file": "a"})", R"({"file": "a", "max_size": 1025})", R"({"format": "json"})",
+         R"({"errors": "e"})", R"({"errors": "e", "max_size": 1025})",
+         R"({"file": "a", "errors": "e"})",
          R"({"file": "a", "max_size": "1KiB", "max_files": 1, "on_full": "drop", "prefix": false})"}) {
         const Config config{.pools = {pool_of("\"output\": " + text)}};
         CHECK(decode_config(dump_config(config), "f") == config);

@@ -17,6 +17,7 @@ TEST_CASE("the defaults are written out")
     const Config config{.pools = {{.command = {"./a"}, .listen = {{.address = "80"}}}}};
     CHECK(dump_config(config) == R"({
   "log_level": "info",
+  "log_format": "text",
   "lame_duck": "0s",
   "pools": [
     {
@@ -86,7 +87,8 @@ TEST_CASE("the defaults are written out")
         "max_keys": 100000,
         "max_bytes": "64MiB",
         "worker_bytes": "16MiB"
-      }
+      },
+      "on": {}
     }
   ]
 })");
@@ -138,7 +140,9 @@ TEST_CASE("what is written is read back equal")
                  .hang_signal = SIGKILL,
                  .recycle = {.max_connections = 1, .max_age = 2s, .max_memory = 1025},
                  .output = {.kind = OutputConfig::Kind::file,
+                            .format = log::Format::json,
                             .file = "log${slot}",
+                            .errors = "errors${slot}",
                             .max_size = 1025},
                  .restart = {.first_delay = 1ms,
                              .longest_delay = 2min,
@@ -149,7 +153,8 @@ TEST_CASE("what is written is read back equal")
                             .max_unavailable = 2,
                             .soak = 1s,
                             .max_old_generations = 1},
-                 .watch = {.paths = {"a", "b"}, .ignore = {"*.log"}, .delay = 1s}},
+                 .watch = {.paths = {"a", "b"}, .ignore = {"*.log"}, .delay = 1s},
+                 .hooks = {.exit = {"./a", "$${b}"}, .failed = {"c"}, .stalled = {"d", ""}}},
                 {.name = "b",
                  .dialect = Dialect::native,
                  .run_as = {.groups = {{}},
@@ -157,6 +162,7 @@ TEST_CASE("what is written is read back equal")
                             .cgroup = CgroupMode::off}},
             },
         .log_level = log::Level::error,
+        .log_format = log::Format::json,
         .lame_duck = 3s};
     CHECK(decode_config(dump_config(config), "f") == config);
 }

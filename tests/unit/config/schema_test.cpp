@@ -95,6 +95,7 @@ constexpr const char* restart = "/definitions/restart";
 constexpr const char* reload = "/definitions/reload";
 constexpr const char* bus = "/definitions/bus";
 constexpr const char* store = "/definitions/store";
+constexpr const char* hooks = "/definitions/hooks";
 constexpr const char* node = "/definitions/node";
 constexpr const char* watch = "/definitions/watch";
 
@@ -118,12 +119,13 @@ TEST_CASE("the schema has exactly the keys which the decoder knows")
     CHECK(names(properties(watch)) == decoder_keys(pool_text(R"("watch": {"?": 1})")));
     CHECK(names(properties(bus)) == decoder_keys(pool_text(R"("bus": {"?": 1})")));
     CHECK(names(properties(store)) == decoder_keys(pool_text(R"("store": {"?": 1})")));
+    CHECK(names(properties(hooks)) == decoder_keys(pool_text(R"("on": {"?": 1})")));
 }
 
 TEST_CASE("every key is described")
 {
     for (const char* object :
-         {top, pool, listener, output, probe, restart, reload, node, watch, bus, store}) {
+         {top, pool, listener, output, probe, restart, reload, node, watch, bus, store, hooks}) {
         const json members = properties(object);
         for (const auto& member : members.items()) {
             const auto& name = member.key();
@@ -138,7 +140,7 @@ TEST_CASE("every key has its line in docs/configuration.md")
 {
     const auto page = text_of("docs/configuration.md");
     for (const char* object :
-         {top, pool, listener, output, probe, restart, reload, node, watch, bus, store})
+         {top, pool, listener, output, probe, restart, reload, node, watch, bus, store, hooks})
         for (const std::string& name : names(properties(object))) {
             CAPTURE(name);
             CHECK(page.find("\n| `" + name + "` | ") != std::string::npos);
@@ -149,7 +151,7 @@ TEST_CASE("every key of a pool and of the master has an example in docs/operatio
 {
     const auto page = text_of("docs/operations.md");
     const auto table = page.substr(page.find("## The keys, by what they are for"));
-    for (const char* object : {top, pool, output, restart, reload, bus, store})
+    for (const char* object : {top, pool, output, restart, reload, bus, store, hooks})
         for (const std::string& name : names(properties(object))) {
             CAPTURE(name);
             if (name != "pools") {
@@ -194,7 +196,7 @@ TEST_CASE("the schema has the defaults of the structs")
             .at("pools")
             .at(0)
             .at("output");
-    for (const char* name : {"max_size", "max_files", "on_full", "prefix"}) {
+    for (const char* name : {"max_size", "max_files", "on_full", "format", "prefix"}) {
         CAPTURE(name);
         CHECK(properties(output).at(name).at("default") == file.at(name));
     }

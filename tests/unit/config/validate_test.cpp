@@ -174,6 +174,25 @@ TEST_CASE("no two listeners share a name, unless they have none")
     CHECK(error_of({.pools = {one, other}}) == "no error");
 }
 
+TEST_CASE("what usher was started with is for any number of pools")
+{
+    auto one = pool_on({"80"});
+    auto other = pool_on({"81"});
+    one.output = {.kind = OutputConfig::Kind::file, .file = "/dev/stdout", .errors = "/dev/fd/2"};
+    other.output = one.output;
+    CHECK(error_of({.pools = {one, other}}) == "no error");
+    other.output.errors = "log";
+    CHECK(error_of({.pools = {one, other}}) == "no error");
+    one.output.file = "log";
+    CHECK(error_of({.pools = {one, other}}) ==
+          "f: /pools/1/output/errors: writes to \"log\" like /pools/0/output/file; give each pool "
+          "its own file");
+    one.output.errors = "log";
+    CHECK(error_of({.pools = {one}}) ==
+          "f: /pools/0/output/errors: writes to \"log\" like /pools/0/output/file; give each pool "
+          "its own file");
+}
+
 TEST_CASE("each pool has its own file")
 {
     auto one = pool_on({"80"});

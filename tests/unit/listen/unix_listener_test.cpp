@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/listen/unix_listener.hpp"
 
+#include "balancer/listen/socket_lock.hpp"
 #include "common/async/closing_thread.hpp"
 #include "tests/support/fds.hpp"
 #include "tests/support/no_fd_leak.hpp"
@@ -12,9 +13,11 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <tuple>
 
 #include <fcntl.h>
@@ -220,6 +223,21 @@ TEST_CASE_FIXTURE(Fixture, "the file goes when the listener goes")
     std::ignore = open();
     finish_elsewhere(10s);
     CHECK_FALSE(fs::exists(path));
+}
+
+TEST_CASE_FIXTURE(Fixture, "another usher that opens one there is waited for, and not for ever")
+{
+    using namespace std::chrono_literals;
+    auto lock = std::make_unique<SocketLock>(path, ".opening", "opens it at this moment");
+    CHECK_THROWS_AS(std::ignore = open_unix_listener(path, {}, 16), AddressInUse);
+    CHECK_THROWS_WITH_AS(std::ignore = open_unix_listener(path, {}, 16, 20ms),
+                         (path + ": this usher itself opens it at this moment").c_str(),
+                         AddressInUse);
+    std::jthread other{[&] {
+        std::this_thread::sleep_for(50ms); // its disk is slow
+        lock.reset();
+    }};
+    CHECK(open_unix_listener(path, {}, 16, 60s).fd);
 }
 
 TEST_SUITE_END();

@@ -2,18 +2,25 @@
 #include "balancer/output/log_file.hpp"
 
 #include "tests/support/small_files.hpp"
+#include "tests/support/sockets.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/touch.hpp"
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <tuple>
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,6 +46,65 @@ struct Fixture {
     {
         return content(number == 0 ? path : path + "." + std::to_string(number));
     }
+};
+
+/// A descriptor as usher is started with: it stays open across exec().
+class Inherited {
+public:
+    explicit Inherited(int fd) : number_{::dup(fd)} { REQUIRE(number_ >= 0); }
+    Inherited(const Inherited&) = delete;
+    Inherited& operator=(const Inherited&) = delete;
+    ~Inherited() { ::close(number_); }
+
+    [[nodiscard]] std::string path(const std::string& folder) const
+    {
+        return folder + std::to_string(number_);
+    }
+
+private:
+    int number_;
+};
+
+sys::UniqueFd open_file(const std::string& path, int flags)
+{
+    return sys::UniqueFd{::open(path.c_str(), flags | O_CREAT | O_CLOEXEC, 0600)};
+}
+
+std::string received(const sys::UniqueFd& fd)
+{
+    std::string text(1 << 16, '\0');
+    const auto size = ::read(fd.get(), text.data(), text.size());
+    return text.substr(0, size > 0 ? static_cast<std::size_t>(size) : 0);
+}
+
+/// Has a lease on a file, as long as it lives, unless there can be none.
+class Lease {
+public:
+    explicit Lease(const std::string& path)
+        : before_{std::signal(SIGIO, SIG_IGN)}, fd_{open_file(path, O_RDWR)}
+    {
+        is_held_ = ::fcntl(fd_.get(), F_SETLEASE, F_WRLCK) == 0;
+    }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    ~Lease()
+    {
+        ::fcntl(fd_.get(), F_SETLEASE, F_UNLCK);
+        std::signal(SIGIO, before_);
+    }
+
+    /// False, with a message, where the file system has none.
+    [[nodiscard]] bool is_held() const
+    {
+        if (!is_held_)
+            MESSAGE("left out: this file system has no leases");
+        return is_held_;
+    }
+
+private:
+    void (*before_)(int);
+    sys::UniqueFd fd_;
+    bool is_held_ = false;
 };
 
 /// A folder that belongs to another user, who is not trusted.
@@ -140,6 +206,55 @@ TEST_CASE_FIXTURE(Fixture, "after a rename from outside reopen() begins a new fi
     std::ignore = log.write("c\n");
     CHECK(content(path + ".moved") == "a\nb\n");
     CHECK(file(0) == "c\n");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a file that somebody has cut is full when it is full again")
+{
+    LogFile log{path, {.max_size = 100, .max_files = 5}};
+    const std::string line = std::string(39, 'x') + "\n";
+    std::ignore = log.write(line + line);
+    fs::copy_file(path, path + ".copy"); // as logrotate's copytruncate does
+    fs::resize_file(path, 0);
+    std::ignore = log.write(line + line);
+    CHECK_FALSE(fs::exists(path + ".1"));
+    CHECK(file(0) == line + line);
+    std::ignore = log.write(line);
+    CHECK(file(1) == line + line);
+    CHECK(file(0) == line);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a file to which others write as well is full when it is")
+{
+    LogFile log{path, {.max_size = 100, .max_files = 5}};
+    std::ignore = log.write("mine\n");
+    std::ofstream{path, std::ios::app} << std::string(94, 'o') << "\n";
+    std::ignore = log.write("next\n");
+    CHECK(fs::file_size(path + ".1") == 100);
+    CHECK(file(0) == "next\n");
+}
+
+TEST_CASE_FIXTURE(Fixture, "one that could not be renamed and was cut then is full at its size")
+{
+    fs::create_directories(path + ".1/not-empty");
+    LogFile log{path, {.max_size = 8, .max_files = 1}};
+    std::ignore = log.write("one\ntwo\nthree\n"); // fails
+    fs::resize_file(path, 0);
+    fs::remove_all(path + ".1");
+    std::ignore = log.write("one\ntwo\nthree\n");
+    CHECK(file(1) == "one\ntwo\n");
+    CHECK(file(0) == "three\n");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a file that others have put in its place is written to, not renamed")
+{
+    LogFile log{path, {.max_size = 8, .max_files = 2}};
+    std::ignore = log.write("one\ntwo\n");
+    fs::rename(path, path + ".moved"); // as logrotate's create does, and tells nobody
+    std::ofstream{path} << "n\n";
+    std::ignore = log.write("three\n");
+    CHECK(file(0) == "n\nthree\n");
+    CHECK(content(path + ".moved") == "one\ntwo\n");
+    CHECK_FALSE(fs::exists(path + ".1"));
 }
 
 TEST_CASE_FIXTURE(Fixture, "if it cannot be renamed, the file grows on and nothing is lost")
@@ -263,6 +378,150 @@ TEST_CASE_FIXTURE(Fixture, "a link of our own in a folder of our own is followed
         std::ignore = log.write(line);
     CHECK(content(folder.path() / "elsewhere/file") == "two\n");
     CHECK(content(folder.path() / "elsewhere/file.1") == "one\n");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a link stays one, also if it comes later, and its target is renamed")
+{
+    fs::create_directory(folder.path() / "elsewhere");
+    const auto target = folder.path() / "elsewhere/file";
+    const auto link_it = [&] { fs::create_symlink("elsewhere/file", path); };
+    bool is_later = false;
+    SUBCASE("from the beginning")
+    {
+        link_it();
+    }
+    SUBCASE("later")
+    {
+        is_later = true;
+    }
+    LogFile log{path, {.max_size = 4, .max_files = 9}};
+    if (is_later) {
+        std::ignore = log.write("one\n");
+        fs::rename(path, target); // to another disk, say
+        link_it();
+    }
+    for (const auto* line : {"two\n", "3\n", "4\n"})
+        std::ignore = log.write(line);
+    CHECK(fs::is_symlink(path));
+    CHECK_FALSE(fs::exists(path + ".1"));
+    CHECK(content(target) == "3\n4\n");
+    CHECK(content(target.string() + ".1") == "two\n");
+    CHECK(content(target.string() + ".2") == (is_later ? "one\n" : ""));
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "a descriptor that usher was started with is shared, never renamed or cut")
+{
+    const auto descriptor = open_file(path, O_WRONLY);
+    REQUIRE(::write(descriptor.get(), "before\n", 7) == 7);
+    const Inherited inherited{descriptor.get()};
+    for (const auto* const at : {"/dev/fd/", "/proc/self/fd/"}) {
+        LogFile log{inherited.path(at), {.max_size = 4, .max_files = 2}};
+        CHECK_FALSE(log.is_regular());
+        for (const auto* line : {"one\n", "two\n"})
+            CHECK(log.write(line).taken == 4);
+    }
+    CHECK(file(0) == "before\none\ntwo\none\ntwo\n"); // one offset, so not over what was there
+    {
+        const SmallFiles limit{25};
+        LogFile log{inherited.path("/dev/fd/"), {.max_size = 4, .max_files = 2}};
+        CHECK(log.write("three\n").lost_lines == 1);
+    }
+    CHECK(file(0).starts_with("before\none\ntwo\none\ntwo\n"));
+    CHECK_FALSE(fs::exists(path + ".1"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "also if it is a socket or a pipe, or a link leads to it")
+{
+    std::array<int, 2> ends{};
+    SUBCASE("a socket")
+    {
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+    }
+    SUBCASE("a pipe")
+    {
+        REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+    }
+    const sys::UniqueFd reader{ends[0]};
+    const sys::UniqueFd writer{ends[1]};
+    const Inherited inherited{writer.get()};
+    LogFile log{inherited.path("/dev/fd/"), {.max_size = 4, .max_files = 2}};
+    CHECK(log.write("one\ntwo\n").taken == 8);
+    CHECK(received(reader) == "one\ntwo\n");
+
+    fs::create_symlink(inherited.path("/dev/fd/"), path);
+    LogFile linked{path, {.max_size = 4, .max_files = 2}};
+    CHECK(linked.has_place_of(log));
+    CHECK(linked.write("three\n").taken == 6);
+    CHECK_FALSE(linked.reopen());
+    CHECK(linked.write("four\n").taken == 5);
+    CHECK(received(reader) == "three\nfour\n");
+    CHECK(fs::is_symlink(path));
+    // The socket is still in the mode that others count on.
+    CHECK((::fcntl(writer.get(), F_GETFL) & O_NONBLOCK) == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a descriptor that is ours, closed or for reading is none to write to")
+{
+    const auto reason = [](const std::string& at) {
+        try {
+            std::ignore = LogFile{at, {}};
+            return std::string{};
+        } catch (const std::system_error& e) {
+            return std::string{e.what()};
+        }
+    };
+    const std::string sentence =
+        ": usher was started with no such descriptor that can be written to: Bad file descriptor";
+    const auto own = open_file(path, O_WRONLY);
+    const auto own_path = "/dev/fd/" + std::to_string(own.get());
+    CHECK(reason(own_path) == own_path + sentence);
+    const auto to_read = open_file(path, O_RDONLY);
+    const Inherited inherited{to_read.get()};
+    CHECK(reason(inherited.path("/dev/fd/")) == inherited.path("/dev/fd/") + sentence);
+    CHECK(reason("/dev/fd/987654") != "");
+}
+
+TEST_CASE_FIXTURE(Fixture, "the file of a socket is refused with what helps")
+{
+    const auto listener = listen_on(sys::SocketAddress::unix_path(path));
+    CHECK_THROWS_WITH_AS((LogFile{path, {}}),
+                         (path + ": a socket's file takes no lines; name a file, a FIFO or "
+                                 "/dev/stdout: No such device or address")
+                             .c_str(),
+                         std::system_error);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a lease that somebody has on the file is waited for")
+{
+    using namespace std::chrono_literals;
+    auto lease = std::make_unique<Lease>(path);
+    if (!lease->is_held())
+        return;
+    std::jthread holder{[&] {
+        std::this_thread::sleep_for(100ms); // as a program that finishes what it does
+        lease.reset();
+    }};
+    LogFile log{path, {.max_size = 100, .max_files = 1}};
+    std::ignore = log.write("one\n");
+    holder.join();
+    CHECK(file(0) == "one\n");
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "one on what is to be opened anew keeps nobody waiting, and is tried again")
+{
+    LogFile log{path, {.max_size = 100, .max_files = 1}};
+    fs::rename(path, path + ".moved");
+    auto lease = std::make_unique<Lease>(path);
+    if (!lease->is_held())
+        return;
+    CHECK(log.reopen() == std::errc::operation_would_block);
+    std::ignore = log.write("one\n");
+    lease.reset();
+    std::ignore = log.write("two\n");
+    CHECK(content(path + ".moved") == "one\n");
+    CHECK(file(0) == "two\n");
 }
 
 TEST_CASE("a file that cannot be opened is an error at once")

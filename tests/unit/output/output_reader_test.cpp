@@ -59,6 +59,11 @@ private:
     std::string text_;
 };
 
+LineFormat format(bool clean = false)
+{
+    return {OutputConfig{}, "p", 1, {}, clean};
+}
+
 struct Fixture {
     static constexpr auto on_full = LineSink::OnFull::block;
 
@@ -69,7 +74,7 @@ struct Fixture {
     std::shared_ptr<LineSink> sink =
         std::make_shared<LineSink>(io.get_executor(), writer, "somewhere", events);
     std::shared_ptr<OutputReader> reader =
-        std::make_shared<OutputReader>(io.get_executor(), sink, "[p/1] ", on_full);
+        std::make_shared<OutputReader>(io.get_executor(), sink, sink, format(), on_full);
     sys::UniqueFd output{::fcntl(reader->worker_output(), F_DUPFD_CLOEXEC, 0)};
     sys::UniqueFd errors{::fcntl(reader->worker_errors(), F_DUPFD_CLOEXEC, 0)};
 
@@ -116,7 +121,7 @@ TEST_SUITE_BEGIN("output_reader");
 TEST_CASE_FIXTURE(Fixture, "lines get their prefix, whichever stream they come from")
 {
     CHECK((::fcntl(output.get(), F_GETFL) & O_NONBLOCK) == 0);
-    reader->start();
+    reader->start(7);
     write(output, "a\nb");
     CHECK(arrives("[p/1] a\n"));
     write(errors, "c\n");
@@ -130,9 +135,10 @@ TEST_CASE_FIXTURE(Fixture, "lines stay as they are, unless they are to be clean"
 {
     std::string expected;
     for (const bool clean : {false, true}) {
-        reader = std::make_shared<OutputReader>(io.get_executor(), sink, "[p/1] ", on_full, clean);
+        reader =
+            std::make_shared<OutputReader>(io.get_executor(), sink, sink, format(clean), on_full);
         output.reset(::fcntl(reader->worker_output(), F_DUPFD_CLOEXEC, 0));
-        reader->start();
+        reader->start(7);
         write(output, "a\x1b[1m\rb\n");
         expected += clean ? "[p/1] a [1m b\n" : "[p/1] a\x1b[1m\rb\n";
         CHECK(arrives(expected));
@@ -143,7 +149,7 @@ TEST_CASE_FIXTURE(Fixture, "lines stay as they are, unless they are to be clean"
 
 TEST_CASE_FIXTURE(Fixture, "what was written is read at the end, although others hold the pipe")
 {
-    reader->start();
+    reader->start(7);
     std::string all;
     for (int i = 0; i < 3000; ++i) {
         write(output, "x" + std::to_string(i) + "\n");
@@ -157,7 +163,7 @@ TEST_CASE_FIXTURE(Fixture, "what was written is read at the end, although others
 TEST_CASE_FIXTURE(Fixture, "while there is no room nothing is read; the end reads it all the same")
 {
     fill();
-    reader->start();
+    reader->start(7);
     write(output, "a\n");
     run_ready(io);
     CHECK(unread(output) == 2);
@@ -171,7 +177,7 @@ TEST_CASE_FIXTURE(Fixture, "while there is no room nothing is read; the end read
 TEST_CASE_FIXTURE(Fixture, "reading goes on when there is room again")
 {
     fill();
-    reader->start();
+    reader->start(7);
     write(output, "a\n");
     run_ready(io);
     CHECK(unread(output) == 2);
@@ -184,9 +190,10 @@ TEST_CASE_FIXTURE(Fixture, "reading goes on when there is room again")
 TEST_CASE_FIXTURE(Fixture, "what is too much is read all the same if it is to be dropped")
 {
     fill();
-    reader = std::make_shared<OutputReader>(io.get_executor(), sink, "", LineSink::OnFull::drop);
+    reader = std::make_shared<OutputReader>(io.get_executor(), sink, sink, format(),
+                                            LineSink::OnFull::drop);
     output = sys::UniqueFd{::fcntl(reader->worker_output(), F_DUPFD_CLOEXEC, 0)};
-    reader->start();
+    reader->start(7);
     write(output, "a\n");
     CHECK(run_until(io, [&] { return sink->lost_lines() == 1; }));
     CHECK(unread(output) == 0);
@@ -198,7 +205,7 @@ TEST_CASE_FIXTURE(Fixture, "what is too much is read all the same if it is to be
 
 TEST_CASE_FIXTURE(Fixture, "the last 20 lines of the errors are kept, shortened")
 {
-    reader->start();
+    reader->start(7);
     for (int i = 0; i < 30; ++i)
         write(errors, std::to_string(i) + "\n");
     write(output, "not this\n");
@@ -212,7 +219,7 @@ TEST_CASE_FIXTURE(Fixture, "the last 20 lines of the errors are kept, shortened"
 
 TEST_CASE_FIXTURE(Fixture, "a worker that closes its streams early costs nothing")
 {
-    reader->start();
+    reader->start(7);
     output.reset();
     errors.reset();
     CHECK(run_to_end(io));

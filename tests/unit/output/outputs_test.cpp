@@ -51,6 +51,7 @@ bool others_sleep()
 struct Worker {
     std::shared_ptr<OutputReader> reader; ///< null until it has its pipes
     sys::UniqueFd output{};
+    sys::UniqueFd errors{};
 };
 
 /// The outputs of a master, and a folder for their files.
@@ -74,9 +75,11 @@ struct Fixture {
         config.file = file;
         config.prefix = false;
         auto connecting = [](Fixture& self, OutputConfig to, Worker& one) -> asio::awaitable<void> {
-            one.reader = co_await self.outputs.connect(to, "p/1", false, self.deadline);
+            Outputs::Writer writer{.pool = "p", .slot = 1, .is_stranger = false};
+            one.reader = co_await self.outputs.connect(to, std::move(writer), self.deadline);
             one.output.reset(::fcntl(one.reader->worker_output(), F_DUPFD_CLOEXEC, 0));
-            one.reader->start();
+            one.errors.reset(::fcntl(one.reader->worker_errors(), F_DUPFD_CLOEXEC, 0));
+            one.reader->start(7);
         };
         spawn(io, connecting(*this, config, worker));
     }
@@ -89,10 +92,11 @@ struct Fixture {
         return worker;
     }
 
-    void write(const Worker& worker, const std::string& line)
+    void write(const Worker& worker, const std::string& line) { write(worker.output.get(), line); }
+
+    void write(int fd, const std::string& line)
     {
-        REQUIRE(::write(worker.output.get(), line.data(), line.size()) ==
-                static_cast<ssize_t>(line.size()));
+        REQUIRE(::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size()));
         run_ready(io);
     }
 
@@ -165,6 +169,38 @@ TEST_CASE_FIXTURE(Fixture, "the file of a slot that is gone is closed as soon as
     CHECK(text_of(path("log-1")) == "line\nmore\n");
     end(again);
     end(stays);
+}
+
+TEST_CASE_FIXTURE(Fixture, "standard error goes elsewhere if that is wanted")
+{
+    auto worker = connected(path("out"), {.errors = path("err")});
+    write(worker, "to output\n");
+    write(worker.errors.get(), "to errors\n");
+    end(worker);
+    outputs.close();
+    CHECK(text_of(path("out")) == "to output\n");
+    CHECK(text_of(path("err")) == "to errors\n");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a descriptor that usher was started with has one owner, however named")
+{
+    const int number = ::open(path("shared").c_str(), O_WRONLY | O_CREAT, 0600);
+    REQUIRE(number >= 0);
+    auto first = connected("/dev/fd/" + std::to_string(number), {.max_size = 10});
+    auto second = connected("/proc/self/fd/" + std::to_string(number), {.max_size = 10});
+    for (int i = 0; i < 3; ++i) {
+        write(first, "first one\n");
+        write(second, "other one\n");
+    }
+    outputs.close();
+    std::string expected;
+    for (int i = 0; i < 3; ++i)
+        expected += "first one\nother one\n";
+    CHECK(text_of(path("shared")) == expected);
+    CHECK_FALSE(fs::exists(path("shared.1")));
+    end(first);
+    end(second);
+    ::close(number);
 }
 
 TEST_CASE_FIXTURE(Fixture, "one file has one owner, however its path is written")

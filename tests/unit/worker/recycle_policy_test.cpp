@@ -27,6 +27,19 @@ TEST_CASE("each limit is met exactly, and the reason is given")
     CHECK(policy.look({.memory = 3 << 20}) == "it has 3 MiB of memory");
 }
 
+TEST_CASE("too much memory counts from an age on, and shows before")
+{
+    const RecycleConfig limits{.max_memory = 3 << 20};
+    const RecyclePolicy policy{limits, 0};
+    CHECK(policy.look({.age = 59s, .memory = 3 << 20, .memory_patience = 1min}).empty());
+    CHECK(policy.look({.age = 1min, .memory = 3 << 20, .memory_patience = 1min}) ==
+          "it has 3 MiB of memory");
+    CHECK(policy.has_too_much(3 << 20));
+    CHECK_FALSE(policy.has_too_much((3 << 20) - 1));
+    const RecycleConfig none;
+    CHECK_FALSE(RecyclePolicy{none, 0}.has_too_much(~0ULL));
+}
+
 TEST_CASE("the dice move every limit by a tenth at most")
 {
     const RecycleConfig limits{.max_connections = 100, .max_age = 1s, .max_memory = 1'000};

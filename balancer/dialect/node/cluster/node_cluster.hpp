@@ -88,6 +88,9 @@ public:
     /// Those whose programs hear each other's messages.
     [[nodiscard]] NodeRelay& relay() noexcept { return *relay_; }
 
+    /// True for the first of the pool's messages that are of that `kind` and for a primary.
+    [[nodiscard]] bool is_new(std::string_view kind) { return primary_kinds_.insert(kind).second; }
+
     /// So many messages of others were dropped before `worker` read them.
     void report_lost(const NodeWorker& worker, std::uint64_t count);
 
@@ -142,6 +145,7 @@ private:
     std::uint64_t last_key_ = 0;
     DispatchCounters counters_;
     std::shared_ptr<NodeRelay> relay_;
+    std::set<std::string_view> primary_kinds_; ///< of which it was said what becomes of them
     std::map<unsigned, NodeWorker*> attached_; ///< by slot
     bool is_distrusted_ = false;               ///< some of its workers are or were another user's
     bool told_of_limit_ = false;               ///< that there are too many servers

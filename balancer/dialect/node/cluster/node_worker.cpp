@@ -2,6 +2,7 @@
 #include "balancer/dialect/node/cluster/node_worker.hpp"
 
 #include "balancer/dialect/node/channel/node_codec.hpp"
+#include "balancer/dialect/node/channel/primary_message.hpp"
 #include "balancer/dialect/node/channel/relayable.hpp"
 #include "balancer/dialect/node/cluster/node_cluster.hpp"
 #include "common/sys/socket/channel_pair.hpp"
@@ -342,7 +343,15 @@ void NodeWorker::on_message(const node::UserMessage& message)
     hear();
     observer_->on_message(message.text);
     if (message.text == "\"ready\"")
-        observer_->on_ready();
+        return observer_->on_ready();
+    const auto found = node::primary_message_of(message.text, config_->node.messages ==
+                                                                  NodeConfig::Messages::relay);
+    if (found.kind.empty() || !cluster_.is_new(found.kind))
+        return;
+    if (found.is_lost)
+        observer_->on_warning(std::string{found.text});
+    else
+        observer_->on_note(std::string{found.text});
 }
 
 std::error_code NodeWorker::send_probe(int fd)

@@ -112,8 +112,8 @@ TEST_CASE("the slot is filled in where it may stand, and refused elsewhere")
     CHECK(in_slot_7("${MORE}") == "${A} $$ ${slot}");
     CHECK(in_slot_7("$${slot}${slot}{slot}") == "${slot}7{slot}");
     CHECK(error_of("${slot}") ==
-          "has ${slot} in it, which can stand only in the values of env, in command and in "
-          "output.file; remove it");
+          "has ${slot} in it, which can stand only in the values of env, in command, in "
+          "output.file and in output.errors; remove it");
     CHECK(error_of("${slot:-1}") == "no error: env");
 }
 
