@@ -1178,7 +1178,11 @@ class _BusBase:
             if is_first:
                 self._sync = self._pending["sync"] = self._new_future()
         if is_first:
-            self._say({"type": "sync"})
+            try:
+                self._say({"type": "sync"})
+            except TimeoutError:
+                self._sync = None  # so that it can be tried again
+                raise
             if self.is_closed:
                 self._fail_all()
         return self._sync
@@ -1387,8 +1391,9 @@ class Bus(_BusBase, contextlib.AbstractContextManager["Bus"]):
     def _subscribe(self, inbox: _Inbox, pattern: str) -> None:
         try:
             self._wait(self._ask({"type": "subscribe", "pattern": pattern}))
-        except BusError:
-            inbox._leave(inbox)
+        except (BusError, TimeoutError):  # the program never gets it to close it
+            with contextlib.suppress(TimeoutError):
+                inbox._leave(inbox)
             raise
 
     def _new_future(self) -> concurrent.futures.Future[Any]:

@@ -246,7 +246,8 @@ class BusTest(Case):
 
         self.master.allow(type="subscribe")
         decorating()
-        self.assertEqual(ask("half", 0)["error"], "ValueError: ?")
+        with self.assertLogs("usher.bus", "ERROR"):
+            self.assertEqual(ask("half", 0)["error"], "ValueError: ?")
 
     def test_whoever_is_to_stop_being_leader_says_so_when_it_has_stopped(self):
         bus = self.open()
@@ -398,16 +399,29 @@ class BusTest(Case):
         with self.assertRaisesRegex(TimeoutError, "has not read from the bus"):
             for _ in range(1000):
                 bus.publish("a", "x" * 60_000)
-        bus.timeout = PATIENCE
 
         def read():
             while self.master.hear(type="publish")["data"] != "last":
                 pass
             return True
 
+        bus.timeout = 0.05
+        with self.assertRaises(TimeoutError):
+            bus.store()
+        with self.assertRaises(TimeoutError):
+            bus.subscribe("a")
+        bus.timeout = PATIENCE
         reading = self.meanwhile(read)
         bus.publish("a", "last")
         self.assertTrue(reading())  # each line was whole
+        storing = self.meanwhile(bus.store)
+        self.master.hear(type="sync")
+        subscribing = self.meanwhile(bus.subscribe, "a")
+        self.master.allow(type="subscribe", pattern="a")
+        subscribing()
+        self.master.say({"type": "snapshot", "revision": 9, "keys": 0},
+                        {"type": "synced", "revision": 9})
+        storing()
 
     def test_nothing_is_lost_while_the_kernel_has_no_memory(self):
         bus = self.open()
