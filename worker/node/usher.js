@@ -386,9 +386,13 @@ class Bus extends EventEmitter {
 
   constructor() {
     super();
-    this.on('newListener', (event) => {
-      if (event === 'leader')
-        this.campaign();
+    this.on('newListener', (event, listener) => {
+      if (event !== 'leader')
+        return;
+      this.campaign();
+      if (this.isLeader) // the others know already; this one is there in a moment
+        queueMicrotask(() => this.isLeader && this.#lead(true, this.rawListeners('leader')
+          .filter((each) => each === listener || each.listener === listener).slice(-1)));
     });
   }
 
@@ -624,14 +628,18 @@ class Bus extends EventEmitter {
     }
   }
 
-  async #beLeader(isLeader) {
+  #beLeader(isLeader) {
     this.isLeader = isLeader;
     this.#isStopping = !isLeader;
+    this.#lead(isLeader, this.rawListeners('leader'));
+  }
+
+  async #lead(isLeader, listeners) {
     const before = this.#turn;
     this.#turn = (async () => {
       await before; // who becomes the leader again must have stopped first
       const call = async (listener) => listener.call(this, isLeader);
-      return Promise.allSettled(this.rawListeners('leader').map(call)); // one that fails stops no other
+      return Promise.allSettled(listeners.map(call)); // one that fails stops no other
     })();
     const results = await this.#turn;
     if (!isLeader) {

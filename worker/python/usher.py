@@ -977,7 +977,10 @@ class _BusBase:
     def on_leader(self, handler: Callable[[bool], Any]) -> Callable[[bool], Any]:
         """A decorator for who would be the leader: `handler(True)` when this worker is it, and
         `handler(False)` when it is to stop; the next leader is named when that has returned."""
-        self._on_leader.append(handler)
+        with self._lock:
+            self._on_leader.append(handler)
+            if self.is_leader:  # the others know already
+                self._lead(True, [handler])
         self.campaign()
         return handler
 
@@ -1135,7 +1138,7 @@ class _BusBase:
     def _be_leader(self, is_leader: bool) -> None:
         self.is_leader = is_leader
         self._is_stopping = not is_leader
-        self._lead(is_leader)
+        self._lead(is_leader, list(self._on_leader))
 
     def _say_resign(self) -> None:
         self._resigning = next(self._ids)
@@ -1246,8 +1249,8 @@ class _BusBase:
         """Takes one from it to its handler."""
         raise NotImplementedError
 
-    def _lead(self, is_leader: bool) -> None:
-        """Calls the handlers of on_leader(), all of them, and then _on_stopped() if they had to
+    def _lead(self, is_leader: bool, handlers: list[Callable[[bool], Any]]) -> None:
+        """Calls those handlers of on_leader(), all of them, and then _on_stopped() if they had to
         stop; after those before it have ended."""
         raise NotImplementedError
 
@@ -1500,11 +1503,11 @@ class Bus(_BusBase, contextlib.AbstractContextManager["Bus"]):
             self._say_reply(item, None, f"{type(problem).__name__}: {problem}")
             raise
 
-    def _lead(self, is_leader: bool) -> None:
-        self._do(self._run_leader, is_leader)
+    def _lead(self, is_leader: bool, handlers: list[Callable[[bool], Any]]) -> None:
+        self._do(self._run_leader, is_leader, handlers)
 
-    def _run_leader(self, is_leader: bool) -> None:
-        for handler in self._on_leader:
+    def _run_leader(self, is_leader: bool, handlers: list[Callable[[bool], Any]]) -> None:
+        for handler in handlers:
             self._call(handler, is_leader)
         if not is_leader:
             self._on_stopped()
@@ -1830,14 +1833,15 @@ class AsyncBus(_BusBase, contextlib.AbstractAsyncContextManager["AsyncBus"]):
             self._say_reply(item, None, f"{type(problem).__name__}: {problem}")
             raise
 
-    def _lead(self, is_leader: bool) -> None:
-        self._turn = self._loop.create_task(self._run_leader(is_leader, self._turn))
+    def _lead(self, is_leader: bool, handlers: list[Callable[[bool], Any]]) -> None:
+        self._turn = self._loop.create_task(self._run_leader(is_leader, handlers, self._turn))
 
-    async def _run_leader(self, is_leader: bool, before: Optional[asyncio.Task[None]]) -> None:
+    async def _run_leader(self, is_leader: bool, handlers: list[Callable[[bool], Any]],
+                          before: Optional[asyncio.Task[None]]) -> None:
         if before is not None:  # who is to stop must have begun, and the other way round
             await asyncio.wait({before})
         self._leading = asyncio.current_task()
-        for handler in self._on_leader:
+        for handler in handlers:
             await self._run(functools.partial(handler, is_leader))
         self._leading = None
         if not is_leader:

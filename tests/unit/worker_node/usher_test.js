@@ -229,6 +229,24 @@ test('whoever is to stop being leader says so when it has stopped', async () => 
   worker.process.kill();
 });
 
+test('who listens to \'leader\' when this worker leads is told so, once', async () => {
+  const worker = await Worker.welcomed(`
+    usher.once('leader', (isLeader) => {
+      console.log('early', isLeader);
+      usher.on('leader', (isLeader) => console.log('late', isLeader));
+      usher.once('leader', (isLeader) => console.log('once', isLeader));
+    });
+    bus.ref();`);
+  await worker.hear({ type: 'campaign' });
+  worker.say({ type: 'leader', is: true });
+  for (const line of ['early true', 'late true', 'once true'])
+    assert.strictEqual(await worker.print(), line);
+  worker.say({ type: 'leader', is: false });
+  assert.strictEqual(await worker.print(), 'late false');
+  await worker.hear({ type: 'resign' });
+  worker.process.kill();
+});
+
 test('who has resigned does not lead by what was on its way', async () => {
   const worker = await Worker.welcomed(`
     usher.on('leader', (isLeader) => console.log(isLeader));

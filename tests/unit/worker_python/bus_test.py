@@ -249,6 +249,20 @@ class BusTest(Case):
         with self.assertLogs("usher.bus", "ERROR"):
             self.assertEqual(ask("half", 0)["error"], "ValueError: ?")
 
+    def test_a_handler_that_comes_when_this_worker_leads_is_told_so_once(self):
+        bus = self.open()
+        seen = {"early": [], "late": []}
+        told = threading.Event()
+        bus.on_leader(lambda is_leader: (seen["early"].append(is_leader), told.set()))
+        self.master.hear(type="campaign")
+        self.master.say({"type": "leader", "is": True})
+        self.assertTrue(told.wait(PATIENCE))
+        bus.on_leader(seen["late"].append)
+        self.master.hear(type="campaign")
+        self.master.say({"type": "leader", "is": False})
+        self.master.hear(type="resign")
+        self.assertEqual(seen, {"early": [True, False], "late": [True, False]})
+
     def test_whoever_is_to_stop_being_leader_says_so_when_it_has_stopped(self):
         bus = self.open()
         seen, go_on = [], threading.Event()
@@ -787,6 +801,23 @@ class AsyncBusTest(Case):
                 await master.say({"type": "message", "topic": "a", "from": "web/1", "data": data})
             await good.wait()
             self.assertEqual(errors, ["zero"])
+        self.run_with_master(main)
+
+    def test_a_handler_that_comes_when_this_worker_leads_is_told_so_once(self):
+        async def main(bus, master):
+            told, early, late = asyncio.Event(), [], []
+            bus.on_leader(lambda is_leader: (early.append(is_leader), told.set()))
+            opening = asyncio.create_task(bus.open())
+            await master.accept()
+            await opening
+            await master.hear(type="campaign")
+            await master.say({"type": "leader", "is": True})
+            await told.wait()
+            bus.on_leader(late.append)
+            await master.hear(type="campaign")
+            await master.say({"type": "leader", "is": False})
+            await master.hear(type="resign")
+            self.assertEqual((early, late), ([True, False], [True, False]))
         self.run_with_master(main)
 
     def test_a_leader_begins_before_it_stops_and_resigns_when_it_has(self):
