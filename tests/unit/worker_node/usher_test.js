@@ -243,7 +243,8 @@ test('who listens to \'leader\' when this worker leads is told so, once', async 
     assert.strictEqual(await worker.print(), line);
   worker.say({ type: 'leader', is: false });
   assert.strictEqual(await worker.print(), 'late false');
-  await worker.hear({ type: 'resign' });
+  for (const type of ['campaign', 'campaign', 'resign'])
+    await worker.hear({ type });
   worker.process.kill();
 });
 
