@@ -22,8 +22,7 @@ std::string LaunchFolder::find(const std::string& path) const
 {
     std::error_code error;
     const bool is_elsewhere = !name_.empty() && !path.empty() && fs::path{path}.is_relative() &&
-                              fs::is_directory(name_, error) &&
-                              !fs::equivalent(name_, ".", error);
+                              fs::is_directory(name_, error) && !fs::equivalent(name_, ".", error);
     return is_elsewhere ? (fs::path{name_} / path).string() : path;
 }
 

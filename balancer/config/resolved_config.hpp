@@ -16,8 +16,8 @@ namespace usher {
 struct ResolvedPool : PoolConfig {
     AccountIds account;
     std::map<std::string, std::string> file_env{}; ///< what its `env_files` say
-    std::string folder{};         ///< what `cwd` names, see LaunchFolder::pin()
-    std::string program_folder{}; ///< see pin_program()
+    std::string folder{};                          ///< what `cwd` names, see LaunchFolder::pin()
+    std::string program_folder{};                  ///< see pin_program()
 
     friend bool operator==(const ResolvedPool&, const ResolvedPool&) = default;
 };

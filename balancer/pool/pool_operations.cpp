@@ -191,8 +191,7 @@ asio::awaitable<Outcome> Pool::recycle()
             worker->events().publish(EventKind::recycled, log::Level::info,
                                      "is replaced, because " + worker->look_for_recycling(now));
         }
-        Exchange::Plan plan{
-            .replaced = std::move(numbers), .places = places(), .rule = rule};
+        Exchange::Plan plan{.replaced = std::move(numbers), .places = places(), .rule = rule};
         co_return co_await carry_out(std::move(plan), config_, generation_);
     });
 }

@@ -14,6 +14,7 @@
 #include "balancer/worker/hang_detector.hpp"
 #include "balancer/worker/recycle_policy.hpp"
 #include "balancer/worker/worker_lifecycle.hpp"
+#include "common/sys/process/oom_kills.hpp"
 #include "common/sys/process/process_group.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -120,6 +121,10 @@ public:
     /// It has ended because another way to speak to it was found: no failure.
     [[nodiscard]] bool is_misfit() const noexcept { return is_misfit_; }
     [[nodiscard]] WorkerLifecycle::State state() const noexcept { return lifecycle_.state(); }
+
+    /// What `status`, its own, says of its end: one clause.
+    [[nodiscard]] std::string describe(const sys::ExitStatus& status) const;
+
     /// How long ago it was started.
     [[nodiscard]] std::chrono::milliseconds age() const noexcept
     {
@@ -136,6 +141,7 @@ private:
     void drain();
     void send_end_signal(int signal);
     [[nodiscard]] boost::asio::awaitable<void> look_at_group();
+    void look_for_oom(const sys::ExitStatus& status);
     [[nodiscard]] bool is_group_gone() const noexcept;
     void tell_group();
     void perform(WorkerLifecycle::Action action, const std::string& open);
@@ -170,6 +176,8 @@ private:
     DrainWatch group_watch_{Clock::now()}; ///< once the process has ended
     ProcLooks group_looks_;
     std::optional<std::vector<sys::GroupMember>> group_; ///< the others in it, as last seen
+    std::optional<sys::OomKills> oom_kills_; ///< where they are counted, and how many, as last seen
+    std::string oom_text_;                   ///< if it was one of them
     boost::asio::cancellation_signal probe_end_;
     std::string fault_;         ///< what it was retired for before it was ready; else empty
     std::string probe_failure_; ///< why it has not passed its probe; empty: it has, or has none
@@ -188,6 +196,7 @@ private:
     bool ends_by_itself_ = false;
     bool has_shown_its_end_ = false; ///< on its pidfd
     bool is_group_hidden_ = false;   ///< nobody could look
+    bool counts_oom_alone_ = false;  ///< in a cgroup of its own
     bool was_group_told_ = false;    ///< that it is to end
 };
 

@@ -48,9 +48,9 @@ struct Site : TempDir {
 
     void write_server(const std::string& release, const std::string& rest) const
     {
-        const auto file = write(release + "/server", "#!/bin/sh\necho \"release " + release +
-                                                         ", configured by $RELEASE_OF_CONFIG\"\n" +
-                                                         rest + "\n");
+        const auto file =
+            write(release + "/server", "#!/bin/sh\necho \"release " + release +
+                                           ", configured by $RELEASE_OF_CONFIG\"\n" + rest + "\n");
         fs::permissions(file, fs::perms::owner_all);
     }
 
@@ -111,7 +111,8 @@ TEST_CASE("a link that leads elsewhere is a reason for new workers, whatever els
 TEST_CASE("so it is where cwd, or the program's own path, leads through the link")
 {
     const Site site;
-    for (const auto& pool : {json{{"cwd", site.link}}, json{{"command", {site.link + "/server"}}}}) {
+    for (const auto& pool :
+         {json{{"cwd", site.link}}, json{{"command", {site.link + "/server"}}}}) {
         const Site other{pool}; // elsewhere, so that only the paths lead through the link
         UsherProcess usher{{"run", "--config", other.root / "1/usher.json"}};
         usher.wait_until_ready(1);

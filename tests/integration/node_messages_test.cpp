@@ -285,10 +285,9 @@ TEST_CASE("a message reaches the slot that usher scale is still starting")
             await new Promise((resolve) => setTimeout(resolve, 5));
         http.createServer().listen(0, '127.0.0.1');
     )");
-    const json config{{"pools",
-                       {{{"dialect", "node"},
-                         {"workers", 1},
-                         {"command", {node_program(), program, go}}}}}};
+    const json config{
+        {"pools",
+         {{{"dialect", "node"}, {"workers", 1}, {"command", {node_program(), program, go}}}}}};
     UsherProcess usher{{"run", "--config", folder.write("usher.json", config.dump())}};
     usher.wait_until_ready(1);
     std::thread scaling{[&] { CHECK(usher.command({"scale", "2"}).code == 0); }};

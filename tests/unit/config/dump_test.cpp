@@ -64,6 +64,7 @@ TEST_CASE("the defaults are written out")
       "max_memory": 0,
       "output": "stderr",
       "restart": {
+        "on": "always",
         "first_delay": "100ms",
         "longest_delay": "30s",
         "healthy_after": "10s",
@@ -140,7 +141,8 @@ TEST_CASE("what is written is read back equal")
                  .output = {.kind = OutputConfig::Kind::file,
                             .file = "log${slot}",
                             .max_size = 1025},
-                 .restart = {.first_delay = 1ms,
+                 .restart = {.on = RestartConfig::On::never,
+                             .first_delay = 1ms,
                              .longest_delay = 2min,
                              .give_up_after = 0,
                              .give_up = RestartConfig::GiveUp::exit},
