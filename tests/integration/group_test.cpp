@@ -153,7 +153,7 @@ TEST_CASE("a hung worker behind a shell gets the signal for that, too")
 {
     const std::string script = R"((trap 'echo hung; exit 1' ABRT; echo up
         python3 -c 'import os, socket
-socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])'
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"READY=1\nWATCHDOG=1", os.environ["NOTIFY_SOCKET"])'
         while :; do sleep 0.05; done); true)";
     const Site site{script, {{"ready", "notify"}, {"stall_timeout", "3s"}}};
     UsherProcess usher{site.run()};
