@@ -19,6 +19,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <csignal>
 #include <stdexcept>
 #include <system_error>
@@ -132,6 +133,15 @@ int Master::run()
         return 1;
     }
 
+    const bool all_done =
+        !pools_.all().empty() && std::ranges::all_of(pools_.all(), [](const auto& pool) {
+            return pool->has_ended() && pool->failure().empty();
+        });
+    if (!stopping_ && all_done) {
+        events_.publish(EventKind::stopped, log::Level::info,
+                        "every worker has done its work, stopped");
+        return 0;
+    }
     if (!stopping_) {
         events_.publish(EventKind::stopped, log::Level::error,
                         "nothing is left to serve with, giving up");

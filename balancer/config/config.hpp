@@ -37,12 +37,20 @@ struct ListenConfig {
 
 /// When a worker that ended is started again.
 struct RestartConfig {
+    /// After which end another is started at all.
+    enum class On {
+        always,
+        failure, ///< any but exit code 0
+        never,
+    };
+
     /// What happens after too many failures in a row.
     enum class GiveUp {
         never, ///< the slot is tried on at the longest delay
         exit,  ///< it stays down, and when the last of its pool has, usher ends
     };
 
+    On on = On::always;
     std::chrono::milliseconds first_delay{100};
     std::chrono::milliseconds longest_delay{30'000};
     std::chrono::milliseconds healthy_after{10'000}; ///< a run this long forgives earlier failures

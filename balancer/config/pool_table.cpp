@@ -134,6 +134,10 @@ Codec<RestartConfig> restart()
     };
     return object<C>(
         {
+            {"on", &C::on,
+             choice<C::On>({{C::On::always, "always"},
+                            {C::On::failure, "failure"},
+                            {C::On::never, "never"}})},
             {"first_delay", &C::first_delay, positive_duration()},
             {"longest_delay", &C::longest_delay, positive_duration()},
             {"healthy_after", &C::healthy_after, positive_duration()},

@@ -92,7 +92,7 @@ void Pool::start()
 void Pool::look_for_end()
 {
     // Places that were drained wait to be filled again.
-    if (exchange_.is_empty() && on_end_ && (is_stopping() || (exchange_.is_idle() && has_failed())))
+    if (exchange_.is_empty() && on_end_ && (is_stopping() || (exchange_.is_idle() && is_spent())))
         asio::post(shared_.executor, [this] { finish(); });
 }
 
@@ -135,24 +135,32 @@ void Pool::hurry()
             slot->hurry();
 }
 
-bool Pool::has_failed() const
+/// Nobody is left to wait for.
+bool Pool::is_spent() const
 {
     // One that has served waits for better times, unless the configuration wants an end.
-    const bool may_fail =
-        !was_ever_ready() ||
-        (config_->restart.give_up == RestartConfig::GiveUp::exit && !slots_.empty());
-    return may_fail &&
-           std::ranges::all_of(slots_, [](const auto& slot) { return slot->has_failed(); });
+    const bool wants_end = config_->restart.give_up == RestartConfig::GiveUp::exit ||
+                           config_->restart.on != RestartConfig::On::always;
+    const bool may_end = !was_ever_ready() || (wants_end && !slots_.empty());
+    return may_end && std::ranges::all_of(slots_, [](const auto& slot) {
+               return slot->has_failed() || slot->has_done();
+           });
 }
 
 std::string Pool::failure() const
 {
-    if (!has_failed() || slots_.empty())
+    const auto failed =
+        std::ranges::find_if(slots_, [](const auto& slot) { return slot->has_failed(); });
+    if (!is_spent() || failed == slots_.end())
         return {};
+    if (config_->restart.on != RestartConfig::On::always)
+        return fmt::format("no worker of pool \"{}\" is left, and not all have done their work; "
+                           "last: {}",
+                           config_->name, (*failed)->last_failure());
     return fmt::format("{} of pool \"{}\"{}; last: {}",
                        was_ever_ready() ? "every worker" : "no worker was ever ready",
                        config_->name, was_ever_ready() ? " has failed too often" : "",
-                       slots_.front()->last_failure());
+                       (*failed)->last_failure());
 }
 
 void Pool::watch_workers()

@@ -83,7 +83,8 @@ public:
                       Broadcast& broadcast);
 
     /// Why no worker is left although nobody stopped it: none was ever ready, or all have failed
-    /// too often.  Empty otherwise.
+    /// too often, or one that was not to be followed.  Empty otherwise, also where all have done
+    /// their work.
     [[nodiscard]] std::string failure() const;
 
     [[nodiscard]] bool is_stopping() const noexcept { return exchange_.is_stopping(); }
@@ -114,7 +115,7 @@ public:
     [[nodiscard]] std::shared_ptr<Bus> bus() const { return shared_.buses.find_present(*config_); }
 
 private:
-    [[nodiscard]] bool has_failed() const;
+    [[nodiscard]] bool is_spent() const;
     using Slot = std::shared_ptr<WorkerSlot>;
 
     void on_change(const WorkerSlot& slot) noexcept;

@@ -63,11 +63,12 @@ void PoolSet::forget(const Handle& pool)
 
 void PoolSet::on_end(const Handle& pool)
 {
-    if (const auto failure = pool->failure(); !failure.empty() && !pool->is_stopping())
+    const auto failure = pool->failure();
+    if (!failure.empty() && !pool->is_stopping())
         pool->events().publish(EventKind::note, log::Level::error, failure);
     if (pool->is_stopping() && !is_stopping())
         forget(pool);
-    const bool has_given_up = pool->was_ever_ready() && !pool->is_stopping();
+    const bool has_given_up = pool->was_ever_ready() && !pool->is_stopping() && !failure.empty();
     ending_.on_pool_ended();
     if (has_given_up)
         on_given_up_();

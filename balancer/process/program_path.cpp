@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
+#include <tuple>
 
 #include <unistd.h>
 
@@ -61,7 +62,8 @@ std::string find_program(const std::string& program, const std::string& cwd,
     if (program.find('/') != std::string::npos) {
         const auto seen_from_here = fs::path{cwd} / program;
         std::error_code error;
-        if (fs::current_path(error); error && seen_from_here.is_relative())
+        std::ignore = fs::current_path(error);
+        if (error && seen_from_here.is_relative())
             throw std::runtime_error{program +
                                      ": the folder that usher was started in has been removed"};
         // A folder that is missing is for the child's chdir() to report.

@@ -25,6 +25,13 @@ public:
         bool was_any_ready = true; ///< some worker of the pool, ever
     };
 
+    /// Whether another is to follow one that has ended, `successfully` or not, and is not on trial.
+    [[nodiscard]] static bool has_follower(const RestartConfig& limits, bool successfully) noexcept
+    {
+        return limits.on == RestartConfig::On::always ||
+               (limits.on == RestartConfig::On::failure && !successfully);
+    }
+
     /// How long to wait before the next start; nothing means: leave it down.  Whoever has served
     /// is tried for ever, unless the configuration wants an end: what it needs may come back.
     ///

@@ -5,6 +5,7 @@
 #include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/signal_name.hpp"
 #include "balancer/config/units/slot_text.hpp"
+#include "balancer/worker/oom_ledger.hpp"
 #include "balancer/worker/probe.hpp"
 #include "balancer/worker/worker_cgroup.hpp"
 #include "balancer/worker/worker_command.hpp"
@@ -69,6 +70,7 @@ struct Surroundings {
     std::optional<InboxSocket> inbox{};
     std::shared_ptr<sys::Cgroup> cgroup{}; ///< null: the master's
     std::string cgroup_trouble{};          ///< why
+    std::optional<sys::OomKills> oom_kills{};
 };
 
 Surroundings make_surroundings(uid_t user, bool has_inbox, CgroupMode mode,
@@ -78,10 +80,26 @@ Surroundings make_surroundings(uid_t user, bool has_inbox, CgroupMode mode,
     if (has_inbox)
         result.inbox = open_inbox(user);
     // The kernel's list of mounts may be long, so that it is not read where that says nothing.
-    if (mode != CgroupMode::off)
-        result.cgroup =
-            make_worker_cgroup(mode, sys::own_cgroup(), identity, result.cgroup_trouble);
+    std::string cgroup;
+    if (mode != CgroupMode::off) {
+        cgroup = sys::own_cgroup();
+        result.cgroup = make_worker_cgroup(mode, cgroup, identity, result.cgroup_trouble);
+    }
+    result.oom_kills = sys::count_oom_kills(result.cgroup ? result.cgroup->folder() : cgroup);
     return result;
+}
+
+/// What a look at a worker's process group finds.
+struct GroupLook {
+    std::vector<sys::GroupMember> members;
+    std::optional<std::uint64_t> oom_kills;
+};
+
+/// The ledgers of this master.
+OomLedger& oom_ledger()
+{
+    static OomLedger ledger;
+    return ledger;
 }
 
 } // namespace
@@ -150,6 +168,11 @@ asio::awaitable<void> WorkerProcess::start(std::shared_ptr<Bus> bus, asio::stead
         command.errors = output_->worker_errors();
     }
     command.cgroup = given->cgroup;
+    oom_kills_ = given->oom_kills;
+    counts_oom_alone_ = oom_kills_ && given->cgroup &&
+                        oom_kills_->counter.starts_with(given->cgroup->folder() + '/');
+    if (oom_kills_)
+        oom_ledger().on_start(oom_kills_->counter, oom_kills_->count);
     try {
         child_ = co_await ChildProcess::start(std::move(command), deadline);
     } catch (const std::exception&) {
@@ -213,6 +236,9 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
             status = sys::ExitStatus{.by_signal = true, .code = SIGKILL};
         }
         if (status) {
+            look_for_oom(*status);
+            if (counts_oom_alone_)
+                oom_ledger().forget(oom_kills_->counter);
             end_probe();
             detach();
             link_->finish();
@@ -452,10 +478,37 @@ asio::awaitable<void> WorkerProcess::look_at_group()
 {
     const auto start = Clock::now();
     asio::steady_timer patience{wake_.get_executor(), group_patience};
-    auto look = [group = pid()] { return sys::members_of_group(group); };
-    group_ = co_await group_looks_.look(std::move(look), patience);
+    auto look = [group = pid(), counter = oom_kills_ ? oom_kills_->counter : std::string{}] {
+        return GroupLook{.members = sys::members_of_group(group),
+                         .oom_kills = sys::read_oom_kills(counter)};
+    };
+    auto seen = co_await group_looks_.look(std::move(look), patience);
+    group_.reset();
+    if (seen) {
+        group_ = std::move(seen->members);
+        if (oom_kills_ && seen->oom_kills)
+            oom_kills_->count = *seen->oom_kills;
+    }
     is_group_hidden_ = !group_;
     group_watch_.on_look(start, Clock::now());
+}
+
+/// The kernel kills by SIGKILL, as people do; but it counts.
+void WorkerProcess::look_for_oom(const sys::ExitStatus& status)
+{
+    const bool is_ours = lifecycle_.state() == WorkerLifecycle::State::killing;
+    if (!status.by_signal || status.code != SIGKILL || is_ours || !oom_kills_ ||
+        !oom_ledger().claim(oom_kills_->counter, oom_kills_->count))
+        return;
+    oom_text_ = oom_kills_->counter == sys::machine_oom_counter
+                    ? ", most likely out of memory: the kernel has killed for that (its log says "
+                      "whom)"
+                    : ", out of memory";
+}
+
+std::string WorkerProcess::describe(const sys::ExitStatus& status) const
+{
+    return status.to_string() + oom_text_;
 }
 
 /// The process has ended: true if it has left nobody behind who may still finish something.  If

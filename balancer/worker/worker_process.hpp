@@ -14,6 +14,7 @@
 #include "balancer/worker/hang_detector.hpp"
 #include "balancer/worker/recycle_policy.hpp"
 #include "balancer/worker/worker_lifecycle.hpp"
+#include "common/sys/process/oom_kills.hpp"
 #include "common/sys/process/process_group.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -133,6 +134,10 @@ public:
     /// It has ended because another way to speak to it was found: no failure.
     [[nodiscard]] bool is_misfit() const noexcept { return is_misfit_; }
     [[nodiscard]] WorkerLifecycle::State state() const noexcept { return lifecycle_.state(); }
+
+    /// What `status`, its own, says of its end: one clause.
+    [[nodiscard]] std::string describe(const sys::ExitStatus& status) const;
+
     /// How long ago it was started.
     [[nodiscard]] std::chrono::milliseconds age() const noexcept
     {
@@ -149,6 +154,7 @@ private:
     void drain();
     void send_end_signal(int signal);
     [[nodiscard]] boost::asio::awaitable<void> look_at_group();
+    void look_for_oom(const sys::ExitStatus& status);
     [[nodiscard]] bool is_group_gone() const noexcept;
     void tell_group();
     void perform(WorkerLifecycle::Action action, const std::string& open);
@@ -183,6 +189,8 @@ private:
     DrainWatch group_watch_{Clock::now()}; ///< once the process has ended
     ProcLooks group_looks_;
     std::optional<std::vector<sys::GroupMember>> group_; ///< the others in it, as last seen
+    std::optional<sys::OomKills> oom_kills_; ///< where they are counted, and how many, as last seen
+    std::string oom_text_;                   ///< if it was one of them
     boost::asio::cancellation_signal probe_end_;
     std::string fault_;         ///< what it was retired for before it was ready; else empty
     std::string probe_failure_; ///< why it has not passed its probe; empty: it has, or has none
@@ -202,6 +210,7 @@ private:
     bool has_said_goodbye_ = false;
     bool has_shown_its_end_ = false; ///< on its pidfd
     bool is_group_hidden_ = false;   ///< nobody could look
+    bool counts_oom_alone_ = false;  ///< in a cgroup of its own
     bool was_group_told_ = false;    ///< that it is to end
 };
 

@@ -35,10 +35,10 @@ asio::awaitable<void> WorkerSlot::run()
 {
     co_await asio::post(shared_.executor,
                         asio::deferred); // whoever leaves at this moment does so first
-    while (!stopping_ && !failed_) {
+    while (!is_over()) {
         const auto started = Clock::now();
         const bool is_over = co_await run_worker();
-        if (!stopping_ && is_over)
+        if (!stopping_ && is_over && !leaves_it_at_that())
             co_await back_off(std::chrono::floor<RestartPolicy::Duration>(Clock::now() - started));
     }
     ended_ = true;
@@ -51,6 +51,7 @@ asio::awaitable<bool> WorkerSlot::run_worker()
 {
     ++starts_;
     last_exit_ = {};
+    is_success_ = false;
     try {
         const auto on_change = [this](bool has_become_ready) {
             was_ready_ |= has_become_ready;
@@ -81,17 +82,20 @@ asio::awaitable<bool> WorkerSlot::run_worker()
     if (stopping_)
         worker_->stop();
     const auto status = co_await worker_->run();
-    last_failure_ = (status.by_signal ? "the worker was " : "the worker ") + status.to_string() +
+    is_success_ = status == sys::ExitStatus{};
+    last_failure_ = (status.by_signal ? "the worker was " : "the worker ") +
+                    worker_->describe(status) +
                     (worker_->was_ready() ? "" : " before it was ready");
     if (const auto reason = worker_->start_failure(); !reason.empty())
         last_failure_ += ": " + reason;
     last_output_ = worker_->last_output();
     last_exit_.is_orderly = worker_->has_said_goodbye() && status == sys::ExitStatus{};
     last_exit_.was_ready = worker_->was_ready();
-    const bool is_usual = stopping_ || last_exit_.is_orderly || worker_->is_misfit();
+    const bool is_meant = stopping_ || last_exit_.is_orderly || worker_->is_misfit() ||
+                          (is_success_ && config_->restart.on != RestartConfig::On::always);
     worker_->events().publish(
-        EventKind::exit, is_usual ? log::Level::info : log::Level::warning,
-        fmt::format("{} after {} ms", status.to_string(), worker_->age().count()));
+        EventKind::exit, is_meant ? log::Level::info : log::Level::warning,
+        fmt::format("{} after {} ms", worker_->describe(status), worker_->age().count()));
     const bool is_misfit = worker_->is_misfit();
     worker_.reset();
     shared_.on_change(*this);
@@ -106,6 +110,22 @@ void WorkerSlot::publish_last_output()
     for (const auto& line : last_output_)
         events_.publish(EventKind::output, level, "wrote: " + on_one_line(line));
     last_output_.clear();
+}
+
+/// True if no worker is to follow the one that has ended, whatever its failures.
+bool WorkerSlot::leaves_it_at_that()
+{
+    if (on_trial_ || RestartPolicy::has_follower(config_->restart, is_success_))
+        return false;
+    (is_success_ ? done_ : failed_) = true;
+    if (is_success_)
+        events_.publish(EventKind::note, log::Level::info,
+                        "has done its work, and none is started in its place");
+    else
+        events_.publish(EventKind::gave_up, log::Level::error,
+                        "none is started in its place, as restart.on has it; last: " +
+                            last_failure_);
+    return true;
 }
 
 asio::awaitable<void> WorkerSlot::back_off(RestartPolicy::Duration uptime)

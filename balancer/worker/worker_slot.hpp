@@ -93,6 +93,9 @@ public:
     /// True once it has given up starting workers.
     [[nodiscard]] bool has_failed() const noexcept { return failed_; }
 
+    /// True once its worker has ended as it was meant to, and none is to follow it.
+    [[nodiscard]] bool has_done() const noexcept { return done_; }
+
     /// True while it has no ready worker and has failed so often in a row that none is expected.
     [[nodiscard]] bool is_failing() const noexcept
     {
@@ -100,7 +103,7 @@ public:
     }
 
     /// True once it will start no more workers.
-    [[nodiscard]] bool is_over() const noexcept { return failed_ || stopping_; }
+    [[nodiscard]] bool is_over() const noexcept { return failed_ || done_ || stopping_; }
 
     /// True once run() has nothing more to do.
     [[nodiscard]] bool has_ended() const noexcept { return ended_; }
@@ -116,6 +119,7 @@ public:
 
 private:
     [[nodiscard]] boost::asio::awaitable<bool> run_worker();
+    [[nodiscard]] bool leaves_it_at_that();
     [[nodiscard]] boost::asio::awaitable<void> back_off(RestartPolicy::Duration uptime);
     [[nodiscard]] double roll_dice() { return std::uniform_real_distribution{-1.0, 1.0}(dice_); }
 
@@ -138,6 +142,8 @@ private:
     bool was_ready_ = false;
     bool stopping_ = false;
     bool failed_ = false;
+    bool done_ = false;
+    bool is_success_ = false; ///< the end of the last worker
     bool ended_ = false;
     RestartPolicy::Exit last_exit_; ///< of that one
 };

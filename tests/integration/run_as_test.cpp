@@ -22,6 +22,7 @@
 #include <sstream>
 #include <string>
 
+#include <fcntl.h>
 #include <linux/keyctl.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>

@@ -171,6 +171,23 @@ void follow_stop_grace()
     site.usher->wait_for("SIGKILL to its process group");
 }
 
+void follow_stop_scope()
+{
+    const std::string script = R"(
+        trap 'echo leader; sleep 0.3; echo ends; exit 0' TERM
+        (trap 'echo told; exit 0' TERM; while :; do sleep 0.05; done) &
+        "$0" & while :; do sleep 0.05; done)";
+    Site site{{{"command", {"/bin/sh", "-c", script, demo_program()}},
+               {"stop_scope", "leader"},
+               {"drain_timeout", "0s"}}};
+    site.wait_until_ready();
+    site.tell({{"stop_scope", "group"}});
+    site.replace();
+    site.usher->wait_for("] ends");
+    const auto log = site.usher->log();
+    CHECK(log.find("] told") < log.find("] ends"));
+}
+
 void follow_stall_timeout()
 {
     Site site{{{"stall_timeout", "0s"}}};
@@ -223,6 +240,7 @@ const std::map<std::string, void (*)()> cases{
     {"drain_timeout", follow_drain_timeout},
     {"stop_grace", follow_stop_grace},
     {"stop_signal", follow_stop_signal},
+    {"stop_scope", follow_stop_scope},
     {"stall_timeout", follow_stall_timeout},
     {"hang_signal", follow_hang_signal},
     {"max_connections", follow_max_connections},

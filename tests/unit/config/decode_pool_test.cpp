@@ -24,7 +24,7 @@ TEST_CASE("everything that is said is taken over")
         "env": {"A": "1", "B": ""}, "cwd": "/srv", "max_queue": 9, "start_timeout": "1s",
         "start_attempts": 2, "drain_timeout": "0s", "stop_grace": "0ms", "stop_scope": "leader",
         "restart": {
-            "first_delay": "1ms", "longest_delay": "2ms", "healthy_after": "3ms",
+            "on": "failure", "first_delay": "1ms", "longest_delay": "2ms", "healthy_after": "3ms",
             "give_up_after": 0, "give_up": "exit"})");
     CHECK(pool == PoolConfig{
                       .name = "api",
@@ -40,7 +40,8 @@ TEST_CASE("everything that is said is taken over")
                       .drain_timeout = 0s,
                       .stop_grace = 0s,
                       .stop_scope = StopScope::leader,
-                      .restart = {.first_delay = 1ms,
+                      .restart = {.on = RestartConfig::On::failure,
+                                  .first_delay = 1ms,
                                   .longest_delay = 2ms,
                                   .healthy_after = 3ms,
                                   .give_up_after = 0,
@@ -55,7 +56,7 @@ TEST_CASE("an unknown key is answered with the nearest one, or with all")
     CHECK(pool_error(R"("restart": {"firstDelay": "1s"})") ==
           "f: /pools/0/restart/firstDelay: unknown key; did you mean \"first_delay\"?");
     CHECK(pool_error(R"("restart": {"a/b\n": 1})") ==
-          "f: /pools/0/restart/a~1b\\n: unknown key; use one of first_delay, longest_delay, "
+          "f: /pools/0/restart/a~1b\\n: unknown key; use one of on, first_delay, longest_delay, "
           "healthy_after, give_up_after, give_up");
 }
 

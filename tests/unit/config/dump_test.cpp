@@ -65,6 +65,7 @@ TEST_CASE("the defaults are written out")
       "max_memory": 0,
       "output": "stderr",
       "restart": {
+        "on": "always",
         "first_delay": "100ms",
         "longest_delay": "30s",
         "healthy_after": "10s",
@@ -144,7 +145,8 @@ TEST_CASE("what is written is read back equal")
                             .file = "log${slot}",
                             .errors = "errors${slot}",
                             .max_size = 1025},
-                 .restart = {.first_delay = 1ms,
+                 .restart = {.on = RestartConfig::On::never,
+                             .first_delay = 1ms,
                              .longest_delay = 2min,
                              .give_up_after = 0,
                              .give_up = RestartConfig::GiveUp::exit},

@@ -160,6 +160,24 @@ TEST_CASE("on trial the first failure is final; before any was ready, and where 
     }
 }
 
+TEST_CASE("who is followed at all is the configuration's to say, and that an exit with 0 is meant")
+{
+    using On = RestartConfig::On;
+    struct Case {
+        On on;
+        bool after_success;
+        bool after_failure;
+    };
+    const Case cases[]{
+        {On::always, true, true}, {On::failure, false, true}, {On::never, false, false}};
+    for (const auto& entry : cases) {
+        const RestartConfig limits{.on = entry.on};
+        CHECK(RestartPolicy::has_follower(limits, true) == entry.after_success);
+        CHECK(RestartPolicy::has_follower(limits, false) == entry.after_failure);
+    }
+    CHECK(RestartPolicy::has_follower({}, true));
+}
+
 TEST_CASE("the dice move the delay by a quarter at most")
 {
     CHECK(first_delay(-1) == 75ms);
