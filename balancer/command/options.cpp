@@ -28,10 +28,14 @@ namespace usher {
 
 namespace {
 
-/// The usher that has it may be running.
-void check_store(const std::string& path, const std::string& origin, const std::string& pointer)
+/// What there is to say of a file that can be used.  The usher that has it may be running.
+std::string check_store(const std::string& path, const std::string& origin,
+                        const std::string& pointer)
 try {
-    StoreFile::check(path, true);
+    const auto note = StoreFile::check(path, true);
+    return note.empty() ? note
+                        : fmt::format("{}: {}: the store's file {}: {} when usher starts\n", origin,
+                                      pointer, path, note);
 } catch (const std::runtime_error& e) {
     throw ConfigError{origin, pointer, e.what()};
 }
@@ -42,10 +46,11 @@ std::string check_file(const std::string& file, bool dump)
     const Config config = load_config(file, FileKind::ready);
     validate(config, file);
     std::ignore = resolve_accounts(config, file, false);
+    std::string notes;
     for (std::size_t i = 0; i < config.pools.size(); ++i)
         if (const auto& path = config.pools[i].store.persist; !path.empty())
-            check_store(path, file, fmt::format("/pools/{}/store/persist", i));
-    return dump ? dump_config(config) + "\n" : file + ": the configuration is good\n";
+            notes += check_store(path, file, fmt::format("/pools/{}/store/persist", i));
+    return dump ? dump_config(config) + "\n" : notes + file + ": the configuration is good\n";
 }
 
 } // namespace

@@ -120,6 +120,13 @@ std::size_t decode(const std::string& path, std::string_view text, Store::Conten
     return verdict.good_size;
 }
 
+std::string describe_cut(std::size_t bytes)
+{
+    return fmt::format("its last {} bytes were not written to the end, as by a crash, and are cut "
+                       "off",
+                       bytes);
+}
+
 /// Whoever may read the old file may read the new one; nobody may write it.
 void keep_access(int old_fd, int new_fd)
 {
@@ -144,21 +151,24 @@ StoreFile::StoreFile(std::string path) : path_{std::move(path)}
     read();
 }
 
-void StoreFile::check(const std::string& path, bool may_be_in_use)
+std::string StoreFile::check(const std::string& path, bool may_be_in_use)
 {
     const auto place = find_store_place(path);
     const auto fd = place.open(O_RDONLY | safe_flags);
     if (!fd && errno == ENOENT)
-        return; // it will be made
+        return {}; // it will be made
     if (!fd)
         fail_to_open(path, sys::last_error());
     const auto size = check_file(path, place, fd.get());
     if (::faccessat(place.folder.get(), place.name.c_str(), W_OK, AT_EACCESS) < 0)
         fail_to_open(path, sys::last_error());
-    if (!may_be_in_use && ::flock(fd.get(), LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+    const bool is_in_use = ::flock(fd.get(), LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    if (is_in_use && !may_be_in_use)
         refuse(path, in_use);
     Store::Content content;
-    decode(path, read_all(path, fd.get(), size), content);
+    const auto text = read_all(path, fd.get(), size);
+    const auto good_size = decode(path, text, content);
+    return is_in_use || good_size == text.size() ? "" : describe_cut(text.size() - good_size);
 }
 
 void StoreFile::open()
@@ -187,9 +197,7 @@ void StoreFile::read()
     if (text.empty())
         return write_anew({}, 0);
     if (size_ != text.size()) {
-        note_ = fmt::format("its last {} bytes were not written to the end, as by a crash, and "
-                            "were cut off",
-                            text.size() - size_);
+        note_ = describe_cut(text.size() - size_);
         if (::ftruncate(fd_.get(), static_cast<off_t>(size_)) < 0)
             fail(path_, "cut to what is whole", sys::last_error());
     }

@@ -27,8 +27,8 @@ public:
     explicit StoreFile(std::string path);
 
     /// Throws what the constructor would throw, and changes nothing.  With `may_be_in_use` another
-    /// usher may have it.
-    static void check(const std::string& path, bool may_be_in_use);
+    /// usher may have it.  Returns what note() would say of one that nobody has.
+    static std::string check(const std::string& path, bool may_be_in_use);
 
     /// What was in it when it was opened, once.
     [[nodiscard]] Store::Content take_content() { return std::exchange(content_, {}); }

@@ -86,21 +86,31 @@ std::uint32_t checksum(std::string_view records, std::uint64_t at)
     return crc.checksum();
 }
 
+struct Head {
+    std::uint32_t sum = 0;
+    std::uint32_t length = 0; ///< of the records
+};
+
+std::optional<Head> read_head(std::string_view text)
+{
+    constexpr auto length_at = batch_word.size() + number_digits + 1;
+    Head head;
+    if (text.size() < head_size || !text.starts_with(batch_word) || text[length_at - 1] != ' ' ||
+        text[head_size - 1] != '\n' ||
+        !read_number(text.substr(batch_word.size(), number_digits), head.sum, 16) ||
+        !read_number(text.substr(length_at, number_digits), head.length, 16))
+        return std::nullopt;
+    return head;
+}
+
 /// The records of the batch that begins at byte `at`; nothing if there is none, or not all of it.
 std::optional<std::string_view> find_batch(std::string_view file, std::size_t at)
 {
-    const auto text = file.substr(at);
-    constexpr auto length_at = batch_word.size() + number_digits + 1;
-    std::uint32_t sum = 0;
-    std::uint32_t length = 0;
-    if (text.size() < head_size || !text.starts_with(batch_word) || text[length_at - 1] != ' ' ||
-        text[head_size - 1] != '\n' ||
-        !read_number(text.substr(batch_word.size(), number_digits), sum, 16) ||
-        !read_number(text.substr(length_at, number_digits), length, 16) ||
-        text.size() - head_size < length)
+    const auto head = read_head(file.substr(at));
+    if (!head || file.size() - at - head_size < head->length)
         return std::nullopt;
-    const auto records = text.substr(head_size, length);
-    if (checksum(records, at) != sum)
+    const auto records = file.substr(at + head_size, head->length);
+    if (checksum(records, at) != head->sum)
         return std::nullopt;
     return records;
 }
@@ -112,6 +122,21 @@ std::size_t find_next_batch(std::string_view file, std::size_t at)
         at = file.find(batch_word, at);
     while (at != std::string_view::npos && !find_batch(file, at++));
     return at == std::string_view::npos ? at : at - 1;
+}
+
+/// True if a crash in the last write may have left `tail`, which is no whole batch: what has not
+/// come to the disk is missing at the end, or is zeros, which no record has.  What has been changed
+/// otherwise, or moved, is no end of a write; neither is what has the head of another one in it.
+bool may_be_torn(std::string_view tail)
+{
+    constexpr std::string_view begin_of_line = "\nbatch ";
+    for (auto at = tail.find(begin_of_line); at != std::string_view::npos;
+         at = tail.find(begin_of_line, at + 1))
+        if (read_head(tail.substr(at + 1)))
+            return false;
+    const auto head = read_head(tail);
+    return tail.size() < head_size || tail.find('\0') != std::string_view::npos ||
+           (head && tail.size() - head_size < head->length);
 }
 
 /// False if one of them is no change.
@@ -183,6 +208,9 @@ StoreVerdict decode_file(std::string_view file, const ClockPair& clocks,
                 verdict.problem = fmt::format("is damaged at byte {}, with more behind it than one "
                                               "write has",
                                               at);
+            else if (!may_be_torn(file.substr(at)))
+                verdict.problem = fmt::format(
+                    "is damaged at byte {}: not what was written, nor a part of it", at);
             return verdict;
         }
         if (!decode_records(*records, clocks, enter)) {

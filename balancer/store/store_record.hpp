@@ -14,8 +14,8 @@
 /// written.  A batch has a head, with its length and a checksum, and a line for each change.
 ///
 /// The next batch is begun once the one before is on the disk.  So of whatever a power cut leaves
-/// only the last batch can be other than it was written, wherever in it: it counts as a whole or
-/// not at all.  One that is damaged with a whole one behind it means that the file is not what was
+/// only the last batch can be other than it was written: it is shorter, or has zeros wherever in
+/// it, and counts as a whole or not at all.  Anything else means that the file is not what was
 /// written.
 namespace usher {
 

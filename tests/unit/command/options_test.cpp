@@ -320,6 +320,16 @@ TEST_CASE("check looks at the files of stores, and makes and changes none")
           fmt::format(": /pools/0/store/persist: the store's file {} can be written by others than "
                       "its owner; chmod it go-w",
                       store.name()));
+    std::filesystem::permissions(store.name(), std::filesystem::perms{0600});
+    std::ofstream{store.name()} << "usher-store 2\nbat";
+    const ScopedFile file{fmt::format(R"({{"pools": [{{"command": ["a"], "dialect": "none",
+            "store": {{"persist": "{}"}}}}]}})",
+                                      store.name())};
+    CHECK(printed({"check", "--config", file.name()}) ==
+          fmt::format("{0}: /pools/0/store/persist: the store's file {1}: its last 3 bytes were "
+                      "not written to the end, as by a crash, and are cut off when usher starts\n"
+                      "{0}: the configuration is good\n",
+                      file.name(), store.name()));
     std::filesystem::remove(store.name());
     CHECK(check(store.name()) == "good");
     CHECK_FALSE(std::filesystem::exists(store.name()));
