@@ -130,6 +130,12 @@ void BusSet::forget_unused()
     });
 }
 
+void BusSet::forget(const std::string& pool)
+{
+    keys_.erase(pool);
+    forget_unused();
+}
+
 std::shared_ptr<Bus> BusSet::find_present(const PoolConfig& pool) const
 {
     const auto place = buses_.find(key_of(pool));
@@ -148,14 +154,15 @@ BusSet::Place& BusSet::make(const Key& key, const StoreConfig& limits)
         return place;
     const auto keeper = std::make_shared<StoreKeeper>(executor_, limits);
     place.bus = std::make_shared<Bus>(executor_, key.name, keeper);
-    keeper->watch([this, weak = std::weak_ptr{place.bus}](const std::string& trouble) {
-        if (!trouble.empty())
-            events_.publish(EventKind::note, log::Level::error, trouble);
-        if (const auto bus = weak.lock()) {
-            bus->router().on_stored();
-            bus->settle_soon();
-        }
-    });
+    keeper->watch(
+        [this, weak = std::weak_ptr{place.bus}](log::Level level, const std::string& news) {
+            if (!news.empty())
+                events_.publish(EventKind::note, level, news);
+            if (const auto bus = weak.lock()) {
+                bus->router().on_stored();
+                bus->settle_soon();
+            }
+        });
     return place;
 }
 

@@ -54,6 +54,9 @@ public:
     /// for.  What nobody uses any more goes, now or with the last worker that does.
     void adopt(const std::vector<ResolvedPool>& pools, const Files& files);
 
+    /// That pool could not be added: its bus goes as soon as nobody uses it.
+    void forget(const std::string& pool);
+
     /// The bus of `pool`; made if there is none.
     [[nodiscard]] std::shared_ptr<Bus> find(const PoolConfig& pool);
 

@@ -298,6 +298,8 @@ asio::awaitable<Outcome> Reloader::apply(Plan plan)
         const auto outcome = co_await apply(std::move(change), plan.sockets);
         if (outcome.is_done())
             continue;
+        if (is_new)
+            buses_.forget(name);
         // One bad pool must not keep the others from what is meant for them.
         const bool rolled_back = outcome.kind == Outcome::Kind::rolled_back;
         if (result.is_done())

@@ -106,23 +106,22 @@ asio::awaitable<void> StoreKeeper::write_jobs()
         const auto problem = co_await write(std::move(records));
         if (is_closed_)
             break;
-        std::string trouble;
+        const auto level = problem.empty() ? log::Level::info : log::Level::error;
+        std::string news;
         if (!problem.empty()) {
             store_->roll_back();
             // What an answer says of other changes is not so either.
             for (auto& [done, answer] : answers)
                 answer = {.code = "disk", .reason = problem};
-            if (!std::exchange(is_failing_, true))
-                trouble = "changes of a store are refused: " + problem;
+            news = news_of_failure(problem);
         } else {
             store_->commit();
-            if (is_change && std::exchange(is_failing_, false))
-                trouble =
-                    fmt::format("changes of the store are written to {} again", file_->path());
+            if (is_change)
+                news = news_of_success();
         }
         for (auto& [done, answer] : answers)
             done(std::move(answer));
-        tell(trouble);
+        tell(level, news);
         if (problem.empty())
             co_await rewrite();
         wait_for_expiry();
@@ -143,7 +142,7 @@ asio::awaitable<std::string> StoreKeeper::write(std::string records)
                    records = std::move(records)] { return file->append(records, *store); };
     try {
         if (const auto note = co_await on_helper_thread(std::move(append)); !note.empty())
-            tell(fmt::format("the store's file {} {}", file_->path(), note));
+            tell(log::Level::error, fmt::format("the store's file {} {}", file_->path(), note));
     } catch (const boost::system::system_error&) { // the loop is to end
         is_closed_ = true;
     } catch (const std::exception& e) {
@@ -166,7 +165,7 @@ asio::awaitable<void> StoreKeeper::rewrite()
         is_closed_ = true;
     } catch (const std::exception& e) {
         file_->postpone_rewrite();
-        tell(std::string{"a store's file grows: "} + e.what());
+        tell(log::Level::error, std::string{"a store's file grows: "} + e.what());
     }
 }
 
@@ -201,10 +200,25 @@ void StoreKeeper::wait_for_expiry()
     });
 }
 
-void StoreKeeper::tell(const std::string& trouble)
+void StoreKeeper::tell(log::Level level, const std::string& news)
 {
     if (on_change_)
-        on_change_(trouble);
+        on_change_(level, news);
+}
+
+std::string StoreKeeper::news_of_failure(const std::string& problem)
+{
+    if (is_failing_ || !failures_.take(RateLimit::Clock::now()))
+        return {};
+    is_failing_ = true;
+    return "changes of a store are refused: " + problem;
+}
+
+std::string StoreKeeper::news_of_success()
+{
+    return std::exchange(is_failing_, false)
+               ? fmt::format("changes of the store are written to {} again", file_->path())
+               : std::string{};
 }
 
 } // namespace usher

@@ -4,6 +4,8 @@
 #include "balancer/store/store.hpp"
 #include "balancer/store/store_file.hpp"
 #include "balancer/store/store_queue.hpp"
+#include "common/async/rate_limit.hpp"
+#include "common/log.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -23,8 +25,8 @@ public:
     using Done = std::function<void(Store::Answer)>;
 
     /// Hears that there are new changes that all may know, and answers; and what has gone wrong
-    /// with the file, a sentence, if `trouble` is not empty.
-    using OnChange = std::function<void(const std::string& trouble)>;
+    /// with the file, or is right again, a sentence, if `news` is not empty.
+    using OnChange = std::function<void(log::Level level, const std::string& news)>;
 
     StoreKeeper(const boost::asio::any_io_executor& executor, const StoreConfig& limits);
     StoreKeeper(const StoreKeeper&) = delete;
@@ -54,7 +56,9 @@ private:
     void write_soon();
     void expire();
     void wait_for_expiry();
-    void tell(const std::string& trouble = {});
+    void tell(log::Level level = log::Level::info, const std::string& news = {});
+    [[nodiscard]] std::string news_of_failure(const std::string& problem);
+    [[nodiscard]] std::string news_of_success();
 
     /// What is committed does not change while helper threads write it, since only write_jobs(),
     /// which waits for them, commits anything then.  They have their share: one that hangs may
@@ -66,7 +70,8 @@ private:
     StoreQueue jobs_;                 ///< that wait for the file
     bool is_writing_ = false;
     bool is_expiring_ = false; ///< something has expired while the file was written
-    bool is_failing_ = false;  ///< the file; said once
+    bool is_failing_ = false;  ///< the file, and that was said
+    RateLimit failures_;       ///< that are said: a disk that is nearly full has room now and then
     bool is_closed_ = false;
 };
 

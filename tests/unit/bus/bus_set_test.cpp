@@ -101,6 +101,14 @@ TEST_CASE_FIXTURE(Bench,
     CHECK(refusal({pool("c", {}, path("s"))}) == "taken");
 }
 
+TEST_CASE_FIXTURE(Bench, "a pool that could not be added keeps neither its name nor its file")
+{
+    load({pool("a"), pool("b", "x", path("s"))});
+    buses.forget("b");
+    CHECK(buses.find_present(pool("b", "x")) == nullptr);
+    CHECK(refusal({pool("a"), pool("b", "y", path("s"))}) == "taken");
+}
+
 TEST_CASE_FIXTURE(Bench, "who listens from outside keeps no bus, and is told that it is gone")
 {
     load({pool("a"), pool("b", "x"), pool("c", "x")});

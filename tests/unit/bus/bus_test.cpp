@@ -70,7 +70,7 @@ struct Bench {
     Bench& operator=(const Bench&) = delete;
     Bench()
     {
-        keeper->watch([weak = std::weak_ptr{bus}](const std::string&) {
+        keeper->watch([weak = std::weak_ptr{bus}](log::Level, const std::string&) {
             if (const auto there = weak.lock()) {
                 there->router().on_stored();
                 there->settle_soon();

@@ -34,10 +34,10 @@ struct Bench {
 
     Bench()
     {
-        keeper->watch([this](const std::string& trouble) {
+        keeper->watch([this](log::Level level, const std::string& news) {
             ++changes;
-            if (!trouble.empty())
-                troubles.push_back(trouble);
+            if (!news.empty())
+                troubles.push_back((level == log::Level::error ? "" : "over: ") + news);
         });
     }
 
@@ -136,7 +136,19 @@ TEST_CASE_FIXTURE(Bench,
     put("k", "3");
     run_until([&] { return answers.size() == 4; });
     CHECK(answers.back() == "2");
-    CHECK(troubles.back() == "changes of the store are written to " + path() + " again");
+    CHECK(troubles.back() == "over: changes of the store are written to " + path() + " again");
+    // A disk that is nearly full has room for small changes, and for others none.
+    for (std::size_t i = 0; i < 5; ++i) {
+        {
+            const SmallFiles full{std::filesystem::file_size(path())};
+            put("k", "2");
+            run_until([&] { return answers.size() == 5 + 2 * i; });
+            CHECK(answers.back() == "disk");
+        }
+        put("k", "3");
+        run_until([&] { return answers.size() == 6 + 2 * i; });
+    }
+    CHECK(troubles.size() == 2);
 }
 
 TEST_CASE_FIXTURE(Bench, "one that floods has its own changes refused, and not those of others")
