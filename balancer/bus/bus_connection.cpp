@@ -108,7 +108,8 @@ void BusConnection::hear_rest()
 
 void BusConnection::read_rest()
 {
-    constexpr int most_reads = 64; // more than a socket holds
+    constexpr int most_reads = 64;                     // more than a socket holds
+    constexpr std::chrono::milliseconds most_time{20}; // honest last words take one or two
     if (listener_ == nullptr)
         return;
     auto rest = std::exchange(unheard_, {});
@@ -119,7 +120,9 @@ void BusConnection::read_rest()
         rest.append(reinterpret_cast<const char*>(shared_buffer.data()), message.size);
     }
     std::string_view text = rest;
-    while (listener_ != nullptr && !text.empty() && !listener_->outbox().is_full_of_answers())
+    const auto end = std::chrono::steady_clock::now() + most_time;
+    while (listener_ != nullptr && !text.empty() && !listener_->outbox().is_full_of_answers() &&
+           std::chrono::steady_clock::now() < end)
         text = take_line(text);
 }
 

@@ -21,12 +21,12 @@ namespace usher {
 namespace {
 
 /// One line or several, whatever the master says: a terminal may be there.
-std::string printable(std::string_view lines)
+std::string printable(std::string_view lines, bool are_json = false)
 {
     std::string text;
     while (!lines.empty()) {
         const auto line = lines.substr(0, lines.find('\n'));
-        text += on_one_line(line) + '\n';
+        text += (are_json ? json_on_one_line(line) : on_one_line(line)) + '\n';
         lines.remove_prefix(std::min(line.size() + 1, lines.size()));
     }
     return text;
@@ -104,7 +104,7 @@ private:
         answered_ = true;
         const auto answer = question_->hear(line);
         if (!answer.text.empty())
-            print(answer.text);
+            print_json(answer.text);
         if (!answer.complaint.empty())
             std::ignore = complain(ExitCode::failed, answer.complaint);
         return output_.error() ? ExitCode::failed : answer.end;
@@ -116,13 +116,14 @@ private:
         const bool is_status = line.kind == Line::Kind::status;
         const bool has_time = asked(Request::Command::events) && !line.time.empty();
         if (command_.json)
-            print(is_status ? line.text : text);
+            print_json(is_status ? line.text : text);
         else
             print(is_status ? status_text(line.text)
                             : (has_time ? line.time + " " : "") + on_one_line(line.text));
     }
 
     void print(std::string_view lines) { output_.write(printable(lines)); }
+    void print_json(std::string_view lines) { output_.write(printable(lines, true)); }
 
     /// Nothing of it is left to wait for when nobody can see it.
     [[nodiscard]] bool only_shows() const noexcept

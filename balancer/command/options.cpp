@@ -57,7 +57,10 @@ std::string check_file(const std::string& file, bool dump)
 
 Command parse_options(std::span<const char* const> arguments)
 {
-    const auto separator = std::ranges::find(arguments, std::string_view{"--"});
+    // Of run what follows is a command; of others CLI11 knows it as the end of the options.
+    const bool is_run = !arguments.empty() && std::string_view{arguments.front()} == "run";
+    const auto separator =
+        is_run ? std::ranges::find(arguments, std::string_view{"--"}) : arguments.end();
     RunFlags run_flags;
     if (separator != arguments.end())
         run_flags.command.emplace(separator + 1, arguments.end());
@@ -78,11 +81,7 @@ Command parse_options(std::span<const char* const> arguments)
     add_value(check, "--config", file, "FILE", "the file to check")->required();
     check.add_flag("--dump", dump, "print the configuration in effect, defaults included");
     check.footer(std::string{exit_codes});
-    check.callback([&] {
-        if (run_flags.command)
-            refuse("check starts no command; leave out -- and what follows");
-        result = PrintCommand{check_file(file, dump)};
-    });
+    check.callback([&] { result = PrintCommand{check_file(file, dump)}; });
     add_control(app, asked, result);
     BusOptions bus{app, result};
     app.footer(fmt::format("\nExamples:\n  {}\n  usher run --config usher.json\n{}{}", run_example,

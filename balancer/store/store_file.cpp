@@ -270,7 +270,7 @@ void StoreFile::write(int fd, std::string_view bytes) const
 void StoreFile::write_anew(const Store::Entries& entries, std::uint64_t revision)
 {
     constexpr std::size_t piece = 1024UL * 1024;
-    const auto name = place_.name + ".new";
+    const auto name = "." + place_.name + ".usher-writes"; // nobody else's
     const int folder = place_.folder.get();
     ::unlinkat(folder, name.c_str(), 0); // of an attempt that did not come to its end
     sys::UniqueFd fd{::openat(folder, name.c_str(),

@@ -93,6 +93,13 @@ std::string on_one_line(std::string_view text, std::size_t longest)
     });
 }
 
+std::string json_on_one_line(std::string_view json)
+{
+    // Below a blank are those alone that may stand between its strings.
+    return without_controls(
+        json, [](unsigned code) { return code < 0x20 ? std::string{' '} : escape_control(code); });
+}
+
 std::string printable(std::string_view text, std::size_t longest)
 {
     return cut(text, longest, escape);

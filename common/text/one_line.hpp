@@ -14,6 +14,9 @@ namespace usher {
 [[nodiscard]] std::string on_one_line(std::string_view text,
                                       std::size_t longest = std::string_view::npos);
 
+/// The same for JSON, which says what it said before: those characters are escaped in its strings.
+[[nodiscard]] std::string json_on_one_line(std::string_view json);
+
 /// What the log says at most of a word that is meant to be short.
 inline constexpr std::size_t longest_word = 200;
 

@@ -75,6 +75,17 @@ function checkNumbers(members) {
   }
 }
 
+function checkKey(key) {
+  if (typeof key !== 'string' || key === '' || Buffer.byteLength(key) > MAX_NAME || key.includes('\0'))
+    throw new TypeError(`${inspect(key)} is no key: a text of 1 to ${MAX_NAME} bytes without a zero byte`);
+}
+
+/** As wordsOf(), of a topic that a worker may use. */
+function checkTopic(topic) {
+  if (wordsOf(topic)[0] === 'usher')
+    throw new TypeError(`${topic}: topics that begin with usher. are the master's`);
+}
+
 function encode(value) {
   const text = JSON.stringify(value === undefined ? null : value);
   if (text === undefined)
@@ -318,6 +329,7 @@ class Store {
   /** Fulfilled with the new revision.  With `expected` rejected by 'conflict' unless the key has that
    * revision (0: is not there). */
   async put(key, value, { ttl, expected } = {}) {
+    checkKey(key);
     checkNumbers({ ttl, expected });
     const answer = await this.#bus.ask({ type: 'put', key, ttl_ms: ttl, expected }, value);
     return answer.revision;
@@ -344,12 +356,14 @@ class Store {
   }
 
   async erase(key, { expected } = {}) {
+    checkKey(key);
     checkNumbers({ expected });
     await this.#bus.ask({ type: 'erase', key, expected });
   }
 
   /** Fulfilled with the sum.  `ttl` counts only where there was none before. */
   async increment(key, { by = 1, ttl } = {}) {
+    checkKey(key);
     checkNumbers({ by, ttl });
     const answer = await this.#bus.ask({ type: 'increment', key, by, ttl_ms: ttl });
     return answer.value;
@@ -404,14 +418,14 @@ class Bus extends EventEmitter {
 
   /** To whoever has subscribed.  With `wait` a promise of how many it went to. */
   publish(topic, data, { wait = false } = {}) {
-    wordsOf(topic);
+    checkTopic(topic);
     return this.#post({ type: 'publish', topic }, data, wait);
   }
 
   /** To one worker, or to all others of a pool, subscribed or not; `topic` may be null. */
   send(topic, data, { pool, slot, wait = false } = {}) {
     if (topic !== null && topic !== undefined)
-      wordsOf(topic);
+      checkTopic(topic);
     checkNumbers({ slot });
     return this.#post({ type: 'send', topic: topic ?? undefined, pool, slot }, data, wait);
   }
@@ -419,7 +433,7 @@ class Bus extends EventEmitter {
   /** Asks all others who have subscribed, or those of `pool` and `slot`: a promise of
    * {replies: [{from, data} or {from, error}], missing: ['web/4']}. */
   async request(topic, data, { timeout = PATIENCE, max, pool, slot } = {}) {
-    wordsOf(topic);
+    checkTopic(topic);
     checkNumbers({ timeout, max, slot });
     return this.ask({ type: 'request', topic, timeout_ms: Math.max(1, Math.round(timeout)), max, pool, slot }, data);
   }
@@ -684,6 +698,8 @@ class Bus extends EventEmitter {
     this.#patterns.set(pattern, entry);
     entry.ready = this.ask({ type: 'subscribe', pattern }).then(() => {});
     entry.ready.catch((error) => {
+      if (error.code !== 'closed' && this.#patterns.get(pattern) === entry)
+        this.#patterns.delete(pattern); // so that it can be tried again
       if (error.code !== 'closed')
         process.emitWarning(`subscribing to ${pattern}: ${error.message}`, 'UsherWarning');
     });
@@ -692,6 +708,8 @@ class Bus extends EventEmitter {
 
   #leave(pattern, kind, one) {
     const entry = this.#patterns.get(pattern);
+    if (!entry)
+      return; // it was refused
     entry[kind] = entry[kind].filter((each) => each !== one);
     if (entry.inboxes.length + entry.responders.length === 0) {
       this.#patterns.delete(pattern);
@@ -1010,7 +1028,16 @@ class Alone extends EventEmitter {
   }
 
   #timer({ key, ttl_ms: ttl }) {
-    return ttl === undefined ? undefined : setTimeout(() => this.#erase(key, true), ttl).unref();
+    if (ttl === undefined)
+      return undefined;
+    const end = Date.now() + ttl;
+    const timer = setInterval(() => {
+      if (Date.now() >= end) {
+        clearInterval(timer);
+        this.#erase(key, true);
+      }
+    }, Math.min(ttl, 2 ** 31 - 1)); // a longer one would be over at once
+    return timer.unref();
   }
 }
 

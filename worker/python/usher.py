@@ -731,7 +731,7 @@ def _encode(value: Any) -> str:
 def _line(message: dict[str, Any], name: str = "", value: Any = None) -> bytes:
     """The line of a message; `name` is the member that has `value`."""
     text = json.dumps({key: each for key, each in message.items() if each is not None},
-                      ensure_ascii=False, separators=(",", ":"))
+                      ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     if name:
         text = f'{text[:-1]},"{name}":{_encode(value)}}}'
     return text.encode() + b"\n"
@@ -761,7 +761,17 @@ def _matches(pattern: list[str], topic: list[str]) -> bool:
 
 
 def _milliseconds(seconds: Optional[float]) -> Optional[int]:
-    return None if seconds is None else max(1, round(seconds * 1000))
+    if seconds is None:
+        return None
+    if not 0 <= seconds < 1e12:
+        raise ValueError(f"{seconds!r} is no time in seconds")
+    return max(1, round(seconds * 1000))
+
+
+def _key(key: str) -> str:
+    if not isinstance(key, str) or not 0 < len(key.encode()) <= _MAX_NAME or "\0" in key:
+        raise ValueError(f"{key!r} is no key: a text of 1 to {_MAX_NAME} bytes without a zero byte")
+    return key
 
 
 def _own(value: Any) -> Any:
@@ -1261,8 +1271,8 @@ class _BusBase:
 def _to_whom(kind: str, topic: Optional[str], pool: Optional[str],
              slot: Optional[int]) -> dict[str, Any]:
     """The beginning of a message."""
-    if topic is not None:
-        _words(topic)
+    if topic is not None and _words(topic)[0] == "usher":
+        raise ValueError(f"{topic!r}: topics that begin with usher. are the master's")
     return {"type": kind, "topic": topic, "pool": pool, "slot": slot}
 
 
@@ -1549,11 +1559,11 @@ class _StoreReading:
 
 
 def _put(key: str, ttl: Optional[float], expected: Optional[int]) -> dict[str, Any]:
-    return {"type": "put", "key": key, "ttl_ms": _milliseconds(ttl), "expected": expected}
+    return {"type": "put", "key": _key(key), "ttl_ms": _milliseconds(ttl), "expected": expected}
 
 
 def _increment(key: str, by: int, ttl: Optional[float]) -> dict[str, Any]:
-    return {"type": "increment", "key": key, "by": by, "ttl_ms": _milliseconds(ttl)}
+    return {"type": "increment", "key": _key(key), "by": by, "ttl_ms": _milliseconds(ttl)}
 
 
 class Store(_StoreReading):
@@ -1584,7 +1594,7 @@ class Store(_StoreReading):
                 value = answer["value"] if revision else default
 
     def erase(self, key: str, *, expected: Optional[int] = None) -> None:
-        self._ask({"type": "erase", "key": key, "expected": expected})
+        self._ask({"type": "erase", "key": _key(key), "expected": expected})
 
     def increment(self, key: str, by: int = 1, *, ttl: Optional[float] = None) -> int:
         """Returns the sum.  `ttl` counts only where there was none before."""
@@ -1881,7 +1891,7 @@ class AsyncStore(_StoreReading):
                 value = answer["value"] if revision else default
 
     async def erase(self, key: str, *, expected: Optional[int] = None) -> None:
-        await self._ask({"type": "erase", "key": key, "expected": expected})
+        await self._ask({"type": "erase", "key": _key(key), "expected": expected})
 
     async def increment(self, key: str, by: int = 1, *, ttl: Optional[float] = None) -> int:
         return (await self._ask(_increment(key, by, ttl)))["value"]
@@ -1916,7 +1926,7 @@ class _Alone:
         while True:
             ends = min((end for _, _, end in self._values.values()), default=float("inf"))
             left = ends - time.monotonic()
-            if poll.poll(None if left == float("inf") else max(0, left) * 1000 + 1):
+            if poll.poll(max(0, min(left, 3600)) * 1000 + 1):
                 try:
                     data = self._socket.recv(65536)
                 except OSError:

@@ -259,6 +259,9 @@ TEST_CASE("numbers of the bus and the store are whole, and as large as they may 
           "N: is \"9223372036854775808\", but must be a whole number from -9223372036854775808 to "
           "9223372036854775807");
     CHECK(usage_error({"store", "get"}).starts_with("KEY is required"));
+    CHECK(usage_error({"store", "get", "-x"}) != "no error");
+    CHECK(usage_error({"store", "get", "--", "-x"}) == "no error");
+    CHECK(usage_error({"store", "dump", "--", "x", "y"}).starts_with("\"y\" is too much"));
     CHECK(usage_error({"publish", "a b", "1"}).starts_with("\"a b\" is no topic"));
     CHECK(usage_error({"subscribe", "a.>.b"}).starts_with("\"a.>.b\" is no pattern"));
 }
@@ -347,7 +350,7 @@ TEST_CASE("check takes a file and nothing else")
     CHECK(usage_error({"check", "usher.json"}) ==
           "\"usher.json\" is too much for usher check; see usher check --help");
     CHECK(usage_error({"check", "--config", "x", "--", "a"}) ==
-          "check starts no command; leave out -- and what follows");
+          "\"a\" is too much for usher check; see usher check --help");
 }
 
 TEST_CASE("the commands that speak to a master take their options and no others")

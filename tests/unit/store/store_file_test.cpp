@@ -259,7 +259,9 @@ TEST_CASE("written anew it has nothing outdated, and goes on")
     CHECK(content.entries.size() == 2);
     CHECK(content.entries.at("a").revision == 1);
     CHECK(content.revision == 20'002);
-    CHECK_FALSE(std::filesystem::exists(path + ".new"));
+    CHECK(std::distance(
+              std::filesystem::directory_iterator{std::filesystem::path{path}.parent_path()}, {}) ==
+          1);
 }
 
 TEST_CASE("what was outdated when it was opened counts as that")
@@ -294,7 +296,9 @@ TEST_CASE("what the disk does not take leaves nothing behind")
             CHECK_THROWS_AS(file.rewrite(many), std::runtime_error);
         }
         CHECK(content(path) == before);
-        CHECK_FALSE(std::filesystem::exists(path + ".new"));
+        CHECK(std::distance(
+                  std::filesystem::directory_iterator{std::filesystem::path{path}.parent_path()},
+                  {}) == 1);
         file.append(record("c", 2), Committed{{"a"}});
     }
     CHECK(keys_of(path) == "a c");
@@ -320,7 +324,9 @@ TEST_CASE("after a sync that has failed it is written anew, never synced a secon
         // While the disk is so, it stays so; what was there is still there.
         FileFaults::failing = 1;
         CHECK_THROWS_AS(file.append(record("c", 2), Committed{{"a"}}), std::runtime_error);
-        CHECK_FALSE(std::filesystem::exists(path + ".new"));
+        CHECK(std::distance(
+                  std::filesystem::directory_iterator{std::filesystem::path{path}.parent_path()},
+                  {}) == 1);
         CHECK(content(path).find("\"a\"") != std::string::npos);
 
         FileFaults::calls = 0;

@@ -453,7 +453,11 @@ class BusTest(Case):
                              (lambda: bus.subscribe("a.>.b"), "is no pattern"),
                              (lambda: bus.subscribe("a*"), "is no pattern"),
                              (lambda: bus.publish("a", "x" * 65_535), "65537 bytes"),
-                             (lambda: bus.publish("a", float("nan")), "not JSON")):
+                             (lambda: bus.publish("a", float("nan")), "not JSON"),
+                             (lambda: bus.publish("usher.events.exit"), "are the master's"),
+                             (lambda: bus.send("usher"), "are the master's"),
+                             (lambda: bus.request("a", timeout=-1), "is no time"),
+                             (lambda: bus.request("a", timeout=float("inf")), "is no time")):
             with self.assertRaisesRegex(ValueError, reason):
                 call()
         for depth in (64, 100_000):
@@ -586,6 +590,19 @@ class StoreTest(Case):
         number = self.master.hear(type="put", value=[1, 9], expected=3)["id"]
         self.master.say({"type": "ok", "id": number, "revision": 11})
         updating()
+
+    def test_what_is_no_key_or_number_is_refused_where_it_is_said(self):
+        store = self.open()
+        for key in (None, 5, "", "k" * 256, "\xe4" * 128, "a\0b"):
+            for call in (lambda: store.put(key, 1), lambda: store.erase(key),
+                         lambda: store.increment(key)):
+                with self.assertRaisesRegex(ValueError, "is no key"):
+                    call()
+        for call in (lambda: store.put("k", 1, ttl=float("nan")),
+                     lambda: store.put("k", 1, ttl=-1),
+                     lambda: store.increment("k", float("nan"))):
+            with self.assertRaises(ValueError):
+                call()
 
     def test_refusals_are_errors_with_what_the_protocol_says(self):
         store = self.open()

@@ -23,6 +23,12 @@ TEST_CASE("what would break the line or the quotes is escaped")
     CHECK(escape("a\"\n") == "a\\\"\\n");
 }
 
+TEST_CASE("JSON says the same on one line")
+{
+    CHECK(json_on_one_line("{\"a\":\t\"\u009b1m \x7f \u202e \u2028 \u00f6\"}\r") ==
+          "{\"a\": \"\\u009b1m \\u007f \\u202e \\u2028 \u00f6\"} ");
+}
+
 TEST_CASE("words of others are one line, in which a blank stands for each control character")
 {
     CHECK(on_one_line("plain, \"quoted\" köln") == "plain, \"quoted\" köln");
