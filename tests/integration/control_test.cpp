@@ -228,7 +228,7 @@ TEST_CASE("who has named a slot that does not come about is told so")
     usher.wait_for("worker 2 (pid ");
     const auto refused = usher.command({"restart", "2"});
     CHECK(refused.code == 1);
-    CHECK(refused.output == "usher: there is no such slot any more\n");
+    CHECK(refused.output.ends_with("usher: there is no such slot any more\n"));
     CHECK(reload.get().code == 1);
 }
 
