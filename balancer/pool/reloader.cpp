@@ -228,7 +228,8 @@ asio::awaitable<std::set<std::string>> Reloader::open_lost_files()
         opened.open_lost(wanted);
         return opened;
     };
-    SocketSource sockets{.opened = co_await look(std::move(open))};
+    SocketSource sockets;
+    sockets.opened = co_await look(std::move(open));
     if (sockets.opened.is_empty())
         co_return std::set<std::string>{};
     const auto notes = sockets.opened.notes();

@@ -172,17 +172,22 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("of a worker's UDP sockets on one port both must have reuseAddr, whatever the policy")
+TEST_CASE(
+    "of a worker's UDP sockets on one port the later must have reuseAddr, whatever the policy")
 {
     for (const char* const name : {"rr", "none", "reuseport"}) {
         CAPTURE(name);
-        for (const char* const pair : {"udp-pair:00", "udp-pair:10", "udp-pair:01"}) {
+        for (const char* const pair : {"udp-pair:00", "udp-pair:10"}) {
             CAPTURE(pair);
             auto site = NodeSite::of(1, {"http", pair}, policy(name));
             site.usher.wait_for("error EADDRINUSE bind");
         }
-        auto site = NodeSite::of(1, {"http", "udp-pair:11"}, policy(name));
-        site.usher.wait_for("pair ");
+        // As Node gives every UDP socket that it is handed SO_REUSEADDR, the first need not ask.
+        for (const char* const pair : {"udp-pair:11", "udp-pair:01"}) {
+            CAPTURE(pair);
+            auto site = NodeSite::of(1, {"http", pair}, policy(name));
+            site.usher.wait_for("pair ");
+        }
     }
 }
 

@@ -244,7 +244,7 @@ NodeCluster::Server& NodeCluster::server_for(const NodeWorker& worker, const Ser
     if (!request.fault.empty())
         deny(EINVAL, "a worker asks for a server that cannot be: " + request.fault);
     // Each socket of a worker in one place gets its own copy of what comes to a group, as mDNS and
-    // SSDP need it; the kernel refuses the second if the first was not opened for that.
+    // SSDP need it; whether the first lets another be there the kernel knows.
     auto* const known = find(worker, request);
     const bool is_another = known != nullptr && known->members.contains(worker.id()) &&
                             request.is_datagram() && request.reuse_address;
