@@ -14,6 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string text{text_of(data, size)};
     const auto cgroups = text.substr(0, text.find(between));
     const auto mounts = text.substr(std::min(cgroups.size() + between.size(), text.size()));
-    require(usher::sys::find_own_cgroup(cgroups, mounts).size() <= text.size());
+    for (const auto* const controller : {"", "cpu"})
+        require(usher::sys::find_own_cgroup(cgroups, mounts, controller).size() <= text.size());
     return 0;
 }

@@ -17,14 +17,18 @@ namespace {
 
 constexpr unsigned word_bits = std::numeric_limits<unsigned long>::digits;
 
-/// The quota in one folder's cpu.max ("QUOTA PERIOD" or "max PERIOD", in microseconds).
+/// The quota in one folder's cpu.max ("QUOTA PERIOD" or "max PERIOD", in microseconds), or as
+/// version 1 has it, where -1 is none.
 unsigned quota_of(const std::filesystem::path& folder)
 {
     std::ifstream file{folder / "cpu.max"};
-    unsigned long quota = 0;
-    unsigned long period = 0;
-    const bool has_quota = file >> quota >> period && period > 0; // "max" is no number
-    return has_quota ? static_cast<unsigned>((quota + period - 1) / period) : 0;
+    std::ifstream quota_file{folder / "cpu.cfs_quota_us"};
+    std::ifstream period_file{folder / "cpu.cfs_period_us"};
+    long quota = 0;
+    long period = 0;
+    const bool is_known = file >> quota >> period || (quota_file >> quota && period_file >> period);
+    return is_known && quota > 0 && period > 0 ? static_cast<unsigned>((quota - 1) / period + 1)
+                                               : 0; // "max" is no number
 }
 
 } // namespace
@@ -42,8 +46,12 @@ unsigned usable_cpus()
 {
     const auto own = static_cast<unsigned>(own_cpus().size());
     const unsigned affinity = own > 0 ? own : std::thread::hardware_concurrency();
-    const unsigned quota = cgroup_cpus(own_cgroup());
-    return std::max(1U, quota == 0 ? affinity : std::min(affinity, quota));
+    // Of both versions: where they are used side by side, either may have the CPUs.
+    unsigned result = affinity;
+    for (const auto& folder : {own_cgroup(), own_cgroup("cpu")})
+        if (const unsigned quota = cgroup_cpus(folder); quota != 0)
+            result = std::min(result, quota);
+    return std::max(1U, result);
 }
 
 std::vector<unsigned> own_cpus()

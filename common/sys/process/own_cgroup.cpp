@@ -44,15 +44,42 @@ struct Mount {
     std::string point;
 };
 
-/// `36 35 0:30 /root /point options [tag]... - cgroup2 source options`
-std::optional<Mount> parse_mount(const std::string& line)
+/// True if `name` stands in `list`, between commas.
+bool contains(const std::string& list, std::string_view name)
 {
-    const auto type = line.find(" - cgroup2 ");
-    std::istringstream fields{line.substr(0, type)};
+    return (',' + list + ',').find(',' + std::string{name} + ',') != std::string::npos;
+}
+
+/// `36 35 0:30 /root /point options [tag]... - cgroup2 source options`, or of version 1 the tree
+/// of `controller`, which stands among the options: `... - cgroup source rw,cpu,cpuacct`.
+std::optional<Mount> parse_mount(const std::string& line, std::string_view controller)
+{
+    const auto separator = line.find(" - ");
+    if (separator == std::string::npos)
+        return std::nullopt;
+    std::istringstream tail{line.substr(separator + 3)};
+    std::string type, source, options;
+    tail >> type >> source >> options;
+    const bool is_meant =
+        controller.empty() ? type == "cgroup2" : type == "cgroup" && contains(options, controller);
+    std::istringstream fields{line.substr(0, separator)};
     std::string id, parent, device, root, point;
-    if (type == std::string::npos || !(fields >> id >> parent >> device >> root >> point))
+    if (!is_meant || !(fields >> id >> parent >> device >> root >> point))
         return std::nullopt;
     return Mount{.root = unescape(root), .point = unescape(point)};
+}
+
+/// The path in `0::/path`, or of version 1 in `4:cpu,cpuacct:/path`; nothing if it is another's.
+std::optional<std::string_view> path_in(std::string_view group, std::string_view controller)
+{
+    const auto first = group.find(':');
+    const auto second = first == std::string_view::npos ? first : group.find(':', first + 1);
+    if (second == std::string_view::npos)
+        return std::nullopt;
+    const std::string controllers{group.substr(first + 1, second - first - 1)};
+    const bool is_meant =
+        controller.empty() ? group.starts_with("0::") : contains(controllers, controller);
+    return is_meant ? std::optional{group.substr(second + 1)} : std::nullopt;
 }
 
 /// `path` seen from `root`; nothing if it does not lie there.
@@ -76,24 +103,24 @@ bool has_mark(const std::string& folder, const char* name) noexcept
 
 } // namespace
 
-std::string own_cgroup()
+std::string own_cgroup(std::string_view controller)
 {
-    return find_own_cgroup(text_of("/proc/self/cgroup"), text_of("/proc/self/mountinfo"));
+    return find_own_cgroup(text_of("/proc/self/cgroup"), text_of("/proc/self/mountinfo"),
+                           controller);
 }
 
-std::string find_own_cgroup(const std::string& cgroups, const std::string& mounts)
+std::string find_own_cgroup(const std::string& cgroups, const std::string& mounts,
+                            std::string_view controller)
 {
-    constexpr std::string_view version_2 = "0::";
     std::istringstream groups{cgroups};
     for (std::string group; std::getline(groups, group);) {
-        if (!group.starts_with(version_2))
+        const auto whole = path_in(group, controller);
+        if (!whole)
             continue;
         std::istringstream entries{mounts};
         for (std::string entry; std::getline(entries, entry);) {
-            const auto mount = parse_mount(entry);
-            const auto path =
-                mount ? below(std::string_view{group}.substr(version_2.size()), mount->root)
-                      : std::nullopt;
+            const auto mount = parse_mount(entry, controller);
+            const auto path = mount ? below(*whole, mount->root) : std::nullopt;
             if (path)
                 return mount->point + std::string{*path};
         }

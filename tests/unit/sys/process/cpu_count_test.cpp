@@ -29,6 +29,14 @@ struct Tree {
         std::ofstream{root.path() / group / "cpu.max"} << text;
     }
 
+    /// As version 1 has it.
+    void set_old(const std::filesystem::path& group, std::string_view quota,
+                 std::string_view period = "100000\n") const
+    {
+        std::ofstream{root.path() / group / "cpu.cfs_quota_us"} << quota;
+        std::ofstream{root.path() / group / "cpu.cfs_period_us"} << period;
+    }
+
     unsigned cpus(const std::filesystem::path& group = "a/b/c") const
     {
         return cgroup_cpus(root.path() / group);
@@ -110,6 +118,27 @@ TEST_CASE_FIXTURE(Tree, "a file that makes no sense is no quota")
         set("a/b/c", text);
         CHECK_MESSAGE(cpus() == 0, text);
     }
+}
+
+TEST_CASE_FIXTURE(Tree, "version 1 has quota and period in files of their own, and -1 for none")
+{
+    set_old("a/b/c", "-1\n");
+    CHECK(cpus() == 0);
+    set_old("a/b/c", "150000\n");
+    CHECK(cpus() == 2);
+    set_old("a/b/c", "50000\n", "20000\n");
+    CHECK(cpus() == 3);
+    set_old("a", "100000\n");
+    CHECK(cpus() == 1); // an ancestor's
+    set_old("a", "-1\n");
+    for (const auto* const text : {"", "\n", "many\n", "0\n", "-5\n"}) {
+        set_old("a/b/c", text);
+        CHECK_MESSAGE(cpus() == 0, text);
+        set_old("a/b/c", "100000\n", text);
+        CHECK_MESSAGE(cpus() == 0, text);
+    }
+    set_old("a/b/c", "9223372036854775807\n", "9223372036854775807\n");
+    CHECK(cpus() == 1);
 }
 
 TEST_CASE("the affinity mask limits the usable CPUs")

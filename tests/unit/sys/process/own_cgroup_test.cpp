@@ -40,6 +40,28 @@ TEST_CASE("the folder is the mount point and what is below the mounted root")
     CHECK(find_own_cgroup("0::/a\n", mount("/", R"(/my\040mount\134)")) == R"(/my mount\/a)");
 }
 
+TEST_CASE("in version 1 the tree is that of the controller")
+{
+    const std::string cgroups =
+        "12:cpuset:/no\n4:cpu,cpuacct:/docker/a\n1:name=systemd:/x\n0::/y\n";
+    const auto mounted = [](const std::string& root, const std::string& options) {
+        return "30 1 0:26 / /cg/cpuset rw - cgroup cgroup rw,cpuset\n"
+               "31 1 0:27 " +
+               root + " /cg/cpu,cpuacct rw shared:9 - cgroup cgroup " + options +
+               "\n36 1 0:30 / /cg/unified rw - cgroup2 cgroup2 rw\n";
+    };
+    CHECK(find_own_cgroup(cgroups, mounted("/", "rw,cpu,cpuacct"), "cpu") ==
+          "/cg/cpu,cpuacct/docker/a");
+    CHECK(find_own_cgroup(cgroups, mounted("/docker/a", "rw,cpuacct,cpu"), "cpu") ==
+          "/cg/cpu,cpuacct");
+    CHECK(find_own_cgroup(cgroups, mounted("/", "rw,cpu,cpuacct")) == "/cg/unified/y");
+    CHECK(find_own_cgroup(cgroups, mounted("/", "rw,cpuacct"), "cpu").empty());
+    CHECK(find_own_cgroup(cgroups, mounted("/docker/b", "rw,cpu"), "cpu").empty());
+    CHECK(find_own_cgroup("4:cpuacct:/a\n0::/cpu\n", mounted("/", "rw,cpu"), "cpu").empty());
+    for (const char* const bad : {"", ":", "4", "4:cpu", "::"})
+        CHECK(find_own_cgroup(bad, mounted("/", "rw,cpu"), "cpu").empty());
+}
+
 TEST_CASE("what cannot be seen has no folder")
 {
     CHECK(find_own_cgroup("", mount("/", "/cg")).empty());
