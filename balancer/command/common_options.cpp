@@ -38,7 +38,8 @@ void add_control_path(CLI::App& part, std::string& path)
 {
     add_value(part, "--control", path, "PATH",
               "the control socket of this master (default\n"
-              "$XDG_RUNTIME_DIR/usher.sock, or /run/usher.sock)");
+              "$XDG_RUNTIME_DIR/usher.sock, or /run/usher.sock;\n"
+              "a command looks at both)");
 }
 
 std::string make_message(const std::string& word)

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <system_error>
 #include <tuple>
+#include <vector>
 
 namespace usher {
 
@@ -42,19 +43,37 @@ ExitCode complain(ExitCode code, const std::string& sentence)
 class Client {
 public:
     Client(const ControlCommand& command, StandardOutput& output)
-        : command_{command},
-          output_{output},
-          question_{command.question},
-          path_{command.path.empty() ? default_control_path() : command.path}
+        : command_{command}, output_{output}, question_{command.question}
     {
     }
 
     [[nodiscard]] ExitCode ask()
     {
+        const auto places =
+            command_.path.empty() ? control_places() : std::vector<ControlPlace>{{command_.path}};
+        std::string failures;
+        for (const auto& place : places) {
+            path_ = place.path;
+            const auto code = ask(place);
+            if (connected_ || code != ExitCode::not_running)
+                return code;
+            failures += fmt::format("{}{}: {}", failures.empty() ? "" : ", nor at ", path_,
+                                    failure_.message());
+        }
+        return complain(ExitCode::not_running,
+                        fmt::format("no master answers at {}; is it running, with another "
+                                    "--control?",
+                                    failures));
+    }
+
+private:
+    [[nodiscard]] ExitCode ask(const ControlPlace& place)
+    {
         try {
             ControlConnection connection{path_, command_.timeout};
             // Anybody may listen in a folder that is everybody's.
-            if (const auto user = connection.master_user(); !sys::is_trusted_user(user))
+            if (const auto user = connection.master_user();
+                !sys::is_trusted_user(user) && user != place.user)
                 return complain(ExitCode::failed,
                                 fmt::format("{}: user {} listens there, who is neither root nor "
                                             "you; nothing was sent",
@@ -65,7 +84,6 @@ public:
         }
     }
 
-private:
     [[nodiscard]] bool asked(Request::Command what) const noexcept
     {
         return command_.request.command == what;
@@ -168,19 +186,20 @@ private:
                             (asks_only ? "" : "; it goes on with what it was asked"));
     }
 
-    [[nodiscard]] ExitCode complain_of(std::error_code error) const
+    /// Of one that does not answer at all ask() complains, when it has looked everywhere.
+    [[nodiscard]] ExitCode complain_of(std::error_code error)
     {
         if (connected_)
             return complain(ExitCode::failed, "the master at " + path_ + ": " + error.message());
-        return complain(ExitCode::not_running, "no master answers at " + path_ + ": " +
-                                                   error.message() +
-                                                   "; is it running, with another --control?");
+        failure_ = error;
+        return ExitCode::not_running;
     }
 
     const ControlCommand& command_;
     StandardOutput& output_;
     std::optional<BusQuestion> question_;
-    std::string path_;
+    std::string path_;        ///< where it asks
+    std::error_code failure_; ///< why nobody has answered there
     bool connected_ = false;
     bool answered_ = false;
 };

@@ -12,13 +12,19 @@
 #include <nlohmann/json.hpp>
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace usher::control_test {
 
@@ -283,6 +289,49 @@ TEST_CASE("without a master every command says so, exit code 4")
         CHECK(client.wait() == usher::sys::ExitStatus{.by_signal = false, .code = 4});
         CHECK(client.count("no master answers at /nowhere/usher.sock") == 1);
     }
+}
+
+TEST_CASE("without --control every default place is looked at, and named" *
+          doctest::skip(::geteuid() != 0))
+{
+    const TempDir folder;
+    const auto in_own_run = [&](const std::function<void()>& more) {
+        return [&, more] {
+            ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+            ::mount("none", "/run", "tmpfs", 0, nullptr);
+            ::unsetenv("XDG_RUNTIME_DIR");
+            ::unsetenv("SUDO_UID");
+            more();
+        };
+    };
+    UsherProcess status{{"status"},
+                        in_own_run([&] {
+                            ::setenv("XDG_RUNTIME_DIR", folder.path().c_str(), 1);
+                            ::setenv("SUDO_UID", "12", 1);
+                        }),
+                        {},
+                        CLONE_NEWNS};
+    CHECK(status.wait() == usher::sys::ExitStatus{.by_signal = false, .code = 4});
+    CHECK(status.log() == "usher: no master answers at " + folder.path().string() +
+                              "/usher.sock: No such file or directory, nor at "
+                              "/run/user/12/usher.sock: No such file or directory, nor at "
+                              "/run/usher.sock: No such file or directory; is it running, with "
+                              "another --control?\n");
+
+    // What a login has made is found from where its variable is not set.
+    UsherProcess master{run_demo(1)};
+    master.wait_until_ready(1);
+    UsherProcess found{{"status"},
+                       in_own_run([&] {
+                           ::mkdir("/run/user", 0755);
+                           ::mkdir("/run/user/0", 0700);
+                           std::ignore =
+                               ::symlink(master.control_path().c_str(), "/run/user/0/usher.sock");
+                       }),
+                       {},
+                       CLONE_NEWNS};
+    CHECK(found.wait() == usher::sys::ExitStatus{});
+    CHECK(found.count("pool default") == 1);
 }
 
 TEST_CASE("the control socket is its owner's, and goes with its master")
