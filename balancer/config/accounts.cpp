@@ -100,6 +100,17 @@ void resolve_user(const std::string& name, AccountIds& ids)
     ids.groups = user ? sys::groups_of(user->name, *ids.group) : std::vector{*ids.group};
 }
 
+/// The user `text` is, who need not be known by a number.
+uid_t user_id(const std::string& text, const std::string& key)
+{
+    if (const auto number = to_id(text))
+        return *number;
+    const auto user = look_up(key, [&] { return sys::find_user(text); });
+    if (!user)
+        throw unknown(key, "user", text);
+    return user->id;
+}
+
 /// What `run_as` names.  May wait for the network, and throws AccountError.
 AccountIds look_up(const RunAsConfig& run_as)
 {
@@ -148,6 +159,29 @@ void require_permission(const RunAsConfig& run_as, AccountIds& ids)
     ids.groups.reset();
 }
 
+/// Whose the files of Unix sockets shall be.  Throws AccountError, also if this process may not
+/// give them away and is to do so.
+void find_owners(std::vector<ListenConfig>& listeners, bool to_run)
+{
+    const auto own = sys::own_groups();
+    const bool may_give = !to_run || sys::has_capability(CAP_CHOWN);
+    for (std::size_t i = 0; i < listeners.size(); ++i) {
+        auto& listen = listeners[i];
+        auto& [user, group] = listen.file_owner;
+        const auto key = fmt::format("/listen/{}", i);
+        if (!listen.owner.empty())
+            user = user_id(listen.owner, key + "/owner");
+        if (!listen.group.empty())
+            group = group_id(listen.group, key + "/group");
+        if (user && !may_give && *user != ::geteuid())
+            throw not_allowed(key + "/owner", listen.owner, "CAP_CHOWN");
+        const bool is_own_group =
+            group && (*group == ::getegid() || std::ranges::find(own, *group) != own.end());
+        if (group && !may_give && !is_own_group)
+            throw not_allowed(key + "/group", listen.group, "CAP_CHOWN");
+    }
+}
+
 } // namespace
 
 ResolvedConfig resolve_accounts(Config config, std::string_view origin, bool to_run,
@@ -161,6 +195,7 @@ ResolvedConfig resolve_accounts(Config config, std::string_view origin, bool to_
             auto account = look_up(pool.run_as);
             if (to_run)
                 require_permission(pool.run_as, account);
+            find_owners(pool.listen, to_run);
             if (to_run && pool.workers == 0)
                 pool.workers = sys::usable_cpus();
             ResolvedPool found{std::move(pool), std::move(account)};

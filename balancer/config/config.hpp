@@ -9,6 +9,7 @@
 #include "balancer/config/store_config.hpp"
 #include "balancer/config/watch_config.hpp"
 #include "common/log.hpp"
+#include "common/sys/fd/file_owner.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -23,14 +24,18 @@ namespace usher {
 
 /// Where a pool listens, as the user wrote it.
 struct ListenConfig {
-    std::string address; ///< "8000", "127.0.0.1:8000", "[::]:8000", "localhost:0", "unix:/path"
-    std::string name;    ///< of the inherited sockets that are for it; may be empty
+    /// "8000", "127.0.0.1:8000", "[::]:8000", "localhost:0", "unix:/path", "unix:@name"
+    std::string address;
+    std::string name; ///< of the inherited sockets that are for it; may be empty
 
     /// IPv6 only: refuse IPv4-mapped connections.  Always set on the socket, so that the
     /// system's net.ipv6.bindv6only never decides.
     bool v6only = false;
 
     std::optional<unsigned> mode; ///< of a Unix socket's file, e.g. 0660; unset: the umask decides
+    std::string owner;            ///< of that file, a name or a number; empty: usher's user
+    std::string group;            ///< the same
+    sys::FileOwner file_owner{};  ///< what these stand for: see resolve_accounts()
 
     friend bool operator==(const ListenConfig&, const ListenConfig&) = default;
 };

@@ -14,9 +14,15 @@ namespace usher {
 
 namespace {
 
+bool is_of(const ListenConfig& listen, ListenAddress::Kind kind)
+{
+    return parse_listen_address(listen.address).kind == kind;
+}
+
 bool is_unix(const ListenConfig& listen)
 {
-    return parse_listen_address(listen.address).kind == ListenAddress::Kind::unix_path;
+    return is_of(listen, ListenAddress::Kind::unix_path) ||
+           is_of(listen, ListenAddress::Kind::unix_name);
 }
 
 std::string read_address(const JsonValue& value)
@@ -39,12 +45,17 @@ bool is_name(std::string_view name)
 
 void check(const JsonValue& value, const ListenConfig& listen)
 {
+    using Kind = ListenAddress::Kind;
     if (listen.address.empty())
         value.fail("has no \"address\"; add one, e.g. \"address\": \"127.0.0.1:8000\"");
     if (const auto v6only = value.find("v6only"); v6only && is_unix(listen))
         v6only->fail("is for TCP addresses only; remove it");
-    if (const auto mode = value.find("mode"); mode && !is_unix(listen))
-        mode->fail("is for unix: addresses only; remove it");
+    for (const char* const key : {"mode", "owner", "group"})
+        if (const auto found = value.find(key); found && !is_of(listen, Kind::unix_path))
+            found->fail(is_of(listen, Kind::unix_name)
+                            ? "is for a socket's file, and this has none, so that anybody may "
+                              "connect; remove it, or take a path"
+                            : "is for unix: addresses only; remove it");
 }
 
 Codec<ListenConfig> listener()
@@ -57,6 +68,8 @@ Codec<ListenConfig> listener()
             {"name", &ListenConfig::name, or_empty(text(is_name, must))},
             {"v6only", &ListenConfig::v6only, boolean()},
             {"mode", &ListenConfig::mode, mode_bits("0660")},
+            {"owner", &ListenConfig::owner, or_empty(account())},
+            {"group", &ListenConfig::group, or_empty(account())},
         },
         "an address or an object with \"address\"", check);
     const auto read = [=](const JsonValue& value) {

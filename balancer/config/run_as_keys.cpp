@@ -97,17 +97,22 @@ Codec<unsigned> capability()
 
 } // namespace
 
+Codec<std::string> account()
+{
+    return {read_account, text().write};
+}
+
 void add_run_as_keys(Keys<PoolConfig>& keys)
 {
     using C = RunAsConfig;
     constexpr auto several = "an array of capabilities, e.g. [\"CAP_NET_RAW\"]";
-    const Codec<std::string> account{read_account, text().write};
     const auto add = [&keys](std::string name, auto member, auto codec) {
         keys.emplace_back(std::move(name), at(&PoolConfig::run_as, member), std::move(codec));
     };
-    add("user", &C::user, or_empty(account));
-    add("group", &C::group, or_empty(account));
-    add("groups", &C::groups, array(account, "an array of names or numbers, e.g. [\"ssl-cert\"]"));
+    add("user", &C::user, or_empty(account()));
+    add("group", &C::group, or_empty(account()));
+    add("groups", &C::groups,
+        array(account(), "an array of names or numbers, e.g. [\"ssl-cert\"]"));
     add("umask", &C::umask, mode_bits("0027"));
     add("rlimits", &C::rlimits, map(limit(), check_resource));
     add("nice", &C::nice, number<int>({-20, 19}));

@@ -16,6 +16,9 @@ namespace usher {
 /// The keys of a pool's `node`.
 [[nodiscard]] const Keys<NodeConfig>& node_table();
 
+/// A user or a group, by name or number.
+[[nodiscard]] Codec<std::string> account();
+
 /// Adds those of a pool that say what its workers run as.
 void add_run_as_keys(Keys<PoolConfig>& keys);
 

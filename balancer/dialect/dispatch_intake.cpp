@@ -42,7 +42,7 @@ void require_same_v6only(const ListenConfig& now, const ListenConfig& next)
 std::string name_for_plan(const ListenConfig& config, const sys::SocketAddress& address)
 {
     const auto where = parse_listen_address(config.address);
-    const bool is_any_port = where.kind != ListenAddress::Kind::unix_path && where.port == 0;
+    const bool is_any_port = !is_exclusive(where);
     return is_any_port ? config.address : address.to_string();
 }
 
@@ -179,11 +179,12 @@ void DispatchIntake::commit(std::vector<Open>& next, unsigned backlog) noexcept
         }
         open.listener->set_index(static_cast<std::uint16_t>(i));
         open.listener->set_backlog(backlog);
-        if (open.config.mode && !is_new)
-            open.file.set_mode_elsewhere(*open.config.mode);
+        if (!is_new)
+            open.file.set_rights_elsewhere(
+                {.mode = open.config.mode, .owner = open.config.file_owner});
         // Its clients can be other users; of what was inherited nobody knows.
         if (open.address.family() == AF_UNIX &&
-            (!open.file || (open.config.mode.value_or(0U) & 0022U) != 0))
+            (!open.file || open.config.file_owner || (open.config.mode.value_or(0U) & 0022U) != 0))
             dispatcher_.distrust(Strangers::unix_clients);
         if (is_new)
             say(EventKind::listening, "listening on", open);

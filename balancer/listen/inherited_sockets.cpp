@@ -43,6 +43,8 @@ bool listens_on(const ListenConfig& listen, int socket, const sys::SocketAddress
     const auto where = parse_listen_address(listen.address);
     if (where.kind == ListenAddress::Kind::unix_path)
         return is_same(sys::SocketAddress::unix_path(where.path), bound);
+    if (where.kind == ListenAddress::Kind::unix_name)
+        return is_same(sys::SocketAddress::unix_name(where.name), bound);
     if (bound.port() == 0 || bound.port() != where.port)
         return false;
     if (where.kind == ListenAddress::Kind::any)

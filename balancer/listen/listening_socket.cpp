@@ -120,6 +120,23 @@ std::vector<ListeningSocket> open_host(const ListenAddress& where, const Manner&
     return result;
 }
 
+/// Without a file, so that nobody has to be asked for leave, and nothing is left behind.
+ListeningSocket open_abstract(const std::string& name, const Manner& manner)
+{
+    const auto address = sys::SocketAddress::unix_name(name);
+    if (auto held = find_held(address, manner))
+        return std::move(*held);
+    sys::UniqueFd fd;
+    const auto error = sys::open_bound_socket(address, {.backlog = manner.backlog}, fd);
+    if (error == std::errc::address_in_use)
+        throw AddressInUse{address.to_string() + ": another process listens there already; stop "
+                                                 "it, or choose another name",
+                           address};
+    if (error)
+        throw std::system_error{error, address.to_string()};
+    return {.fd = std::move(fd), .address = address, .file = {}};
+}
+
 } // namespace
 
 std::vector<ListeningSocket> open_listeners(const ListenConfig& config, unsigned backlog,
@@ -140,7 +157,11 @@ std::vector<ListeningSocket> open_listeners(const ListenConfig& config, unsigned
         if (auto found = find_held(sys::SocketAddress::unix_path(where.path), manner))
             result.push_back(std::move(*found));
         else
-            result.push_back(open_unix_listener(where.path, config.mode, backlog, longest_opening));
+            result.push_back(open_unix_listener(where.path, config.mode, backlog, config.file_owner,
+                                                longest_opening));
+        break;
+    case ListenAddress::Kind::unix_name:
+        result.push_back(open_abstract(where.name, manner));
         break;
     }
     return result;

@@ -10,8 +10,10 @@
 
 #include <atomic>
 #include <cerrno>
+#include <mutex>
 #include <new>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include <fcntl.h>
@@ -67,8 +69,9 @@ struct SocketFile::Bound {
 
     std::string path;
     Identity identity;
-    sys::UniqueFd socket;                   ///< closed after that
-    mutable std::atomic<unsigned> mode = 0; ///< that was last asked for
+    sys::UniqueFd socket; ///< closed after that
+    mutable std::mutex mutex;
+    mutable FileRights rights; ///< that were last asked for
     mutable std::atomic<bool> is_said = false;
 };
 
@@ -116,21 +119,38 @@ bool SocketFile::is_lost() const noexcept
            (errno == ENOENT || errno == ENOTDIR);
 }
 
-void SocketFile::set_mode(unsigned mode) const noexcept
+std::error_code SocketFile::set_rights(const FileRights& rights) const noexcept
 {
-    if (is_there())
-        ::chmod(bound_->path.c_str(), mode);
+    if (!is_there())
+        return {};
+    const auto& [user, group] = rights.owner;
+    constexpr auto same = static_cast<id_t>(-1);
+    const bool refused = rights.owner && ::lchown(bound_->path.c_str(), user.value_or(same),
+                                                  group.value_or(same)) < 0;
+    const auto error = refused ? sys::last_error() : std::error_code{};
+    if (rights.mode)
+        ::chmod(bound_->path.c_str(), *rights.mode);
+    return error;
 }
 
-void SocketFile::set_mode_elsewhere(unsigned mode) const noexcept
+void SocketFile::set_rights_elsewhere(const FileRights& rights) const noexcept
 try {
-    if (!bound_)
+    if (!bound_ || rights == FileRights{})
         return;
-    bound_->mode = mode;
+    {
+        const std::scoped_lock lock{bound_->mutex};
+        bound_->rights = rights;
+    }
     do_elsewhere([self = *this] {
-        unsigned asked = self.bound_->mode;
-        for (unsigned set = ~asked; set != asked; asked = self.bound_->mode)
-            self.set_mode(set = asked); // another thread may have set an older one meanwhile
+        const auto asked = [&] {
+            const std::scoped_lock lock{self.bound_->mutex};
+            return self.bound_->rights;
+        };
+        FileRights set;
+        do { // another thread may have set older ones meanwhile
+            set = asked();
+            std::ignore = self.set_rights(set);
+        } while (!(set == asked()));
     });
 } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch)
 }

@@ -1,10 +1,22 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/sys/fd/file_owner.hpp"
+
 #include <memory>
+#include <optional>
 #include <string>
+#include <system_error>
 
 namespace usher {
+
+/// Who may do what with a file; what is not set stays as it is.
+struct FileRights {
+    std::optional<unsigned> mode{};
+    sys::FileOwner owner{};
+
+    friend bool operator==(const FileRights&, const FileRights&) = default;
+};
 
 /// The file that a Unix socket is bound to, and whoever has a copy of this shares it.  With the
 /// last one it is removed, unless by then the path is somebody else's: on a thread, since that may
@@ -39,11 +51,12 @@ public:
     /// socket.  May wait for a disk.
     [[nodiscard]] bool is_lost() const noexcept;
 
-    /// Changes the file's permissions, as far as it is there.  May wait for a disk.
-    void set_mode(unsigned mode) const noexcept;
+    /// Changes the file's rights, as far as it is there; returns why its owner is not changed.  May
+    /// wait for a disk.
+    std::error_code set_rights(const FileRights& rights) const noexcept;
 
     /// The same on a thread; see do_elsewhere().  Without memory they stay as they are.
-    void set_mode_elsewhere(unsigned mode) const noexcept;
+    void set_rights_elsewhere(const FileRights& rights) const noexcept;
 
 private:
     struct Bound;

@@ -56,7 +56,8 @@ bool is_stale_socket(const sys::SocketAddress& address)
 } // namespace
 
 ListeningSocket open_unix_listener(const std::string& path, std::optional<unsigned> mode,
-                                   unsigned backlog, std::chrono::milliseconds patience)
+                                   unsigned backlog, sys::FileOwner owner,
+                                   std::chrono::milliseconds patience)
 {
     const auto address = sys::SocketAddress::unix_path(path);
     check_folder(address);
@@ -81,8 +82,11 @@ ListeningSocket open_unix_listener(const std::string& path, std::optional<unsign
     if (error)
         throw std::system_error{error, address.to_string()};
     SocketFile file{path, fd.get()};
-    if (mode)
-        file.set_mode(*mode); // what the umask has taken away
+    // Also what the umask has taken away of the mode.
+    if (const auto refused = file.set_rights({.mode = mode, .owner = owner}))
+        throw std::system_error{refused, address.to_string() +
+                                             ": cannot be given to its \"owner\" and "
+                                             "\"group\""};
     return {.fd = std::move(fd), .address = address, .file = std::move(file)};
 }
 

@@ -50,7 +50,8 @@ void UnixListeners::open(const std::vector<Wanted>& wanted)
             entry.result = Kept{.loss = workers_have_it};
         } else if (is_lost) {
             try {
-                entry.result = open_unix_listener(path, config.mode, backlog, longest_opening);
+                entry.result = open_unix_listener(path, config.mode, backlog, config.file_owner,
+                                                  longest_opening);
             } catch (...) {
                 entry.result = std::current_exception();
             }

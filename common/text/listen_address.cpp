@@ -100,14 +100,20 @@ std::string in_small_letters(std::string_view host)
 
 ListenAddress parse_unix_path(std::string_view text)
 {
-    const std::string_view path = text.substr(unix_prefix.size());
+    std::string_view path = text.substr(unix_prefix.size());
+    const bool is_name = path.starts_with('@');
+    path.remove_prefix(is_name ? 1 : 0);
+    const auto* const what = is_name ? "name" : "path";
     if (path.empty())
-        refuse("{} has no path: use unix:/run/my-server.sock", quote(text));
+        refuse("{} has no {}: use unix:{}", quote(text), what,
+               is_name ? "@my-server" : "/run/my-server.sock");
     if (path.find('\0') != std::string_view::npos)
-        refuse("{} has a zero byte in its path: remove it", quote(text));
+        refuse("{} has a zero byte in its {}: remove it", quote(text), what);
     if (path.size() > longest_unix_path)
-        refuse("{} has a path of {} bytes: use at most {}", quote(text), path.size(),
+        refuse("{} has a {} of {} bytes: use at most {}", quote(text), what, path.size(),
                longest_unix_path);
+    if (is_name)
+        return {.kind = ListenAddress::Kind::unix_name, .name = std::string{path}};
     return {.kind = ListenAddress::Kind::unix_path, .path = std::string{path}};
 }
 
@@ -208,7 +214,8 @@ bool mean_the_same(std::string_view some, std::string_view other)
 
 bool is_exclusive(const ListenAddress& address) noexcept
 {
-    return address.kind == ListenAddress::Kind::unix_path || address.port != 0;
+    return address.kind == ListenAddress::Kind::unix_path ||
+           address.kind == ListenAddress::Kind::unix_name || address.port != 0;
 }
 
 } // namespace usher

@@ -39,6 +39,8 @@ std::string written(const ListenAddress& address)
                port;
     case ListenAddress::Kind::unix_path:
         break;
+    case ListenAddress::Kind::unix_name:
+        return "unix:@" + address.name;
     }
     return "unix:" + address.path;
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/config_file.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/load.hpp"
+#include "tests/support/node_programs.hpp"
 #include "tests/support/sockets.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/usher_process.hpp"
@@ -13,8 +15,10 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace usher::listeners_test {
 
@@ -278,6 +282,91 @@ TEST_CASE("sockets whose folder somebody has removed come back, by a reload and 
     CHECK(load.problems() == 0);
     CHECK(usher.stop() == usher::sys::ExitStatus{});
     CHECK(std::filesystem::is_empty(folder));
+}
+
+TEST_CASE("a Unix socket may have an abstract name, which a reload takes and gives back")
+{
+    ConfigFile config;
+    const auto name = "usher-test-" + std::to_string(::getpid());
+    const auto address = usher::sys::SocketAddress::unix_name(name);
+    const auto check_served = [&] {
+        HttpClient client{address};
+        client.send_get("/");
+        CHECK(client.read_answer().ok());
+    };
+    config.pool["listen"] = {"127.0.0.1:0", "unix:@" + name};
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    usher.wait_for("listening on unix:@" + name);
+    check_served();
+    CHECK(usher.command({"reload"}).code == 0);
+    check_served();
+    CHECK(usher.count("listening on unix:@" + name) == 1);
+    CHECK(usher.command({"status"}).output.find("unix:@" + name) != std::string::npos);
+
+    UsherProcess second{run_on("unix:@" + name)};
+    CHECK(second.wait() == usher::sys::ExitStatus{.by_signal = false, .code = 2});
+    CHECK(second.count("unix:@" + name + ": another process listens there already") == 1);
+
+    config.pool["listen"] = "127.0.0.1:0";
+    config.write();
+    CHECK(usher.command({"reload"}).code == 0);
+    usher.wait_for("no longer listening on unix:@" + name);
+    std::ignore = listen_on(address);
+    CHECK(usher.stop() == usher::sys::ExitStatus{});
+}
+
+TEST_CASE("an abstract name serves programs of every dialect")
+{
+    const auto name = "usher-test-" + std::to_string(::getpid());
+    const auto server = source_folder() + "/tests/listen_fds/server.py";
+    const std::vector<nlohmann::json> pools{
+        {{"dialect", "preload"},
+         {"command",
+          {node_program(), "-e", "require('http').createServer((q, a) => a.end()).listen(8080)"}}},
+        {{"dialect", "listen-fds"}, {"command", {"/usr/bin/python3", server}}},
+    };
+    for (const auto& pool : pools) {
+        CAPTURE(pool.dump());
+        ConfigFile config;
+        config.pool.update(pool);
+        config.pool["listen"] = "unix:@" + name;
+        config.write();
+        UsherProcess usher{config.run()};
+        usher.wait_until_ready(2);
+        HttpClient client{usher::sys::SocketAddress::unix_name(name)};
+        client.send_get("/");
+        CHECK(client.read_answer().head.find("200") != std::string::npos);
+        CHECK(usher.stop() == usher::sys::ExitStatus{});
+    }
+}
+
+TEST_CASE("the file of a Unix socket is its owner's, and a reload gives it to another" *
+          doctest::skip(::geteuid() != 0))
+{
+    ConfigFile config;
+    const auto path = config.in_folder("a.sock");
+    const auto owner = [&] {
+        struct stat status {};
+        REQUIRE(::lstat(path.c_str(), &status) == 0);
+        return std::pair{status.st_uid, status.st_gid};
+    };
+    config.pool["listen"] = {{"address", "unix:" + path}, {"owner", "nobody"}, {"group", 12}};
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    const auto first = owner();
+    CHECK(first.first != 0);
+    CHECK(first.second == 12);
+
+    config.pool["listen"]["owner"] = 0;
+    config.pool["listen"]["group"] = 13;
+    config.write();
+    CHECK(usher.command({"reload"}).code == 0);
+    CHECK(eventually([&] { return owner() == std::pair{uid_t{0}, gid_t{13}}; })); // by a thread
+    CHECK(usher.stop() == usher::sys::ExitStatus{});
+    CHECK_FALSE(std::filesystem::exists(path));
 }
 
 TEST_CASE("where workers have the socket a reload says that its file is gone, and goes on")

@@ -106,8 +106,8 @@ void ListenFdsIntake::change_places(ResolvedPool next) noexcept
             place.group->set_backlog(config_.backlog);
         else
             ::listen(place.socket.fd.get(), static_cast<int>(config_.backlog));
-        if (const auto& mode = config_.listen[place.entry].mode)
-            place.socket.file.set_mode_elsewhere(*mode);
+        const auto& listen = config_.listen[place.entry];
+        place.socket.file.set_rights_elsewhere({.mode = listen.mode, .owner = listen.file_owner});
     }
 }
 

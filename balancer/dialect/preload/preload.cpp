@@ -146,7 +146,8 @@ std::optional<sys::SocketAddress> parse_tcp_address(std::string_view text)
     namespace ip = boost::asio::ip;
     try {
         const auto where = parse_listen_address(text);
-        if (where.kind == ListenAddress::Kind::unix_path)
+        if (where.kind == ListenAddress::Kind::unix_path ||
+            where.kind == ListenAddress::Kind::unix_name)
             return std::nullopt;
         ip::address host = ip::address_v6::any();
         if (where.kind == ListenAddress::Kind::host)

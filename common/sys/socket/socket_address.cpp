@@ -54,6 +54,20 @@ SocketAddress SocketAddress::unix_path(std::string_view path)
     return result;
 }
 
+SocketAddress SocketAddress::unix_name(std::string_view name)
+{
+    SocketAddress result;
+    auto& un = result.unix_;
+    if (name.size() >= sizeof un.sun_path)
+        throw std::invalid_argument{"the name of a Unix socket has at most " +
+                                    std::to_string(sizeof un.sun_path - 1) + " bytes, this has " +
+                                    std::to_string(name.size())};
+    un.sun_family = AF_UNIX;
+    std::memcpy(un.sun_path + 1, name.data(), name.size()); // behind a zero, and none follows
+    result.size_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+    return result;
+}
+
 std::uint16_t SocketAddress::port() const noexcept
 {
     switch (family()) {
@@ -99,6 +113,14 @@ std::string_view SocketAddress::path() const noexcept
     return {path, ::strnlen(path, size_ - start)};
 }
 
+std::string_view SocketAddress::name() const noexcept
+{
+    constexpr auto start = offsetof(sockaddr_un, sun_path) + 1;
+    if (family() != AF_UNIX || size_ <= start || unix_.sun_path[0] != '\0')
+        return {};
+    return {unix_.sun_path + 1, size_ - start};
+}
+
 std::string SocketAddress::to_string() const
 {
     std::array<char, INET6_ADDRSTRLEN> text{};
@@ -112,7 +134,7 @@ std::string SocketAddress::to_string() const
                (scope_id() != 0 ? "%" + std::to_string(scope_id()) : std::string{}) +
                "]:" + std::to_string(port());
     case AF_UNIX:
-        return "unix:" + std::string{path()};
+        return "unix:" + (name().empty() ? std::string{path()} : '@' + std::string{name()});
     default:
         return "unknown";
     }

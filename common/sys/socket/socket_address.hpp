@@ -26,6 +26,10 @@ public:
     /// A Unix-domain path.  Throws std::invalid_argument if it does not fit `sun_path` (107 bytes).
     [[nodiscard]] static SocketAddress unix_path(std::string_view path);
 
+    /// A name in the abstract namespace of unix(7).  Throws std::invalid_argument if it is longer
+    /// than 107 bytes.
+    [[nodiscard]] static SocketAddress unix_name(std::string_view name);
+
     [[nodiscard]] int family() const noexcept { return storage_.ss_family; }
     [[nodiscard]] socklen_t size() const noexcept { return size_; }
     [[nodiscard]] const sockaddr* data() const noexcept
@@ -48,10 +52,13 @@ public:
     [[nodiscard]] std::span<const std::uint8_t> ip_bytes() const noexcept;
     [[nodiscard]] std::uint32_t scope_id() const noexcept;
 
-    /// The path of a Unix-domain address; empty for an unnamed one.
+    /// The path of a Unix-domain address; empty for one that is unnamed, or abstract.
     [[nodiscard]] std::string_view path() const noexcept;
 
-    /// `127.0.0.1:80`, `[::1]:80`, `unix:/path`, `unix:` for an unnamed peer.
+    /// The name of an abstract Unix-domain address; empty for all others.
+    [[nodiscard]] std::string_view name() const noexcept;
+
+    /// `127.0.0.1:80`, `[::1]:80`, `unix:/path`, `unix:@name`, `unix:` for an unnamed peer.
     [[nodiscard]] std::string to_string() const;
 
 private:

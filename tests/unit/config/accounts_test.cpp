@@ -8,7 +8,10 @@
 
 #include <map>
 #include <string>
+#include <tuple>
+#include <utility>
 
+#include <linux/capability.h>
 #include <unistd.h>
 
 namespace usher::accounts_test {
@@ -95,6 +98,32 @@ TEST_CASE("a number that is no user's needs a group, and has only that")
           "\"group\"");
     CHECK(ids_of({.user = "4294900000", .group = "12"}) ==
           AccountIds{.user = 4'294'900'000, .group = 12, .groups = {{12}}});
+}
+
+TEST_CASE("the owner and the group of a Unix socket's file, by name or number")
+{
+    const auto owner_of = [](ListenConfig listen, bool to_run = false) {
+        Config config{.pools = {{.listen = {{.address = "80"}, std::move(listen)}}}};
+        return resolve_accounts(std::move(config), "f", to_run).pools.front().listen[1].file_owner;
+    };
+    using sys::FileOwner;
+    CHECK(owner_of({.address = "unix:a"}) == FileOwner{});
+    CHECK(owner_of({.address = "unix:a", .owner = "root"}) == FileOwner{.user = 0, .group = {}});
+    CHECK(owner_of({.address = "unix:a", .owner = "4294900000", .group = "root"}) ==
+          FileOwner{.user = 4'294'900'000, .group = 0});
+    CHECK_THROWS_WITH_AS(std::ignore = owner_of({.address = "unix:a", .owner = "no-such-user"}),
+                         "f: /pools/0/listen/1/owner: there is no user \"no-such-user\" on this "
+                         "system; create it, or name another",
+                         ConfigError);
+    CHECK_THROWS_AS(std::ignore = owner_of({.address = "unix:a", .group = "no-such-group"}),
+                    ConfigError);
+    const auto own = std::to_string(::getegid());
+    CHECK(owner_of({.address = "unix:a", .group = own}, true).group == ::getegid());
+    if (sys::has_capability(CAP_CHOWN))
+        CHECK(owner_of({.address = "unix:a", .owner = "12", .group = "13"}, true).group == 13);
+    else
+        CHECK_THROWS_AS(std::ignore = owner_of({.address = "unix:a", .owner = "12"}, true),
+                        ConfigError);
 }
 
 TEST_CASE("what is not there is named")

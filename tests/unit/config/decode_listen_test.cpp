@@ -25,6 +25,8 @@ TEST_CASE("options stand beside the address")
     REQUIRE(listen.size() == 2);
     CHECK(listen[0] == ListenConfig{.address = "[::]:80", .v6only = true});
     CHECK(listen[1] == ListenConfig{.address = "unix:a", .mode = 0660});
+    CHECK(pool_of(R"("listen": {"address": "unix:a", "owner": "www-data", "group": 33})").listen ==
+          std::vector<ListenConfig>{{.address = "unix:a", .owner = "www-data", .group = "33"}});
 }
 
 TEST_CASE("an address is parsed, its error is passed on")
@@ -57,12 +59,27 @@ TEST_CASE("an object needs its address and takes no other key")
           "f: /pools/0/listen/adress: unknown key; did you mean \"address\"?");
 }
 
-TEST_CASE("v6only is for TCP, mode for Unix-domain sockets")
+TEST_CASE("v6only is for TCP, what a file has for Unix-domain sockets that have one")
 {
     CHECK(pool_error(R"("listen": {"address": "unix:a", "v6only": false})") ==
           "f: /pools/0/listen/v6only: is for TCP addresses only; remove it");
-    CHECK(pool_error(R"("listen": {"address": "8000", "mode": "0660"})") ==
-          "f: /pools/0/listen/mode: is for unix: addresses only; remove it");
+    CHECK(pool_error(R"("listen": {"address": "unix:@a", "v6only": false})") ==
+          "f: /pools/0/listen/v6only: is for TCP addresses only; remove it");
+    for (const std::string key : {"mode", "owner", "group"}) {
+        const auto with = [&](const std::string& address) {
+            return pool_error(R"("listen": {"address": ")" + address + "\", \"" + key +
+                              "\": \"0660\"}");
+        };
+        CHECK(with("unix:a") == "no error");
+        CHECK(with("8000") ==
+              "f: /pools/0/listen/" + key + ": is for unix: addresses only; remove it");
+        CHECK(with("unix:@a") == "f: /pools/0/listen/" + key +
+                                     ": is for a socket's file, and this has none, so that anybody "
+                                     "may connect; remove it, or take a path");
+    }
+    for (const std::string bad : {"\"\"", "-1", "true", "[]"})
+        CHECK(pool_error(R"("listen": {"address": "unix:a", "owner": )" + bad + "}")
+                  .ends_with("but must be a name or a number, e.g. \"www-data\" or 33"));
 }
 
 TEST_CASE("a name is what FileDescriptorName= may be")

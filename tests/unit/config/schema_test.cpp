@@ -266,8 +266,8 @@ TEST_CASE("the patterns of the schema take what the decoder takes")
     check(definitions.at("duration").at("pattern"), R"("stop_grace": ?)", durations);
     check(definitions.at("positive_duration").at("pattern"), R"("start_timeout": ?)", durations);
     check(definitions.at("address").at("pattern"), R"("listen": ?)",
-          {"8000", "*:80", "127.0.0.1:80", "[::]:0", "localhost:0", "unix:a", "unix:", "", "::1",
-           "http://a:80", "localhost", ":80", "[::]"});
+          {"8000", "*:80", "127.0.0.1:80", "[::]:0", "localhost:0", "unix:a", "unix:", "unix:@",
+           "unix:@a", "", "::1", "http://a:80", "localhost", ":80", "[::]"});
     check(definitions.at("byte_size").at("pattern"), R"("output": {"file": "a", "max_size": ?})",
           {"1KiB", "10MiB", "01GiB", "0KiB", "10", "10MB", "KiB", "", "-1KiB", "1.5MiB"});
     check(properties(listener).at("mode").at("pattern"),

@@ -130,6 +130,11 @@ TEST_CASE_FIXTURE(NoFdLeak, "an address means what it means when it is opened")
     CHECK(is_for(unix_address(), "unix:" + std::filesystem::relative(path).string()));
     CHECK_FALSE(is_for(unix_address(), "unix:" + path.string() + "x"));
     CHECK_FALSE(is_for(loopback(0), "unix:" + path.string()));
+
+    const auto name = "usher-test-" + text_of(static_cast<std::uint16_t>(::getpid()));
+    CHECK(is_for(sys::SocketAddress::unix_name(name), "unix:@" + name));
+    CHECK_FALSE(is_for(sys::SocketAddress::unix_name(name), "unix:@" + name + "x"));
+    CHECK_FALSE(is_for(sys::SocketAddress::unix_name(name), "unix:" + name));
 }
 
 TEST_CASE_FIXTURE(NoFdLeak, "a socket for IPv6 and IPv4 is for whoever is to have all of IPv4")
@@ -196,7 +201,7 @@ TEST_CASE_FIXTURE(NoFdLeak, "it becomes non-blocking and close-on-exec, and its 
         CHECK(sockets.assign({listen}).empty());
         const auto taken = sockets.take(listen, backlog);
         REQUIRE(taken.size() == 1);
-        taken[0].file.set_mode(0600); // does nothing
+        CHECK_FALSE(taken[0].file.set_rights({.mode = 0600})); // does nothing
         CHECK(std::filesystem::status(path).permissions() != std::filesystem::perms{0600});
     }
     CHECK_FALSE(is_open(fd));

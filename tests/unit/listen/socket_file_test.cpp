@@ -150,7 +150,7 @@ TEST_CASE_FIXTURE(Folder, "the permissions that are asked for last are the file'
 {
     const SocketFile file{make_socket("s").string()};
     for (const unsigned mode : {0600U, 0666U, 0640U, 0660U})
-        file.set_mode_elsewhere(mode);
+        file.set_rights_elsewhere({.mode = mode});
     finish_elsewhere(patience);
     CHECK(fs::status(file.path()).permissions() == fs::perms{0660});
 }

@@ -10,6 +10,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -19,6 +20,7 @@
 #include <system_error>
 #include <thread>
 #include <tuple>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -99,6 +101,29 @@ TEST_CASE_FIXTURE(Fixture, "the file has the mode that was asked for, whatever t
         CHECK(mode() == wanted);
     }
     CHECK(::umask(077) == 077); // as it was
+}
+
+TEST_CASE_FIXTURE(Fixture, "the file is whose it shall be, and has the mode all the same")
+{
+    const auto own_group = ::getegid();
+    const auto owner_of = [this](const sys::FileOwner& owner) {
+        const ScopedUmask umask{077};
+        const auto socket = open_unix_listener(path, 0660, 16, owner);
+        CHECK(mode() == 0660);
+        struct stat status {};
+        REQUIRE(::lstat(path.c_str(), &status) == 0);
+        return std::pair{status.st_uid, status.st_gid};
+    };
+    CHECK(owner_of({.user = ::geteuid(), .group = own_group}) == std::pair{::geteuid(), own_group});
+    if (::geteuid() == 0) {
+        CHECK(owner_of({.user = 12, .group = 13}) == std::pair{uid_t{12}, gid_t{13}});
+        CHECK(owner_of({.user = {}, .group = 13}) == std::pair{uid_t{0}, gid_t{13}});
+        CHECK(owner_of({.user = 12, .group = {}}) == std::pair{uid_t{12}, own_group});
+        return;
+    }
+    CHECK_THROWS_AS(std::ignore = owner_of({.user = 0, .group = {}}), std::system_error);
+    finish_elsewhere(std::chrono::seconds{10});
+    CHECK_FALSE(std::filesystem::exists(path));
 }
 
 TEST_CASE_FIXTURE(Fixture, "without a mode the umask decides")

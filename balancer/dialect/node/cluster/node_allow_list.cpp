@@ -27,6 +27,13 @@ bool same_path(const std::filesystem::path& asked, const std::string& place)
     return asked.is_absolute() && asked.lexically_normal() == place;
 }
 
+/// Node puts the folder of the worker before the zero byte, and its own name behind that.
+bool same_name(std::string_view asked, std::string_view name)
+{
+    const auto zero = asked.find('\0');
+    return zero != std::string_view::npos && !name.empty() && asked.substr(zero + 1) == name;
+}
+
 } // namespace
 
 NodeAllowList::NodeAllowList(const ResolvedPool& config, const HostAddresses& names)
@@ -45,6 +52,9 @@ NodeAllowList::NodeAllowList(const ResolvedPool& config, const HostAddresses& na
             break;
         case ListenAddress::Kind::unix_path:
             places_.push_back({.path = std::filesystem::absolute(where.path).lexically_normal()});
+            break;
+        case ListenAddress::Kind::unix_name:
+            places_.push_back({.name = where.name});
             break;
         }
     }
@@ -74,10 +84,10 @@ ServerRequest NodeAllowList::place_of(const ServerRequest& request, bool is_firs
     if (request.fd >= 0 || request.is_path || request.is_datagram() || is_listed(request))
         return request;
     const auto same_port = std::ranges::find_if(places_, [&](const Place& place) {
-        return place.path.empty() && place.port == request.port && place.port != 0;
+        return !place.is_unix() && place.port == request.port && place.port != 0;
     });
     const bool is_guess = same_port == places_.end();
-    if (is_guess && (!is_first || places_.size() != 1 || !places_.front().path.empty()))
+    if (is_guess && (!is_first || places_.size() != 1 || places_.front().is_unix()))
         return request;
     const auto& place = is_guess ? places_.front() : *same_port;
     auto result = request;
@@ -102,9 +112,10 @@ bool NodeAllowList::is_listed(const ServerRequest& request) const
     if (request.fd >= 0)
         return false;
     return std::ranges::any_of(places_, [&](const Place& place) {
-        if (request.is_path || !place.path.empty())
-            return request.is_path && request.address && !place.path.empty() &&
-                   same_path(*request.address, place.path);
+        if (request.is_path || place.is_unix())
+            return request.is_path && request.address &&
+                   (place.path.empty() ? same_name(*request.address, place.name)
+                                       : same_path(*request.address, place.path));
         return request.port == place.port &&
                (place.everywhere || place.hosts.contains(request.address.value_or("::")));
     });

@@ -39,6 +39,9 @@ private:
         std::set<std::string> hosts; ///< numeric
         int port = 0;
         std::string path; ///< absolute; of a Unix socket
+        std::string name; ///< of one that is no file
+
+        [[nodiscard]] bool is_unix() const noexcept { return !path.empty() || !name.empty(); }
     };
 
     [[nodiscard]] bool is_listed(const ServerRequest& request) const;

@@ -71,6 +71,19 @@ TEST_CASE("a Unix-domain path is taken as it stands")
 
 TEST_CASE("the prefix of a path is no host, whatever its capitals")
 {
+    const ListenAddress abstract = parse_listen_address("Unix:@My/name:1");
+    CHECK(abstract.kind == Kind::unix_name);
+    CHECK(abstract.name == "My/name:1");
+    CHECK(abstract.path.empty());
+    CHECK(parse_listen_address("unix:@" + std::string(107, 'x')).name.size() == 107);
+    CHECK(parse_listen_address("unix:./@x").path == "./@x");
+    CHECK_FALSE(mean_the_same("unix:@x", "unix:x"));
+    CHECK(error_of("unix:@") == "\"unix:@\" has no name: use unix:@my-server");
+    CHECK(error_of("unix:@" + std::string(108, 'x'))
+              .ends_with("has a name of 108 bytes: use at most 107"));
+    CHECK(error_of(std::string_view{"unix:@a\0b", 9}) ==
+          "\"unix:@a\\u0000b\" has a zero byte in its name: remove it");
+
     for (const std::string_view text : {"Unix:8000", "UNIX:8000", "unix:8000"}) {
         CAPTURE(text);
         const ListenAddress address = parse_listen_address(text);
@@ -157,6 +170,7 @@ TEST_CASE("only a certain port and a socket file exclude a second listener")
 {
     CHECK(is_exclusive(parse_listen_address("8000")));
     CHECK(is_exclusive(parse_listen_address("unix:x")));
+    CHECK(is_exclusive(parse_listen_address("unix:@x")));
     CHECK_FALSE(is_exclusive(parse_listen_address("0")));
     CHECK_FALSE(is_exclusive(parse_listen_address("localhost:0")));
 }

@@ -68,6 +68,25 @@ TEST_CASE("a Unix address has a path and no port")
     CHECK(address.path() == "/run/x.sock");
 }
 
+TEST_CASE("an abstract Unix address has a name and no path, and no byte more than that")
+{
+    const auto address = SocketAddress::unix_name("my name");
+    CHECK(address.family() == AF_UNIX);
+    CHECK(address.size() == offsetof(sockaddr_un, sun_path) + 1 + 7);
+    CHECK(address.name() == "my name");
+    CHECK(address.path().empty());
+    CHECK(address.to_string() == "unix:@my name");
+    CHECK(SocketAddress::unix_path("@x").name().empty());
+    CHECK(unnamed_unix().name().empty());
+
+    const std::string longest(107, 'n');
+    CHECK(SocketAddress::unix_name(longest).name() == longest);
+    CHECK(SocketAddress::unix_name(longest).size() == sizeof(sockaddr_un));
+    CHECK_THROWS_WITH_AS(std::ignore = SocketAddress::unix_name(longest + "n"),
+                         "the name of a Unix socket has at most 107 bytes, this has 108",
+                         std::invalid_argument);
+}
+
 TEST_CASE("an unnamed Unix peer has an empty path")
 {
     CHECK(unnamed_unix().path().empty());

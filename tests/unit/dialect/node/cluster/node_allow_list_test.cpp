@@ -89,6 +89,20 @@ TEST_CASE("a path is allowed however it is written, if it is absolute")
     CHECK_FALSE(allows(pool, {.is_path = true}));
 }
 
+TEST_CASE("an abstract name is allowed wherever the worker runs, and is no path")
+{
+    using namespace std::string_literals;
+    const auto pool = pool_listening("unix:@a");
+    CHECK(allows(pool, for_path("/folder/\0a"s)));
+    CHECK(allows(pool, for_path("\0a"s)));
+    for (const auto& other :
+         {"/folder/\0b"s, "/folder/\0a\0"s, "/folder/\0"s, "/folder/a"s, "@a"s, "a"s})
+        CHECK_FALSE(allows(pool, for_path(other)));
+    CHECK_FALSE(allows(pool, {.port = 80}));
+    CHECK_FALSE(allows(pool_listening("unix:/a"), for_path("/\0/a"s)));
+    CHECK_FALSE(allows(pool_listening("80"), for_path("/\0a"s)));
+}
+
 TEST_CASE("workers of usher's own user may listen everywhere, unless listen says where")
 {
     const auto pool = pool_of(::geteuid());
