@@ -193,7 +193,7 @@ void Pool::look_at_memory(const WorkerProcess& worker, Clock::time_point now)
         return;
     if (!memory->is_too_much)
         return memory_patience_.on_enough(memory->age);
-    if (memory_patience_.on_too_much(memory->age))
+    if (memory_patience_.on_too_much(memory->age, memory->has_grown))
         worker.events().publish(
             EventKind::note, log::Level::warning,
             fmt::format("has {} MiB of memory although it is fresh, and max_memory is {}: a new "

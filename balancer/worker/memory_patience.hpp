@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <utility>
 
 namespace usher {
 
@@ -21,11 +20,13 @@ public:
     static constexpr Duration first{60'000};
     static constexpr Duration longest{3'600'000};
 
-    /// A worker of `age` has too much memory.  True if there is more patience from now on, which is
-    /// worth a warning: once at first, and then once for those that have replaced others in vain.
-    [[nodiscard]] bool on_too_much(Duration age) noexcept
+    /// A worker of `age` has too much memory; `has_grown` means that it had less before.  True if
+    /// there is more patience from now on, which is worth a warning: once at first, and then once
+    /// for those that have replaced others in vain.
+    [[nodiscard]] bool on_too_much(Duration age, bool has_grown) noexcept
     {
-        if (age >= fresh || (time_ > Duration::zero() && !std::exchange(has_replaced_, false)))
+        const bool is_told = has_grown || time_ > Duration::zero();
+        if (age >= fresh || (is_told && !has_replaced_))
             return false;
         time_ = std::clamp(2 * time_, first, longest);
         has_replaced_ = false;

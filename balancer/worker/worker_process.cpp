@@ -377,8 +377,11 @@ void WorkerProcess::sample_memory(Clock::time_point now)
                        if (failure)
                            return;
                        self->memory_error_ = answer.first;
-                       if (!answer.first)
-                           self->memory_ = answer.second;
+                       if (answer.first)
+                           return;
+                       self->memory_ = answer.second;
+                       self->had_enough_memory_ |=
+                           !self->recycle_policy_.has_too_much(answer.second);
                    });
 }
 
@@ -401,7 +404,8 @@ std::optional<WorkerProcess::Memory> WorkerProcess::memory(Clock::time_point now
         return std::nullopt;
     return Memory{.age = std::chrono::duration_cast<std::chrono::milliseconds>(now - ready_at_),
                   .bytes = memory_,
-                  .is_too_much = recycle_policy_.has_too_much(memory_)};
+                  .is_too_much = recycle_policy_.has_too_much(memory_),
+                  .has_grown = had_enough_memory_};
 }
 
 void WorkerProcess::on_probe(std::string failure)

@@ -95,6 +95,7 @@ public:
         std::chrono::milliseconds age; ///< since it was ready
         std::uint64_t bytes;
         bool is_too_much;
+        bool has_grown; ///< it was not too much before
     };
     [[nodiscard]] std::optional<Memory> memory(Clock::time_point now) const;
 
@@ -200,7 +201,8 @@ private:
     Clock::time_point ready_at_{};
     Clock::time_point watchdog_at_{}; ///< when it last sent WATCHDOG=1
     std::string says_;
-    std::uint64_t memory_ = 0; ///< bytes, as last sampled
+    std::uint64_t memory_ = 0;       ///< bytes, as last sampled
+    bool had_enough_memory_ = false; ///< no more than it may, at a look
     std::error_code memory_error_;
     Clock::time_point next_sample_{};
     bool said_blind_ = false;
