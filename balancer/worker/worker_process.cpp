@@ -11,6 +11,7 @@
 #include "balancer/worker/worker_command.hpp"
 #include "common/async/helper_looks.hpp"
 #include "common/async/helper_thread.hpp"
+#include "common/sys/process/capability.hpp"
 #include "common/sys/process/own_cgroup.hpp"
 #include "common/sys/process/process_memory.hpp"
 #include "common/text/one_line.hpp"
@@ -30,6 +31,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include <linux/capability.h>
 #include <unistd.h>
 
 namespace asio = boost::asio;
@@ -37,6 +39,15 @@ namespace asio = boost::asio;
 namespace usher {
 
 namespace {
+
+/// Of connections, which then keep a drain going as long as it may; a container's root often has
+/// not what it would take to see them (proc_pid_fd(5)).
+std::string unknown_number(const ResolvedPool& config)
+{
+    return config.account.is_other_user() && !sys::has_capability(CAP_SYS_PTRACE)
+               ? "an unknown number, which usher sees only with CAP_SYS_PTRACE,"
+               : "an unknown number";
+}
 
 /// The pidfd of a worker that somebody traces is readable before we may reap it: its end is the
 /// tracer's first, and no further event follows (ptrace(2), wait_consider_task() in the kernel).
@@ -265,7 +276,7 @@ asio::awaitable<sys::ExitStatus> WorkerProcess::run()
             std::string open; // it has no connections, or its own are not all
             if (link_->has_connections() && !has_ended) {
                 const auto counted = co_await link_->count_open(wake_);
-                open = counted ? std::to_string(*counted) : "an unknown number";
+                open = counted ? std::to_string(*counted) : unknown_number(*config_);
             }
             if (action == WorkerLifecycle::Action::kill)
                 co_await look_at_group(); // to say who is killed

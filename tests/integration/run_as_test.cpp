@@ -88,6 +88,22 @@ TEST_CASE("a worker becomes its user, with that one's groups, and can do all it 
     CHECK(usher.stop() == success);
 }
 
+TEST_CASE("who may not see what a worker of another user has open names the capability")
+{
+    if (!can_change_users())
+        return;
+    const OnePool site{{{"user", "nobody"},
+                        {"cwd", "/"},
+                        {"dialect", "preload"},
+                        {"drain_timeout", "200ms"},
+                        {"command", {"redis-server", "--port", "6390", "--save", ""}}}};
+    UsherProcess usher{site.run(), [] { ::prctl(PR_CAPBSET_DROP, CAP_SYS_PTRACE); }};
+    usher.wait_until_ready(1);
+    CHECK(usher.command({"restart"}).code == 0);
+    usher.wait_for("an unknown number, which usher sees only with CAP_SYS_PTRACE, still open");
+    CHECK(usher.stop() == success);
+}
+
 TEST_CASE("group and groups go before the user's own, as names or numbers")
 {
     if (!can_change_users())
