@@ -8,10 +8,19 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <fstream>
 #include <thread>
 #include <vector>
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace usher::descriptor_limits_test {
 
@@ -24,6 +33,21 @@ void limit_descriptors_to_256()
 {
     constexpr rlimit limit{.rlim_cur = 256, .rlim_max = 256};
     ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// As some sandboxes do, for this process and all that it starts.
+void refuse(unsigned call)
+{
+    std::array filter{
+        sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
+        sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog program{.len = filter.size(), .filter = filter.data()};
+    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        ::_exit(126);
 }
 
 /// Sets the limit of another process; returns what it was.
@@ -50,6 +74,22 @@ double cpu_share(pid_t pid, std::chrono::milliseconds span)
 } // namespace
 
 TEST_SUITE_BEGIN("descriptor_limits");
+
+TEST_CASE("with the largest limit there is, and close_range refused, all goes as ever")
+{
+    UsherProcess usher{run_demo(2), [] {
+                           rlimit limit{};
+                           std::ifstream{"/proc/sys/fs/nr_open"} >> limit.rlim_max;
+                           limit.rlim_cur = limit.rlim_max;
+                           ::setrlimit(RLIMIT_NOFILE, &limit);
+                           refuse(SYS_close_range);
+                       }};
+    usher.wait_until_ready(2);
+    CHECK(get(usher.port(), "/").ok());
+    CHECK(usher.command({"reload"}).code == 0);
+    CHECK(get(usher.port(), "/").ok());
+    CHECK(usher.stop() == sys::ExitStatus{});
+}
 
 TEST_CASE("with 256 descriptors and 400 open clients nothing spins, and nobody is lost")
 {

@@ -84,6 +84,8 @@ public:
     [[nodiscard]] UsherProcess& usher() { return *usher_; }
     [[nodiscard]] const sys::UniqueFd& reader() const { return ends_.ours; }
 
+    void close_reader() { ends_.ours.reset(); }
+
     /// So that the reader sees the end of all others.
     void close_standard_error() { ends_.standard_error.reset(); }
 
@@ -151,6 +153,25 @@ TEST_CASE("nobody reads standard error: a second signal ends what a first one wo
     stuck.usher().signal(SIGTERM);
     CHECK(stuck.ends_within(30s));
     CHECK(stuck.usher().wait() == sys::ExitStatus{});
+}
+
+TEST_CASE("whoever reads standard error is gone, as a log service that restarts: nobody minds")
+{
+    for (const auto& kind : kinds) {
+        const auto& name = kind.first;
+        const auto& make = kind.second;
+        CAPTURE(name);
+        Stuck stuck{make(), {}, 50'000};
+        stuck.wait_until_workers_stand_still();
+        stuck.close_reader();
+        CHECK(eventually([&] { return stuck.chatter().total() == 100'000; }));
+        CHECK(stuck.usher().command({"reload"}).code == 0);
+        CHECK(stuck.usher().command({"restart"}).code == 0);
+        CHECK(stuck.status().at("pools").at(0).at("workers").at(0).at("state") == "ready");
+        stuck.usher().signal(SIGTERM);
+        REQUIRE(stuck.ends_within(30s));
+        CHECK(stuck.usher().wait() == sys::ExitStatus{});
+    }
 }
 
 TEST_CASE("with on_full \"drop\" workers go on while nobody reads standard error")
