@@ -503,6 +503,14 @@ TEST_CASE("the help names every option, its default and the exit codes")
                "0   done", "1   failed", "2   wrong usage", "3   wrong config"});
 }
 
+TEST_CASE("--log-format is one of two words")
+{
+    CHECK(run_config({"run", "--listen", "80", "--log-format", "json", "--", "a"}).log_format ==
+          log::Format::json);
+    CHECK(usage_error({"run", "--listen", "80", "--log-format", "xml", "--", "a"}) ==
+          "--log-format: is \"xml\", but must be \"text\" or \"json\"");
+}
+
 TEST_SUITE_END();
 
 } // namespace usher::options_test
