@@ -363,6 +363,7 @@ TEST_CASE("what a worker has accepted is not given to another, though its answer
             text += c;
         CHECK(std::ranges::count(text, '\n') == 1);
     }
+    site.usher.wait_for("killed by SIGKILL"); // with the last of what it has started
     CHECK(site.usher.count("killed by SIGKILL") == 1);
 }
 
