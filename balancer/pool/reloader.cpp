@@ -199,10 +199,16 @@ asio::awaitable<void> Reloader::mend_listeners()
 {
     if (running_ || is_opening_ || is_stopping())
         co_return;
-    const Turn turn{*this};
     std::set<std::string> troubles;
     try {
-        troubles = co_await open_lost_files();
+        // A disk that does not answer keeps no reload waiting that has nothing to do with it.
+        const bool has_lost = co_await has_lost_files();
+        if (has_lost && (running_ || is_opening_))
+            co_return;
+        if (has_lost) {
+            const Turn turn{*this};
+            troubles = co_await open_lost_files();
+        }
     } catch (const std::exception& e) {
         troubles.emplace(e.what());
     }
@@ -214,6 +220,20 @@ asio::awaitable<void> Reloader::mend_listeners()
     troubles_ = std::move(troubles);
 }
 
+asio::awaitable<bool> Reloader::has_lost_files()
+{
+    std::vector<SocketFile> files;
+    for (const auto& pool : pools_.all())
+        for (auto& file : pool->intake().files())
+            files.push_back(std::move(file));
+    if (files.empty())
+        co_return false;
+    auto look_at = [files = std::move(files)] {
+        return std::ranges::any_of(files, &SocketFile::is_lost);
+    };
+    co_return co_await look(std::move(look_at));
+}
+
 /// Returns what is in the way of it.
 asio::awaitable<std::set<std::string>> Reloader::open_lost_files()
 {
@@ -221,8 +241,6 @@ asio::awaitable<std::set<std::string>> Reloader::open_lost_files()
     for (const auto& pool : pools_.all())
         if (!pool->is_stopping() && !pool->has_ended() && !pool->intake().files().empty())
             pools.push_back(pool->config());
-    if (pools.empty())
-        co_return std::set<std::string>{};
     auto open = [wanted = ListenPlaces{pools_.all()}.find_wanted(pools, {})] {
         UnixListeners opened;
         opened.open_lost(wanted);

@@ -127,6 +127,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<Outcome> apply(Change change, SocketSource& sockets);
     [[nodiscard]] boost::asio::awaitable<Outcome> apply(Plan plan);
     [[nodiscard]] boost::asio::awaitable<Outcome> run();
+    [[nodiscard]] boost::asio::awaitable<bool> has_lost_files();
     [[nodiscard]] boost::asio::awaitable<std::set<std::string>> open_lost_files();
 
     std::function<ResolvedConfig()> read_;
