@@ -255,14 +255,14 @@ TEST_CASE_FIXTURE(Fixture, "another usher that opens one there is waited for, an
     using namespace std::chrono_literals;
     auto lock = std::make_unique<SocketLock>(path, ".opening", "opens it at this moment");
     CHECK_THROWS_AS(std::ignore = open_unix_listener(path, {}, 16), AddressInUse);
-    CHECK_THROWS_WITH_AS(std::ignore = open_unix_listener(path, {}, 16, 20ms),
+    CHECK_THROWS_WITH_AS(std::ignore = open_unix_listener(path, {}, 16, {}, 20ms),
                          (path + ": this usher itself opens it at this moment").c_str(),
                          AddressInUse);
     std::jthread other{[&] {
         std::this_thread::sleep_for(50ms); // its disk is slow
         lock.reset();
     }};
-    CHECK(open_unix_listener(path, {}, 16, 60s).fd);
+    CHECK(open_unix_listener(path, {}, 16, {}, 60s).fd);
 }
 
 TEST_SUITE_END();
