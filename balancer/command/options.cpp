@@ -96,7 +96,9 @@ Command parse_options(std::span<const char* const> arguments)
     } catch (const CLI::ParseError& error) {
         if (last_part(app).get_help_ptr()->count() > 0)
             return PrintCommand{app.help()};
-        refuse_words(app, error);
+        refuse_words(app, error,
+                     !is_run &&
+                         std::ranges::find(arguments, std::string_view{"--"}) != arguments.end());
     }
     if (!result)
         refuse("there is nothing to do; write e.g. {}", run_example);

@@ -79,12 +79,13 @@ const CLI::App& last_part(const CLI::App& app)
     return *part;
 }
 
-void refuse_words(const CLI::App& app, const CLI::ParseError& error)
+void refuse_words(const CLI::App& app, const CLI::ParseError& error, bool has_separator)
 {
     const auto& part = last_part(app);
     for (const auto* const each : {&app, &part})
         if (const auto left = each->remaining(); !left.empty())
-            refuse_word(left.front(), *each);
+            // What is too much behind -- comes back to the first.
+            refuse_word(left.front(), has_separator ? part : *each);
     refuse_error(error, part);
 }
 

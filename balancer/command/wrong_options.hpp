@@ -12,7 +12,9 @@ namespace usher {
 [[nodiscard]] const CLI::App& last_part(const CLI::App& app);
 
 /// Throws UsageError: which word of what `app` has parsed nothing takes, and what was probably
-/// meant; or what else is wrong.
-[[noreturn]] void refuse_words(const CLI::App& app, const CLI::ParseError& error);
+/// meant; or what else is wrong.  `has_separator`: there was a --, behind which words are no
+/// options.
+[[noreturn]] void refuse_words(const CLI::App& app, const CLI::ParseError& error,
+                               bool has_separator);
 
 } // namespace usher
