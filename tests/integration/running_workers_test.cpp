@@ -229,7 +229,7 @@ void follow_max_memory()
     Site site{{{"max_memory", 0}}};
     site.wait_until_ready();
     site.reload({{"max_memory", 1024}});
-    site.usher->wait_for("is replaced, because");
+    site.usher->wait_for("of memory although it is fresh, and max_memory is ");
 }
 
 const std::map<std::string, void (*)()> cases{

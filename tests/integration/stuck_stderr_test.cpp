@@ -161,12 +161,12 @@ TEST_CASE("whoever reads standard error is gone, as a log service that restarts:
         const auto& name = kind.first;
         const auto& make = kind.second;
         CAPTURE(name);
-        Stuck stuck{make(), {}, 50'000};
+        Stuck stuck{make(), json::object(), 50'000};
         stuck.wait_until_workers_stand_still();
         stuck.close_reader();
         CHECK(eventually([&] { return stuck.chatter().total() == 100'000; }));
         CHECK(stuck.usher().command({"reload"}).code == 0);
-        CHECK(stuck.usher().command({"restart"}).code == 0);
+        CHECK(stuck.usher().command({"restart", "all"}).code == 0);
         CHECK(stuck.status().at("pools").at(0).at("workers").at(0).at("state") == "ready");
         stuck.usher().signal(SIGTERM);
         REQUIRE(stuck.ends_within(30s));
