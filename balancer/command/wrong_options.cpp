@@ -83,9 +83,9 @@ void refuse_words(const CLI::App& app, const CLI::ParseError& error, bool has_se
 {
     const auto& part = last_part(app);
     for (const auto* const each : {&app, &part})
-        if (const auto left = each->remaining(); !left.empty())
-            // What is too much behind -- comes back to the first.
-            refuse_word(left.front(), has_separator ? part : *each);
+        for (const auto& word : each->remaining())
+            if (word != "--") // behind which what is too much comes back to the first
+                refuse_word(word, has_separator ? part : *each);
     refuse_error(error, part);
 }
 
