@@ -74,7 +74,7 @@ struct BusError {
     std::string reason{};    ///< a clause for people
 };
 
-/// `line` is without its line feed, and must live as long as the result.
-[[nodiscard]] std::variant<BusLine, BusError> decode_bus_line(std::string_view line);
+/// `text`, a line, is without its line feed, and must live as long as the result.
+[[nodiscard]] std::variant<BusLine, BusError> decode_bus_line(std::string_view text);
 
 } // namespace usher

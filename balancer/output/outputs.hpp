@@ -82,7 +82,7 @@ private:
     };
 
     [[nodiscard]] boost::asio::awaitable<std::shared_ptr<LineSink>>
-    sink_of(std::string file, LogFile::Limits limits, boost::asio::steady_timer& deadline);
+    sink_of(std::string path, LogFile::Limits limits, boost::asio::steady_timer& deadline);
     [[nodiscard]] boost::asio::awaitable<void> wait_for_file(const std::string& file,
                                                              LogFile::Limits limits,
                                                              boost::asio::steady_timer& deadline);

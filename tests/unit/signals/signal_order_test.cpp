@@ -10,9 +10,9 @@ namespace usher::signal_order_test {
 namespace {
 
 constexpr pid_t shell = 100;
-constexpr pid_t operator_ = 200; ///< with a shell of another session
+constexpr pid_t anybody = 200; ///< with a shell of another session
 
-constexpr Signal sent(int number, pid_t sender = operator_)
+constexpr Signal sent(int number, pid_t sender = anybody)
 {
     return {.number = number, .sender = sender};
 }
