@@ -241,7 +241,6 @@ void Master::on_signal(SignalOrder order, const std::string& name)
             "WINCH",
             log::Level::warning);
     case SignalOrder::none:
-    case SignalOrder::look_at_terminal:
         return;
     }
 }

@@ -84,7 +84,7 @@ void MasterSignals::start(std::function<void(SignalOrder order, const std::strin
     stream_.keep_receiving([this, handler = std::move(handler)](const Signal& signal) {
         look_at_terminal(terminal_);
         const auto order = order_of(signal, terminal_);
-        if (order == SignalOrder::none || order == SignalOrder::look_at_terminal)
+        if (order == SignalOrder::none)
             return;
         if (order == SignalOrder::unknown && !unknown_[signal.number].take(RateLimit::Clock::now()))
             return;

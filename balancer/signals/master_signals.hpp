@@ -24,8 +24,8 @@ public:
     /// Throws what SignalStream does.
     explicit MasterSignals(const boost::asio::any_io_executor& executor);
 
-    /// Tells `handler` each order but none and look_at_terminal, with its signal's name; unknown
-    /// ones of a number at most once in 10 s.  Until close().
+    /// Tells `handler` each order but none, with its signal's name; unknown ones of a number at
+    /// most once in 10 s.  Until close().
     void start(std::function<void(SignalOrder order, const std::string& name)> handler);
 
     void close() noexcept { stream_.close(); }

@@ -40,8 +40,7 @@ SignalOrder order_of(const Signal& signal, const TerminalState& terminal) noexce
     // The window has another size.  What runs a program on a terminal of its own passes that on.
     case SIGWINCH:
         return signal.is_from_kernel || terminal.is_there ? SignalOrder::none : SignalOrder::drain;
-    case SIGCONT:
-        return SignalOrder::look_at_terminal;
+    case SIGCONT: // perhaps in the background now, which has been looked at
     case SIGXFSZ: // whoever wrote the file has EFBIG, and says so
         return SignalOrder::none;
     default:

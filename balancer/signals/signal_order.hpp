@@ -8,16 +8,15 @@ namespace usher {
 
 /// What the master is to do because of a signal.
 enum class SignalOrder {
-    none,             ///< nothing, and nothing is to be said about it
-    stop,             ///< once drains, twice stops at once
-    hang_up,          ///< stop, because the terminal is gone; again means the same
-    reload,           ///< the configuration
-    reopen,           ///< the files of workers' output
-    more_workers,     ///< one more in each pool
-    fewer_workers,    ///< one less in each pool
-    drain,            ///< all workers, and go on listening
-    look_at_terminal, ///< whether this is still a job of the foreground
-    unknown,          ///< nothing, which whoever has sent it ought to know
+    none,          ///< nothing, and nothing is to be said about it
+    stop,          ///< once drains, twice stops at once
+    hang_up,       ///< stop, because the terminal is gone; again means the same
+    reload,        ///< the configuration
+    reopen,        ///< the files of workers' output
+    more_workers,  ///< one more in each pool
+    fewer_workers, ///< one less in each pool
+    drain,         ///< all workers, and go on listening
+    unknown,       ///< nothing, which whoever has sent it ought to know
 };
 
 /// Decides what `signal` asks of a master whose terminal is as `terminal` says: the table in

@@ -89,7 +89,7 @@ asio::awaitable<bool> WorkerSlot::run_worker()
     if (const auto reason = worker_->start_failure(); !reason.empty())
         last_failure_ += ": " + reason;
     last_output_ = worker_->last_output();
-    last_exit_.is_orderly = worker_->has_said_goodbye() && status == sys::ExitStatus{};
+    last_exit_.is_orderly = worker_->has_said_goodbye() && is_success_;
     last_exit_.was_ready = worker_->was_ready();
     const bool is_meant = stopping_ || last_exit_.is_orderly || worker_->is_misfit() ||
                           (is_success_ && config_->restart.on != RestartConfig::On::always);

