@@ -233,6 +233,17 @@ TEST_CASE_FIXTURE(Bench, "the last words of a process that has ended are heard a
     CHECK(gone == 0);
 }
 
+TEST_CASE_FIXTURE(Bench, "last words that take long do not hold up all others")
+{
+    std::string words;
+    for (int i = 0; i < 100; ++i)
+        words += "x\n";
+    say(words);
+    work = 10ms;
+    connection->read_rest();
+    CHECK(lines.size() < 10); // of what takes a second
+}
+
 TEST_SUITE_END();
 
 } // namespace usher::bus_connection_test

@@ -188,6 +188,16 @@ TEST_CASE("one that is damaged is refused and left as it is")
     CHECK(content(path) == "something else\n");
 }
 
+TEST_CASE("what stands beside the file is nobody's to remove")
+{
+    const TempDir dir;
+    const auto path = dir.path().string() + "/store";
+    const auto copy = dir.write("store.new", "a copy").string();
+    StoreFile{path}.rewrite(Committed{{"a"}});
+    CHECK(content(copy) == "a copy");
+    CHECK(keys_of(path) == "a");
+}
+
 TEST_CASE("damage of what was written anew is never taken for a torn end")
 {
     const TempDir dir;
