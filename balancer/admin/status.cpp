@@ -125,6 +125,7 @@ Json describe(Pool& pool, const Outputs& outputs)
             {"listening", pool.intake().names()},
             {"handed_off", count(&DispatchCounters::handed_off)},
             {"reclaimed", count(&DispatchCounters::reclaimed)},
+            {"moved", count(&DispatchCounters::moved)},
             {"closed_as_suspect", count(&DispatchCounters::closed_as_suspect)},
             {"lost_lines", std::move(lost_lines)},
             {"bus_share", pool.config().bus.share.empty() ? Json() : Json(pool.config().bus.share)},

@@ -102,6 +102,9 @@ std::string pool_text(const Json& pool)
     else
         result += fmt::format("{} handed off, {} reclaimed", text(pool, "handed_off"),
                               text(pool, "reclaimed"));
+    if (const auto moved = pool.find("moved");
+        moved != pool.end() && !moved->is_null() && *moved > 0)
+        result += fmt::format(", {} moved from busy workers", text(pool, "moved"));
     if (const auto& scaled = pool.at("scaled_to"); !scaled.is_null())
         result += fmt::format(", scaled to {} instead of {}",
                               counted(scaled.get<std::uint64_t>(), "worker"),

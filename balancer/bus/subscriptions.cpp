@@ -71,8 +71,7 @@ void Subscriptions::find(std::string_view topic, std::vector<Member>& members) c
     members.clear();
     find(root_, topic, members);
     std::ranges::sort(members);
-    const auto doubles = std::ranges::unique(members);
-    members.erase(doubles.begin(), doubles.end());
+    members.erase(std::unique(members.begin(), members.end()), members.end());
 }
 
 /// At most as deep as a topic has words; of each word both it and `*` are followed, so only what

@@ -160,6 +160,8 @@ struct PoolConfig {
     RunAsConfig run_as;
 
     unsigned max_queue = 64; ///< most connections handed to a worker that it has not taken yet
+    /// How long they wait for a worker that takes none until idle ones get them; 0: for ever.
+    std::chrono::milliseconds move_after{100};
 
     std::chrono::milliseconds start_timeout{30'000}; ///< from start to `ready`
     Readiness ready = Readiness::automatic;

@@ -219,6 +219,7 @@ Keys<PoolConfig> make_table()
     add_run_as_keys(keys);
     const Keys<C> more{
         {"max_queue", &C::max_queue, number({1, 65'535}), running_workers},
+        {"move_after", &C::move_after, duration(), running_workers},
         {"start_timeout", &C::start_timeout, positive_duration(), running_workers},
         // A worker is told at its start whether its watchdog is heard.
         {"ready", &C::ready,

@@ -138,6 +138,7 @@ private:
         refuse_if(!pool.listen.empty(), "listen", ", or choose another dialect");
         refuse_if(pool.backlog != defaults.backlog, "backlog");
         refuse_if(pool.max_queue != defaults.max_queue, "max_queue");
+        refuse_if(pool.move_after != defaults.move_after, "move_after");
         refuse_if(pool.probe.has_value(), "probe", ", or use \"ready\": \"notify\"");
         refuse_if(pool.recycle.max_connections > 0, "max_connections",
                   ", or use max_age or max_memory");

@@ -97,6 +97,7 @@ std::optional<DispatchCounters> AutoIntake::counters() const noexcept
         return more;
     sum->handed_off += more->handed_off;
     sum->reclaimed += more->reclaimed;
+    sum->moved += more->moved;
     sum->closed_as_suspect += more->closed_as_suspect;
     return sum;
 }

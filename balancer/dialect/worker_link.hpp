@@ -124,11 +124,16 @@ public:
         return Delivery::none;
     }
 
-    /// At most `max_queue` connections are handed to it that it has not taken yet.  `on_due` is
-    /// called once when `due_at` have been handed over, 0: never; in the middle of a hand-off, so
-    /// it must do no more than take note.
+    struct Limits {
+        std::size_t max_queue = 0; ///< connections that are handed to it and that it has not taken
+        std::chrono::milliseconds move_after{0}; ///< until others may have those; 0: never
+        std::uint64_t due_at = 0; ///< so many in all, then it is to be replaced; 0: never
+    };
+
+    /// `on_due` is called once when `limits.due_at` have been handed over; in the middle of a
+    /// hand-off, so it must do no more than take note.
     virtual void
-    set_limits(std::size_t /*max_queue*/, std::uint64_t /*due_at*/,
+    set_limits(const Limits& /*limits*/,
                std::function<void()> /*on_due*/) // NOLINT(performance-unnecessary-value-param)
     {
     }

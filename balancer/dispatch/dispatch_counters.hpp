@@ -9,6 +9,7 @@ namespace usher {
 struct DispatchCounters {
     std::uint64_t handed_off = 0;
     std::uint64_t reclaimed = 0;
+    std::uint64_t moved = 0;             ///< from behind busy workers to others
     std::uint64_t closed_as_suspect = 0; ///< reclaimed twice, then closed
 };
 

@@ -2,6 +2,7 @@
 #include "balancer/dispatch/dispatcher.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace asio = boost::asio;
 
@@ -12,10 +13,13 @@ namespace {
 /// Deaths that follow each other faster have one cause.
 constexpr std::chrono::milliseconds one_blow{1'000};
 
+/// Half the default of `move_after`: what waits is found late by no more than this.
+constexpr std::chrono::milliseconds queue_interval{50};
+
 } // namespace
 
 Dispatcher::Dispatcher(const asio::any_io_executor& executor, ReclaimQueue::Observer& observer)
-    : reclaim_queue_{observer}, watch_{executor}
+    : reclaim_queue_{observer}, watch_{executor}, queue_timer_{executor}
 {
 }
 
@@ -25,17 +29,21 @@ void Dispatcher::attach(std::size_t slot, HandoffChannel& channel)
         eligible_.resize(slot + 1);
         slots_.resize(slot + 1);
     }
+    if (channel.is_linked())
+        channel.unlink();
     slots_[slot] = {.channel = &channel};
     eligible_.reset();
     pump();
 }
 
-void Dispatcher::detach(std::size_t slot, const HandoffChannel& channel) noexcept
+void Dispatcher::detach(std::size_t slot, HandoffChannel& channel) noexcept
 {
     if (slot >= slots_.size() || slots_[slot].channel != &channel)
         return;
     slots_[slot] = {};
     eligible_.reset();
+    leaving_.push_back(channel);
+    watch_queues();
 }
 
 bool Dispatcher::has_workers() const noexcept
@@ -121,6 +129,7 @@ void Dispatcher::flush()
             deliver(*slot);
     batch_.close_sent(); // the workers have theirs by now; ours would delay the clients' EOF
     eligible_.reset();
+    watch_queues();
 
     if (batch_.has_waiting())
         watch_for_room();
@@ -197,9 +206,92 @@ void Dispatcher::on_watch()
         watch_pause_.reset();
 }
 
+void Dispatcher::watch_queues()
+{
+    const auto moves = [](const HandoffChannel* channel) {
+        return channel != nullptr && channel->move_after() > channel->move_after().zero();
+    };
+    if (watching_queues_ || (slots_.size() < 2 && leaving_.empty()) ||
+        std::ranges::none_of(slots_, moves, &Slot::channel))
+        return;
+
+    watching_queues_ = true;
+    queue_timer_.expires_after(queue_interval);
+    queue_timer_.async_wait(
+        in_memory(queue_memory_, [this](const boost::system::error_code& error) {
+            watching_queues_ = false;
+            if (!error)
+                on_queue_look();
+        }));
+}
+
+void Dispatcher::on_queue_look()
+{
+    const auto now = std::chrono::steady_clock::now();
+    bool goes_on = std::exchange(looked_at_, handed_off_) != handed_off_;
+    for (const auto& slot : slots_)
+        if (slot.channel != nullptr) {
+            slot.channel->look(now);
+            goes_on |= !slot.channel->queue_watch().is_empty();
+        }
+    for (auto& channel : leaving_)
+        channel.look(now);
+    leaving_.remove_if([](const auto& channel) { return channel.queue_watch().is_empty(); });
+
+    const auto relieve = [&](HandoffChannel& channel) {
+        if (channel.queue_watch().is_overdue(now, channel.move_after()))
+            move_from(channel);
+    };
+    for (auto& channel : leaving_)
+        relieve(channel);
+    for (const auto& slot : slots_)
+        if (slot.channel != nullptr)
+            relieve(*slot.channel);
+    if (goes_on || !leaving_.empty())
+        watch_queues();
+}
+
+/// Gives what waits behind it to those who wait for something; without any it stays, since
+/// nobody can say who will be the first to be free.
+void Dispatcher::move_from(HandoffChannel& busy)
+{
+    while (!batch_.has_waiting() && reclaim_queue_.is_empty()) {
+        auto room = offer_to(&QueueWatch::is_idle);
+        if (room == 0)
+            room = offer_to(&QueueWatch::is_worth_a_try);
+        const auto count = room > 0 ? busy.take_back(reader_, batch_, room) : 0;
+        for (std::size_t i = 0; i < batch_.size(); ++i)
+            assign(i);
+        handed_off_ -= count; // else they would be counted twice
+        moved_ += count;
+        if (count == 0)
+            break;
+        flush();
+    }
+    eligible_.reset();
+}
+
+/// Makes these alone eligible.  For how many connections they have room.
+std::size_t Dispatcher::offer_to(bool (QueueWatch::*which)() const noexcept) noexcept
+{
+    std::size_t sum = 0;
+    eligible_.reset();
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+        auto& slot = slots_[i];
+        if (slot.channel == nullptr || !(slot.channel->queue_watch().*which)())
+            continue;
+        slot.room = slot.channel->room();
+        eligible_.set(i, slot.room > 0);
+        sum += slot.room;
+    }
+    return sum;
+}
+
 std::size_t Dispatcher::stop()
 {
     watch_.cancel();
+    queue_timer_.cancel();
+    leaving_.clear();
     waiting_.clear();
     slots_.clear();
     eligible_.reset();

@@ -48,7 +48,8 @@ public:
     void attach(std::size_t slot, HandoffChannel& channel);
 
     /// Gives the worker behind `channel` nothing from now on; does nothing if `slot` is another's.
-    void detach(std::size_t slot, const HandoffChannel& channel) noexcept;
+    /// What waits there may still go to others, until the channel ends.
+    void detach(std::size_t slot, HandoffChannel& channel) noexcept;
 
     /// True if somebody is attached.
     [[nodiscard]] bool has_workers() const noexcept;
@@ -72,6 +73,7 @@ public:
     {
         return {.handed_off = handed_off_,
                 .reclaimed = reclaim_queue_.reclaimed(),
+                .moved = moved_,
                 .closed_as_suspect = reclaim_queue_.closed()};
     }
 
@@ -89,6 +91,10 @@ private:
     void resume_sources();
     void watch_for_room();
     void on_watch();
+    void watch_queues();
+    void on_queue_look();
+    void move_from(HandoffChannel& busy);
+    [[nodiscard]] std::size_t offer_to(bool (QueueWatch::*which)() const noexcept) noexcept;
 
     RoundRobin policy_;
     std::vector<Slot> slots_;
@@ -106,8 +112,18 @@ private:
     BackOff watch_pause_{std::chrono::milliseconds{1}, std::chrono::milliseconds{16}};
     bool watching_ = false;
 
+    /// Looks at what waits behind busy workers, as long as connections come.
+    boost::asio::steady_timer queue_timer_;
+    std::shared_ptr<HandlerMemory> queue_memory_ = std::make_shared<HandlerMemory>();
+    bool watching_queues_ = false;
+    std::uint64_t looked_at_ = 0; ///< of handed_off_
+    PacketReader reader_;
+    /// Workers that get nothing more, and may have something in their queues.
+    boost::intrusive::list<HandoffChannel, boost::intrusive::constant_time_size<false>> leaving_;
+
     std::chrono::steady_clock::time_point last_death_{};
     std::uint64_t handed_off_ = 0;
+    std::uint64_t moved_ = 0;
 };
 
 } // namespace usher

@@ -88,7 +88,8 @@ std::size_t HandoffChannel::room() const noexcept
     if (blocked_ || broken_by_ || taken > sent_)
         return 0;
     const auto queued = sent_ - taken;
-    return queued < max_queue_ ? max_queue_ - queued : 0;
+    const auto most = queue_watch_.is_passed_over(taken) ? std::size_t{1} : max_queue_;
+    return queued < most ? most - queued : 0;
 }
 
 std::error_code HandoffChannel::send(const OutgoingPacket& packet) noexcept
@@ -136,6 +137,37 @@ std::error_code HandoffChannel::send_probe(int fd) noexcept
     return error;
 }
 
+void HandoffChannel::look(std::chrono::steady_clock::time_point now) noexcept
+{
+    const auto taken = accepted_on(scoreboard_);
+    queue_watch_.look(now, taken < sent_ ? sent_ - taken : 0, taken);
+}
+
+std::size_t HandoffChannel::take_back(PacketReader& reader, HandoffBatch& out, std::size_t most)
+{
+    for (const auto& socket : sockets_) {
+        const int end = socket.child.get();
+        if (end < 0)
+            continue;
+        sys::reset_receiving(end); // else the look is what the worker makes of it
+        const auto head = PacketReader::peek(end);
+        if (!head || head->is_probe || head->count > most ||
+            !sys::has_fd_headroom(end, head->count))
+            continue;
+        const bool is_distrusted = out.strangers() != Strangers::none;
+        reader.read(end, is_distrusted, [&](sys::UniqueFd fd, const wire::HandoffRecord& record) {
+            out.push(std::move(fd), record);
+        });
+        if (const auto count = out.size(); count > 0) { // else the worker was faster
+            sent_ -= count;
+            moved_ += count;
+            queue_watch_.on_moved();
+            return count;
+        }
+    }
+    return 0;
+}
+
 Figures HandoffChannel::figures() const noexcept
 {
     const auto accepted = accepted_on(scoreboard_);
@@ -145,6 +177,7 @@ Figures HandoffChannel::figures() const noexcept
     Figures figures{.handed_off = sent_ - probes_,
                     .queued = queued,
                     .taken = sent_ - queued,
+                    .moved = moved_,
                     .open = std::nullopt,
                     .heartbeat = heartbeat_on(scoreboard_)};
     if (queue_of_listener_.empty()) {

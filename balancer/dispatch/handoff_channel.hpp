@@ -2,12 +2,18 @@
 #pragma once
 
 #include "balancer/dispatch/figures.hpp"
+#include "balancer/dispatch/handoff_batch.hpp"
 #include "balancer/dispatch/outgoing_packet.hpp"
+#include "balancer/dispatch/packet_reader.hpp"
+#include "balancer/dispatch/queue_watch.hpp"
 #include "common/scoreboard.hpp"
 #include "common/sys/fd/unique_fd.hpp"
 #include "common/sys/socket/channel_pair.hpp"
 #include "common/wire/handoff.hpp"
 
+#include <boost/intrusive/list_hook.hpp>
+
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -23,7 +29,8 @@ namespace usher {
 /// A hand-off socket is a pair of SOCK_SEQPACKET, whose sendmsg(2) queues a whole packet or nothing
 /// of it.  The master keeps the worker's end as well, so that it can read back what a dead worker
 /// had not taken.  For the same reason the worker's death never shows on this socket.
-class HandoffChannel {
+class HandoffChannel : public boost::intrusive::list_base_hook<
+                           boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
 public:
     /// At most `max_queue` connections are handed to the worker that it has not taken yet.
     ///
@@ -50,6 +57,11 @@ public:
 
     void set_max_queue(std::size_t count) noexcept { max_queue_ = count; }
 
+    /// How long connections wait here for a worker that takes none until others may have them;
+    /// 0: for ever.
+    void set_move_after(std::chrono::milliseconds time) noexcept { move_after_ = time; }
+    [[nodiscard]] std::chrono::milliseconds move_after() const noexcept { return move_after_; }
+
     /// The most records per packet that the worker asked for, 1..64.
     void set_max_batch(std::size_t count) noexcept { max_batch_ = count; }
     [[nodiscard]] std::size_t max_batch() const noexcept { return max_batch_; }
@@ -58,7 +70,8 @@ public:
     /// called in the middle of a hand-off, so it must do no more than take note.
     void notify_at(std::uint64_t count, std::function<void()> handler);
 
-    /// How many more connections it may be sent.
+    /// How many more connections it may be sent.  One at a time, if what it had went to others and
+    /// it has taken none since.
     [[nodiscard]] std::size_t room() const noexcept;
 
     /// After back-pressure, sys::is_back_pressure(), there is no room until unblock(); after any
@@ -80,6 +93,15 @@ public:
     /// it until it is empty: there may be several.
     [[nodiscard]] sys::UniqueFd take_worker_end() noexcept;
 
+    /// Looks at the queue for queue_watch().
+    void look(std::chrono::steady_clock::time_point now) noexcept;
+    [[nodiscard]] const QueueWatch& queue_watch() const noexcept { return queue_watch_; }
+
+    /// Takes back the next packet that the worker has not taken, if it carries `most` at most, into
+    /// `out`, which must be empty.  How many that were; 0 if there is none, or RLIMIT_NOFILE leaves
+    /// no room for it.  Probes stay.
+    [[nodiscard]] std::size_t take_back(PacketReader& reader, HandoffBatch& out, std::size_t most);
+
     /// As far as the scoreboard can be trusted.
     [[nodiscard]] Figures figures() const noexcept;
 
@@ -93,9 +115,12 @@ private:
     Scoreboard scoreboard_ = Scoreboard::make();
     std::size_t max_queue_;
     std::size_t max_batch_ = wire::max_handoff_records;
+    std::chrono::milliseconds move_after_{0};
+    QueueWatch queue_watch_;
 
     std::uint64_t sent_ = 0;   ///< probes included: the worker counts them among the rest
     std::uint64_t probes_ = 0; ///< of those
+    std::uint64_t moved_ = 0;  ///< taken back, and counted in none of the others
     std::uint64_t notify_at_ = 0;
     std::function<void()> on_count_; ///< empty: nobody wants to know
     bool blocked_ = false;           ///< for want of room, and nothing has changed that since

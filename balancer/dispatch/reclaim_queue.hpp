@@ -2,14 +2,11 @@
 #pragma once
 
 #include "balancer/dispatch/handoff_batch.hpp"
+#include "balancer/dispatch/packet_reader.hpp"
 #include "common/sys/fd/unique_fd.hpp"
-#include "common/sys/socket/fd_message.hpp"
-#include "common/wire/handoff.hpp"
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,7 +33,7 @@ public:
         ~Observer() = default;
     };
 
-    explicit ReclaimQueue(Observer& observer);
+    explicit ReclaimQueue(Observer& observer) : observer_{observer} {}
     ReclaimQueue(const ReclaimQueue&) = delete;
     ReclaimQueue& operator=(const ReclaimQueue&) = delete;
     ~ReclaimQueue();
@@ -72,14 +69,6 @@ private:
         std::size_t closed = 0;
     };
 
-    /// The first connection id and the record count of the next packet, read without taking it.
-    struct Head {
-        std::uint64_t id;
-        std::size_t count;
-        bool is_probe;
-    };
-
-    [[nodiscard]] static std::optional<Head> peek(const DeadWorker& queue) noexcept;
     void drop_probes(const DeadWorker& queue);
     void retire_empty();
     void let_go(DeadWorker& queue) noexcept;
@@ -90,8 +79,7 @@ private:
     bool is_distrusted_ = false;
     std::uint64_t reclaimed_ = 0;
     std::uint64_t closed_ = 0;
-    std::array<std::byte, wire::max_handoff_packet> buffer_{};
-    sys::FdMessage message_;
+    PacketReader reader_;
 };
 
 } // namespace usher

@@ -7,21 +7,36 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace usher {
 
 std::string HangDetector::look(const Facts& facts)
 {
-    if (facts.figures.queued == 0 || facts.figures.taken != last_taken_) {
-        moved_at_ = facts.now;
-        last_taken_ = facts.figures.taken;
+    const bool took = std::exchange(last_taken_, facts.figures.taken) != facts.figures.taken;
+    const bool lost_some = std::exchange(last_moved_, facts.figures.moved) != facts.figures.moved;
+    const bool is_waited_for = facts.figures.queued > 0;
+    if (took || lost_some || !is_waited_for)
+        waiting_since_ = facts.now;
+    // What was offered long ago and went to others says nothing of now.
+    if (took || facts.now - offered_at_ >= facts.stall_timeout)
+        idle_since_.reset();
+    if (is_waited_for || lost_some) {
+        offered_at_ = facts.now;
+        if (!idle_since_)
+            idle_since_ = facts.now;
     }
+
     if (facts.stall_timeout == facts.stall_timeout.zero())
         return {};
-    if (facts.now - moved_at_ >= facts.stall_timeout)
+    if (facts.now - waiting_since_ >= facts.stall_timeout)
         return fmt::format("its queue of {} has not moved for {}",
                            counted(facts.figures.queued, "connection"),
                            format_duration(facts.stall_timeout));
+    if (const auto limit = patience * facts.stall_timeout;
+        idle_since_ && facts.now - *idle_since_ >= limit)
+        return fmt::format("it has taken none of what others got in its place for {}",
+                           format_duration(limit));
 
     const auto limit = std::max({facts.stall_timeout, facts.promised, shortest_heartbeat_limit});
     if (facts.figures.heartbeat != Clock::time_point{} &&
@@ -32,8 +47,8 @@ std::string HangDetector::look(const Facts& facts)
 
 void HangDetector::forgive(Clock::time_point now) noexcept
 {
-    moved_at_ = now;
-    forgiven_at_ = now;
+    waiting_since_ = forgiven_at_ = now;
+    idle_since_.reset();
 }
 
 } // namespace usher

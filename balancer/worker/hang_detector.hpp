@@ -5,12 +5,16 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace usher {
 
 /// Decides whether a ready worker hangs: it has connections queued and takes none, or its event
 /// loop has stopped stamping the heartbeat, for `stall_timeout`.
+///
+/// Where others get what waits for it, no client is harmed as long as it may only be busy with a
+/// long request: then it hangs after `patience` times as long.
 ///
 /// Holds no clock: it is shown the facts at intervals.
 class HangDetector {
@@ -19,6 +23,8 @@ public:
 
     /// The library stamps once a second, so silence means nothing before this.
     static constexpr std::chrono::milliseconds shortest_heartbeat_limit{3'000};
+
+    static constexpr int patience = 3;
 
     struct Facts {
         Clock::time_point now;
@@ -35,9 +41,12 @@ public:
     void forgive(Clock::time_point now) noexcept;
 
 private:
-    Clock::time_point moved_at_{};
+    Clock::time_point waiting_since_{};           ///< the same connections
+    Clock::time_point offered_at_{};              ///< when last something waited, or went to others
+    std::optional<Clock::time_point> idle_since_; ///< again and again offered some, it took none
     Clock::time_point forgiven_at_{};
     std::uint64_t last_taken_ = 0;
+    std::uint64_t last_moved_ = 0;
 };
 
 } // namespace usher

@@ -359,7 +359,9 @@ void WorkerProcess::follow(const ResolvedPool& next)
 
 void WorkerProcess::apply_limits()
 {
-    link_->set_limits(config_->max_queue, recycle_policy_.limits().max_connections,
+    link_->set_limits({.max_queue = config_->max_queue,
+                       .move_after = config_->move_after,
+                       .due_at = recycle_policy_.limits().max_connections},
                       [this] { on_change_(false); });
 }
 

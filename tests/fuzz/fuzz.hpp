@@ -30,4 +30,5 @@ inline void require(bool condition)
 
 } // namespace usher::fuzz
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);

@@ -37,8 +37,8 @@ TEST_SUITE_BEGIN("hang");
 TEST_CASE("a worker that blocks its loop: its queue goes to others, then SIGABRT, then a new one")
 {
     const TempDir folder;
-    UsherProcess usher{
-        run_with(folder, 4, {{"command", {demo_program()}}, {"stall_timeout", "1s"}})};
+    UsherProcess usher{run_with(
+        folder, 4, {{"command", {demo_program()}}, {"stall_timeout", "1s"}, {"move_after", "0s"}})};
     usher.wait_until_ready(4);
     const auto port = usher.port();
     const auto victim = usher.worker_pid(1);

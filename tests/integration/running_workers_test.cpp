@@ -95,6 +95,21 @@ void follow_max_queue()
         CHECK(client.read_answer().ok());
 }
 
+void follow_move_after()
+{
+    Site site{{{"move_after", "0s"}, {"workers", 2}, {"stall_timeout", "0s"}}};
+    site.usher->wait_until_ready(2);
+    for (const int slot : {1, 2})
+        CHECK(get(site.usher->port(), "/").slot() == slot);
+    ::kill(site.usher->worker_pid(1), SIGSTOP);
+    HttpClient behind{site.usher->port()};
+    behind.send_get("/");
+    CHECK(get(site.usher->port(), "/").slot() == 2);
+    site.tell({{"move_after", "50ms"}});
+    CHECK(behind.read_answer().slot() == 2);
+    ::kill(site.usher->worker_pid(1), SIGCONT);
+}
+
 void follow_start_timeout()
 {
     Site site{{{"command", demo({"--never-ready"})}, {"start_timeout", "5m"}}};
@@ -234,6 +249,7 @@ void follow_max_memory()
 
 const std::map<std::string, void (*)()> cases{
     {"max_queue", follow_max_queue},
+    {"move_after", follow_move_after},
     {"start_timeout", follow_start_timeout},
     {"start_delay", follow_start_delay},
     {"probe", follow_probe},

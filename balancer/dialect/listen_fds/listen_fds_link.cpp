@@ -11,6 +11,7 @@
 #include <boost/asio/detached.hpp>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace asio = boost::asio;
@@ -31,9 +32,10 @@ ListenFdsLink::ListenFdsLink(const asio::any_io_executor& executor,
 }
 
 ListenFdsLink::~ListenFdsLink()
-{
+try {
     if (!released_) // its process was never started
         intake_.release(seat_, false);
+} catch (const std::bad_alloc&) { // the seat is free by then
 }
 
 WorkerLink::Equipment ListenFdsLink::equip(std::map<std::string, std::string>& environment,

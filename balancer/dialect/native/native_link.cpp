@@ -37,11 +37,11 @@ WorkerLink::Equipment NativeLink::equip(std::map<std::string, std::string>& envi
                             handoff_->scoreboard().fd()}};
 }
 
-void NativeLink::set_limits(std::size_t max_queue, std::uint64_t due_at,
-                            std::function<void()> on_due)
+void NativeLink::set_limits(const Limits& limits, std::function<void()> on_due)
 {
-    handoff_->set_max_queue(max_queue);
-    handoff_->notify_at(due_at, std::move(on_due));
+    handoff_->set_max_queue(limits.max_queue);
+    handoff_->set_move_after(limits.move_after);
+    handoff_->notify_at(limits.due_at, std::move(on_due));
 }
 
 void NativeLink::start(pid_t process, Observer& observer)

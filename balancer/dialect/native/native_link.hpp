@@ -44,8 +44,7 @@ public:
     {
         return handoff_->send_probe(fd);
     }
-    void set_limits(std::size_t max_queue, std::uint64_t due_at,
-                    std::function<void()> on_due) override;
+    void set_limits(const Limits& limits, std::function<void()> on_due) override;
     [[nodiscard]] std::optional<Figures> figures() const noexcept override
     {
         return handoff_->figures();

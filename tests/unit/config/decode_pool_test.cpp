@@ -21,7 +21,7 @@ TEST_CASE("everything that is said is taken over")
 {
     const PoolConfig pool = pool_of(R"(
         "name": "api", "command": ["./a", ""], "workers": 3, "listen": "80", "backlog": 7,
-        "env": {"A": "1", "B": ""}, "cwd": "/srv", "max_queue": 9, "start_timeout": "1s",
+        "env": {"A": "1", "B": ""}, "cwd": "/srv", "max_queue": 9, "move_after": "8ms", "start_timeout": "1s",
         "start_attempts": 2, "drain_timeout": "0s", "stop_grace": "0ms", "stop_scope": "leader",
         "restart": {
             "on": "failure", "first_delay": "1ms", "longest_delay": "2ms", "healthy_after": "3ms",
@@ -35,6 +35,7 @@ TEST_CASE("everything that is said is taken over")
                       .env = {{"A", "1"}, {"B", ""}},
                       .cwd = "/srv",
                       .max_queue = 9,
+                      .move_after = 8ms,
                       .start_timeout = 1s,
                       .start_attempts = 2,
                       .drain_timeout = 0s,

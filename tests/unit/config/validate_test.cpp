@@ -143,6 +143,7 @@ TEST_CASE("a pool without connections has no key that is about them")
           "f: /pools/0/listen" + why + ", or choose another dialect");
     CHECK(error_with([](Pool& pool) { pool.backlog = 1; }) == "f: /pools/0/backlog" + why);
     CHECK(error_with([](Pool& pool) { pool.max_queue = 1; }) == "f: /pools/0/max_queue" + why);
+    CHECK(error_with([](Pool& pool) { pool.move_after = {}; }) == "f: /pools/0/move_after" + why);
     CHECK(error_with([](Pool& pool) { pool.probe = ProbeConfig{.path = "/"}; }) ==
           "f: /pools/0/probe" + why + ", or use \"ready\": \"notify\"");
     CHECK(error_with([](Pool& pool) { pool.recycle.max_connections = 1; }) ==

@@ -12,9 +12,11 @@
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -25,6 +27,7 @@
 namespace usher::dispatcher_test {
 
 using namespace usher::test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -65,6 +68,22 @@ struct Fixture : NoFdLeak {
             give_one();
         }
         dispatcher.flush();
+    }
+
+    /// What waits for it moves to idle ones soon.
+    FakeWorker& add_moving_worker(std::size_t max_queue = 64)
+    {
+        auto& worker = add_worker(max_queue);
+        worker.channel.set_move_after(100ms);
+        return worker;
+    }
+
+    /// The first connection of each, so that it counts as one that takes what it gets.
+    void let_all_take_one()
+    {
+        give(workers.size());
+        for (auto& worker : workers)
+            worker.take_all();
     }
 
     void detach(std::size_t slot) { dispatcher.detach(slot, workers[slot].channel); }
@@ -328,6 +347,140 @@ TEST_CASE_FIXTURE(Fixture, "reclaiming waits for descriptors and loses nothing")
     }
     CHECK(run_until_handed(second, 4));
     CHECK((second.take_all() == Ids{2, 4, 1, 3}));
+    CHECK(are_clients_alive());
+}
+
+TEST_CASE_FIXTURE(Fixture, "what waits behind a busy worker goes to the idle ones, in turn")
+{
+    auto& busy = add_moving_worker();
+    auto& second = add_moving_worker();
+    auto& third = add_moving_worker();
+    let_all_take_one();
+    give(9);
+    second.take_all();
+    third.take_all();
+
+    CHECK(run_until(io, [&] { return dispatcher.counters().moved == 3; }));
+    CHECK((busy.take_all() == Ids{}));
+    auto moved = second.take_all();
+    CHECK(!moved.empty());
+    std::ranges::copy(third.take_all(), std::back_inserter(moved));
+    std::ranges::sort(moved);
+    CHECK((moved == Ids{4, 7, 10}));
+    CHECK(dispatcher.counters().handed_off == 12); // each once
+    CHECK(busy.channel.figures().handed_off == 1);
+    CHECK(busy.channel.figures().queued == 0);
+    CHECK(busy.channel.figures().moved == 3);
+    CHECK(busy.channel.audit().empty());
+    CHECK(are_clients_alive());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a busy worker gets one at a time until it takes one")
+{
+    auto& busy = add_moving_worker();
+    auto& other = add_moving_worker();
+    let_all_take_one();
+    give(4);
+    other.take_all();
+    REQUIRE(run_until(io, [&] { return dispatcher.counters().moved == 2; }));
+    other.take_all();
+
+    give(6);
+    CHECK(busy.channel.figures().queued == 1);
+    CHECK(busy.take_all().size() == 1);
+    CHECK(other.take_all().size() == 5);
+    give(6);
+    CHECK(busy.take_all().size() == 3);
+}
+
+TEST_CASE_FIXTURE(Fixture, "behind busy workers one waits here, then there, until one is free")
+{
+    auto& first = add_moving_worker();
+    auto& second = add_moving_worker();
+    let_all_take_one();
+    give(1); // the first one's turn
+    REQUIRE(run_until(io, [&] { return second.channel.figures().queued == 1; }));
+    REQUIRE(run_until(io, [&] { return first.channel.figures().queued == 1; }));
+    REQUIRE(run_until(io, [&] { return second.channel.figures().queued == 1; }));
+    CHECK((second.take_all() == Ids{3}));
+    CHECK(dispatcher.counters().moved == 3);
+    CHECK(run_to_end(io)); // nothing waits, and no timer runs
+}
+
+TEST_CASE_FIXTURE(Fixture, "nothing moves while nobody is idle, nor from one that takes some")
+{
+    auto& first = add_moving_worker();
+    auto& second = add_moving_worker();
+    let_all_take_one();
+    give(40);
+    for (int i = 0; i < 10; ++i) {
+        io.restart();
+        io.run_one_until(std::chrono::steady_clock::now() + 60s);
+    }
+    CHECK(dispatcher.counters().moved == 0);
+    CHECK(first.take_all().size() == 20);
+    CHECK(second.take_all().size() == 20);
+}
+
+TEST_CASE_FIXTURE(Fixture, "with move_after 0 what waits for a worker stays there")
+{
+    auto& busy = add_worker();
+    add_worker();
+    let_all_take_one();
+    give(2);
+    workers[1].take_all();
+    CHECK(run_to_end(io)); // there is no timer at all
+    CHECK(busy.take_all().size() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "what waits behind a busy worker that leaves goes to others as well")
+{
+    auto& leaving = add_moving_worker();
+    auto& other = add_moving_worker();
+    let_all_take_one();
+    give(4);
+    other.take_all();
+    detach(0);
+    leaving.channel.shut_down();
+    CHECK(run_until(io, [&] { return dispatcher.counters().moved == 2; }));
+    CHECK((other.take_all() == Ids{3, 5}));
+    CHECK(leaving.receive() == std::errc::not_connected); // it reads the end
+    CHECK(run_to_end(io));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a worker that leaves may end while something waits behind it")
+{
+    {
+        FakeWorker leaving{64};
+        leaving.channel.set_move_after(100ms);
+        dispatcher.attach(1, leaving.channel);
+        add_moving_worker();
+        give(2);
+        dispatcher.detach(1, leaving.channel);
+    }
+    CHECK(workers[0].take_all().size() == 1);
+    CHECK(run_to_end(io));
+    CHECK(dispatcher.counters().moved == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "moving waits for descriptors and loses nothing")
+{
+    auto& busy = add_moving_worker();
+    auto& other = add_moving_worker();
+    let_all_take_one();
+    give(2);
+    other.take_all();
+    {
+        const ScopedFdLimit limit{0};
+        for (int i = 0; i < 5; ++i) {
+            io.restart();
+            io.run_one_until(std::chrono::steady_clock::now() + 60s);
+        }
+        CHECK(dispatcher.counters().moved == 0);
+        CHECK(busy.channel.figures().queued == 1);
+    }
+    CHECK(run_until(io, [&] { return dispatcher.counters().moved == 1; }));
+    CHECK((other.take_all() == Ids{3}));
     CHECK(are_clients_alive());
 }
 

@@ -58,6 +58,48 @@ TEST_CASE_FIXTURE(Fixture, "what a worker took while nobody asked counts")
     CHECK(look(1h + 1ms, 1s).empty());
 }
 
+TEST_CASE_FIXTURE(Fixture, "who takes none hangs later if others get what it is offered")
+{
+    // It is offered one every two seconds, which soon goes to another.
+    const auto look_after = [&](int offers, std::uint64_t taken) {
+        return detector.look({.now = start + offers * 2s,
+                              .stall_timeout = 10s,
+                              .figures = {.queued = 0,
+                                          .taken = taken,
+                                          .moved = static_cast<std::uint64_t>(offers)}});
+    };
+    for (int i = 1; i < 16; ++i)
+        CHECK(look_after(i, 0).empty());
+    CHECK(look_after(16, 0) == "it has taken none of what others got in its place for 30s");
+    for (int i = 17; i < 32; ++i)
+        CHECK(look_after(i, 1).empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "what others got long ago says nothing of a worker that is offered none")
+{
+    const auto look_at = [&](std::chrono::milliseconds at, std::uint64_t moved) {
+        return detector.look({.now = start + at, .stall_timeout = 1s, .figures = {.moved = moved}});
+    };
+    CHECK(look_at(100ms, 1).empty());
+    for (auto at = 200ms; at < 10s; at += 100ms)
+        CHECK(look_at(at, 1).empty());
+    CHECK(look_at(10s, 2).empty()); // busy once more, by chance
+    CHECK(look_at(11s, 2).empty());
+    CHECK(look_at(14s, 3).empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "what waits and cannot go to others counts from when it came")
+{
+    const auto look_at = [&](std::chrono::milliseconds at, std::uint64_t moved) {
+        return detector.look(
+            {.now = start + at, .stall_timeout = 1s, .figures = {.queued = 1, .moved = moved}});
+    };
+    CHECK(look_at(900ms, 0).empty());
+    CHECK(look_at(1s, 1).empty()); // that one went, another waits
+    CHECK(look_at(1'999ms, 1).empty());
+    CHECK(look_at(2s, 1) == "its queue of 1 connection has not moved for 1s");
+}
+
 TEST_CASE_FIXTURE(Fixture,
                   "a loop that stands still shows by its heartbeat, after 3 s at the least")
 {

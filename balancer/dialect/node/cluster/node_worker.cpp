@@ -186,10 +186,9 @@ void NodeWorker::hear()
     send_kept();
 }
 
-void NodeWorker::set_limits(std::size_t /*max_queue*/, std::uint64_t due_at,
-                            std::function<void()> on_due)
+void NodeWorker::set_limits(const Limits& limits, std::function<void()> on_due)
 {
-    due_at_ = due_at; // the cluster's window is the limit of the queue
+    due_at_ = limits.due_at; // the cluster's window is the limit of the queue
     on_due_ = std::move(on_due);
 }
 

@@ -77,8 +77,7 @@ public:
     /// It was told to end, says that it ends, or has ended.
     [[nodiscard]] bool is_leaving() const noexcept { return leaving_; }
 
-    void set_limits(std::size_t max_queue, std::uint64_t due_at,
-                    std::function<void()> on_due) override;
+    void set_limits(const Limits& limits, std::function<void()> on_due) override;
     [[nodiscard]] std::optional<Figures> figures() const noexcept override;
 
 private:

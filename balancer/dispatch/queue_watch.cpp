@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#include "balancer/dispatch/queue_watch.hpp"
+
+namespace usher {
+
+void QueueWatch::look(Clock::time_point now, std::uint64_t queued, std::uint64_t taken) noexcept
+{
+    if (taken != taken_) {
+        passed_over_ = false;
+        waiting_since_.reset();
+    }
+    if (queued == 0)
+        waiting_since_.reset();
+    else if (!waiting_since_)
+        waiting_since_ = now;
+    queued_ = queued;
+    taken_ = taken;
+}
+
+bool QueueWatch::is_overdue(Clock::time_point now,
+                            std::chrono::milliseconds move_after) const noexcept
+{
+    return move_after > move_after.zero() && taken_ > 0 && waiting_since_ &&
+           now - *waiting_since_ >= move_after;
+}
+
+void QueueWatch::on_moved() noexcept
+{
+    passed_over_ = true;
+    waiting_since_.reset();
+}
+
+} // namespace usher

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+namespace usher {
+
+/// Decides of one worker whether connections wait in vain in its queue, because it is busy, and
+/// whether it may be given those that wait behind another.
+///
+/// Who has not taken any yet is starting, not busy: strict turns hold from the first connection on.
+///
+/// Holds no clock: it is shown the queue at intervals.
+class QueueWatch {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    /// So many wait now, so many it has taken in all.
+    void look(Clock::time_point now, std::uint64_t queued, std::uint64_t taken) noexcept;
+
+    /// Something has waited for `move_after`, since it was first seen, and none was taken
+    /// meanwhile.  0: never.
+    [[nodiscard]] bool is_overdue(Clock::time_point now,
+                                  std::chrono::milliseconds move_after) const noexcept;
+
+    /// What waited went to others, as many as there were.
+    void on_moved() noexcept;
+
+    /// What waited went to others, and it has taken none since, as far as its page now says.
+    [[nodiscard]] bool is_passed_over(std::uint64_t taken) const noexcept
+    {
+        return passed_over_ && taken == taken_;
+    }
+
+    /// Nothing waited at the last look.
+    [[nodiscard]] bool is_empty() const noexcept { return queued_ == 0; }
+
+    /// It takes what it is given, and nothing waited.
+    [[nodiscard]] bool is_idle() const noexcept
+    {
+        return is_empty() && taken_ > 0 && !passed_over_;
+    }
+
+    /// Its queue was emptied by us: perhaps it can take again.
+    [[nodiscard]] bool is_worth_a_try() const noexcept { return is_empty() && passed_over_; }
+
+private:
+    std::optional<Clock::time_point> waiting_since_;
+    std::uint64_t queued_ = 0;
+    std::uint64_t taken_ = 0;
+    bool passed_over_ = false;
+};
+
+} // namespace usher
