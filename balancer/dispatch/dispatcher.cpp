@@ -29,6 +29,8 @@ void Dispatcher::attach(std::size_t slot, HandoffChannel& channel)
         eligible_.resize(slot + 1);
         slots_.resize(slot + 1);
     }
+    if (auto* const before = slots_[slot].channel; before != nullptr && before != &channel)
+        leaving_.push_back(*before);
     if (channel.is_linked())
         channel.unlink();
     slots_[slot] = {.channel = &channel};

@@ -52,6 +52,7 @@ private:
                                   {"workers", workers},
                                   {"listen", "127.0.0.1:0"},
                                   {"stop_signal", program.stop_signal},
+                                  {"move_after", "0s"}, // strict turns, however busy all are
                                   {"restart", {{"first_delay", "10ms"}}}};
         return folder_.write("usher.json", nlohmann::json{{"pools", {pool}}}.dump());
     }

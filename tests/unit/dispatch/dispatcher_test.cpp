@@ -440,7 +440,16 @@ TEST_CASE_FIXTURE(Fixture, "what waits behind a busy worker that leaves goes to 
     let_all_take_one();
     give(4);
     other.take_all();
-    detach(0);
+    FakeWorker successor{64};
+    SUBCASE("and leaves its slot empty")
+    {
+        detach(0);
+    }
+    SUBCASE("and another takes its place")
+    {
+        dispatcher.attach(0, successor.channel);
+        detach(0); // comes after it
+    }
     leaving.channel.shut_down();
     CHECK(run_until(io, [&] { return dispatcher.counters().moved == 2; }));
     CHECK((other.take_all() == Ids{3, 5}));
