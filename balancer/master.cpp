@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/master.hpp"
 
-#include "balancer/admin/status.hpp"
+#include "balancer/admin/snapshot/take_snapshot.hpp"
 #include "balancer/config/units/duration.hpp"
 #include "balancer/dialect/notify/inbox_socket.hpp"
 #include "balancer/events/event_json.hpp"
@@ -432,9 +432,9 @@ void Master::stop_pools()
     pools_.stop();
 }
 
-std::string Master::status() const
+MasterSnapshot Master::snapshot() const
 {
-    return describe(pools_.all(), bus_, outputs_, reloader_, stopping_);
+    return take_snapshot(pools_.all(), bus_, outputs_, reloader_, stopping_, started_);
 }
 
 } // namespace usher

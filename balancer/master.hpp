@@ -49,7 +49,7 @@ public:
 private:
     void end_after(const std::exception& error) noexcept;
     boost::asio::awaitable<Outcome> carry_out(Request request) override;
-    std::string status() const override;
+    SnapshotTaker& snapshots() override { return snapshots_; }
     EventBus& events() override { return bus_; }
     std::shared_ptr<Bus> find_bus(const std::string& pool, Outcome& refusal) override;
 
@@ -78,6 +78,7 @@ private:
     void close();
     void on_given_up();
     void say_left_files();
+    [[nodiscard]] MasterSnapshot snapshot() const;
 
     // One thread, so no locks: the hint spares Asio its own.
     boost::asio::io_context io_{1};
@@ -96,10 +97,12 @@ private:
     Watchers watchers_;
     std::optional<PoolSet::Operation>
         awaits_change_; ///< which brings back a pool that has given up
+    SnapshotTaker snapshots_{io_.get_executor(), [this] { return snapshot(); }};
     ControlServer control_;
     boost::asio::steady_timer lame_duck_timer_;
     boost::asio::steady_timer files_timer_;
     ResolvedConfig config_;
+    const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
     bool stopping_ = false;
     bool is_broken_ = false;
     bool has_given_up_ = false; ///< a pool, after it had served

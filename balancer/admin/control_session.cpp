@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/admin/control_session.hpp"
 
+#include "balancer/admin/snapshot/snapshot_json.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "common/async/adopt_fd.hpp"
 #include "common/async/sleep_for.hpp"
@@ -166,7 +167,7 @@ asio::awaitable<Outcome> ControlSession::answer(std::string_view line)
         co_return Outcome::bad_request(e.what());
     }
     if (request.command == status) {
-        queue(encode_status(operations_.status()));
+        queue(encode_status(to_json(co_await operations_.snapshots().take())));
         co_return Outcome{};
     }
     const bool is_short = request.command == events && !request.follow;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "balancer/admin/request.hpp"
+#include "balancer/admin/snapshot/snapshot_taker.hpp"
 #include "balancer/bus/bus.hpp"
 #include "balancer/events/event_bus.hpp"
 #include "balancer/pool/outcome.hpp"
@@ -20,8 +21,8 @@ public:
     /// means the only one, or of `send` without a slot all whose workers take messages.
     [[nodiscard]] virtual boost::asio::awaitable<Outcome> carry_out(Request request) = 0;
 
-    /// What there is at present, as JSON.
-    [[nodiscard]] virtual std::string status() const = 0;
+    /// What there is at present.
+    [[nodiscard]] virtual SnapshotTaker& snapshots() = 0;
 
     [[nodiscard]] virtual EventBus& events() = 0;
 

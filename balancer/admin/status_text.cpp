@@ -65,21 +65,44 @@ std::string loss_text(const Json& lines, std::string_view where)
 template <typename... Cells>
 std::string row(const Cells&... cells)
 {
-    return fmt::format("\n{:>6} {:>4} {:<12} {:>8} {:>8} {:>9} {:>7} {:>7} {:>7}", cells...);
+    return fmt::format("\n{:>6} {:>4} {:<12} {:>8} {:>8} {:>9} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7}",
+                       cells...);
+}
+
+/// As many digits as people want to see.
+std::string rate_text(const Json& worker, const char* key, std::string_view unit)
+{
+    const auto rate = worker.find(key);
+    if (rate == worker.end() || !rate->is_number())
+        return text(worker, key);
+    return fmt::format("{:.{}f}{}", rate->get<double>(), *rate < 10 ? 1 : 0, unit);
+}
+
+std::string memory_text(const Json& worker)
+{
+    const auto memory = worker.find("memory");
+    if (memory == worker.end() || !memory->is_number())
+        return text(worker, "memory");
+    const auto mib = memory->get<double>() / 1024 / 1024;
+    return mib < 1'000 ? fmt::format("{:.{}f}M", mib, mib < 10 ? 1 : 0)
+                       : fmt::format("{:.1f}G", mib / 1024);
 }
 
 /// Where there are no connections none is unknown either.
 std::string worker_text(Json worker, bool has_connections)
 {
     if (!has_connections)
-        for (const auto* const key : {"handed_off", "queued", "open"})
+        for (const auto* const key : {"handed_off", "connections_per_second", "queued", "open"})
             worker.erase(key);
     const auto age = worker.find("uptime_ms");
     auto result =
         row(text(worker, "slot"), text(worker, "generation"), text(worker, "state"),
             text(worker, "pid"), age == worker.end() ? "-" : uptime_text(age->get<std::uint64_t>()),
-            text(worker, "handed_off"), text(worker, "queued"), text(worker, "open"),
-            text(worker, "starts"));
+            text(worker, "handed_off"), rate_text(worker, "connections_per_second", ""),
+            text(worker, "queued"), text(worker, "open"), rate_text(worker, "cpu_percent", "%"),
+            memory_text(worker), text(worker, "starts"));
+    if (worker.contains("last_failure"))
+        result += "\n       last exit: " + text(worker, "last_failure");
     if (worker.contains("says"))
         result += "\n       says: " + text(worker, "says");
     if (worker.contains("leader"))
@@ -88,6 +111,15 @@ std::string worker_text(Json worker, bool has_connections)
         result += fmt::format("\n       has lost {}, which it did not read in time",
                               counted(lost, "message"));
     return result;
+}
+
+std::uint64_t waiting_clients(const Json& pool)
+{
+    std::uint64_t sum = 0;
+    for (const auto& listener : pool.value("listeners", Json::array()))
+        if (const auto& waiting = listener.at("waiting"); waiting.is_number())
+            sum += waiting.get<std::uint64_t>();
+    return sum;
 }
 
 std::string pool_text(const Json& pool)
@@ -113,6 +145,10 @@ std::string pool_text(const Json& pool)
         result += "\nlistening on";
     for (const auto& address : pool.at("listening"))
         result += " " + on_one_line(address.get<std::string>());
+    if (const auto waiting = waiting_clients(pool); waiting > 0)
+        result +=
+            fmt::format(", where {} in the backlog",
+                        waiting == 1 ? "1 client waits" : counted(waiting, "client") + " wait");
     if (has_connections && pool.at("listening").empty())
         result += pool.at("state") == "stopping" ? " nothing any more" : " not yet known";
     if (const auto share = pool.find("bus_share"); share != pool.end() && !share->is_null())
@@ -123,7 +159,8 @@ std::string pool_text(const Json& pool)
             fmt::format("\nshares {}, {}", counted(store->at("keys").get<std::uint64_t>(), "key"),
                         counted(store->at("bytes").get<std::uint64_t>(), "byte"));
     result += loss_text(pool.at("lost_lines"), "on their way to the file");
-    result += row("slot", "gen", "state", "pid", "uptime", "handed", "queued", "open", "starts");
+    result += row("slot", "gen", "state", "pid", "uptime", "handed", "conn/s", "queued", "open",
+                  "cpu", "memory", "starts");
     for (const auto* const group : {"workers", "leaving"})
         for (const auto& worker : pool.at(group))
             result += worker_text(worker, has_connections);

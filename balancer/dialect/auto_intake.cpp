@@ -82,9 +82,9 @@ std::vector<SocketFile> AutoIntake::files() const
     return node_ ? node_->files() : dispatch_.files();
 }
 
-std::vector<std::string> AutoIntake::names() const
+std::vector<Listening> AutoIntake::listening() const
 {
-    return node_ ? node_->names() : dispatch_.names();
+    return node_ ? node_->listening() : dispatch_.listening();
 }
 
 std::optional<DispatchCounters> AutoIntake::counters() const noexcept

@@ -372,6 +372,14 @@ std::vector<sys::SocketAddress> DispatchIntake::addresses() const
     return result;
 }
 
+std::vector<Listening> DispatchIntake::listening() const
+{
+    std::vector<Listening> result;
+    for (const auto& open : open_)
+        result.push_back({.name = open.address.to_string(), .waiting = open.listener->waiting()});
+    return result;
+}
+
 std::vector<SocketFile> DispatchIntake::files() const
 {
     std::vector<SocketFile> result;

@@ -54,6 +54,7 @@ public:
     /// In the order of the listeners' indices.
     [[nodiscard]] std::vector<sys::SocketAddress> addresses() const override;
     [[nodiscard]] std::vector<SocketFile> files() const override;
+    [[nodiscard]] std::vector<Listening> listening() const override;
     [[nodiscard]] std::optional<DispatchCounters> counters() const noexcept override
     {
         return dispatcher_.counters();

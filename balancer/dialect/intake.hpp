@@ -3,6 +3,7 @@
 
 #include "balancer/config/resolved_config.hpp"
 #include "balancer/dialect/listener_change.hpp"
+#include "balancer/dialect/listening.hpp"
 #include "balancer/dialect/worker_identity.hpp"
 #include "balancer/dialect/worker_link.hpp"
 #include "balancer/dispatch/dispatch_counters.hpp"
@@ -65,14 +66,8 @@ public:
     /// The files that it listens at.
     [[nodiscard]] virtual std::vector<SocketFile> files() const { return {}; }
 
-    /// How the log calls what is open.
-    [[nodiscard]] virtual std::vector<std::string> names() const
-    {
-        std::vector<std::string> result;
-        for (const auto& address : addresses())
-            result.push_back(address.to_string());
-        return result;
-    }
+    /// What is open, and who waits there.
+    [[nodiscard]] virtual std::vector<Listening> listening() const { return {}; }
 
     /// The dialect that its programs were found to speak, where that was to be found out; nothing
     /// as long as none has shown it.

@@ -51,6 +51,10 @@ public:
     /// What waits there may still go to others, until the channel ends.
     void detach(std::size_t slot, HandoffChannel& channel) noexcept;
 
+    /// Looks soon at what waits behind busy workers.  By itself it does so when connections come:
+    /// call it when a channel's move_after has changed.
+    void watch_queues();
+
     /// True if somebody is attached.
     [[nodiscard]] bool has_workers() const noexcept;
 
@@ -91,7 +95,6 @@ private:
     void resume_sources();
     void watch_for_room();
     void on_watch();
-    void watch_queues();
     void on_queue_look();
     void move_from(HandoffChannel& busy);
     [[nodiscard]] std::size_t offer_to(bool (QueueWatch::*which)() const noexcept) noexcept;

@@ -178,12 +178,14 @@ Figures HandoffChannel::figures() const noexcept
                     .queued = queued,
                     .taken = sent_ - queued,
                     .moved = moved_,
+                    .load = std::nullopt,
                     .open = std::nullopt,
                     .heartbeat = heartbeat_on(scoreboard_)};
     if (queue_of_listener_.empty()) {
         const auto taken = std::min(accepted, sent_);
         const auto closed = scoreboard_.page().closed.load(std::memory_order_relaxed);
         figures.open = closed <= taken ? taken - closed : 0;
+        figures.load = scoreboard_.page().load.load(std::memory_order_relaxed);
     }
     return figures;
 }

@@ -43,6 +43,13 @@ bool Listener::leave_off()
     return true;
 }
 
+std::optional<std::size_t> Listener::waiting() const noexcept
+{
+    // Asio has no const one.
+    auto& socket = const_cast<asio::posix::stream_descriptor&>(socket_);
+    return sys::waiting_in_backlog(socket.native_handle());
+}
+
 void Listener::stop()
 {
     if (!leave_off())

@@ -63,6 +63,9 @@ public:
     void close();
     [[nodiscard]] bool is_open() const noexcept { return socket_.is_open(); }
 
+    /// How many clients wait in the kernel's backlog; nothing if it cannot be asked.
+    [[nodiscard]] std::optional<std::size_t> waiting() const noexcept;
+
     /// Its place in the pool's list, which workers are told with each connection.
     void set_index(std::uint16_t index) noexcept { index_ = index; }
     [[nodiscard]] std::uint16_t index() const noexcept { return index_; }

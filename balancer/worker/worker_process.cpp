@@ -11,9 +11,9 @@
 #include "balancer/worker/worker_command.hpp"
 #include "common/async/helper_looks.hpp"
 #include "common/async/helper_thread.hpp"
+#include "common/sys/proc/process_memory.hpp"
 #include "common/sys/process/capability.hpp"
 #include "common/sys/process/own_cgroup.hpp"
-#include "common/sys/process/process_memory.hpp"
 #include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
@@ -338,6 +338,7 @@ void WorkerProcess::look(Clock::time_point now, bool suspended)
     if (lifecycle_.state() != WorkerLifecycle::State::ready)
         return;
     auto known = figures().value_or(Figures{});
+    rate_.look(now, known.handed_off);
     known.heartbeat = std::max(known.heartbeat, watchdog_at_);
     const auto reason = hang_detector_.look({.now = now,
                                              .stall_timeout = config_->stall_timeout,

@@ -12,10 +12,11 @@
 #include "balancer/output/outputs.hpp"
 #include "balancer/process/child_process.hpp"
 #include "balancer/worker/hang_detector.hpp"
+#include "balancer/worker/rate_meter.hpp"
 #include "balancer/worker/recycle_policy.hpp"
 #include "balancer/worker/worker_lifecycle.hpp"
+#include "common/sys/proc/process_group.hpp"
 #include "common/sys/process/oom_kills.hpp"
-#include "common/sys/process/process_group.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -109,6 +110,13 @@ public:
     /// What is known of its connections; see WorkerLink.
     [[nodiscard]] std::optional<Figures> figures() const noexcept { return link_->figures(); }
 
+    /// How many it has been handed a second, of late; nothing if nobody can tell.
+    [[nodiscard]] std::optional<double> connections_per_second(Clock::time_point now) const noexcept
+    {
+        const auto known = figures();
+        return known ? std::optional{rate_.per_second(now, known->handed_off)} : std::nullopt;
+    }
+
     /// Messages of the bus that it has lost, since it does not read fast enough.
     [[nodiscard]] std::uint64_t lost_messages() const
     {
@@ -186,6 +194,7 @@ private:
     EventSource events_;
     WorkerLifecycle lifecycle_;
     HangDetector hang_detector_;
+    RateMeter rate_; ///< of what it has been handed
     RecyclePolicy recycle_policy_;
     DrainWatch group_watch_{Clock::now()}; ///< once the process has ended
     ProcLooks group_looks_;

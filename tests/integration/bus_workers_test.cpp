@@ -13,6 +13,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <utility>
 #include <vector>
@@ -109,7 +110,7 @@ TEST_SUITE_BEGIN("bus_workers");
 TEST_CASE_FIXTURE(Fixture, "what one publishes all hear that have subscribed, itself too")
 {
     CHECK(talks.at(2).ask("publish news.a.b {\"x\": 1}") == "3");
-    for (auto& [slot, talk] : talks)
+    for (auto& talk : talks | std::views::values)
         CHECK(eventually([&] { return talk.ask("heard") == "web/2:news.a.b:{\"x\": 1} "; }));
     CHECK(talks.at(2).ask("publish usher.x 1") == "the topic is the master's");
 }

@@ -148,7 +148,7 @@ TEST_CASE("a worker that the kernel kills for want of memory is not taken for on
         usher.wait_for("killed by SIGKILL after ");
         CHECK(usher.count("memory") == 0);
         usher.wait_for_count("ready after", 2);
-        std::ofstream{go};
+        std::ofstream{go}.close();
         usher.wait_for("killed by SIGKILL, ");
         CHECK(usher.count("out of memory") == 1);
         CHECK(usher.stop() == success);

@@ -22,7 +22,5 @@ inline constexpr std::span<const int> node_versions =
 [[nodiscard]] std::string node_program(int version = 20);
 [[nodiscard]] std::string deno_program();
 [[nodiscard]] std::string bun_program();
-/// std::runtime_error if it fails.
-[[nodiscard]] std::string output_of(const std::string& command);
 
 } // namespace usher::test

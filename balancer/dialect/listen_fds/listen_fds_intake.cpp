@@ -326,6 +326,24 @@ std::vector<SocketFile> ListenFdsIntake::files() const
     return result;
 }
 
+std::vector<Listening> ListenFdsIntake::listening() const
+{
+    std::vector<Listening> result;
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+        const auto& place = places_[i];
+        auto& listening =
+            result.emplace_back(Listening{.name = place.socket.address.to_string(), .waiting = {}});
+        if (!place.group) {
+            listening.waiting = sys::waiting_in_backlog(place.socket.fd.get());
+            continue;
+        }
+        for (const auto& seat : seats_)
+            if (const auto waiting = sys::waiting_in_backlog(seat.sockets[i]))
+                listening.waiting = listening.waiting.value_or(0) + *waiting;
+    }
+    return result;
+}
+
 std::vector<sys::SocketAddress> ListenFdsIntake::addresses() const
 {
     std::vector<sys::SocketAddress> result;

@@ -72,6 +72,7 @@ public:
 
     [[nodiscard]] std::vector<sys::SocketAddress> addresses() const override;
     [[nodiscard]] std::vector<SocketFile> files() const override;
+    [[nodiscard]] std::vector<Listening> listening() const override;
 
 private:
     struct Place {

@@ -41,6 +41,7 @@ void NativeLink::set_limits(const Limits& limits, std::function<void()> on_due)
 {
     handoff_->set_max_queue(limits.max_queue);
     handoff_->set_move_after(limits.move_after);
+    dispatcher_.watch_queues(); // something may wait already
     handoff_->notify_at(limits.due_at, std::move(on_due));
 }
 

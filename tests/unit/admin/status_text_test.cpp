@@ -24,7 +24,9 @@ ordered_json status()
             "configured_workers": 2, "scaled_to": null,
             "workers": [
                 {"slot": 1, "generation": 2, "state": "probing", "pid": 4712, "worker": 1,
-                 "uptime_ms": 61000, "handed_off": 0, "queued": 1, "open": 0, "starts": 1},
+                 "uptime_ms": 61000, "handed_off": 0, "queued": 1, "open": 0,
+                 "connections_per_second": 1.25, "cpu_percent": 99.6, "memory": 52428800,
+                 "starts": 1},
                 {"slot": 2, "generation": 2, "state": "waiting", "starts": 3}],
             "leaving": []}]})");
 }
@@ -40,9 +42,9 @@ TEST_CASE("a quiet master is a header and a table")
 
 pool api, serving, generation 2, 12345 handed off, 3 reclaimed
 listening on [::]:8000
-  slot  gen state             pid   uptime    handed  queued    open  starts
-     1    2 probing          4712    1m01s         0       1       0       1
-     2    2 waiting             -        -         -       -       -       3)");
+  slot  gen state             pid   uptime    handed  conn/s  queued    open     cpu  memory  starts
+     1    2 probing          4712    1m01s         0     1.2       1       0    100%     50M       1
+     2    2 waiting             -        -         -       -       -       -       -       -       3)");
 }
 
 TEST_CASE("where there are no connections, no figure of them is shown, and none is unknown")
@@ -58,9 +60,9 @@ TEST_CASE("where there are no connections, no figure of them is shown, and none 
           R"(usher 1.2.3, master pid 4711, not ready
 
 pool api, serving, generation 2, without connections
-  slot  gen state             pid   uptime    handed  queued    open  starts
-     1    2 probing          4712    1m01s         -       -       -       1
-     2    2 waiting             -        -         -       -       -       3)");
+  slot  gen state             pid   uptime    handed  conn/s  queued    open     cpu  memory  starts
+     1    2 probing          4712    1m01s         -       -       -       -    100%     50M       1
+     2    2 waiting             -        -         -       -       -       -       -       -       3)");
 }
 
 TEST_CASE("before the program has shown where the pool listens, that is said")
@@ -70,6 +72,43 @@ TEST_CASE("before the program has shown where the pool listens, that is said")
     CHECK(status_text(json.dump()).find("\nlistening on not yet known\n") != std::string::npos);
     json["pools"][0]["state"] = "stopping";
     CHECK(status_text(json.dump()).find("\nlistening on nothing any more\n") != std::string::npos);
+}
+
+TEST_CASE("who waits in backlogs and why a worker ended have their place where there is any")
+{
+    auto json = status();
+    auto& pool = json["pools"][0];
+    pool["listeners"] = {{{"name", "[::]:8000"}, {"waiting", 0}},
+                         {{"name", "unix:a"}, {"waiting", nullptr}}};
+    CHECK(status_text(json.dump()).find("listening on [::]:8000\n") != std::string::npos);
+    pool["listeners"][0]["waiting"] = 1;
+    CHECK(status_text(json.dump()).find("[::]:8000, where 1 client waits in the backlog\n") !=
+          std::string::npos);
+    pool["listeners"][1]["waiting"] = 3;
+    pool["workers"][1]["last_failure"] = "the worker was killed by SIGKILL";
+    const auto text = status_text(json.dump());
+    CHECK(text.find("[::]:8000, where 4 clients wait in the backlog\n") != std::string::npos);
+    CHECK(text.ends_with("\n       last exit: the worker was killed by SIGKILL"));
+}
+
+TEST_CASE("figures are as long as people want to read them")
+{
+    auto json = status();
+    auto& worker = json["pools"][0]["workers"][0];
+    const auto row_with = [&](double rate, const ordered_json& memory) {
+        worker["connections_per_second"] = rate;
+        worker["cpu_percent"] = nullptr;
+        worker["memory"] = memory;
+        const auto text = status_text(json.dump());
+        const auto start = text.find("probing");
+        return text.substr(start, text.find('\n', start) - start);
+    };
+    CHECK(
+        row_with(0, 1'048'576) ==
+        "probing          4712    1m01s         0     0.0       1       0 unknown    1.0M       1");
+    CHECK(
+        row_with(12'345.6, 2'147'483'648) ==
+        "probing          4712    1m01s         0   12346       1       0 unknown    2.0G       1");
 }
 
 TEST_CASE("a bus that pools share is named")

@@ -437,7 +437,7 @@ TEST_CASE("--env and --env-file add to what the file says, and --env wins")
     const ScopedFile file{R"({"pools": [{"command": ["./a"], "listen": "80",
         "env": {"A": "1", "B": "1"}, "env_file": ")" +
                           std::string{first.name()} + "\"}]}"};
-    const auto pool = [](Arguments arguments) { return run_config(arguments).pools.at(0); };
+    const auto pool = [](const Arguments& arguments) { return run_config(arguments).pools.at(0); };
     const auto both = pool({"run", "--config", file.name(), "--env", "B=2=3", "--env=C="});
     CHECK(both.env == std::map<std::string, std::string>{{"A", "1"}, {"B", "2=3"}, {"C", ""}});
 

@@ -2,6 +2,7 @@
 #include "tests/unit/config/config_errors.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/core.h>
 
 namespace usher::decode_listen_test {
 
@@ -67,8 +68,8 @@ TEST_CASE("v6only is for TCP, what a file has for Unix-domain sockets that have 
           "f: /pools/0/listen/v6only: is for TCP addresses only; remove it");
     for (const std::string key : {"mode", "owner", "group"}) {
         const auto with = [&](const std::string& address) {
-            return pool_error(R"("listen": {"address": ")" + address + "\", \"" + key +
-                              "\": \"0660\"}");
+            return pool_error(
+                fmt::format(R"("listen": {{"address": "{}", "{}": "0660"}})", address, key));
         };
         CHECK(with("unix:a") == "no error");
         CHECK(with("8000") ==

@@ -6,6 +6,7 @@
 #include "tests/unit/config/config_errors.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include <cstdlib>
@@ -294,7 +295,9 @@ TEST_CASE("where the schema has a number, true or false, it takes a variable as 
     ::setenv("SCHEMA_TEST_BOOLEAN", "true", 1);
     std::size_t tried = 0;
     const json members = properties(pool);
-    for (const auto& [name, property] : members.items()) {
+    for (const auto& member : members.items()) {
+        const auto& name = member.key();
+        const auto& property = member.value();
         const auto& kind = property.contains("oneOf") ? property.at("oneOf").at(0) : property;
         const bool is_number = kind.contains("minimum");
         if (!is_number && kind.value("type", json()) != json::array({"boolean", "string"}))
@@ -304,7 +307,7 @@ TEST_CASE("where the schema has a number, true or false, it takes a variable as 
         for (const std::string suffix : {"}", ":-1}"}) {
             const auto text =
                 (is_number ? "${SCHEMA_TEST_NUMBER" : "${SCHEMA_TEST_BOOLEAN") + suffix;
-            CHECK(pool_error('"' + name + "\": \"" + text + '"') == "no error");
+            CHECK(pool_error(fmt::format(R"("{}": "{}")", name, text)) == "no error");
             CHECK(std::regex_search(text, regex));
         }
         for (const std::string text : {"1", "true", "x${A}", "${A}x", "${}"})

@@ -5,6 +5,7 @@
 #include "balancer/dialect/node/cluster/node_worker.hpp"
 #include "balancer/dialect/stop_listener.hpp"
 #include "common/async/closing_thread.hpp"
+#include "common/sys/socket/accept.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/text/counted.hpp"
 #include "common/text/one_line.hpp"
@@ -539,12 +540,19 @@ std::vector<sys::SocketAddress> NodeCluster::addresses() const
     return result;
 }
 
-std::vector<std::string> NodeCluster::names() const
+std::vector<Listening> NodeCluster::listening() const
 {
-    std::vector<std::string> result;
-    if (!stopped_)
-        for (const auto& server : servers_)
-            result.push_back(server.name);
+    std::vector<Listening> result;
+    if (stopped_)
+        return result;
+    for (const auto& server : servers_) {
+        auto& place = result.emplace_back(Listening{.name = server.name, .waiting = {}});
+        if (server.listener)
+            place.waiting = server.listener->waiting();
+        for (const auto& [slot, socket] : server.shared)
+            if (const auto waiting = sys::waiting_in_backlog(socket.get()))
+                place.waiting = place.waiting.value_or(0) + *waiting;
+    }
     return result;
 }
 

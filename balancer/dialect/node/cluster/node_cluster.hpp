@@ -52,7 +52,7 @@ public:
                                                       const WorkerIdentity& identity) override;
     [[nodiscard]] bool takes_messages() const noexcept override { return true; }
     [[nodiscard]] std::vector<sys::SocketAddress> addresses() const override;
-    [[nodiscard]] std::vector<std::string> names() const override;
+    [[nodiscard]] std::vector<Listening> listening() const override;
     [[nodiscard]] std::optional<DispatchCounters> counters() const noexcept override
     {
         return sees_connections() ? std::optional{counters_} : std::nullopt;

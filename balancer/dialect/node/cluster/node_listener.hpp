@@ -77,6 +77,10 @@ public:
     /// Closes without dealing anything more.
     void close() { listener_->close(); }
     [[nodiscard]] bool is_open() const noexcept { return listener_->is_open(); }
+    [[nodiscard]] std::optional<std::size_t> waiting() const noexcept
+    {
+        return listener_->waiting();
+    }
     [[nodiscard]] bool is(const Listener& listener) const noexcept
     {
         return listener_.get() == &listener;

@@ -7,6 +7,7 @@
 
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace usher::relayable_test {
 
@@ -48,12 +49,14 @@ TEST_CASE("what programs send in JSON can be relayed")
 
 TEST_CASE("a command of Node's own in JSON cannot, where decode() does not see it either")
 {
-    for (const auto& message :
-         {R"({"cmd":"NODE_X","a":)" + deep + "}", R"({"a":)" + deep + R"(,"cmd":"NODE_X"})",
-          R"({"\u0063md":"\u004eODE_X","a":)" + deep + "}",
-          R"({"cmd":"own","cmd":"NODE_X","a":)" + deep + "}",
-          R"({"half":)" + half + R"(,"a":)" + deep + R"(,"cmd":"NODE_X"})",
-          R"({"a":)" + text_of_300_kib + R"(,"cmd":"NODE_X"})"}) {
+    const std::vector<std::string> messages{R"({"cmd":"NODE_X","a":)" + deep + "}",
+                                            R"({"a":)" + deep + R"(,"cmd":"NODE_X"})",
+                                            R"({"\u0063md":"\u004eODE_X","a":)" + deep + "}",
+                                            R"({"cmd":"own","cmd":"NODE_X","a":)" + deep + "}",
+                                            R"({"half":)" + half + R"(,"a":)" + deep +
+                                                R"(,"cmd":"NODE_X"})",
+                                            R"({"a":)" + text_of_300_kib + R"(,"cmd":"NODE_X"})"};
+    for (const auto& message : messages) {
         CAPTURE(message.substr(0, 80));
         REQUIRE(is_users(json, message));
         CHECK_FALSE(is_relayable(json, message));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "common/sys/process/process_memory.hpp"
+#include "common/sys/proc/process_memory.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "common/sys/process/process_group.hpp"
+#include "common/sys/proc/process_group.hpp"
 
 #include "tests/support/eventually.hpp"
 
