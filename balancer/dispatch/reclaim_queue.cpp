@@ -25,10 +25,10 @@ void ReclaimQueue::let_go(DeadWorker& queue) noexcept
         drain_elsewhere(std::move(queue.socket));
 }
 
-void ReclaimQueue::add(std::string worker, sys::UniqueFd worker_end, bool same_blow)
+void ReclaimQueue::add(std::string worker, sys::UniqueFd worker_end, Suspicion suspicion)
 {
     queues_.push_back(
-        {.worker = std::move(worker), .socket = std::move(worker_end), .same_blow = same_blow});
+        {.worker = std::move(worker), .socket = std::move(worker_end), .suspicion = suspicion});
     sys::reset_receiving(queues_.back().socket.get());
     drop_probes(queues_.back());
     retire_empty(); // it may be long until somebody can take something, and a socket costs
@@ -75,7 +75,8 @@ void ReclaimQueue::read_packet(DeadWorker& queue, HandoffBatch& out)
 
     for (std::size_t i = 0; i < packet->count(); ++i) {
         auto record = packet->record(i);
-        if (record.reclaims() == 0 || !queue.same_blow)
+        if (queue.suspicion == Suspicion::each ||
+            (queue.suspicion == Suspicion::renewed && record.reclaims() == 0))
             record.set_reclaims(record.reclaims() + 1);
         if (record.reclaims() >= most_reclaims) {
             ++queue.closed;
