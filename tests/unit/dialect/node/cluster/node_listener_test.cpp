@@ -140,6 +140,29 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK_THROWS_AS(connect(1), std::system_error);
 }
 
+TEST_CASE_FIXTURE(Fixture, "another socket takes its place, and who waits at it is dealt")
+{
+    std::vector<sys::UniqueFd> clients;
+    const auto connect = [&](const sys::SocketAddress& address) {
+        for (int i = 0; i < 100; ++i)
+            clients.push_back(connect_to(address));
+    };
+    connect(socket.address);
+    auto next = listen_on(loopback(0));
+    connect(next.address);
+    listener->replace(std::move(next.fd)); // while there is no worker
+    CHECK(run_until([&] { return closed == 1; }));
+    CHECK_THROWS_AS(std::ignore = connect_to(socket.address), std::system_error);
+
+    Carrier worker{1, 1'000};
+    listener->add(worker);
+    for (NodeListener::Connection connection = 1; worker.taken < 200; ++connection) {
+        const int expected = worker.taken + 1;
+        listener->on_answer(1, connection, NodeListener::Answer::accepted);
+        REQUIRE(run_until([&] { return worker.taken >= expected; }));
+    }
+}
+
 TEST_CASE_FIXTURE(Fixture, "a stop that deals what waits can be ended")
 {
     std::vector<sys::UniqueFd> clients;
