@@ -386,7 +386,9 @@ TEST_CASE("sockets whose files somebody has removed come back in every dialect")
         config.more_pools.push_back(std::move(pool));
     };
     add("preload",
-        {{"dialect", "preload"}, {"command", {"/usr/bin/python3", "-m", "http.server", "8080"}}});
+        {{"dialect", "preload"},
+         {"command",
+          {node_program(), "-e", "require('http').createServer((q, a) => a.end()).listen(8080)"}}});
     add("node", {{"dialect", "node"}});
     add("listen-fds",
         {{"dialect", "listen-fds"},
