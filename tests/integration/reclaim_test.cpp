@@ -179,6 +179,8 @@ TEST_CASE("a connection that two dead workers had not taken is closed and counte
 TEST_CASE("what workers had not taken that were told to end one after the other is served")
 {
     ConfigFile config;
+    // The second ends longer after the first than workers do that die of one blow.
+    config.pool["command"] = {"sh", "-c", "sleep 2; exec \"$0\"", demo_program()};
     config.pool["drain_timeout"] = "0s";
     config.pool["stop_grace"] = "100ms";
     config.pool["stall_timeout"] = "60s";
