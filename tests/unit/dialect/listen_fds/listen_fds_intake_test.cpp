@@ -2,10 +2,10 @@
 #include "balancer/dialect/listen_fds/listen_fds_intake.hpp"
 
 #include "balancer/listen/same_address.hpp"
-#include "common/async/closing_thread.hpp"
 #include "common/sys/socket/accept.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "tests/support/allocations.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/sockets.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -13,7 +13,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <exception>
 #include <filesystem>
 #include <map>
@@ -32,7 +31,6 @@
 namespace usher::listen_fds_intake_test {
 
 using namespace usher::test;
-using namespace std::chrono_literals;
 
 namespace {
 
@@ -134,6 +132,7 @@ std::size_t listening_sockets()
 
 TEST_CASE("a socket that is opened anew is for new workers, and those before keep the old one")
 {
+    const auto none = listening_sockets();
     const TempDir folder;
     const auto path = (folder.path() / "s").string();
     boost::asio::io_context io;
@@ -171,13 +170,13 @@ TEST_CASE("a socket that is opened anew is for new workers, and those before kee
     CHECK_FALSE(needs_workers());
 
     before.reset();
-    finish_elsewhere(10s);
-    CHECK(listening_sockets() == sockets);
+    CHECK(eventually([&] { return listening_sockets() == sockets; })); // by threads
     CHECK(intake.files()[0].is_there());
     CHECK(intake.connect(pool, {})->equip(environment, 3).descriptors ==
           after->equip(environment, 3).descriptors); // in the place that is free now
     after.reset();
     intake.close({});
+    CHECK(eventually([&] { return listening_sockets() == none; }));
 }
 
 TEST_CASE_FIXTURE(Fixture,
