@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "balancer/dialect/auto_intake.hpp"
 
+#include "common/text/listen_address.hpp"
+
 #include <fmt/core.h>
 
 #include <stdexcept>
@@ -9,6 +11,20 @@
 namespace asio = boost::asio;
 
 namespace usher {
+
+namespace {
+
+/// What stands in `listen` for the socket at `address`, without a name that is to be resolved.
+ListenConfig numeric_entry(const ResolvedPool& config, const sys::SocketAddress& address)
+{
+    ListenConfig result{.address = address.to_string()};
+    for (const auto& listen : config.listen)
+        if (address.family() == AF_UNIX && mean_the_same(listen.address, result.address))
+            result = listen; // with the rights of its file
+    return result;
+}
+
+} // namespace
 
 AutoIntake::AutoIntake(asio::any_io_executor executor, const ResolvedPool& config, EventBus& events)
     : executor_{std::move(executor)}, events_{events}, dispatch_{executor_, config.name, events}
@@ -27,7 +43,7 @@ void AutoIntake::become_node(const ResolvedPool& config)
     numeric.listen.clear();
     if (!config.listen.empty())
         for (const auto& socket : sockets)
-            numeric.listen.push_back({.address = socket.address.to_string()});
+            numeric.listen.push_back(numeric_entry(config, socket.address));
     node_ = std::make_unique<NodeCluster>(executor_, events_, numeric);
     SocketSource nowhere;
     node_->prepare(numeric, nowhere).commit();
@@ -80,6 +96,11 @@ std::vector<sys::SocketAddress> AutoIntake::addresses() const
 std::vector<SocketFile> AutoIntake::files() const
 {
     return node_ ? node_->files() : dispatch_.files();
+}
+
+std::vector<Intake::Asked> AutoIntake::asked_for() const
+{
+    return node_ ? node_->asked_for() : std::vector<Asked>{};
 }
 
 std::vector<Listening> AutoIntake::listening() const

@@ -29,6 +29,7 @@ public:
     [[nodiscard]] bool takes_messages() const noexcept override { return node_ != nullptr; }
     [[nodiscard]] std::vector<sys::SocketAddress> addresses() const override;
     [[nodiscard]] std::vector<SocketFile> files() const override;
+    [[nodiscard]] std::vector<Asked> asked_for() const override;
     [[nodiscard]] std::vector<Listening> listening() const override;
     [[nodiscard]] std::optional<Dialect> found() const noexcept override
     {

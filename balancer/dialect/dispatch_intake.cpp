@@ -154,10 +154,15 @@ ListenerChange DispatchIntake::prepare(const ResolvedPool& next, SocketSource& s
     for (const auto& open : *wanted)
         change.addresses.push_back(open.address);
 
-    // Their program has each of its listening sockets from its start to its end.
+    // Their program has each of its listening sockets from its start to its end; what stands behind
+    // one may be opened anew.
     const bool is_preload = next.dialect == Dialect::preload ||
                             (next.dialect == Dialect::automatic && found_ == Dialect::preload);
-    if (is_preload && !open_.empty() && !(change.opens.empty() && change.closes.empty()))
+    const bool opens_more = std::ranges::any_of(*wanted, [&](const Open& open) {
+        return std::ranges::none_of(
+            open_, [&](const Open& old) { return is_same(old.address, open.address); });
+    });
+    if (is_preload && !open_.empty() && (opens_more || !change.closes.empty()))
         throw std::runtime_error{"the listeners of pool \"" + pool_ +
                                  "\" cannot change while usher runs, because its dialect is "
                                  "preload; restart usher"};

@@ -24,6 +24,11 @@ namespace usher {
 /// each kind of dialect.
 class Intake {
 public:
+    struct Asked {
+        ListenConfig config;
+        bool needs_workers; ///< only for workers that are started: the others accept themselves
+    };
+
     Intake() = default;
     Intake(const Intake&) = delete;
     Intake& operator=(const Intake&) = delete;
@@ -65,6 +70,9 @@ public:
 
     /// The files that it listens at.
     [[nodiscard]] virtual std::vector<SocketFile> files() const { return {}; }
+
+    /// The Unix sockets that its programs have asked for: how to open them anew.
+    [[nodiscard]] virtual std::vector<Asked> asked_for() const { return {}; }
 
     /// What is open, and who waits there.
     [[nodiscard]] virtual std::vector<Listening> listening() const { return {}; }

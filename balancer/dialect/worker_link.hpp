@@ -105,8 +105,9 @@ public:
     /// signal can tell it.
     [[nodiscard]] virtual bool drain(std::chrono::milliseconds timeout) = 0;
 
-    /// It gets a signal to end, at once: what it has not taken is for others.  Needs detach().
-    virtual void cut_off() = 0;
+    /// It gets a signal to end, at once, maybe because it is `at_fault`: what it has not taken is
+    /// for others.  Needs detach().
+    virtual void cut_off(bool at_fault) = 0;
 
     /// The process has ended: what it had not taken is for others.  Nothing is heard any more.
     virtual void finish() = 0;

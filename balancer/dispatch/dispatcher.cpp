@@ -61,7 +61,15 @@ void Dispatcher::reclaim(std::string worker, sys::UniqueFd worker_end,
     const auto now = std::chrono::steady_clock::now();
     const bool same_blow = started < last_death_ && now - last_death_ < one_blow;
     last_death_ = now;
-    reclaim_queue_.add(std::move(worker), std::move(worker_end), same_blow);
+    reclaim_queue_.add(std::move(worker), std::move(worker_end),
+                       same_blow ? ReclaimQueue::Suspicion::renewed
+                                 : ReclaimQueue::Suspicion::each);
+    pump();
+}
+
+void Dispatcher::take_back(std::string worker, sys::UniqueFd worker_end)
+{
+    reclaim_queue_.add(std::move(worker), std::move(worker_end), ReclaimQueue::Suspicion::none);
     pump();
 }
 

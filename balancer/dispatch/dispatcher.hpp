@@ -64,6 +64,10 @@ public:
                  std::chrono::steady_clock::time_point started =
                      std::chrono::steady_clock::time_point::max());
 
+    /// The same of a worker that lives and has been told to end, as all of a generation are at a
+    /// reload: that says nothing against a connection, however many workers it is taken back from.
+    void take_back(std::string worker, sys::UniqueFd worker_end);
+
     [[nodiscard]] bool has_room() noexcept override;
     void give(sys::UniqueFd fd, const wire::HandoffRecord& record) noexcept override;
     void flush() override;

@@ -20,10 +20,10 @@ void ReclaimQueue::let_go(DeadWorker& queue) noexcept
         drain_elsewhere(std::move(queue.socket));
 }
 
-void ReclaimQueue::add(std::string worker, sys::UniqueFd worker_end, bool same_blow)
+void ReclaimQueue::add(std::string worker, sys::UniqueFd worker_end, Suspicion suspicion)
 {
     queues_.push_back(
-        {.worker = std::move(worker), .socket = std::move(worker_end), .same_blow = same_blow});
+        {.worker = std::move(worker), .socket = std::move(worker_end), .suspicion = suspicion});
     sys::reset_receiving(queues_.back().socket.get());
     drop_probes(queues_.back());
     retire_empty(); // it may be long until somebody can take something, and a socket costs
@@ -44,7 +44,8 @@ void ReclaimQueue::read_packet(DeadWorker& queue, HandoffBatch& out)
 {
     reader_.read(queue.socket.get(), is_distrusted_,
                  [&](sys::UniqueFd fd, wire::HandoffRecord record) {
-                     if (record.reclaims() == 0 || !queue.same_blow)
+                     if (queue.suspicion == Suspicion::each ||
+                         (queue.suspicion == Suspicion::renewed && record.reclaims() == 0))
                          record.set_reclaims(record.reclaims() + 1);
                      if (record.reclaims() < most_reclaims) {
                          ++queue.reclaimed;

@@ -13,14 +13,23 @@
 
 namespace usher {
 
-/// What dead workers had not taken, in the order it came.
+/// What workers had not taken that are dead or were told to end, in the order it came.
 ///
-/// The connections stay in the kernel's queue of the dead worker's socket until somebody can
+/// The connections stay in the kernel's queue of that worker's socket until somebody can
 /// take them, so that the master never holds more descriptors than one packet carries.
 class ReclaimQueue {
 public:
-    /// A connection that was reclaimed this often is closed: it may be what kills the workers.
+    /// A connection that this many workers left when they died is closed: it may be what kills
+    /// them.
     static constexpr unsigned most_reclaims = 2;
+
+    /// What the end of a worker says against the connections that it had not taken.
+    enum class Suspicion {
+        each,    ///< one of them may have killed it
+        renewed, ///< whatever killed the last one killed it, too: it says nothing against those
+                 ///< again
+        none,    ///< it was told to end
+    };
 
     /// Hears what was found in a dead worker's queue once it is empty.
     class Observer {
@@ -43,9 +52,7 @@ public:
 
     /// Takes over the hand-off socket, the worker's end, of `worker`: its name for the log.
     /// The master's own probes in it are dropped.
-    /// With `same_blow`, a connection that was reclaimed before is not counted again: whatever
-    /// killed the last worker killed this one with it.
-    void add(std::string worker, sys::UniqueFd worker_end, bool same_blow = false);
+    void add(std::string worker, sys::UniqueFd worker_end, Suspicion suspicion = Suspicion::each);
 
     /// False while a queue is left that may hold connections.
     [[nodiscard]] bool is_empty() const noexcept { return queues_.empty(); }
@@ -64,7 +71,7 @@ private:
     struct DeadWorker {
         std::string worker;
         sys::UniqueFd socket;
-        bool same_blow = false;
+        Suspicion suspicion = Suspicion::each;
         std::size_t reclaimed = 0;
         std::size_t closed = 0;
     };

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::string_view workers_have_it =
     "somebody has removed the file, so that no client finds the socket, which the workers have; "
-    "restart usher";
+    "reload usher: new workers get one that is opened anew";
 constexpr std::string_view is_anothers =
     "there is no socket's file that usher could see; if somebody has removed it, no client "
     "finds the socket, which usher was started with: stop usher, have whoever passed it make it "
@@ -32,13 +32,19 @@ bool may_be_socket(const std::string& path)
     return type == std::filesystem::file_type::socket || type == std::filesystem::file_type::none;
 }
 
+/// Of a Unix socket's file.
+sys::SocketAddress address_of(const ListenConfig& config)
+{
+    return sys::SocketAddress::unix_path(parse_listen_address(config.address).path);
+}
+
 } // namespace
 
 void UnixListeners::open(const std::vector<Wanted>& wanted)
 {
-    for (const auto& [config, backlog, held, stays, is_inherited] : wanted) {
+    for (const auto& [config, backlog, held, needs_workers, is_inherited] : wanted) {
         const auto path = parse_listen_address(config.address).path;
-        const auto address = sys::SocketAddress::unix_path(path);
+        const auto address = address_of(config);
         if (knows(address, is_inherited || held))
             continue; // two ask for it
         Entry entry{.address = address, .result = Kept{}};
@@ -46,8 +52,6 @@ void UnixListeners::open(const std::vector<Wanted>& wanted)
         if (is_inherited) {
             if (!may_be_socket(path))
                 entry.result = Kept{.loss = is_anothers};
-        } else if (is_lost && held && stays) {
-            entry.result = Kept{.loss = workers_have_it};
         } else if (is_lost) {
             try {
                 entry.result = open_unix_listener(path, config.mode, backlog, config.file_owner,
@@ -64,6 +68,11 @@ void UnixListeners::open(const std::vector<Wanted>& wanted)
 void UnixListeners::open_lost(std::vector<Wanted> wanted)
 {
     std::erase_if(wanted, [](const Wanted& each) { return !each.held.is_lost(); });
+    for (const auto& each : wanted)
+        if (const auto address = address_of(each.config);
+            each.needs_workers && !knows(address, true))
+            entries_.push_back({.address = address, .result = Kept{.loss = workers_have_it}});
+    std::erase_if(wanted, &Wanted::needs_workers);
     open(wanted);
 }
 

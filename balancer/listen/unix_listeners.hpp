@@ -22,9 +22,9 @@ public:
     struct Wanted {
         ListenConfig config;
         unsigned backlog;
-        SocketFile held;    ///< of the listener that is open there already, if it is
-        bool stays = false; ///< that one, whatever became of its file: workers have the socket
-        bool is_inherited = false; ///< the one that is open there: it stays, its file is others'
+        SocketFile held;            ///< of the listener that is open there already, if it is
+        bool needs_workers = false; ///< what is opened is of use only to workers that are started
+        bool is_inherited = false;  ///< the one that is open there: it stays, its file is others'
     };
 
     /// Opens those of `wanted` that are not open, and anew those whose file somebody has removed.
@@ -32,7 +32,7 @@ public:
     void open(const std::vector<Wanted>& wanted);
 
     /// The same for those of `wanted` alone that are open, and whose file somebody has removed
-    /// without putting another in its place.
+    /// without putting another in its place; of what is of use only to new workers notes() says so.
     void open_lost(std::vector<Wanted> wanted);
 
     /// True if nothing was opened, nor tried.
@@ -45,7 +45,7 @@ public:
     /// it: another is to take its place.
     [[nodiscard]] bool replaces(const sys::SocketAddress& address) const noexcept;
 
-    /// What is to be said of those that are open and stay, although their file is gone.
+    /// What is to be said of those that are open and stay as they are, although their file is gone.
     [[nodiscard]] std::vector<std::string> notes() const;
 
     /// The socket for `config`, which is the caller's from then on; nothing: it is not opened here.

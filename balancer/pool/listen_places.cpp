@@ -16,10 +16,11 @@ ListenPlaces::ListenPlaces(const std::vector<std::shared_ptr<Pool>>& pools)
     for (const auto& pool : pools) {
         for (const auto& address : pool->intake().addresses())
             places_.push_back({.pool = pool->config().name, .address = address, .is_old = true});
-        if (const auto found = pool->intake().found())
-            found_.emplace(pool->config().name, *found);
+        if (pool->intake().found() == Dialect::node)
+            found_node_.insert(pool->config().name);
         for (const auto& file : pool->intake().files())
             files_.push_back(file);
+        asked_for_.emplace(pool->config().name, pool->intake().asked_for());
     }
 }
 
@@ -28,32 +29,48 @@ std::vector<UnixListeners::Wanted> ListenPlaces::find_wanted(const std::vector<R
 {
     std::vector<UnixListeners::Wanted> wanted;
     for (const auto& pool : pools) {
-        if (intake_kind(pool.dialect) == IntakeKind::node) // its workers say what is opened
+        if (is_node(pool)) // its workers say what is opened
             continue;
-        const auto found = found_.find(pool.name);
-        const auto dialect = pool.dialect == Dialect::automatic && found != found_.end()
-                                 ? found->second
-                                 : pool.dialect;
-        for (const auto& config : pool.listen) {
-            const auto where = parse_listen_address(config.address);
-            if (where.kind != ListenAddress::Kind::unix_path)
-                continue;
-            const auto address = sys::SocketAddress::unix_path(where.path);
-            const bool is_held = std::ranges::any_of(
-                places_, [&](const Place& place) { return is_same(place.address, address); });
-            const auto file = std::ranges::find_if(files_, [&](const SocketFile& each) {
-                return is_same(sys::SocketAddress::unix_path(each.path()), address);
-            });
-            if (!opened.knows(address, is_held))
-                wanted.push_back(
-                    {.config = config,
-                     .backlog = pool.backlog,
-                     .held = file == files_.end() ? SocketFile{} : *file,
-                     .stays = dialect == Dialect::preload || dialect == Dialect::listen_fds,
-                     .is_inherited = is_held && file == files_.end()});
-        }
+        for (const auto& config : pool.listen)
+            add_wanted(wanted, pool, {config, pool.dialect == Dialect::listen_fds}, opened);
     }
     return wanted;
+}
+
+std::vector<UnixListeners::Wanted>
+ListenPlaces::find_held(const std::vector<ResolvedPool>& pools) const
+{
+    auto wanted = find_wanted(pools, {});
+    for (const auto& pool : pools)
+        if (const auto found = asked_for_.find(pool.name); found != asked_for_.end())
+            for (const auto& asked : found->second)
+                add_wanted(wanted, pool, asked, {});
+    return wanted;
+}
+
+bool ListenPlaces::is_node(const ResolvedPool& pool) const
+{
+    return intake_kind(pool.dialect) == IntakeKind::node || found_node_.contains(pool.name);
+}
+
+void ListenPlaces::add_wanted(std::vector<UnixListeners::Wanted>& wanted, const ResolvedPool& pool,
+                              const Intake::Asked& asked, const UnixListeners& opened) const
+{
+    const auto where = parse_listen_address(asked.config.address);
+    if (where.kind != ListenAddress::Kind::unix_path)
+        return;
+    const auto address = sys::SocketAddress::unix_path(where.path);
+    const bool is_held = std::ranges::any_of(
+        places_, [&](const Place& place) { return is_same(place.address, address); });
+    const auto file = std::ranges::find_if(files_, [&](const SocketFile& each) {
+        return is_same(sys::SocketAddress::unix_path(each.path()), address);
+    });
+    if (!opened.knows(address, is_held))
+        wanted.push_back({.config = asked.config,
+                          .backlog = pool.backlog,
+                          .held = file == files_.end() ? SocketFile{} : *file,
+                          .needs_workers = asked.needs_workers,
+                          .is_inherited = is_held && file == files_.end()});
 }
 
 ListenerChange ListenPlaces::prepare(Pool& pool, const ResolvedPool& next, SocketSource& sockets)

@@ -257,7 +257,7 @@ std::vector<unsigned> Pool::places_to_mend() const
 std::string Pool::plan(const ResolvedPool& next, const ListenerChange& change) const
 {
     std::string text = fmt::format("pool \"{}\": ", config_->name);
-    if (keeps_workers(*config_, next))
+    if (keeps_workers(*config_, next) && !change.begin)
         text += places_to_mend().empty()
                     ? "the workers stay"
                     : "the workers stay, with another in " + numbered("slot", places_to_mend());
@@ -289,7 +289,7 @@ asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const ResolvedPool> next,
             scaled->workers = count.wanted();
             next = std::move(scaled);
         }
-        const bool keeps = keeps_workers(*config_, *next);
+        const bool keeps = keeps_workers(*config_, *next) && !change.begin;
         auto numbers = keeps ? places_to_mend() : up_to(places());
         if (exchange_.would_lose_all(next->workers)) // somebody must come before they go
             numbers = up_to(next->workers);
@@ -301,6 +301,8 @@ asio::awaitable<Outcome> Pool::reload(std::shared_ptr<const ResolvedPool> next,
                             .places = next->workers,
                             .rule = rule,
                             .is_new_generation = !keeps};
+        if (change.begin)
+            change.begin();
         auto outcome = co_await carry_out(std::move(plan), next, generation);
         if (outcome.is_done() && !is_stopping()) {
             generation_ = generation;

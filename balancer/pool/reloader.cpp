@@ -241,7 +241,7 @@ asio::awaitable<std::set<std::string>> Reloader::open_lost_files()
     for (const auto& pool : pools_.all())
         if (!pool->is_stopping() && !pool->has_ended() && !pool->intake().files().empty())
             pools.push_back(pool->config());
-    auto open = [wanted = ListenPlaces{pools_.all()}.find_wanted(pools, {})] {
+    auto open = [wanted = ListenPlaces{pools_.all()}.find_held(pools)] {
         UnixListeners opened;
         opened.open_lost(wanted);
         return opened;

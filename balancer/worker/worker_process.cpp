@@ -319,6 +319,7 @@ void WorkerProcess::blame(EventKind kind, const std::string& text, WorkerLifecyc
     if (lifecycle_.state() >= WorkerLifecycle::State::terminating)
         return;
     events_.publish(kind, log::Level::error, text);
+    is_at_fault_ = true;
     lifecycle_.retire(Clock::now(), action);
     wake_.cancel();
 }
@@ -466,7 +467,7 @@ void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& o
                             fmt::format("SIG{}{}", signal_text(signal), still_open));
         // First what it had not taken goes to the others, then it is told.
         end_probe();
-        link_->cut_off();
+        link_->cut_off(is_at_fault_);
         send_end_signal(signal);
         break;
     }

@@ -202,6 +202,7 @@ private:
     std::optional<sys::OomKills> oom_kills_; ///< where they are counted, and how many, as last seen
     std::string oom_text_;                   ///< if it was one of them
     boost::asio::cancellation_signal probe_end_;
+    bool is_at_fault_ = false;  ///< it hangs, or is retired
     std::string fault_;         ///< what it was retired for before it was ready; else empty
     std::string probe_failure_; ///< why it has not passed its probe; empty: it has, or has none
     boost::asio::steady_timer wake_;

@@ -369,23 +369,84 @@ TEST_CASE("the file of a Unix socket is its owner's, and a reload gives it to an
     CHECK_FALSE(std::filesystem::exists(path));
 }
 
-TEST_CASE("where workers have the socket a reload says that its file is gone, and goes on")
+TEST_CASE("sockets whose files somebody has removed come back in every dialect")
 {
     ConfigFile config;
-    const auto path = config.in_folder("a.sock");
-    config.pool["dialect"] = "preload";
-    config.pool["command"] = {"/usr/bin/python3", "-m", "http.server", "8080"};
-    config.pool["listen"] = "unix:" + path;
+    const auto node_server = source_folder() + "/tests/node/server.js";
+    std::vector<std::string> paths;
+    const auto add = [&](const std::string& name, nlohmann::json pool) {
+        paths.push_back(config.in_folder(name + ".sock"));
+        const auto address = "unix:" + paths.back();
+        pool["name"] = name;
+        pool["workers"] = 1;
+        if (pool["dialect"] == "node")
+            pool["command"] = {node_program(), node_server, address};
+        else
+            pool["listen"] = address;
+        config.more_pools.push_back(std::move(pool));
+    };
+    add("preload",
+        {{"dialect", "preload"},
+         {"command",
+          {node_program(), "-e", "require('http').createServer((q, a) => a.end()).listen(8080)"}}});
+    add("node", {{"dialect", "node"}});
+    add("listen-fds",
+        {{"dialect", "listen-fds"},
+         {"command", {"/usr/bin/python3", source_folder() + "/tests/listen_fds/server.py"}}});
+    add("node-none", {{"dialect", "node"}, {"node", {{"policy", "none"}}}});
+    constexpr std::size_t by_usher = 2; // it accepts for the first two, workers for the others
+    config.pool["workers"] = 1;
+    config.pool["listen"] = "unix:" + config.in_folder("native.sock");
     config.write();
     UsherProcess usher{config.run()};
-    usher.wait_until_ready(2);
-    std::filesystem::remove(path);
+    usher.wait_until_ready(5);
+    const auto check_served = [&](std::size_t pools) {
+        for (std::size_t i = 0; i < pools; ++i) {
+            CAPTURE(paths[i]);
+            HttpClient client{paths[i]};
+            client.send_get("/");
+            CHECK(client.read_answer().head.find("200") != std::string::npos);
+        }
+    };
+    const auto remove_all = [&] {
+        for (const auto& path : paths)
+            CHECK(std::filesystem::remove(path));
+    };
+    const auto reload = [&] {
+        const auto result = usher.command({"reload"});
+        CAPTURE(result.output);
+        CHECK(result.code == 0);
+    };
+    check_served(paths.size());
+
+    remove_all();
     CHECK(usher.command({"reload", "--dry-run"}).code == 0);
-    const auto result = usher.command({"reload"});
-    CAPTURE(result.output);
-    CHECK(result.code == 0);
-    usher.wait_for_count("unix:" + path + ": somebody has removed the file", 1);
-    usher.wait_until_ready(4); // so that it was carried out
+    constexpr std::chrono::seconds more_than_a_minute{100};
+    usher.wait_for_count("of a Unix socket, which was opened anew: unix:", by_usher,
+                         more_than_a_minute);
+    usher.wait_for_count("reload usher: new workers get one that is opened anew",
+                         paths.size() - by_usher);
+    check_served(by_usher);
+    reload();
+    check_served(paths.size());
+
+    remove_all();
+    reload();
+    check_served(paths.size());
+
+    // Such a worker must go, although nothing in its configuration has changed.
+    auto& pool = config.more_pools[2];
+    pool["drain_timeout"] = "20s";
+    config.write();
+    std::filesystem::remove(paths[2]);
+    CHECK(usher.command({"reload", "--dry-run"})
+              .output.find("pool \"listen-fds\": generation 4 "
+                           "replaces generation 3") != std::string::npos);
+    reload();
+    check_served(paths.size());
+    CHECK(usher.stop() == usher::sys::ExitStatus{});
+    for (const auto& path : paths)
+        CHECK_FALSE(std::filesystem::exists(path));
 }
 
 TEST_CASE("where usher itself listens, it says so")

@@ -119,6 +119,37 @@ TEST_CASE("a server on a Unix socket has the rights it asks for, and its file go
     CHECK_FALSE(std::filesystem::exists(path));
 }
 
+TEST_CASE("a program that removes its socket's file before it listens is found all the same")
+{
+    const TempDir folder;
+    const auto path = (folder.path() / "socket").string();
+    const auto program = folder.write("server.js", R"(
+        const fs = require('fs'), path = process.argv[2];
+        fs.rmSync(path, {force: true});
+        require('http').createServer((request, response) => {
+            response.setHeader('X-Slot', process.env.USHER_SLOT);
+            response.end('hello\n');
+        }).listen(path);
+    )");
+    auto site = NodeSite::of_program({node_program(), program}, 2, {path});
+    site.usher.wait_until_ready(2);
+    const auto check_served = [&] {
+        std::set<int> slots;
+        for (int i = 0; i < 4; ++i) {
+            HttpClient client{path};
+            client.send_get("/");
+            slots.insert(client.read_answer().slot());
+        }
+        CHECK(slots == std::set<int>{1, 2});
+    };
+    check_served();
+    CHECK(site.usher.command({"reload"}).code == 0);
+    check_served();
+    CHECK(site.usher.count("somebody has removed the file, which was opened anew") >= 2);
+    CHECK(site.usher.stop() == usher::sys::ExitStatus{});
+    CHECK_FALSE(std::filesystem::exists(path));
+}
+
 TEST_CASE("a port that is taken is the worker's error, as from Node's own primary")
 {
     auto first = NodeSite::of(1, {"http"});

@@ -14,12 +14,20 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <list>
+#include <map>
+#include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
 #include <vector>
 
 namespace usher::programs_test {
@@ -39,6 +47,60 @@ std::string local(std::uint16_t port)
     return "127.0.0.1:" + std::to_string(port);
 }
 
+/// A client that keeps its connection for as long as the program does.
+class KeepingClient {
+public:
+    /// If it `repeats`, what it has asked on a connection that has been used before, and of whose
+    /// answer not a byte came before the end, it asks once more, as browsers and proxies do.
+    KeepingClient(std::uint16_t port, std::string path, bool repeats)
+        : port_{port}, path_{std::move(path)}, repeats_{repeats}
+    {
+    }
+
+    /// Asks, and throws if the answer is not whole.
+    void ask()
+    {
+        static std::atomic<unsigned> last_number{0};
+        const auto target = path_ + "?number=" + std::to_string(++last_number);
+        const bool is_used = client_.has_value();
+        if (!is_used)
+            client_.emplace(port_);
+        try {
+            return ask_for(target);
+        } catch (const std::exception& e) {
+            const bool repeats = repeats_ && is_used && !client_->has_rest() && !is_late(e);
+            client_.reset();
+            if (!repeats)
+                throw;
+        }
+        client_.emplace(port_);
+        ask_for(target);
+    }
+
+private:
+    static bool is_late(const std::exception& e)
+    {
+        const auto* const of_system = dynamic_cast<const std::system_error*>(&e);
+        return of_system != nullptr &&
+               of_system->code() == std::errc::resource_unavailable_try_again;
+    }
+
+    void ask_for(const std::string& target)
+    {
+        client_->send_get(target, false);
+        const auto answer = client_->read_answer();
+        if (!answer.ok())
+            throw std::runtime_error{"an unexpected answer: " + answer.head};
+        if (answer.header("Connection") == "close" || answer.head.starts_with("HTTP/1.0"))
+            client_.reset();
+    }
+
+    std::uint16_t port_;
+    std::string path_;
+    bool repeats_;
+    std::optional<HttpClient> client_;
+};
+
 /// A program as the two workers of an usher that has a network of its own.
 class Site {
 public:
@@ -57,11 +119,12 @@ public:
                     }};
     }
 
-    /// By a configuration that has what the table says.
-    static Site by_configuration(const ListedProgram& program)
+    /// By a configuration that has what the table says, and `more`.
+    static Site by_configuration(const ListedProgram& program, const json& more = json::object())
     {
         return Site{program, [&](const TempDir& folder) {
                         auto pool = json::parse("{" + program.for_reload + "}");
+                        pool.update(more);
                         pool["command"] = words_of(program);
                         pool["workers"] = workers;
                         return Words{"run", "--config",
@@ -82,6 +145,20 @@ public:
             if (after[i] != before.at(i))
                 who += std::to_string(i + 1);
         return who;
+    }
+
+    /// Requests that the program has noted more than once when it began with them.
+    std::vector<std::string> begun_again() const
+    {
+        std::map<std::string, int> begun;
+        std::ifstream file{folder_.path() / "begun"};
+        for (std::string target; std::getline(file, target);)
+            ++begun[target];
+        std::vector<std::string> result;
+        for (const auto& [target, times] : begun)
+            if (target.find("number=") != std::string::npos && times > 1)
+                result.push_back(target);
+        return result;
     }
 
     /// What usher says that it has found.
@@ -206,7 +283,7 @@ TEST_CASE("a reload of each program of the table loses nobody, with the keys tha
         in_flight.begin();
         // Left to itself a program would be waited for until this one closes.
         std::optional<HttpClient> idle;
-        if (!program.for_reload.empty())
+        if (program.for_reload.find("drain_timeout") != std::string::npos)
             idle = idle_connection(program.port);
         AskingClients load{3, [&] { std::ignore = test::ask(program, program.port); }};
         load.wait_for(Site::workers); // so what came before them has been taken
@@ -220,6 +297,57 @@ TEST_CASE("a reload of each program of the table loses nobody, with the keys tha
         CAPTURE(problems.empty() ? "" : problems.front());
         CHECK(problems.empty());
         CHECK(eventually([&] { return children_of(site.usher.pid()).size() == Site::workers; }));
+        CHECK(site.usher.stop() == usher::sys::ExitStatus{});
+        CAPTURE(site.usher.log());
+        CHECK(site.usher.count("SIGKILL") == 0);
+    });
+}
+
+TEST_CASE("who keeps a connection to a program of the table gets each answer, over reloads")
+{
+    for_each_program([](const ListedProgram& program) {
+        using KeepAlive = ListedProgram::KeepAlive;
+        if (program.keep_alive == KeepAlive::unknown || program.keep_alive == KeepAlive::cut)
+            return;
+        // Whoever is told by the signal alone gets it sooner than by default.
+        const bool is_told = program.for_reload.find("stop_grace") != std::string::npos &&
+                             program.for_reload.find("drain_timeout") == std::string::npos;
+        const json sooner = is_told ? json{{"drain_timeout", "500ms"}} : json::object();
+        auto site = Site::by_configuration(program, sooner);
+        site.usher.wait_until_ready(Site::workers);
+        std::list<AskingClients> clients;
+        const auto add = [&](const std::string& path) {
+            const auto client = std::make_shared<KeepingClient>(
+                program.port, path, program.keep_alive == KeepAlive::idle);
+            clients.emplace_back(1, [client] {
+                std::this_thread::sleep_for(5ms);
+                client->ask();
+            });
+        };
+        const char* const slow = program.speech == ListedProgram::Speech::mute_http ? "/" : "/slow";
+        for (const char* path : {"/", "/", "/", "/", slow, slow})
+            add(path);
+        const auto wait_for_all = [&] {
+            for (const auto& client : clients)
+                client.wait_for(2);
+        };
+
+        constexpr int reloads = 2;
+        for (int i = 0; i < reloads; ++i) {
+            wait_for_all();
+            const auto reload = site.usher.command({"reload"});
+            CAPTURE(reload.output);
+            CHECK(reload.code == 0);
+        }
+        CHECK(eventually([&] { return children_of(site.usher.pid()).size() == Site::workers; }));
+        wait_for_all();
+        for (auto& client : clients) {
+            const auto problems = client.stop();
+            CAPTURE(problems.empty() ? "" : problems.front());
+            CHECK(problems.empty());
+        }
+        clients.clear();
+        CHECK(site.begun_again() == std::vector<std::string>{});
         CHECK(site.usher.stop() == usher::sys::ExitStatus{});
         CAPTURE(site.usher.log());
         CHECK(site.usher.count("SIGKILL") == 0);

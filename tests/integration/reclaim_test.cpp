@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "tests/support/config_file.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/load.hpp"
@@ -173,6 +174,39 @@ TEST_CASE("a connection that two dead workers had not taken is closed and counte
 
     CHECK_THROWS(std::ignore = client.read_answer());
     usher.wait_for("closed, which 2 workers had not taken when they ended");
+}
+
+TEST_CASE("what workers had not taken that were told to end one after the other is served")
+{
+    ConfigFile config;
+    // The second ends longer after the first than workers do that die of one blow.
+    config.pool["command"] = {"sh", "-c", "sleep 2; exec \"$0\"", demo_program()};
+    config.pool["drain_timeout"] = "0s";
+    config.pool["stop_grace"] = "100ms";
+    config.pool["stall_timeout"] = "60s";
+    config.write();
+    UsherProcess usher{config.run()};
+    usher.wait_until_ready(2);
+    for (const unsigned slot : {1U, 2U}) {
+        const auto worker = usher.worker_pid(slot);
+        ::kill(worker, SIGSTOP);
+        REQUIRE(eventually([worker] { return state_of(worker) == 'T'; }));
+    }
+    std::vector<HttpClient> clients;
+    for (int i = 0; i < 4; ++i)
+        clients.emplace_back(usher.port()).send_get("/");
+    const auto handed_off = [&] {
+        const auto status = nlohmann::json::parse(usher.command({"status", "--json"}).output);
+        return status.at("pools").at(0).at("handed_off").get<int>();
+    };
+    REQUIRE(eventually([&] { return handed_off() == 4; }));
+
+    // What the first has goes to the second as well, which is the next to end.
+    CHECK(usher.command({"reload"}).code == 0);
+    for (auto& client : clients)
+        CHECK(client.read_answer().ok());
+    CHECK(usher.count("had not taken went to others") == 2);
+    CHECK(usher.count("which 2 workers had not taken") == 0);
 }
 
 TEST_SUITE_END();

@@ -46,6 +46,9 @@ public:
     /// Reads up to the end of a line.
     [[nodiscard]] std::string read_line();
 
+    /// True if something has come that was not read as a line or an answer.
+    [[nodiscard]] bool has_rest() const noexcept { return !buffer_.empty(); }
+
     /// True if there is something to read now.
     [[nodiscard]] bool has_answer() const;
 

@@ -16,6 +16,7 @@ namespace {
 
 using Files = std::vector<ListedProgram::File>;
 using Speech = ListedProgram::Speech;
+using KeepAlive = ListedProgram::KeepAlive;
 
 // A server that ends idle connections by itself, and finishes the others, is told at once.
 constexpr auto told_at_once = R"("drain_timeout": "0s", "stop_grace": "30s")";
@@ -45,6 +46,49 @@ Files node_cluster()
                 response.setHeader('X-Slot', process.env.USHER_SLOT);
                 response.end('hello\n');
             }).listen(8000);
+    )"}};
+}
+
+// These note each request when they begin with it, and take a while for /slow.
+
+Files node_with_end()
+{
+    return {{"app.js", R"(
+        const fs = require('node:fs');
+        const server = require('node:http').createServer((request, response) => {
+            fs.appendFileSync('begun', request.url + '\n');
+            response.setHeader('X-Slot', process.env.USHER_SLOT);
+            const time = request.url.startsWith('/slow') ? 500 : 0;
+            setTimeout(() => response.end('hello\n'), time);
+        });
+        let ends = false;
+        server.prependListener('request', (request, response) => {
+            if (ends) response.setHeader('Connection', 'close');
+        });
+        process.on('SIGTERM', () => {
+            ends = true;
+            setTimeout(() => server.close(), 2000);
+        });
+        server.listen(3000);
+    )"}};
+}
+
+Files node_cluster_with_end()
+{
+    return {{"server.js", R"(
+        const cluster = require('cluster'), fs = require('fs'), http = require('http');
+        if (cluster.isPrimary) {
+            for (let i = 0; i < 4; i++) cluster.fork();
+        } else {
+            const server = http.createServer((request, response) => {
+                fs.appendFileSync('begun', request.url + '\n');
+                if (!server.listening) response.setHeader('Connection', 'close');
+                response.setHeader('X-Slot', process.env.USHER_SLOT);
+                const time = request.url.startsWith('/slow') ? 500 : 0;
+                setTimeout(() => response.end('hello\n'), time);
+            });
+            server.listen(8000);
+        }
     )"}};
 }
 
@@ -82,8 +126,12 @@ Files deno_serve()
 Files wsgi()
 {
     return {{"app.py", R"(
-import os
+import os, time
+begun = os.open('begun', os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
 def app(environ, start_response):
+    os.write(begun, f"{environ['RAW_URI']}\n".encode())
+    if environ['PATH_INFO'] == '/slow':
+        time.sleep(0.5)
     start_response('200 OK', [('X-Slot', os.environ['USHER_SLOT']), ('Content-Length', '6')])
     return [b'hello\n']
 )"}};
@@ -92,9 +140,13 @@ def app(environ, start_response):
 Files asgi()
 {
     return {{"app.py", R"(
-import os
+import asyncio, os
+begun = os.open('begun', os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
 async def app(scope, receive, send):
     assert scope['type'] == 'http'
+    os.write(begun, scope['raw_path'] + b'?' + scope['query_string'] + b'\n')
+    if scope['path'] == '/slow':
+        await asyncio.sleep(0.5)
     await send({'type': 'http.response.start', 'status': 200,
                 'headers': [(b'X-Slot', os.environb[b'USHER_SLOT']), (b'Content-Length', b'6')]})
     await send({'type': 'http.response.body', 'body': b'hello\n'})
@@ -103,17 +155,24 @@ async def app(scope, receive, send):
 
 Files nginx()
 {
-    return {{"nginx.conf", R"(
+    const std::string config = R"(
         pid nginx.pid;
         events {}
         http {
-            access_log off;
+            log_format url $request_uri;
+            access_log begun url;
             server {
                 listen 8080;
-                location / { add_header X-Slot $pid; return 200 "hello\n"; }
+                add_header X-Slot $pid;
+                location / { return 200 "hello\n"; }
+                location /slow { limit_rate 200; return 200 "LONG"; }
             }
         }
-    )"}};
+    )";
+    const std::string mark = "LONG";
+    auto text = config;
+    text.replace(text.find(mark), mark.size(), 300, '.'); // 200 of them in the first second
+    return {{"nginx.conf", text}};
 }
 
 Files php()
@@ -124,8 +183,14 @@ Files php()
 
 Files rack()
 {
-    return {
-        {"config.ru", R"(run ->(env) { [200, {'X-Slot' => ENV['USHER_SLOT']}, ["hello\n"]] })"}};
+    return {{"config.ru", R"(
+            run ->(env) {
+                line = "#{env['PATH_INFO']}?#{env['QUERY_STRING']}\n"
+                File.write('begun', line, mode: 'a')
+                sleep 0.5 if env['PATH_INFO'] == '/slow'
+                [200, {'X-Slot' => ENV['USHER_SLOT']}, ["hello\n"]]
+            }
+        )"}};
 }
 
 std::string source(const std::string& path)
@@ -143,29 +208,54 @@ std::string folder_of(const std::string& program)
 const std::vector<ListedProgram>& listed_programs()
 {
     static const std::vector<ListedProgram> programs{
-        {.name = "`hello`, C++", .command = "hello", .dialect = "native", .port = 8000},
-        {.name = "`hello`, C", .command = "hello-c", .dialect = "native", .port = 8000},
+        {.name = "`hello`, C++",
+         .command = "hello",
+         .dialect = "native",
+         .port = 8000,
+         .keep_alive = KeepAlive::told},
+        {.name = "`hello`, C",
+         .command = "hello-c",
+         .dialect = "native",
+         .port = 8000,
+         .keep_alive = KeepAlive::unused},
         {.name = "`hello`, Python",
          .command = "python3 hello_asyncio.py",
          .dialect = "native",
          .port = 8000,
-         .links = {{"hello_asyncio.py", source("worker/examples/hello_asyncio.py")}}},
+         .links = {{"hello_asyncio.py", source("worker/examples/hello_asyncio.py")}},
+         .keep_alive = KeepAlive::told},
         {.name = "Node",
          .command = "node app.js",
          .dialect = "preload",
          .port = 3000,
-         .files = node_http()},
+         .files = node_http(),
+         .keep_alive = KeepAlive::cut},
         {.name = "Node with `cluster`",
          .command = "node server.js",
          .dialect = "node",
          .port = 8000,
-         .files = node_cluster()},
+         .files = node_cluster(),
+         .keep_alive = KeepAlive::cut},
+        {.name = "Node, [with an end of its own](#draining)",
+         .command = "node app.js",
+         .dialect = "preload",
+         .port = 3000,
+         .files = node_with_end(),
+         .for_reload = told_at_once,
+         .keep_alive = KeepAlive::idle},
+        {.name = "Node with `cluster`, likewise",
+         .command = "node server.js",
+         .dialect = "node",
+         .port = 8000,
+         .files = node_cluster_with_end(),
+         .keep_alive = KeepAlive::idle},
         {.name = "Express",
          .command = "node app.js",
          .dialect = "preload",
          .port = 3000,
          .files = express(),
-         .links = {{"node_modules", source("tests/node/node_modules")}}},
+         .links = {{"node_modules", source("tests/node/node_modules")}},
+         .keep_alive = KeepAlive::cut},
         {.name = "Bun, `Bun.serve`",
          .command = "bun serve.js",
          .dialect = "preload",
@@ -185,35 +275,42 @@ const std::vector<ListedProgram>& listed_programs()
          .command = "python3 -m http.server",
          .dialect = "preload",
          .port = 8000,
-         .speech = Speech::mute_http},
+         .speech = Speech::mute_http,
+         .keep_alive = KeepAlive::unused},
         {.name = "gunicorn, sync",
          .command = "gunicorn -w 1 app:app",
          .dialect = "preload",
          .port = 8000,
          .files = wsgi(),
-         .for_reload = told_at_once},
+         .for_reload = told_at_once,
+         .keep_alive = KeepAlive::unused},
         {.name = "gunicorn, gthread",
          .command = "gunicorn -w 1 --threads 4 app:app",
          .dialect = "preload",
          .port = 8000,
          .files = wsgi(),
-         .for_reload = told_at_once},
+         .for_reload = told_at_once,
+         .keep_alive = KeepAlive::idle},
         {.name = "uvicorn",
          .command = "uvicorn app:app",
          .dialect = "preload",
          .port = 8000,
-         .files = asgi()},
+         .files = asgi(),
+         .for_reload = R"("stop_grace": "30s")",
+         .keep_alive = KeepAlive::idle},
         {.name = "nginx",
          .command = "nginx -p . -c nginx.conf -g 'daemon off;'",
          .dialect = "preload",
          .port = 8080,
          .files = nginx(),
-         .for_reload = told_at_once_by_quit},
+         .for_reload = told_at_once_by_quit,
+         .keep_alive = KeepAlive::idle},
         {.name = "nginx, one process",
          .command = "nginx -p . -c nginx.conf -g 'daemon off; master_process off;'",
          .dialect = "preload",
          .port = 8080,
-         .files = nginx()},
+         .files = nginx(),
+         .keep_alive = KeepAlive::cut},
         {.name = "Redis",
          .command = "redis-server --save ''",
          .dialect = "preload",
@@ -223,13 +320,15 @@ const std::vector<ListedProgram>& listed_programs()
          .command = "php -S 0.0.0.0:3000",
          .dialect = "preload",
          .port = 3000,
-         .files = php()},
+         .files = php(),
+         .keep_alive = KeepAlive::unused},
         {.name = "Puma",
          .command = "puma",
          .dialect = "preload",
          .port = 9292,
          .files = rack(),
-         .for_reload = told_at_once},
+         .for_reload = told_at_once,
+         .keep_alive = KeepAlive::idle},
     };
     return programs;
 }

@@ -18,6 +18,15 @@ struct ListedProgram {
         redis,     ///< by process_id
     };
 
+    /// How a connection ends at a reload that a client keeps for further requests.
+    enum class KeepAlive {
+        unknown,
+        unused, ///< each answer is its connection's last
+        told,   ///< by an answer that says so
+        idle,   ///< while no answer is owed; a request may be on its way, and is to be sent again
+        cut,    ///< at `drain_timeout`, perhaps within an answer
+    };
+
     struct File {
         std::string name;
         std::string text;
@@ -45,6 +54,10 @@ struct ListedProgram {
 
     /// Keys of its pool with which a reload cuts off nobody, as in JSON; empty: none is needed.
     std::string for_reload = {};
+
+    /// With these keys.  Of a program with KeepAlive::idle a request for /slow takes a while, and
+    /// each that is begun is a line of the file `begun`.
+    KeepAlive keep_alive = KeepAlive::unknown;
 };
 
 /// All of them, in the order of the table.

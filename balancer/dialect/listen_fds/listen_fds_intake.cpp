@@ -68,8 +68,7 @@ ListenerChange ListenFdsIntake::prepare(const ResolvedPool& next, SocketSource& 
                 fmt::format("the listeners of pool \"{}\" cannot change while usher runs, because "
                             "its dialect is listen-fds; restart usher",
                             next.name)};
-        return {.addresses = addresses(),
-                .commit = [this, config = next]() mutable { change_places(std::move(config)); }};
+        return prepare_change(next, sockets);
     }
     const auto use = next.share ? SocketUse::listen : SocketUse::share;
     OpenedSockets opened;
@@ -96,6 +95,85 @@ ListenerChange ListenFdsIntake::prepare(const ResolvedPool& next, SocketSource& 
         add_places(std::move(*places));
     };
     return change;
+}
+
+/// Of places that stay; those whose file somebody has removed are opened anew.
+ListenerChange ListenFdsIntake::prepare_change(const ResolvedPool& next, SocketSource& sockets)
+{
+    ListenerChange change{.addresses = addresses(), .commit = [this, config = next]() mutable {
+                              change_places(std::move(config));
+                          }};
+    const auto renewed = std::make_shared<Renewed>();
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+        auto& place = places_[i];
+        if (!sockets.opened.replaces(place.socket.address))
+            continue;
+        place.old.reserve(place.old.size() + 1); // renew() cannot fail
+        auto socket = sockets.opened.take(next.listen[place.entry]);
+        make_blocking(socket->fd.get());
+        change.opens.push_back(socket->address.to_string());
+        renewed->emplace(i, std::move(*socket));
+    }
+    // Some have it still if a reload has failed since.
+    const bool have_old = std::ranges::any_of(
+        seats_, [this](const Seat& seat) { return seat.active && has_old(seat); });
+    if (have_old || !renewed->empty())
+        change.begin = [this, renewed] { renew(std::move(*renewed)); };
+    return change;
+}
+
+/// Workers that are started from now on have the new ones.
+void ListenFdsIntake::renew(Renewed sockets) noexcept
+{
+    if (closed_)
+        return;
+    for (auto& [i, socket] : sockets) {
+        auto& place = places_[i];
+        place.old.push_back(std::exchange(place.socket.fd, std::move(socket.fd)));
+        place.socket.file = std::move(socket.file);
+        say_renewed(place);
+    }
+    close_old();
+}
+
+void ListenFdsIntake::say_renewed(const Place& place) noexcept
+try {
+    events_.publish(EventKind::note, log::Level::warning,
+                    fmt::format("{}: somebody has removed the file, which was opened anew for the "
+                                "workers that are started from now on; those before have the old "
+                                "socket, which no client finds",
+                                place.socket.address.to_string()));
+} catch (const std::bad_alloc&) { // then nobody hears of it
+}
+
+/// Closes what no worker can have any more.
+void ListenFdsIntake::close_old() noexcept
+{
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+        auto& place = places_[i];
+        if (place.old.empty())
+            continue;
+        for (auto& seat : seats_)
+            if (!seat.taken)
+                seat.sockets[i] = place.socket.fd.get();
+        const auto is_used = [&](const sys::UniqueFd& old) {
+            return std::ranges::any_of(
+                seats_, [&](const Seat& seat) { return seat.sockets[i] == old.get(); });
+        };
+        const auto unused = std::ranges::partition(place.old, is_used);
+        for (auto& old : unused) // with what those have sent who wait there: see Listener
+            close_elsewhere(std::move(old));
+        place.old.erase(unused.begin(), unused.end());
+    }
+}
+
+/// True if its worker has a socket to which no client comes any more.
+bool ListenFdsIntake::has_old(const Seat& seat) const noexcept
+{
+    for (std::size_t i = 0; i < places_.size(); ++i)
+        if (!places_[i].group && seat.sockets[i] != places_[i].socket.fd.get())
+            return true;
+    return false;
 }
 
 void ListenFdsIntake::change_places(ResolvedPool next) noexcept
@@ -229,6 +307,7 @@ void ListenFdsIntake::release(Seat& seat, bool was_given)
                (is_left(seat) && std::ranges::any_of(seats_, &Seat::active))) {
         give_up(seat);
     }
+    close_old();
     steer();
 }
 
@@ -298,8 +377,10 @@ void ListenFdsIntake::close(std::function<void()> on_closed)
     std::vector<sys::UniqueFd> of_files; // with what those have sent who wait there: see Listener
     for (auto& place : places_) {
         place.socket.file.remove_elsewhere(); // a look that hangs may have a copy
-        if (place.socket.address.family() == AF_UNIX)
-            of_files.push_back(std::move(place.socket.fd));
+        if (place.socket.address.family() != AF_UNIX)
+            continue;
+        of_files.push_back(std::move(place.socket.fd));
+        std::ranges::move(place.old, std::back_inserter(of_files));
     }
     places_.clear();
     close_elsewhere(of_files);

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstddef>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,7 +36,7 @@ public:
         /// How many connections nobody has accepted yet.
         [[nodiscard]] std::size_t waiting() const noexcept;
 
-        std::vector<int> sockets; ///< the intake's
+        std::vector<int> sockets; ///< the intake's; what was opened anew since it is free
         bool own = true;          ///< all of them are nobody else's
         bool taken = false;       ///< a worker that has not ended has it
         bool active = false;      ///< its worker is ready
@@ -79,8 +80,19 @@ private:
         std::size_t entry;                   ///< of `listen` in the configuration
         ListeningSocket socket;              ///< without its descriptor if there is a group
         std::optional<ReuseportGroup> group; ///< unless all share `socket`
+
+        /// Those from before it was opened anew, which workers have.
+        std::vector<sys::UniqueFd> old{};
     };
 
+    /// What is to be opened anew: the place's number.
+    using Renewed = std::map<std::size_t, ListeningSocket>;
+
+    [[nodiscard]] ListenerChange prepare_change(const ResolvedPool& next, SocketSource& sockets);
+    void renew(Renewed sockets) noexcept;
+    void say_renewed(const Place& place) noexcept;
+    void close_old() noexcept;
+    [[nodiscard]] bool has_old(const Seat& seat) const noexcept;
     void change_places(ResolvedPool next) noexcept;
     void add_places(std::vector<Place> places) noexcept;
     [[nodiscard]] std::vector<SeatFacts> facts(bool asks_waiting) const;

@@ -38,7 +38,7 @@ public:
     /// nothing left.
     [[nodiscard]] bool drain(std::chrono::milliseconds timeout) override;
 
-    void cut_off() override { stop_looking(); }
+    void cut_off(bool /*at_fault*/) override { stop_looking(); }
     void finish() override;
     [[nodiscard]] boost::asio::awaitable<std::optional<std::uint64_t>>
     count_open(boost::asio::steady_timer& deadline) override;

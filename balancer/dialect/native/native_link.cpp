@@ -91,11 +91,14 @@ bool NativeLink::drain(std::chrono::milliseconds timeout)
     return false;
 }
 
-void NativeLink::give_back()
+void NativeLink::give_back(bool suspect)
 {
+    const auto name = fmt::format("{} (pid {})", identity_.label, process_);
     while (auto queue = handoff_->take_worker_end())
-        dispatcher_.reclaim(fmt::format("{} (pid {})", identity_.label, process_), std::move(queue),
-                            started_);
+        if (suspect)
+            dispatcher_.reclaim(name, std::move(queue), started_);
+        else
+            dispatcher_.take_back(name, std::move(queue));
 }
 
 void NativeLink::stop_watching() noexcept
@@ -114,17 +117,17 @@ void NativeLink::on_shut_down()
                             : "cannot be handed connections: " + error.message());
 }
 
-void NativeLink::cut_off()
+void NativeLink::cut_off(bool at_fault)
 {
     stop_watching();
     handoff_->shut_down();
-    give_back();
+    give_back(at_fault);
 }
 
 void NativeLink::finish()
 {
     stop_watching();
-    give_back();
+    give_back(true);
     control_->close();
 }
 

@@ -38,7 +38,7 @@ public:
     void attach() override;
     void detach() noexcept override;
     [[nodiscard]] bool drain(std::chrono::milliseconds timeout) override;
-    void cut_off() override;
+    void cut_off(bool at_fault) override;
     void finish() override;
     [[nodiscard]] std::error_code send_probe(int fd) noexcept override
     {
@@ -59,8 +59,9 @@ protected:
 
     [[nodiscard]] HandoffChannel& handoff() noexcept { return *handoff_; }
 
-    /// What it has not taken goes to others.
-    void give_back();
+    /// What it has not taken goes to others; one that several workers leave when they die, and not
+    /// because they were told to end, may be to blame for it: `suspect`.
+    void give_back(bool suspect);
 
     /// Its `hello` is good, and not answered yet.  False if that makes it at fault.
     [[nodiscard]] virtual bool on_identified(const wire::Hello& /*hello*/) { return true; }

@@ -29,7 +29,7 @@ public:
     void attach() override {}
     void detach() noexcept override {}
     [[nodiscard]] bool drain(std::chrono::milliseconds /*timeout*/) override { return true; }
-    void cut_off() override {}
+    void cut_off(bool /*at_fault*/) override {}
     void finish() override;
     [[nodiscard]] bool has_connections() const noexcept override { return false; }
 

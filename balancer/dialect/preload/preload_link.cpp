@@ -278,18 +278,18 @@ void PreloadLink::on_shut_down()
         return NativeLink::on_shut_down();
     stop_watching();
     detach();
-    give_back(); // on a real listening socket these would be reset
+    give_back(false); // on a real listening socket these would be reset
     observer().on_leaving("has shut its listening socket down", false);
 }
 
-void PreloadLink::cut_off()
+void PreloadLink::cut_off(bool at_fault)
 {
     if (is_native())
-        return NativeLink::cut_off();
+        return NativeLink::cut_off(at_fault);
     stop_watching();
     drain_watch_.reset();
     timer_.cancel();
-    give_back();
+    give_back(at_fault);
 }
 
 void PreloadLink::finish()

@@ -42,7 +42,7 @@ public:
     /// socket.  Nothing comes any more, and Observer::on_idle() when it has finished.
     [[nodiscard]] bool drain(std::chrono::milliseconds timeout) override;
 
-    void cut_off() override;
+    void cut_off(bool at_fault) override;
     void finish() override;
     [[nodiscard]] boost::asio::awaitable<std::optional<std::uint64_t>>
     count_open(boost::asio::steady_timer& deadline) override;

@@ -332,6 +332,23 @@ TEST_CASE_FIXTURE(Fixture, "a connection whose worker dies a second time is clos
     CHECK(dispatcher.counters().closed_as_suspect == 1);
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "workers that are told to end one after the other say nothing against it")
+{
+    add_worker();
+    add_worker();
+    give(2);
+    for (const std::size_t slot : {0U, 1U}) { // as a reload of two workers does
+        detach(slot);
+        dispatcher.take_back("worker", workers[slot].channel.take_worker_end());
+    }
+    auto& third = add_worker();
+
+    CHECK((third.take_all() == Ids{2, 1}));
+    CHECK(dispatcher.counters().reclaimed == 3);
+    CHECK(dispatcher.counters().closed_as_suspect == 0);
+}
+
 TEST_CASE_FIXTURE(Fixture, "reclaiming waits for descriptors and loses nothing")
 {
     add_worker();

@@ -74,9 +74,10 @@ TEST_CASE_FIXTURE(Fixture, "what is open already stays, until its file is gone")
 TEST_CASE_FIXTURE(Fixture, "of those that are open only those are mended whose file is gone")
 {
     const auto path = folder.path() / "s";
-    const auto mend = [&](const SocketFile& held, bool stays = false) {
+    const auto mend = [&](const SocketFile& held, bool needs_workers = false) {
         listeners = {};
-        listeners.open_lost({{.config = config, .backlog = 16, .held = held, .stays = stays}});
+        listeners.open_lost(
+            {{.config = config, .backlog = 16, .held = held, .needs_workers = needs_workers}});
         return !listeners.is_empty();
     };
     CHECK_FALSE(mend({})); // nobody has it open
@@ -89,6 +90,7 @@ TEST_CASE_FIXTURE(Fixture, "of those that are open only those are mended whose f
     CHECK(mend(socket->file, true)); // its workers have it
     CHECK_FALSE(listeners.replaces(address));
     CHECK(listeners.notes().size() == 1);
+    CHECK_FALSE(fs::exists(path));
 
     std::ofstream{path} << "somebody else's";
     CHECK_FALSE(mend(socket->file));

@@ -4,10 +4,12 @@
 #include "balancer/dialect/node/cluster/node_socket.hpp"
 #include "balancer/dialect/node/cluster/node_worker.hpp"
 #include "balancer/dialect/stop_listener.hpp"
+#include "balancer/listen/unix_listener.hpp"
 #include "common/async/closing_thread.hpp"
 #include "common/sys/socket/accept.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "common/text/counted.hpp"
+#include "common/text/listen_address.hpp"
 #include "common/text/one_line.hpp"
 
 #include <fmt/core.h>
@@ -72,7 +74,18 @@ ListenerChange NodeCluster::prepare(const ResolvedPool& next, SocketSource& sock
     if (effective_policy(next) != policy_)
         throw std::runtime_error{"the node policy of pool \"" + next.name +
                                  "\" cannot change while usher runs; restart usher"};
-    auto commit = [this, config = next, allowed = NodeAllowList{next, sockets.hosts}]() mutable {
+    std::vector<std::string> opens;
+    const auto renewed = std::make_shared<std::map<std::string, ListeningSocket>>(); // by key
+    for (const auto& server : servers_)
+        if (server.listener && server.file && sockets.opened.replaces(server.address)) {
+            renewed->emplace(server.key, *sockets.opened.take(config_of(server)));
+            opens.push_back(server.name);
+        }
+    auto commit = [this, config = next, renewed,
+                   allowed = NodeAllowList{next, sockets.hosts}]() mutable {
+        for (auto& server : servers_)
+            if (const auto found = renewed->find(server.key); found != renewed->end())
+                renew(server, std::move(found->second));
         if (!(config_.listen == config.listen))
             forget(std::exchange(adopted_, {}));
         config_ = std::move(config);
@@ -81,7 +94,7 @@ ListenerChange NodeCluster::prepare(const ResolvedPool& next, SocketSource& sock
             if (server.listener)
                 server.listener->set_window(config_.node.window);
     };
-    return {.addresses = {}, .commit = std::move(commit)};
+    return {.addresses = {}, .opens = std::move(opens), .commit = std::move(commit)};
 }
 
 void NodeCluster::adopt(std::vector<ListeningSocket> sockets)
@@ -210,6 +223,10 @@ NodeCluster::Server& NodeCluster::open(const NodeWorker& worker, const ServerReq
                   .name = printable(socket.address.to_string(), longest_name),
                   .address = socket.address,
                   .file = std::move(socket.file)};
+    if (is_adopted)
+        for (const auto& entry : config_.listen)
+            if (mean_the_same(entry.address, server.address.to_string()))
+                server.entry = entry;
     if (policy == NodeConfig::Policy::round_robin) {
         Listener::Observer& observer = *this;
         server.listener = std::make_shared<NodeListener>(executor_, std::move(socket.fd),
@@ -283,6 +300,43 @@ NodeCluster::Server& NodeCluster::server_for(const NodeWorker& worker, const Ser
     throw Denied{EMFILE};
 }
 
+/// What is open already stays as it is but for its file, which somebody has removed.
+void NodeCluster::renew(Server& server, ListeningSocket socket)
+{
+    if (server.listener)
+        server.listener->replace(std::move(socket.fd));
+    else
+        server.shared[0] = std::move(socket.fd); // the workers before have the other one
+    server.file = std::move(socket.file);
+}
+
+/// Many a program removes the file before it listens, as it must where it is alone.
+void NodeCluster::renew_if_lost(Server& server)
+{
+    if (!server.file.is_lost())
+        return;
+    const auto say = [&](const std::string& what) {
+        events_.publish(EventKind::note, log::Level::warning,
+                        fmt::format("{}: somebody has removed the file, {}", server.name, what));
+    };
+    try {
+        const auto config = config_of(server);
+        const auto path = parse_listen_address(config.address).path;
+        renew(server, open_unix_listener(path, config.mode, config_.backlog, config.file_owner));
+        say(server.listener ? "which was opened anew"
+                            : "which was opened anew for a new worker; those before have the old "
+                              "socket, which no client finds: restart them");
+    } catch (const std::exception& e) { // the worker gets what there is
+        say(fmt::format("which cannot be opened anew yet: {}", e.what()));
+    }
+}
+
+/// How to open its file anew.
+ListenConfig NodeCluster::config_of(const Server& server)
+{
+    return server.entry.value_or(node_file_config(server.file.path(), server.request));
+}
+
 /// Gives `worker` the server that it asks for, and tells it so.
 void NodeCluster::serve(NodeWorker& worker, const ServerRequest& request)
 {
@@ -293,6 +347,7 @@ void NodeCluster::serve(NodeWorker& worker, const ServerRequest& request)
         throw Denied{EADDRINUSE}; // as if the program had opened it twice without a cluster
     if (server.data == "null")
         server.data = request.data;
+    renew_if_lost(server);
 
     auto name = server.listener ? server.address : sys::SocketAddress{};
     if (request.port > 0) // Node takes another port than it has asked for for an error
@@ -537,6 +592,24 @@ std::vector<sys::SocketAddress> NodeCluster::addresses() const
             result.push_back(server.address);
     for (const auto& socket : adopted_)
         result.push_back(socket.address);
+    return result;
+}
+
+std::vector<SocketFile> NodeCluster::files() const
+{
+    std::vector<SocketFile> result;
+    for (const auto& server : servers_)
+        if (server.file)
+            result.push_back(server.file);
+    return result;
+}
+
+std::vector<Intake::Asked> NodeCluster::asked_for() const
+{
+    std::vector<Asked> result;
+    for (const auto& server : servers_)
+        if (server.file)
+            result.push_back({.config = config_of(server), .needs_workers = !server.listener});
     return result;
 }
 

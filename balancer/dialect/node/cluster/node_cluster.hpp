@@ -38,7 +38,7 @@ public:
     NodeCluster(boost::asio::any_io_executor executor, EventBus& events,
                 const ResolvedPool& config);
 
-    /// Opens nothing, since the workers say what they need.
+    /// Opens nothing, since the workers say what they need; takes what is opened anew.
     [[nodiscard]] ListenerChange prepare(const ResolvedPool& next, SocketSource& sockets) override;
 
     /// Of sockets that the pool has listened on so far, each is for the server that asks for its
@@ -52,6 +52,8 @@ public:
                                                       const WorkerIdentity& identity) override;
     [[nodiscard]] bool takes_messages() const noexcept override { return true; }
     [[nodiscard]] std::vector<sys::SocketAddress> addresses() const override;
+    [[nodiscard]] std::vector<SocketFile> files() const override;
+    [[nodiscard]] std::vector<Asked> asked_for() const override;
     [[nodiscard]] std::vector<Listening> listening() const override;
     [[nodiscard]] std::optional<DispatchCounters> counters() const noexcept override
     {
@@ -104,6 +106,7 @@ private:
         std::string name;
         sys::SocketAddress address;
         SocketFile file;
+        std::optional<ListenConfig> entry;        ///< of `listen`, if that has opened it
         std::set<std::uint64_t> members;          ///< workers that have it
         std::shared_ptr<NodeListener> listener;   ///< null: the workers accept themselves
         std::map<unsigned, sys::UniqueFd> shared; ///< their sockets, by slot; 0: everybody's
@@ -123,6 +126,9 @@ private:
     [[nodiscard]] Server& server_for(const NodeWorker& worker, const ServerRequest& request);
     [[nodiscard]] int socket_for(Server& server, unsigned slot);
     void serve(NodeWorker& worker, const ServerRequest& request);
+    [[nodiscard]] static ListenConfig config_of(const Server& server);
+    static void renew(Server& server, ListeningSocket socket);
+    void renew_if_lost(Server& server);
     void watch(Server& server, std::chrono::milliseconds time, std::weak_ptr<NodeWorker> last = {});
     void watch_unwanted();
     void close_if_unwanted(const std::string& key, const NodeWorker* last);

@@ -13,12 +13,17 @@ namespace usher {
 
 NodeListener::NodeListener(const asio::any_io_executor& executor, sys::UniqueFd socket,
                            std::string key, unsigned window, Listener::Observer& observer)
-    : wake_{executor}, key_{std::move(key)}, scheduler_{window}
+    : observer_{observer}, wake_{executor}, key_{std::move(key)}, scheduler_{window}
+{
+    listener_ = make_listener(std::move(socket));
+    listener_->start();
+}
+
+std::shared_ptr<Listener> NodeListener::make_listener(sys::UniqueFd socket)
 {
     ConnectionSink& sink = *this;
-    listener_ =
-        std::make_shared<Listener>(executor, std::move(socket), std::uint16_t{0}, sink, observer);
-    listener_->start();
+    return std::make_shared<Listener>(wake_.get_executor(), std::move(socket), std::uint16_t{0},
+                                      sink, observer_);
 }
 
 NodeListener::~NodeListener()
@@ -37,6 +42,16 @@ void NodeListener::set_window(unsigned window)
 {
     scheduler_.set_window(window);
     go_on();
+}
+
+void NodeListener::replace(sys::UniqueFd socket)
+{
+    auto next = make_listener(std::move(socket));
+    if (replaced_)
+        replaced_->close();
+    replaced_ = std::exchange(listener_, std::move(next));
+    replaced_->stop(); // first, since only one is known to wait for room
+    listener_->start();
 }
 
 void NodeListener::add(Carrier& carrier)
@@ -105,7 +120,9 @@ void NodeListener::look_again(Clock::time_point now)
 
 bool NodeListener::has_room() noexcept
 {
-    return stopped_ ? scheduler_.has_workers() : scheduler_.has_room(Clock::now());
+    if (stopped_)
+        return scheduler_.has_workers();
+    return (replaced_ && replaced_->is_open()) || scheduler_.has_room(Clock::now());
 }
 
 void NodeListener::give(sys::UniqueFd fd, const wire::HandoffRecord& record)
@@ -136,6 +153,8 @@ void NodeListener::stop()
 std::size_t NodeListener::drop_waiting()
 {
     listener_->close();
+    if (replaced_)
+        replaced_->close();
     const auto dropped = scheduler_.waiting();
     wake_.cancel();
     for (auto& [id, connection] : std::exchange(connections_, {}))

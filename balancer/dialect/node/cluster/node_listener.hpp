@@ -56,6 +56,10 @@ public:
 
     void set_window(unsigned window);
 
+    /// Accepts from `socket` from now on, and from the one before only what waits there, whatever
+    /// the window.  Not after stop().  Throws std::system_error, std::bad_alloc: then that stays.
+    void replace(sys::UniqueFd socket);
+
     /// `carrier`'s worker gets connections from now on; it must stay until remove() and lose().
     void add(Carrier& carrier);
     void remove(const Carrier& carrier) noexcept { scheduler_.remove(carrier.id()); }
@@ -98,6 +102,7 @@ private:
     void wait_for_room(Source& source) override { waiting_ = &source; }
     void forget(Source&) noexcept override { waiting_ = nullptr; }
 
+    [[nodiscard]] std::shared_ptr<Listener> make_listener(sys::UniqueFd socket);
     void deal(Clock::time_point now);
     [[nodiscard]] bool hand_over(const NodeScheduler::Assignment& assignment,
                                  Clock::time_point now);
@@ -105,8 +110,10 @@ private:
     void look_again(Clock::time_point now);
     void let_go(sys::UniqueFd connection) const noexcept;
 
+    Listener::Observer& observer_;
     std::shared_ptr<Listener> listener_;
-    boost::asio::steady_timer wake_; ///< when the scheduler wants to go on
+    std::shared_ptr<Listener> replaced_; ///< hands off what waited there; null: there was none
+    boost::asio::steady_timer wake_;     ///< when the scheduler wants to go on
     std::string key_;
 
     NodeScheduler scheduler_;

@@ -173,6 +173,13 @@ ListeningSocket adopt_inherited(const ServerRequest& request, unsigned backlog)
 
 } // namespace
 
+ListenConfig node_file_config(const std::string& path, const ServerRequest& request)
+{
+    // "@name" would be an abstract one.
+    const std::string prefix = path.starts_with('@') ? "unix:./" : "unix:";
+    return {.address = prefix + path, .mode = mode_of(request)};
+}
+
 ListeningSocket open_node_socket(const ServerRequest& request, SocketUse use, unsigned backlog)
 {
     if (request.backlog > 0)

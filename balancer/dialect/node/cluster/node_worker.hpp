@@ -47,7 +47,7 @@ public:
     [[nodiscard]] bool drain(std::chrono::milliseconds timeout) override;
 
     /// What it has not accepted is still the cluster's, and goes to others when it has ended.
-    void cut_off() override {}
+    void cut_off(bool /*at_fault*/) override {}
 
     void finish() override;
     [[nodiscard]] std::error_code send_probe(int fd) override;

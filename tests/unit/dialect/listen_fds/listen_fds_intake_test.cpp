@@ -5,13 +5,16 @@
 #include "common/sys/socket/accept.hpp"
 #include "common/sys/socket/bound_socket.hpp"
 #include "tests/support/allocations.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/sockets.hpp"
+#include "tests/support/temp_dir.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <exception>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <new>
@@ -19,6 +22,7 @@
 #include <string>
 #include <thread>
 #include <tuple>
+#include <vector>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -125,6 +129,55 @@ std::size_t listening_sockets()
 }
 
 } // namespace
+
+TEST_CASE("a socket that is opened anew is for new workers, and those before keep the old one")
+{
+    const auto none = listening_sockets();
+    const TempDir folder;
+    const auto path = (folder.path() / "s").string();
+    boost::asio::io_context io;
+    EventBus events;
+    ResolvedPool config;
+    config.dialect = Dialect::listen_fds;
+    config.listen = {{.address = "unix:" + path}};
+    config.account.user = ::geteuid();
+    const auto pool = std::make_shared<const ResolvedPool>(config);
+    ListenFdsIntake intake{io.get_executor(), config, events};
+    SocketSource nothing;
+    intake.prepare(config, nothing).commit();
+    const auto needs_workers = [&] { return intake.prepare(config, nothing).begin != nullptr; };
+    std::map<std::string, std::string> environment;
+    const auto sockets = listening_sockets();
+    auto before = intake.connect(pool, {});
+    before->attach();
+    const auto old = before->equip(environment, 3).descriptors;
+    CHECK_FALSE(needs_workers());
+
+    std::filesystem::remove(path);
+    SocketSource source;
+    source.opened.open({{.config = config.listen[0], .backlog = 16, .held = intake.files()[0]}});
+    const auto change = intake.prepare(config, source);
+    CHECK(change.opens == std::vector<std::string>{"unix:" + path});
+    REQUIRE(change.begin);
+    change.begin();
+    CHECK(needs_workers()); // if nothing comes of this reload
+    auto after = intake.connect(pool, {});
+    CHECK(after->equip(environment, 3).descriptors != old);
+    CHECK(sys::socket_option(old[0], SO_ACCEPTCONN) == 1);
+    after->attach();
+    change.commit();
+    before->detach();
+    CHECK_FALSE(needs_workers());
+
+    before.reset();
+    CHECK(eventually([&] { return listening_sockets() == sockets; })); // by threads
+    CHECK(intake.files()[0].is_there());
+    CHECK(intake.connect(pool, {})->equip(environment, 3).descriptors ==
+          after->equip(environment, 3).descriptors); // in the place that is free now
+    after.reset();
+    intake.close({});
+    CHECK(eventually([&] { return listening_sockets() == none; }));
+}
 
 TEST_CASE_FIXTURE(Fixture,
                   "no socket is left without a worker where another is ready and nobody waits")

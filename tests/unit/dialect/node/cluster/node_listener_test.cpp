@@ -27,13 +27,14 @@ public:
     [[nodiscard]] std::uint64_t id() const noexcept override { return id_; }
 
     [[nodiscard]] bool carry(const std::shared_ptr<NodeListener>&, std::string_view,
-                             NodeListener::Connection, int) override
+                             NodeListener::Connection connection, int) override
     {
         ++tries;
         if (places_ == 0)
             return false;
         --places_;
         ++taken;
+        last = connection;
         return true;
     }
 
@@ -41,6 +42,7 @@ public:
 
     int tries = 0;
     int taken = 0;
+    NodeListener::Connection last = 0; ///< that it has taken
 
 private:
     std::uint64_t id_;
@@ -69,8 +71,10 @@ struct Fixture : Listener::Observer {
     bool run_until(Condition condition)
     {
         const auto end = std::chrono::steady_clock::now() + 10s;
-        while (!condition() && std::chrono::steady_clock::now() < end)
+        while (!condition() && std::chrono::steady_clock::now() < end) {
+            io.restart(); // it may have had nothing to do, until a worker was there
             io.run_one_until(end);
+        }
         return condition();
     }
 
@@ -138,6 +142,32 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK(run_until([&] { return closed == 1; }));
     CHECK(worker.taken == 100);
     CHECK_THROWS_AS(connect(1), std::system_error);
+}
+
+TEST_CASE_FIXTURE(Fixture, "another socket takes its place, and who waits at it is dealt")
+{
+    std::vector<sys::UniqueFd> clients;
+    const auto connect = [&](const sys::SocketAddress& address) {
+        for (int i = 0; i < 100; ++i)
+            clients.push_back(connect_to(address));
+    };
+    connect(socket.address);
+    auto next = listen_on(loopback(0));
+    connect(next.address);
+    listener->replace(std::move(next.fd)); // while there is no worker
+    CHECK(run_until([&] { return closed == 1; }));
+    CHECK_THROWS_AS(std::ignore = connect_to(socket.address), std::system_error);
+
+    Carrier worker{1, 1'000};
+    listener->add(worker);
+    CHECK(worker.taken == 1);
+    for (int taken = 2; taken <= 200; ++taken) {
+        listener->on_answer(worker.id(), worker.last, NodeListener::Answer::accepted);
+        if (!run_until([&] { return worker.taken == taken; }))
+            break;
+    }
+    CHECK(worker.taken == 200);
+    std::ignore = listener->lose(worker);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a stop that deals what waits can be ended")
