@@ -46,12 +46,11 @@ std::string describe(int number, int fd)
     return fmt::format("{}:{}", number, status.st_ino);
 }
 
-/// As for its configuration: what others can change does not run where usher is root.
-bool is_changed_by_others(const fs::path& library)
+/// Who may put a program there need not be who may put something beside it.
+bool may_be_of_others(const fs::path& library)
 {
     sys::Place place;
-    return ::geteuid() == 0 &&
-           (sys::find_place(library, place) || place.strangers != sys::Strangers::none);
+    return sys::find_place(library, place) || place.strangers != sys::Strangers::none;
 }
 
 /// Where libusher-preload.so is: in the tree this program was built in, or installed with it, maybe
@@ -67,11 +66,10 @@ std::string find_preload_library()
     for (const auto& place : places) {
         if (::access(place.c_str(), R_OK) < 0)
             continue;
-        if (!is_build && place != places.back() && is_changed_by_others(place))
+        if (!is_build && place != places.back() && may_be_of_others(place))
             throw std::runtime_error{
-                fmt::format("{} is not loaded into workers, because others may "
-                            "write to its folder or one above it; install "
-                            "usher where only root may",
+                fmt::format("{} is not loaded into workers, because others may write to its folder "
+                            "or one above it; install usher where only root or you may",
                             place.native())};
         // ld.so(8) splits LD_PRELOAD at both, and knows no way to quote them.
         if (place.native().find_first_of(" :") != std::string::npos)
