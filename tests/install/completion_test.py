@@ -127,9 +127,20 @@ class CompletionTest(unittest.TestCase):
         self.check_all(completed)
         self.assertEqual(completed("usher run --dialect=no"), {"--dialect=node", "--dialect=none"})
 
-    def test_zsh(self):
-        zsh = Zsh(self.shell("zsh"))
+    def zsh(self, name, loading):
+        shell = self.shell("zsh")
+        shell.script.rename(shell.folder / name)
+        zsh = Zsh(shell, loading)
         self.addCleanup(zsh.close)
+        return zsh
+
+    def test_zsh_that_loads_it_when_it_is_wanted(self):
+        zsh = self.zsh("_usher", "fpath=($PWD $fpath); compinit -u -D")
+        for _ in range(2):  # the first time it loads and completes
+            self.assertEqual(zsh.completed("usher relo"), {"reload"})
+
+    def test_zsh(self):
+        zsh = self.zsh("script", "compinit -u -D; source ./script")
         self.check_all(zsh.completed)
         self.assertEqual(zsh.completed("usher run --dialect=no"), {"node", "none"})
 
@@ -140,8 +151,8 @@ class Zsh:
 
     START = r'''
         PS1= PS2= RPS1= ; unsetopt zle_bracketed_paste prompt_cr
-        autoload -U compinit && compinit -u -D
-        source $SCRIPT
+        autoload -U compinit
+        eval $LOADING
         compadd() {
             if [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\ * ]]; then
                 builtin compadd "$@"
@@ -160,7 +171,7 @@ class Zsh:
         print -r -- end >>$ANSWERS
     '''
 
-    def __init__(self, shell):
+    def __init__(self, shell, loading):
         answers = shell.folder / "answers"
         os.mkfifo(answers)
         self.answers = os.open(answers, os.O_RDWR)  # so that it never ends
@@ -169,7 +180,7 @@ class Zsh:
         self.master, slave = pty.openpty()
         self.process = subprocess.Popen(
             ["zsh", "-f", "-i"], cwd=shell.folder, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            env={**shell.environment, "SCRIPT": str(shell.script), "ANSWERS": str(answers)})
+            env={**shell.environment, "LOADING": loading, "ANSWERS": str(answers)})
         os.close(slave)
         self.rest = b""
         self.ask(f"source {start}\n")

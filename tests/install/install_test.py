@@ -193,10 +193,21 @@ class InstallTest(unittest.TestCase):
         said = run("systemd-analyze", "verify", "--man=no", copy)
         self.assertNotIn("usher", said)  # it speaks of the other units of this machine as well
 
-    def test_what_shells_complete_is_where_they_look(self):
-        for place in ("bash-completion/completions/usher", "fish/vendor_completions.d/usher.fish",
-                      "zsh/site-functions/_usher"):
-            self.assertIn("completion", HERE.one(f"share/{place}").read_text())
+    def test_shells_find_what_they_complete_by(self):
+        bash = HERE.one("share/bash-completion/completions/usher").parents[2]
+        fish = HERE.one("share/fish/vendor_completions.d/usher.fish").parents[2]
+        zsh = HERE.one("share/zsh/site-functions/_usher").parent
+        environment = {**os.environ, "HOME": str(HERE.folder), "XDG_CONFIG_HOME": str(HERE.folder),
+                       "PATH": f"{HERE.one('bin/usher').parent}:{os.environ['PATH']}"}
+        said = run("bash", "--norc", "-c", "source /usr/share/bash-completion/bash_completion; "
+                   "_completion_loader usher; complete -p usher", env={**environment, "XDG_DATA_DIRS": str(bash)})
+        self.assertEqual(said, "complete -F _usher usher\n")
+        said = run("fish", "--private", "-c", "complete -C 'usher relo'",
+                   env={**environment, "XDG_DATA_DIRS": f"{fish}:/usr/share"})
+        self.assertIn("reload\t", said)
+        said = run("zsh", "-f", "-c", "fpath=($1 $fpath); autoload -U compinit; compinit -u -D; "
+                   "print $_comps[usher]", "zsh", zsh, env=environment)
+        self.assertEqual(said, "_usher\n")
 
 
 class ManTest(unittest.TestCase):
