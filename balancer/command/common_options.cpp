@@ -7,6 +7,8 @@
 #include "balancer/config/units/limits.hpp"
 
 #include <CLI/CLI.hpp>
+#include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <cstdio>
 #include <stdexcept>
@@ -14,6 +16,9 @@
 namespace usher {
 
 namespace {
+
+// CLI11 has no place for such a thing but the name of a check, which here finds everything right.
+constexpr std::string_view suggestion = "suggested: ";
 
 /// The standard input, but no more than needed to see that it is too long.
 std::string read_input()
@@ -32,6 +37,21 @@ CLI::Option* add_value(CLI::App& part, const std::string& name, std::string& val
         return text.empty() ? std::string{"needs a value"} : std::string{};
     };
     return part.add_option(name, value, description)->option_text(type)->check(check);
+}
+
+void suggest_words(CLI::Option& option, const std::vector<std::string>& words)
+{
+    CLI::Validator check{""};
+    option.check(check.name(fmt::format("{}{}", suggestion, fmt::join(words, " "))));
+}
+
+std::vector<std::string> suggested_words(CLI::Option& option)
+try {
+    for (int i = 0;; ++i)
+        if (const auto& name = option.get_validator(i)->get_name(); name.starts_with(suggestion))
+            return CLI::detail::split(name.substr(suggestion.size()), ' ');
+} catch (const CLI::OptionNotFound&) { // no further check
+    return {};
 }
 
 void add_control_path(CLI::App& part, std::string& path)

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 namespace CLI {
 class App;
@@ -39,6 +40,22 @@ constexpr std::string_view control_exit_codes =
 /// An option that is given once, with a value that is not empty.
 CLI::Option* add_value(CLI::App& part, const std::string& name, std::string& value,
                        const std::string& type, const std::string& description);
+
+/// Says which words `option` knows, for shells to complete; whoever reads its value decides whether
+/// it is one.
+void suggest_words(CLI::Option& option, const std::vector<std::string>& words);
+
+/// The same of a table of names.
+template <typename All>
+void suggest_names(CLI::Option& option, const All& names)
+{
+    std::vector<std::string> words;
+    for (const auto& entry : names)
+        words.emplace_back(entry.name);
+    suggest_words(option, words);
+}
+
+[[nodiscard]] std::vector<std::string> suggested_words(CLI::Option& option);
 
 /// `--control PATH`
 void add_control_path(CLI::App& part, std::string& path);

@@ -49,16 +49,18 @@ void add_control(CLI::App& app, ControlCommand& asked, std::optional<Command>& r
         .add_flag("--dry-run", request.dry_run, "only say what the reload would do");
 
     auto& to_restart = add(restart, "replace one worker or all");
-    to_restart
-        .add_option_function<std::string>(
-            "SLOT|all",
-            [&](const std::string& text) {
-                request.slot =
-                    text == "all" ? 0 : static_cast<unsigned>(std::stoul(text, nullptr, 0));
-            },
-            "which worker")
-        ->check(slots | CLI::IsMember({"all"}))
-        ->required();
+    auto& which =
+        *to_restart
+             .add_option_function<std::string>(
+                 "SLOT|all",
+                 [&](const std::string& text) {
+                     request.slot =
+                         text == "all" ? 0 : static_cast<unsigned>(std::stoul(text, nullptr, 0));
+                 },
+                 "which worker")
+             ->check(slots | CLI::IsMember({"all"}))
+             ->required();
+    suggest_words(which, {"all"});
     add_pool(to_restart, "which pool, where there are several");
 
     auto& to_drain = add(drain, "let one worker finish and leave its slot empty");

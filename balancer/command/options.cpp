@@ -3,6 +3,7 @@
 
 #include "balancer/command/bus_options.hpp"
 #include "balancer/command/common_options.hpp"
+#include "balancer/command/completion_options.hpp"
 #include "balancer/command/control_options.hpp"
 #include "balancer/command/run_options.hpp"
 #include "balancer/command/wrong_options.hpp"
@@ -84,6 +85,7 @@ Command parse_options(std::span<const char* const> arguments)
     check.callback([&] { result = PrintCommand{check_file(file, dump)}; });
     add_control(app, asked, result);
     BusOptions bus{app, result};
+    add_completion(app, result);
     app.footer(fmt::format("\nExamples:\n  {}\n  usher run --config usher.json\n{}{}", run_example,
                            exit_codes, control_exit_codes));
 

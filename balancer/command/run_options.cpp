@@ -180,19 +180,22 @@ void add_run(CLI::App& app, RunFlags& flags, std::optional<Command>& result)
                 "where to listen (default: where the program would); give it\n"
                 "several times for several addresses");
     const auto add_key = [&](const std::string& key, const char* type, const std::string& text) {
-        add_value(run, "--" + key, flags.keys[key], type, text);
+        return add_value(run, "--" + key, flags.keys[key], type, text);
     };
-    add_key("workers", "N|auto",
-            fmt::format("how many workers, {} to {}, or auto: one for each CPU that\n"
-                        "usher may use (default auto)",
-                        workers_range.least, workers_range.most));
-    add_key("dialect", "NAME",
-            "how the workers receive connections: auto, as the program\n"
-            "shows (default); native, by the worker protocol; preload, an\n"
-            "unmodified program that listens on a port of its own; node,\n"
-            "a Node program that uses cluster, unmodified; listen-fds, a\n"
-            "program that takes listening sockets as from systemd; none,\n"
-            "a program to which nobody connects");
+    auto& workers =
+        *add_key("workers", "N|auto",
+                 fmt::format("how many workers, {} to {}, or auto: one for each CPU that\n"
+                             "usher may use (default auto)",
+                             workers_range.least, workers_range.most));
+    suggest_words(workers, {"auto"});
+    auto& dialect = *add_key("dialect", "NAME",
+                             "how the workers receive connections: auto, as the program\n"
+                             "shows (default); native, by the worker protocol; preload, an\n"
+                             "unmodified program that listens on a port of its own; node,\n"
+                             "a Node program that uses cluster, unmodified; listen-fds, a\n"
+                             "program that takes listening sockets as from systemd; none,\n"
+                             "a program to which nobody connects");
+    suggest_names(dialect, dialect_names);
     add_key("backlog", "N",
             fmt::format("how many connections the kernel keeps waiting, {} to {}\n(default {})",
                         backlog_range.least, backlog_range.most, PoolConfig{}.backlog));
@@ -206,9 +209,10 @@ void add_run(CLI::App& app, RunFlags& flags, std::optional<Command>& result)
                 "for development: restart the workers, one after the other,\n"
                 "when this file or something in this folder changes; may be\n"
                 "given several times");
-    add_value(run, "--log-format", flags.log_format, "NAME",
-              "how usher's own log lines are written: text (default) or\n"
-              "json, an object on each line");
+    auto& format = *add_value(run, "--log-format", flags.log_format, "NAME",
+                              "how usher's own log lines are written: text (default) or\n"
+                              "json, an object on each line");
+    suggest_names(format, log_format_names);
     add_control_path(run, flags.control);
     run.footer(fmt::format("{}{}", run_notes, exit_codes));
     run.callback([&] {

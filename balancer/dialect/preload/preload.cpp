@@ -3,6 +3,7 @@
 
 #include "common/handoff_address.hpp"
 #include "common/scoreboard_page.hpp"
+#include "common/sys/fd/trusted_place.hpp"
 #include "common/sys/process/futex.hpp"
 #include "common/sys/syscall.hpp"
 #include "common/text/listen_address.hpp"
@@ -45,19 +46,31 @@ std::string describe(int number, int fd)
     return fmt::format("{}:{}", number, status.st_ino);
 }
 
-/// Where libusher-preload.so is: beside this program in the tree it was built in, otherwise where
-/// it is installed.
+/// Who may put a program there need not be who may put something beside it.
+bool may_be_of_others(const fs::path& library)
+{
+    sys::Place place;
+    return sys::find_place(library, place) || place.strangers != sys::Strangers::none;
+}
+
+/// Where libusher-preload.so is: in the tree this program was built in, or installed with it, maybe
+/// in a tree that has been moved since, or where it was to be installed.
 std::string find_preload_library()
 {
     std::error_code error;
     const auto own_folder = fs::read_symlink("/proc/self/exe", error).parent_path();
-    const std::array places{own_folder.parent_path() / "worker/preload" / USHER_PRELOAD_NAME,
-                            fs::path{USHER_PRELOAD_FOLDER} / USHER_PRELOAD_NAME};
+    const bool is_build = own_folder.filename() == "balancer";
+    const auto beside = own_folder.parent_path() / (is_build ? "worker/preload" : USHER_LIBDIR);
+    const std::array places{beside / USHER_PRELOAD_NAME,
+                            fs::path{USHER_PREFIX} / USHER_LIBDIR / USHER_PRELOAD_NAME};
     for (const auto& place : places) {
-        // What lies beside an installed program is anybody's.
-        if ((&place == &places[0] && own_folder.filename() == "bin") ||
-            ::access(place.c_str(), R_OK) < 0)
+        if (::access(place.c_str(), R_OK) < 0)
             continue;
+        if (!is_build && place != places.back() && may_be_of_others(place))
+            throw std::runtime_error{
+                fmt::format("{} is not loaded into workers, because others may write to its folder "
+                            "or one above it; install usher where only root or you may",
+                            place.native())};
         // ld.so(8) splits LD_PRELOAD at both, and knows no way to quote them.
         if (place.native().find_first_of(" :") != std::string::npos)
             throw std::runtime_error{fmt::format("{} cannot be preloaded from a folder with a "

@@ -271,7 +271,8 @@ TEST_CASE("a misspelt command or option is answered with the nearest one")
     CHECK(usage_error({"rnu"}) == "\"rnu\" is no command of usher; did you mean run?");
     CHECK(usage_error({"serve"}) ==
           "\"serve\" is no command of usher; use one of run, check, status, "
-          "reload, restart, drain, scale, send, stop, events, publish, subscribe, request, store");
+          "reload, restart, drain, scale, send, stop, events, publish, subscribe, request, store, "
+          "completion");
     CHECK(usage_error({"run", "--wokers=4"}) ==
           "\"--wokers=4\" is no option of usher run; did you mean --workers?");
     CHECK(usage_error({"run", "-listen", "80"}) ==
@@ -411,6 +412,16 @@ TEST_CASE("the commands that speak to a master take their options and no others"
           "\"--timeout\" is no option of usher events; see usher events --help");
     CHECK(usage_error({"status", "-f"}) ==
           "\"-f\" is no option of usher status; see usher status --help");
+}
+
+TEST_CASE("completion prints what a shell reads, and knows three shells")
+{
+    for (const char* shell : {"bash", "fish", "zsh"})
+        CHECK(printed({"completion", shell}).find(fmt::format("`usher completion {}`", shell)) !=
+              std::string::npos);
+    CHECK(usage_error({"completion", "tcsh"}) ==
+          "\"tcsh\" is no shell that is known; say bash, fish or zsh");
+    CHECK(usage_error({"completion"}).find("bash|fish|zsh is required") != std::string::npos);
 }
 
 TEST_CASE("--version prints name and number")
