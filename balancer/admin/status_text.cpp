@@ -7,13 +7,17 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace usher {
 
 namespace {
 
+using namespace std::string_view_literals;
 using Json = nlohmann::ordered_json;
 
 std::string uptime_text(std::uint64_t milliseconds)
@@ -69,6 +73,20 @@ std::string row(const Cells&... cells)
                        cells...);
 }
 
+/// `cell` in the colour of the state that it shows.
+std::string in_colour(std::string_view state, std::string cell, Colours colours)
+{
+    constexpr std::array good{"ready"sv, "serving"sv};
+    constexpr std::array bad{"failed"sv, "failing"sv, "terminating"sv, "killing"sv};
+    constexpr auto is_one_of = [](std::string_view word, const auto& words) {
+        return std::ranges::find(words, word) != words.end();
+    };
+    if (colours == Colours::off)
+        return cell;
+    const int colour = is_one_of(state, good) ? 32 : is_one_of(state, bad) ? 31 : 33;
+    return fmt::format("\x1b[{}m{}\x1b[0m", colour, cell);
+}
+
 /// As many digits as people want to see.
 std::string rate_text(const Json& worker, const char* key, std::string_view unit)
 {
@@ -89,14 +107,15 @@ std::string memory_text(const Json& worker)
 }
 
 /// Where there are no connections none is unknown either.
-std::string worker_text(Json worker, bool has_connections)
+std::string worker_text(Json worker, bool has_connections, Colours colours)
 {
     if (!has_connections)
         for (const auto* const key : {"handed_off", "connections_per_second", "queued", "open"})
             worker.erase(key);
     const auto age = worker.find("uptime_ms");
     auto result =
-        row(text(worker, "slot"), text(worker, "generation"), text(worker, "state"),
+        row(text(worker, "slot"), text(worker, "generation"),
+            in_colour(text(worker, "state"), fmt::format("{:<12}", text(worker, "state")), colours),
             text(worker, "pid"), age == worker.end() ? "-" : uptime_text(age->get<std::uint64_t>()),
             text(worker, "handed_off"), rate_text(worker, "connections_per_second", ""),
             text(worker, "queued"), text(worker, "open"), rate_text(worker, "cpu_percent", "%"),
@@ -122,10 +141,11 @@ std::uint64_t waiting_clients(const Json& pool)
     return sum;
 }
 
-std::string pool_text(const Json& pool)
+std::string pool_text(const Json& pool, Colours colours)
 {
+    const auto state = text(pool, "state");
     auto result = fmt::format("\n\npool {}, {}, generation {}, ", text(pool, "name"),
-                              text(pool, "state"), text(pool, "generation"));
+                              in_colour(state, state, colours), text(pool, "generation"));
     const bool has_connections = pool.at("dialect") != "none";
     if (!has_connections)
         result += "without connections";
@@ -163,13 +183,13 @@ std::string pool_text(const Json& pool)
                   "cpu", "memory", "starts");
     for (const auto* const group : {"workers", "leaving"})
         for (const auto& worker : pool.at(group))
-            result += worker_text(worker, has_connections);
+            result += worker_text(worker, has_connections, colours);
     return result;
 }
 
 } // namespace
 
-std::string status_text(const std::string& status)
+std::string status_text(const std::string& status, Colours colours)
 {
     const auto json = Json::parse(status);
     auto result = fmt::format("usher {}, master pid {}{}", text(json, "version"), text(json, "pid"),
@@ -179,7 +199,7 @@ std::string status_text(const std::string& status)
     result += reload_text(json.at("reload"));
     result += loss_text(json.at("stderr_lost_lines"), "on standard error");
     for (const auto& pool : json.at("pools"))
-        result += pool_text(pool);
+        result += pool_text(pool, colours);
     return result;
 }
 

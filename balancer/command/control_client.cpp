@@ -11,9 +11,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <tuple>
 #include <vector>
 
@@ -135,9 +137,31 @@ private:
         const bool has_time = asked(Request::Command::events) && !line.time.empty();
         if (command_.json)
             print_json(is_status ? line.text : text);
+        else if (is_status)
+            print_status(line.text);
         else
-            print(is_status ? status_text(line.text)
-                            : (has_time ? line.time + " " : "") + on_one_line(line.text));
+            print((has_time ? line.time + " " : "") + on_one_line(line.text));
+    }
+
+    /// Over what was there before, if that is asked for again and again on a terminal.
+    void print_status(const std::string& status)
+    {
+        const auto colours = output_.has_colours() ? Colours::on : Colours::off;
+        auto text = status_text(status, colours) + '\n';
+        if (!command_.watches)
+            return output_.write(text);
+        if (!output_.is_terminal())
+            return output_.write(text + '\n');
+        constexpr std::string_view to_top = "\x1b[H";
+        constexpr std::string_view clear_line = "\x1b[K";
+        constexpr std::string_view clear_rest = "\x1b[J";
+        std::string screen{to_top};
+        for (const char c : text) {
+            if (c == '\n')
+                screen += clear_line;
+            screen += c;
+        }
+        output_.write(screen.append(clear_rest));
     }
 
     void print(std::string_view lines) { output_.write(printable(lines)); }
@@ -208,7 +232,13 @@ private:
 
 ExitCode ask_master(const ControlCommand& command, StandardOutput& output)
 {
-    return Client{command, output}.ask();
+    constexpr std::chrono::seconds interval{1};
+    auto code = Client{command, output}.ask();
+    while (command.watches && code == ExitCode::done) {
+        std::this_thread::sleep_for(interval);
+        code = Client{command, output}.ask();
+    }
+    return code;
 }
 
 } // namespace usher

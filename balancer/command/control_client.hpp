@@ -20,6 +20,8 @@ struct ControlCommand {
 
     std::optional<BusQuestion> question{}; ///< if the request is `bus`
 
+    bool watches = false; ///< if the request is `status`: it is asked for every second
+
     /// How long all of it may take; nothing: as long as it takes.
     std::optional<std::chrono::milliseconds> timeout{};
 };

@@ -43,7 +43,10 @@ void add_control(CLI::App& app, ControlCommand& asked, std::optional<Command>& r
         part.add_flag("--json", asked.json, "as JSON, one object a line");
     };
 
-    add_json(add(status, "show pools and workers of a running usher"));
+    auto& to_see = add(status, "show pools and workers of a running usher");
+    to_see.alias("ls");
+    add_json(to_see);
+    to_see.add_flag("-w,--watch", asked.watches, "show them again every second, until interrupted");
 
     add(reload, "read the configuration again and bring in a new generation of workers")
         .add_flag("--dry-run", request.dry_run, "only say what the reload would do");

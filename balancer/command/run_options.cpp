@@ -7,6 +7,7 @@
 #include "balancer/config/json/config_error.hpp"
 #include "balancer/config/keys.hpp"
 #include "balancer/config/load.hpp"
+#include "balancer/config/units/duration.hpp"
 #include "balancer/config/units/limits.hpp"
 #include "balancer/config/units/log_format.hpp"
 #include "balancer/config/validate.hpp"
@@ -199,6 +200,10 @@ void add_run(CLI::App& app, RunFlags& flags, std::optional<Command>& result)
     add_key("backlog", "N",
             fmt::format("how many connections the kernel keeps waiting, {} to {}\n(default {})",
                         backlog_range.least, backlog_range.most, PoolConfig{}.backlog));
+    add_key("move-after", "TIME",
+            fmt::format("how long connections wait for a worker that takes none until\n"
+                        "idle ones get them, e.g. 1s; 0s keeps strict turns (default {})",
+                        format_duration(PoolConfig{}.move_after)));
     add_several("--env", flags.env, "NAME=VALUE",
                 "an environment variable of the workers; give it several\n"
                 "times for several; ${slot} in it is the worker's slot");

@@ -4,6 +4,8 @@
 #include "common/sys/syscall.hpp"
 
 #include <cerrno>
+#include <cstdlib>
+#include <string_view>
 
 #include <poll.h>
 #include <unistd.h>
@@ -26,6 +28,19 @@ void StandardOutput::write(std::string_view text) noexcept
             error_ = sys::last_error();
         }
     }
+}
+
+bool StandardOutput::is_terminal() const noexcept
+{
+    const char* const terminal = std::getenv("TERM");
+    return is_open_ && ::isatty(STDOUT_FILENO) == 1 && terminal != nullptr &&
+           std::string_view{terminal} != "dumb";
+}
+
+bool StandardOutput::has_colours() const noexcept
+{
+    const char* const none = std::getenv("NO_COLOR");
+    return is_terminal() && (none == nullptr || *none == '\0');
 }
 
 } // namespace usher

@@ -18,6 +18,11 @@ public:
     /// Waits where it has no room.
     void write(std::string_view text) noexcept;
 
+    /// Who reads it can see what is written over, isatty(3), and colours, unless NO_COLOR
+    /// (no-color.org) says otherwise.
+    [[nodiscard]] bool is_terminal() const noexcept;
+    [[nodiscard]] bool has_colours() const noexcept;
+
     [[nodiscard]] std::error_code error() const noexcept { return error_; }
 
 private:

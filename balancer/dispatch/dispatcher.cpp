@@ -97,15 +97,15 @@ bool Dispatcher::has_room() noexcept
 void Dispatcher::give(sys::UniqueFd fd, const wire::HandoffRecord& record) noexcept
 {
     batch_.push(std::move(fd), record);
-    assign(batch_.size() - 1);
+    assign(batch_.size() - 1, policy_);
 }
 
 /// Finds a worker for connection `index` of the batch; without one it waits there.
-void Dispatcher::assign(std::size_t index) noexcept
+void Dispatcher::assign(std::size_t index, RoundRobin& policy) noexcept
 {
     if (!has_eligible())
         return;
-    const auto number = *policy_.take_turn(eligible_);
+    const auto number = *policy.take_turn(eligible_);
     batch_.assign(index, number);
 
     auto& slot = slots_[number];
@@ -149,7 +149,7 @@ void Dispatcher::pump()
 {
     while (has_eligible()) {
         for (std::size_t i = 0; i < batch_.size() && has_eligible(); ++i)
-            assign(i);
+            assign(i, policy_);
         flush();
         if (batch_.is_empty() && !reclaim_queue_.take(batch_))
             break;
@@ -271,7 +271,7 @@ void Dispatcher::move_from(HandoffChannel& busy)
             room = offer_to(&QueueWatch::is_worth_a_try);
         const auto count = room > 0 ? busy.take_back(reader_, batch_, room) : 0;
         for (std::size_t i = 0; i < batch_.size(); ++i)
-            assign(i);
+            assign(i, moves_);
         handed_off_ -= count; // else they would be counted twice
         moved_ += count;
         if (count == 0)

@@ -93,7 +93,7 @@ private:
     };
 
     [[nodiscard]] bool has_eligible() noexcept;
-    void assign(std::size_t index) noexcept;
+    void assign(std::size_t index, RoundRobin& policy) noexcept;
     void deliver(std::size_t number) noexcept;
     void pump();
     void resume_sources();
@@ -104,6 +104,7 @@ private:
     [[nodiscard]] std::size_t offer_to(bool (QueueWatch::*which)() const noexcept) noexcept;
 
     RoundRobin policy_;
+    RoundRobin moves_; ///< of what went to others: it costs nobody a turn
     std::vector<Slot> slots_;
     boost::dynamic_bitset<> eligible_; ///< slots with room; none: to be looked for
     HandoffBatch batch_;               ///< what waits in it goes ahead of everything else

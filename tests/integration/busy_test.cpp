@@ -28,6 +28,7 @@ struct Site : ConfigFile {
         pool["command"] = {demo_program()};
         pool["workers"] = workers;
         pool["stall_timeout"] = "0s";
+        pool["move_after"] = "100ms";
         pool.update(more);
         write();
         usher.emplace(run());

@@ -114,6 +114,20 @@ std::string source_folder()
     return from_environment("USHER_TEST_SOURCE");
 }
 
+namespace {
+
+/// A configuration says it, or the arguments do, or there are no connections.  Else turns shall be
+/// strict: tests want to know who answers, also where the machine has no time for a worker.
+bool has_own_turns(const std::vector<std::string>& arguments)
+{
+    const auto end = std::ranges::find(arguments, "--");
+    return std::any_of(arguments.begin(), end, [](const std::string& word) {
+        return word == "--config" || word == "--move-after" || word == "none";
+    });
+}
+
+} // namespace
+
 UsherProcess::UsherProcess(const std::vector<std::string>& arguments,
                            const std::function<void()>& in_child, const std::string& control,
                            int namespaces)
@@ -124,8 +138,11 @@ UsherProcess::UsherProcess(const std::vector<std::string>& arguments,
 
     const auto program = usher_program();
     auto all = arguments;
-    if (!all.empty() && all.front() == "run")
+    if (!all.empty() && all.front() == "run") {
+        if (!has_own_turns(all))
+            all.insert(all.begin() + 1, {"--move-after", "0s"});
         all.insert(all.begin() + 1, {"--control", control.empty() ? control_path() : control});
+    }
     std::vector<char*> argv{const_cast<char*>(program.c_str())};
     for (const auto& argument : all)
         argv.push_back(const_cast<char*>(argument.c_str()));

@@ -498,8 +498,9 @@ TEST_CASE("the help names every option, its default and the exit codes")
     const auto backlog = "(default " + std::to_string(PoolConfig{}.backlog) + ")";
     check_all({"run", "--help"},
               {"--config FILE", "--listen ADDR", "--workers N|auto", "--dialect NAME",
-               "--backlog N", "--env NAME=VALUE", "--env-file FILE", "-- COMMAND ARG...", "--help",
-               "1 to 1024", "1 to 65535", backlog.c_str(), "2   wrong usage"});
+               "--backlog N", "--move-after TIME", "--env NAME=VALUE", "--env-file FILE",
+               "-- COMMAND ARG...", "--help", "1 to 1024", "1 to 65535", backlog.c_str(),
+               "2   wrong usage"});
     check_all({"check", "--help"}, {"--config FILE", "--dump", "3   wrong config"});
     check_all({"status", "-h"}, {"--json", "--timeout TIME", "--control PATH"});
     check_all({"reload", "-h"}, {"--dry-run", "--timeout TIME", "5   rolled back"});

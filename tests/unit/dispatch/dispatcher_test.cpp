@@ -390,6 +390,11 @@ TEST_CASE_FIXTURE(Fixture, "what waits behind a busy worker goes to the idle one
     CHECK(busy.channel.figures().moved == 3);
     CHECK(busy.channel.audit().empty());
     CHECK(are_clients_alive());
+
+    give(3); // nobody has lost a turn
+    CHECK((busy.take_all() == Ids{13}));
+    CHECK((second.take_all() == Ids{14}));
+    CHECK((third.take_all() == Ids{15}));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a busy worker gets one at a time until it takes one")
