@@ -174,8 +174,7 @@ TEST_CASE("a command whose output cannot be written says so, and does not succee
             CAPTURE(command.back());
             const bool asks_master = !command.back().starts_with("--help") &&
                                      !command.front().starts_with("--") &&
-                                     command.front() != "check" &&
-                                     command.front() != "completion";
+                                     command.front() != "check" && command.front() != "completion";
             if (asks_master)
                 command.insert(command.end(), {"--control", usher.control_path()});
             UsherProcess client{command, manner.in_child};
