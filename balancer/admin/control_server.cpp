@@ -36,7 +36,7 @@ constexpr std::chrono::seconds longest_removal{1};
 constexpr std::chrono::milliseconds pause_without_descriptors{100};
 
 /// Says why there is no session, as far as that goes without waiting.
-void refuse(int socket, const Outcome& reason)
+void turn_away(int socket, const Outcome& reason)
 {
     const auto line = encode(reason);
     std::ignore = ::send(socket, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -195,12 +195,13 @@ std::error_code ControlServer::accept_all()
 void ControlServer::welcome(sys::UniqueFd connection)
 {
     if (!is_trusted(connection.get()))
-        return refuse(connection.get(),
-                      Outcome::failure(fmt::format(
-                          "this usher takes commands only of root and of user {}", ::geteuid())));
+        return turn_away(
+            connection.get(),
+            Outcome::failure(
+                fmt::format("this usher takes commands only of root and of user {}", ::geteuid())));
     const auto way = ControlPlaces::make_way(clients());
     if (!way)
-        return refuse(connection.get(), ControlPlaces::refusal());
+        return turn_away(connection.get(), ControlPlaces::refusal());
     if (const auto place = std::next(sessions_.begin(), static_cast<std::ptrdiff_t>(*way));
         place != sessions_.end())
         place->lock()->make_way();

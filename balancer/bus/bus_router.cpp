@@ -23,7 +23,7 @@ bool is_for_others(BusLine::Type type) noexcept
            type == BusLine::Type::request;
 }
 
-Outbox::Line share(std::string line)
+Outbox::Line shared_line(std::string line)
 {
     return std::make_shared<const std::string>(std::move(line));
 }
@@ -206,7 +206,7 @@ std::size_t BusRouter::publish(std::string_view from, std::string_view topic, st
     subscriptions_.find(topic, found_);
     if (found_.empty())
         return 0;
-    const auto message = share(encode_message(topic, from, data));
+    const auto message = shared_line(encode_message(topic, from, data));
     for (const auto receiver : found_)
         deliver(receiver, message);
     return found_.size();
@@ -235,7 +235,7 @@ void BusRouter::send(Member member, Place& place, const BusLine& line)
         if (!is_addressed(*other, member, place, line))
             continue;
         if (!message)
-            message = share(encode_message(line.topic, place.name, line.data));
+            message = shared_line(encode_message(line.topic, place.name, line.data));
         deliver(receiver, message);
         ++count;
     }
@@ -272,7 +272,8 @@ void BusRouter::request(Member member, Place& place, const BusLine& line, Clock:
         return tell_done(request);
     const auto awaited = request.awaited;
     const auto number = requests_.open(std::move(request));
-    const auto question = share(encode_request(number, line.topic, place.name, timeout, line.data));
+    const auto question =
+        shared_line(encode_request(number, line.topic, place.name, timeout, line.data));
     for (const auto& respondent : awaited)
         deliver(respondent.member, question);
 }

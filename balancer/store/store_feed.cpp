@@ -9,7 +9,7 @@ namespace usher {
 
 namespace {
 
-Store::Text share(std::string line)
+Store::Text shared_text(std::string line)
 {
     return std::make_shared<const std::string>(std::move(line));
 }
@@ -22,7 +22,7 @@ Store::Text StoreFeed::next()
         phase_ = Phase::entries;
         has_last_key_ = false;
         told_ = store_->revision(); // what changes meanwhile is told after the entries
-        return share(encode_snapshot(told_, store_->entries().size()));
+        return shared_text(encode_snapshot(told_, store_->entries().size()));
     }
     if (phase_ == Phase::entries) {
         // Before what has changed meanwhile is forgotten; a copy knows by the revisions what is
@@ -37,7 +37,7 @@ Store::Text StoreFeed::next()
         if (entry != entries.end()) {
             last_key_ = entry->first;
             has_last_key_ = true;
-            return share(encode_set(entry->first, entry->second));
+            return shared_text(encode_set(entry->first, entry->second));
         }
         phase_ = Phase::catching_up;
     }
@@ -52,7 +52,7 @@ Store::Text StoreFeed::next()
     if (phase_ == Phase::following)
         return nullptr;
     phase_ = Phase::following;
-    return share(encode_synced(told_));
+    return shared_text(encode_synced(told_));
 }
 
 } // namespace usher

@@ -9,17 +9,16 @@ namespace {
 
 std::string text_of(ListedProgram::KeepAlive keep_alive)
 {
-    using KeepAlive = ListedProgram::KeepAlive;
     switch (keep_alive) {
-    case KeepAlive::unused:
+    case ListedProgram::KeepAlive::unused:
         return "with each answer";
-    case KeepAlive::told:
+    case ListedProgram::KeepAlive::told:
         return "with an answer";
-    case KeepAlive::idle:
+    case ListedProgram::KeepAlive::idle:
         return "when it is idle";
-    case KeepAlive::cut:
+    case ListedProgram::KeepAlive::cut:
         return "at `drain_timeout`";
-    case KeepAlive::unknown:
+    case ListedProgram::KeepAlive::unknown:
         break;
     }
     return "";

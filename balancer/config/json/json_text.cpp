@@ -19,8 +19,6 @@ namespace usher {
 
 namespace {
 
-using nlohmann::json;
-
 /// What the library says, without the name of its exception, the position, the rule it was in
 /// and the text it had read.
 std::string shorten(std::string_view message)
@@ -119,7 +117,7 @@ constexpr bool whole_text = true;
 
 /// Follows the parser through a text and refuses what the parser would let pass, at little cost:
 /// the master reads messages while connections wait for it.
-class Checker final : public nlohmann::json_sax<json> {
+class Checker final : public nlohmann::json_sax<nlohmann::json> {
 public:
     Checker(std::string_view text, std::string_view file, Comments comments)
         : text_{text}, file_{file}, comments_{comments}
@@ -133,7 +131,8 @@ public:
         if (const std::size_t at = text_.find('\0'); at != std::string_view::npos)
             throw ConfigError{file_, "",
                               line_and_column(text_, at) + ": is a zero byte, not JSON; remove it"};
-        json::sax_parse(text_, this, json_format, whole_text, comments_ == Comments::ignored);
+        nlohmann::json::sax_parse(text_, this, json_format, whole_text,
+                                  comments_ == Comments::ignored);
     }
 
     /// How much of the text stands before the end of the string at `pointer`; nothing if there is
@@ -144,8 +143,8 @@ public:
         wanted_ = pointer;
         read_ = &read;
         const auto* const end = text_.data() + text_.size();
-        json::sax_parse(Counted{text_.data(), &read}, Counted{end, &read}, this, json_format,
-                        whole_text, comments_ == Comments::ignored);
+        nlohmann::json::sax_parse(Counted{text_.data(), &read}, Counted{end, &read}, this,
+                                  json_format, whole_text, comments_ == Comments::ignored);
         return found_;
     }
 
@@ -199,9 +198,9 @@ public:
     }
 
     bool parse_error(std::size_t /*at*/, const std::string& /*token*/,
-                     const json::exception& error) override
+                     const nlohmann::json::exception& error) override
     {
-        const auto* const syntax = dynamic_cast<const json::parse_error*>(&error);
+        const auto* const syntax = dynamic_cast<const nlohmann::json::parse_error*>(&error);
         if (syntax == nullptr)
             throw ConfigError{file_, pointer(), "is a number too large to read; use a smaller one"};
         // The library counts the byte it stopped at as read.
@@ -257,7 +256,7 @@ private:
     /// Where the parser is.
     [[nodiscard]] std::string pointer() const
     {
-        json::json_pointer pointer;
+        nlohmann::json::json_pointer pointer;
         for (std::size_t i = 0; i < open_.size(); ++i) {
             const auto end = i + 1 < open_.size() ? open_[i + 1].first_key : keys_.size();
             if (open_[i].is_array)
@@ -281,10 +280,10 @@ private:
 
 } // namespace
 
-json parse_json(std::string_view text, std::string_view file)
+nlohmann::json parse_json(std::string_view text, std::string_view file)
 {
     Checker{text, file, Comments::ignored}.check();
-    return json::parse(text, nullptr, true, true);
+    return nlohmann::json::parse(text, nullptr, true, true);
 }
 
 std::optional<std::size_t> line_of_string(std::string_view text, std::string_view pointer)

@@ -20,7 +20,7 @@ namespace usher {
 
 namespace {
 
-constexpr std::size_t read_size = 64UL * 1024;
+constexpr std::size_t buffer_size = 64UL * 1024;
 
 /// The kernel cuts what is longer into packets, of which only the first has the descriptor; how
 /// long those are depends on its version and net.core.wmem_default, but never less.
@@ -33,7 +33,7 @@ NodeChannel::NodeChannel(const asio::any_io_executor& executor, sys::UniqueFd so
     : socket_{executor, std::move(socket),
               is_distrusted ? InboundSocket::Senders::others : InboundSocket::Senders::ours},
       retry_{executor},
-      buffer_(read_size),
+      buffer_(buffer_size),
       frames_{std::move(frames)}
 {
 }

@@ -45,7 +45,7 @@ TEST_SUITE_BEGIN("fd_message");
 
 TEST_CASE_FIXTURE(Fixture, "descriptors arrive with their packet, in order, close-on-exec")
 {
-    const Pipe pipe = make_pipe();
+    const test::Pipe pipe = test::make_pipe();
     const std::array fds{pipe.reader.get(), pipe.writer.get()};
 
     REQUIRE_FALSE(send("one", fds));
@@ -138,7 +138,7 @@ TEST_CASE_FIXTURE(Fixture, "sending to a dead peer reports it and raises no SIGP
 
 TEST_CASE_FIXTURE(Fixture, "a full queue would block and takes no descriptor")
 {
-    const Pipe pipe = make_pipe();
+    const test::Pipe pipe = test::make_pipe();
     const std::array fds{pipe.reader.get()};
 
     std::error_code error;
@@ -155,7 +155,7 @@ TEST_CASE_FIXTURE(Fixture, "a full queue would block and takes no descriptor")
 
 TEST_CASE_FIXTURE(Fixture, "a packet too long for the buffer is cut, and says so")
 {
-    const Pipe pipe = make_pipe();
+    const test::Pipe pipe = test::make_pipe();
     const std::array fds{pipe.reader.get()};
     REQUIRE_FALSE(send("longer than sixteen bytes", fds));
 
@@ -169,7 +169,7 @@ TEST_CASE_FIXTURE(Fixture, "a packet too long for the buffer is cut, and says so
 
 TEST_CASE_FIXTURE(Fixture, "descriptors over RLIMIT_NOFILE are missed, not passed over in silence")
 {
-    const Pipe pipe = make_pipe();
+    const test::Pipe pipe = test::make_pipe();
     const std::array fds{pipe.reader.get(), pipe.writer.get()};
     REQUIRE_FALSE(send("x", fds));
 

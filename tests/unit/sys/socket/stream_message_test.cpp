@@ -38,7 +38,7 @@ TEST_SUITE_BEGIN("stream_message");
 
 TEST_CASE_FIXTURE(Fixture, "a descriptor arrives with its bytes, close-on-exec")
 {
-    const Pipe pipe = make_pipe();
+    const test::Pipe pipe = test::make_pipe();
     REQUIRE_FALSE(send("one\n", pipe.reader.get()));
     CHECK(sent == 4);
 
@@ -73,7 +73,7 @@ TEST_CASE_FIXTURE(Fixture, "a full socket takes the beginning, then would block"
 TEST_CASE_FIXTURE(Fixture,
                   "a descriptor for which there is no room is told, and the bytes are there")
 {
-    const Pipe pipe = make_pipe();
+    const test::Pipe pipe = test::make_pipe();
     REQUIRE_FALSE(send("one\n", pipe.reader.get()));
     const auto before = open_fd_count();
     {
