@@ -40,13 +40,15 @@ void bring_in(PoolConfig& running, const PoolConfig& next)
             key.copy(running, next);
 }
 
-void read_flag(PoolConfig& pool, const std::string& key, const std::string& text)
+void read_flag(PoolConfig& pool, const std::string& name, const std::string& text)
 {
+    auto key = name;
+    std::ranges::replace(key, '-', '_');
     nlohmann::json json = text;
     if (text.find_first_not_of("-0123456789") == std::string::npos)
         if (auto number = nlohmann::json::parse(text, nullptr, false); number.is_number())
             json = std::move(number);
-    const auto flag = "--" + key;
+    const auto flag = "--" + name;
     const auto found = std::ranges::find(pool_table(), key, &Key<PoolConfig>::name);
     found->read(JsonValue{json, flag}, pool);
 }

@@ -22,8 +22,9 @@ enum class Effect {
 /// Takes over from `next` what a worker that runs can follow; the rest of `running` stays.
 void bring_in(PoolConfig& running, const PoolConfig& next);
 
-/// Reads the flag `--KEY TEXT` into `pool`, as if it stood in a file, where what looks like a
-/// number is one.  Throws ConfigError, which names the flag.
-void read_flag(PoolConfig& pool, const std::string& key, const std::string& text);
+/// Reads the flag `--NAME TEXT` into `pool`, as if it stood in a file, where what looks like a
+/// number is one, under the key that is written with underscores.  Throws ConfigError, which names
+/// the flag.
+void read_flag(PoolConfig& pool, const std::string& name, const std::string& text);
 
 } // namespace usher

@@ -33,8 +33,6 @@ struct PoolSnapshot {
     std::optional<StoreSnapshot> store;
     unsigned configured_workers = 0;
     std::optional<unsigned> scaled_to; ///< by somebody, instead
-    unsigned ready = 0;                ///< workers
-    unsigned wanted = 0;               ///< workers
     std::vector<WorkerSnapshot> workers;
     std::vector<WorkerSnapshot> leaving;
 };

@@ -22,9 +22,6 @@ public:
     /// A slow /proc costs those figures only, and not more than a second.
     [[nodiscard]] boost::asio::awaitable<MasterSnapshot> take();
 
-    /// At once, without what the processes use.
-    [[nodiscard]] MasterSnapshot take_now() const { return take_(); }
-
 private:
     boost::asio::any_io_executor executor_;
     std::function<MasterSnapshot()> take_;

@@ -75,10 +75,9 @@ std::uint64_t lost_lines_of(const Pool& pool, const std::string& file, const Out
 PoolSnapshot snapshot_of(const Pool& pool, Clock::time_point now, const Outputs& outputs)
 {
     const auto& config = pool.config();
-    const auto facts = facts_of(pool);
     const auto count = pool.worker_count();
     PoolSnapshot snapshot{.name = config.name,
-                          .state = name_of(state_of(facts)),
+                          .state = name_of(state_of(facts_of(pool))),
                           .dialect = name_of(pool.intake().found().value_or(config.dialect)),
                           .generation = pool.generation(),
                           .listeners = pool.intake().listening(),
@@ -88,8 +87,6 @@ PoolSnapshot snapshot_of(const Pool& pool, Clock::time_point now, const Outputs&
                           .store = {},
                           .configured_workers = count.configured(),
                           .scaled_to = {},
-                          .ready = facts.ready,
-                          .wanted = facts.workers,
                           .workers = {},
                           .leaving = {}};
     // Of its own file: usher does not see what workers inherit, and on standard error there are

@@ -195,6 +195,9 @@ TEST_CASE("values are checked, and the flag is named")
     CHECK(usage_error({"run", "--backlog", "0"}) == "--backlog: is 0, but must be from 1 to 65535");
     CHECK(usage_error({"run", "--backlog", "many"}) ==
           "--backlog: is \"many\", but must be a whole number from 1 to 65535");
+    CHECK(run_config({"run", "--move-after", "1s", "--", "a"}).pools.at(0).move_after ==
+          std::chrono::seconds{1});
+    CHECK(usage_error({"run", "--move-after", "soon", "--", "a"}).starts_with("--move-after: "));
     CHECK(usage_error({"run", "--listen", "70000"}) ==
           "--listen: \"70000\" is no port: use 0 to 65535");
     CHECK(usage_error({"run", "--listen", "80", "--listen", "*:80"}) ==
@@ -368,6 +371,9 @@ TEST_CASE("the commands that speak to a master take their options and no others"
     using enum Request::Command;
     CHECK(request({"status"}) == Request{.command = status});
     CHECK(command({"status", "--json"}).json);
+    CHECK(request({"ls"}) == Request{.command = status});
+    CHECK(command({"ls", "-w"}).watches);
+    CHECK_FALSE(command({"status"}).watches);
     CHECK(request({"events"}) == Request{.command = events});
     CHECK(request({"events", "-f"}) == Request{.command = events, .follow = true});
     CHECK(request({"events", "--follow"}) == Request{.command = events, .follow = true});
