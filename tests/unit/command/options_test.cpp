@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 #include <fmt/core.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
