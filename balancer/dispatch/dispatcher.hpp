@@ -94,7 +94,9 @@ private:
     void watch_queues();
     void on_queue_look();
     void move_from(HandoffChannel& busy);
-    [[nodiscard]] std::size_t offer_to(bool (QueueWatch::*which)() const noexcept) noexcept;
+    [[nodiscard]] std::size_t offer_to(bool (QueueWatch::*which)() const noexcept,
+                                       std::size_t (HandoffChannel::*room)()
+                                           const noexcept) noexcept;
 
     RoundRobin policy_;
     std::vector<Slot> slots_;
