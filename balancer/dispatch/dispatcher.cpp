@@ -255,20 +255,22 @@ void Dispatcher::on_queue_look()
     for (auto& channel : leaving_)
         relieve(channel);
     for (const auto& slot : slots_)
-        if (slot.channel != nullptr)
+        if (slot.channel != nullptr && !slot.channel->queue_watch().is_starting())
             relieve(*slot.channel);
     if (goes_on || !leaving_.empty())
         watch_queues();
 }
 
-/// Gives what waits behind it to those who wait for something; without any it stays, since
-/// nobody can say who will be the first to be free.
+/// Gives what waits behind it to those who wait for something.  Without any it is tried, packet by
+/// packet, with those of whom nobody knows whether they do, and without those it stays: nobody can
+/// say who will be the first to be free.
 void Dispatcher::move_from(HandoffChannel& busy)
 {
     while (!batch_.has_waiting() && reclaim_queue_.is_empty()) {
-        auto room = offer_to(&QueueWatch::is_idle);
-        if (room == 0)
-            room = offer_to(&QueueWatch::is_worth_a_try);
+        auto room = offer_to(&QueueWatch::is_idle, &HandoffChannel::room);
+        for (const auto which : {&QueueWatch::is_untried, &QueueWatch::is_worth_a_try})
+            if (room == 0)
+                room = offer_to(which, &HandoffChannel::room_for_a_try);
         const auto count = room > 0 ? busy.take_back(reader_, batch_, room) : 0;
         for (std::size_t i = 0; i < batch_.size(); ++i)
             assign(i, moves_);
@@ -282,7 +284,8 @@ void Dispatcher::move_from(HandoffChannel& busy)
 }
 
 /// Makes these alone eligible.  For how many connections they have room.
-std::size_t Dispatcher::offer_to(bool (QueueWatch::*which)() const noexcept) noexcept
+std::size_t Dispatcher::offer_to(bool (QueueWatch::*which)() const noexcept,
+                                 std::size_t (HandoffChannel::*room)() const noexcept) noexcept
 {
     std::size_t sum = 0;
     eligible_.reset();
@@ -290,7 +293,7 @@ std::size_t Dispatcher::offer_to(bool (QueueWatch::*which)() const noexcept) noe
         auto& slot = slots_[i];
         if (slot.channel == nullptr || !(slot.channel->queue_watch().*which)())
             continue;
-        slot.room = slot.channel->room();
+        slot.room = (slot.channel->*room)();
         eligible_.set(i, slot.room > 0);
         sum += slot.room;
     }

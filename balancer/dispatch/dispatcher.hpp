@@ -101,7 +101,9 @@ private:
     void on_watch();
     void on_queue_look();
     void move_from(HandoffChannel& busy);
-    [[nodiscard]] std::size_t offer_to(bool (QueueWatch::*which)() const noexcept) noexcept;
+    [[nodiscard]] std::size_t offer_to(bool (QueueWatch::*which)() const noexcept,
+                                       std::size_t (HandoffChannel::*room)()
+                                           const noexcept) noexcept;
 
     RoundRobin policy_;
     RoundRobin moves_; ///< of what went to others: it costs nobody a turn

@@ -92,6 +92,12 @@ std::size_t HandoffChannel::room() const noexcept
     return queued < most ? most - queued : 0;
 }
 
+std::size_t HandoffChannel::room_for_a_try() const noexcept
+{
+    const bool is_usable = !blocked_ && !broken_by_;
+    return is_usable && accepted_on(scoreboard_) == sent_ ? max_queue_ : 0;
+}
+
 std::error_code HandoffChannel::send(const OutgoingPacket& packet) noexcept
 {
     // A worker with several queues is sent one connection a packet.

@@ -74,6 +74,10 @@ public:
     /// it has taken none since.
     [[nodiscard]] std::size_t room() const noexcept;
 
+    /// The same for a packet that waits elsewhere, where nobody knows whether this worker takes
+    /// any: if nothing waits here, as many as that may carry.
+    [[nodiscard]] std::size_t room_for_a_try() const noexcept;
+
     /// After back-pressure, sys::is_back_pressure(), there is no room until unblock(); after any
     /// other error never again, and its sockets are shut down.
     [[nodiscard]] std::error_code send(const OutgoingPacket& packet) noexcept;

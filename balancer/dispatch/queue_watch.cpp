@@ -20,8 +20,7 @@ void QueueWatch::look(Clock::time_point now, std::uint64_t queued, std::uint64_t
 bool QueueWatch::is_overdue(Clock::time_point now,
                             std::chrono::milliseconds move_after) const noexcept
 {
-    return move_after > move_after.zero() && taken_ > 0 && waiting_since_ &&
-           now - *waiting_since_ >= move_after;
+    return move_after > move_after.zero() && waiting_since_ && now - *waiting_since_ >= move_after;
 }
 
 void QueueWatch::on_moved() noexcept

@@ -11,6 +11,7 @@ namespace usher {
 /// whether it may be given those that wait behind another.
 ///
 /// Who has not taken any yet is starting, not busy: strict turns hold from the first connection on.
+/// Nobody knows yet whether it takes any, as of one that was passed over.
 ///
 /// Holds no clock: it is shown the queue at intervals.
 class QueueWatch {
@@ -34,14 +35,20 @@ public:
         return passed_over_ && taken == taken_;
     }
 
+    /// It has not taken any yet.
+    [[nodiscard]] bool is_starting() const noexcept { return taken_ == 0; }
+
     /// Nothing waited at the last look.
     [[nodiscard]] bool is_empty() const noexcept { return queued_ == 0; }
 
     /// It takes what it is given, and nothing waited.
     [[nodiscard]] bool is_idle() const noexcept
     {
-        return is_empty() && taken_ > 0 && !passed_over_;
+        return is_empty() && !is_starting() && !passed_over_;
     }
+
+    /// It is new, and nothing waited.
+    [[nodiscard]] bool is_untried() const noexcept { return is_empty() && is_starting(); }
 
     /// Its queue was emptied by us: perhaps it can take again.
     [[nodiscard]] bool is_worth_a_try() const noexcept { return is_empty() && passed_over_; }

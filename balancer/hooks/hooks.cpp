@@ -72,7 +72,9 @@ Hooks::Hooks(const asio::any_io_executor& executor, EventBus& events, Outputs& o
 
 void Hooks::set(const std::vector<ResolvedPool>& pools)
 {
-    before_ = std::exchange(now_, {});
+    for (auto& [name, pool] : now_)
+        before_.insert_or_assign(name, std::move(pool));
+    now_.clear();
     for (const auto& pool : pools)
         now_.emplace(pool.name, std::make_shared<const ResolvedPool>(pool));
 }

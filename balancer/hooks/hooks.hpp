@@ -34,7 +34,8 @@ public:
     Hooks(const Hooks&) = delete;
     Hooks& operator=(const Hooks&) = delete;
 
-    /// The pools there are from now on.  Workers of those there were may still end.
+    /// The pools there are from now on.  Workers of those there were may still end, however long
+    /// they drain.
     void set(const std::vector<ResolvedPool>& pools);
 
     /// Nothing happens any more: calls `on_closed` once when no hook runs or waits.
@@ -60,7 +61,7 @@ private:
     EventBus& events_;
     Outputs& outputs_;
     Pools now_;
-    Pools before_;
+    Pools before_;                            ///< as they were when they were last there
     std::map<std::string, HookQueue> queues_; ///< by pool
     std::map<std::string, std::uint64_t> left_out_;
     std::list<std::shared_ptr<Run>> runs_;

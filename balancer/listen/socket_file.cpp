@@ -8,6 +8,7 @@
 
 #include <fmt/core.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <mutex>
@@ -26,12 +27,15 @@ namespace {
 
 using Identity = std::pair<dev_t, ino_t>; // zeros: it is no socket
 
+Identity identity_of(const struct stat& status) noexcept
+{
+    return S_ISSOCK(status.st_mode) ? Identity{status.st_dev, status.st_ino} : Identity{};
+}
+
 Identity identity_of(const std::string& path) noexcept
 {
     struct stat status {};
-    if (::lstat(path.c_str(), &status) < 0 || !S_ISSOCK(status.st_mode))
-        return {};
-    return {status.st_dev, status.st_ino};
+    return ::lstat(path.c_str(), &status) < 0 ? Identity{} : identity_of(status);
 }
 
 } // namespace
@@ -121,15 +125,26 @@ bool SocketFile::is_lost() const noexcept
 
 std::error_code SocketFile::set_rights(const FileRights& rights) const noexcept
 {
-    if (!is_there())
+    if (!bound_)
+        return {};
+    // Not by the path: whoever the file is given to may put a link in its place at any moment, also
+    // in a sticky folder, and then these would be some other file's.
+    const sys::UniqueFd file{::open(bound_->path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)};
+    if (!file)
+        return rights.owner && errno != ENOENT ? sys::last_error() : std::error_code{};
+    struct stat status {};
+    if (::fstat(file.get(), &status) < 0 || identity_of(status) != bound_->identity)
         return {};
     const auto& [user, group] = rights.owner;
     constexpr auto same = static_cast<id_t>(-1);
-    const bool refused = rights.owner && ::lchown(bound_->path.c_str(), user.value_or(same),
-                                                  group.value_or(same)) < 0;
+    const bool refused = rights.owner && ::fchownat(file.get(), "", user.value_or(same),
+                                                    group.value_or(same), AT_EMPTY_PATH) < 0;
     const auto error = refused ? sys::last_error() : std::error_code{};
-    if (rights.mode)
-        ::chmod(bound_->path.c_str(), *rights.mode);
+    if (rights.mode) { // which fchmod(2) refuses for such a descriptor
+        std::array<char, 32> name{};
+        fmt::format_to_n(name.begin(), name.size() - 1, "/proc/self/fd/{}", file.get());
+        ::chmod(name.data(), *rights.mode);
+    }
     return error;
 }
 

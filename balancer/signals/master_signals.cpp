@@ -73,7 +73,9 @@ void look_at_terminal(TerminalState& state) noexcept
 } // namespace
 
 MasterSignals::MasterSignals(const boost::asio::any_io_executor& executor)
-    : terminal_{.survives_hangup = is_ignored(SIGHUP), .session = ::getsid(0)},
+    : terminal_{.survives_hangup = is_ignored(SIGHUP),
+                .session = ::getsid(0),
+                .group = ::getpgrp()},
       stream_{executor, heard_signals()}
 {
     look_at_terminal(terminal_);

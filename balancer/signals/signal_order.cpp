@@ -9,10 +9,11 @@ namespace {
 
 /// The kernel sends it to the terminal's foreground.  A shell that is told passes it on to its
 /// jobs, those of the background too, which are meant to stay.  Whoever else sends it wants a
-/// reload.
+/// reload: also a script that leads the session, which has no jobs in groups of their own.
 SignalOrder order_of_hangup(const Signal& signal, const TerminalState& terminal) noexcept
 {
-    const bool is_passed_on = terminal.in_foreground && signal.sender == terminal.session;
+    const bool is_job = terminal.group != terminal.session;
+    const bool is_passed_on = is_job && terminal.in_foreground && signal.sender == terminal.session;
     const bool is_gone = terminal.in_foreground && !terminal.is_there;
     if (!signal.is_from_kernel && !is_passed_on && !is_gone)
         return SignalOrder::reload;

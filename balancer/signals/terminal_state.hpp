@@ -14,6 +14,7 @@ struct TerminalState {
     /// its terminal.
     bool survives_hangup = false;
     pid_t session = 0; ///< its leader: a shell, which passes on that the terminal is gone
+    pid_t group = 0;   ///< the master's; of a shell that has jobs it is another than its own
 };
 
 } // namespace usher

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -14,8 +15,12 @@ namespace usher {
 /// before is nothing to do with it.
 class OomLedger {
 public:
-    /// A worker starts, for whom `counter` has counted so many.
-    void on_start(const std::string& counter, std::uint64_t count) { settled_[counter] = count; }
+    /// A worker starts, for whom `counter` had counted so many a moment ago.
+    void on_start(const std::string& counter, std::uint64_t count)
+    {
+        auto& settled = settled_[counter];
+        settled = std::max(settled, count); // one may have been claimed since
+    }
 
     /// A worker was killed, and so many are counted now: true if it may have been one of them.
     [[nodiscard]] bool claim(const std::string& counter, std::uint64_t count)

@@ -318,6 +318,7 @@ void WorkerProcess::blame(EventKind kind, const std::string& text, WorkerLifecyc
 {
     if (lifecycle_.state() >= WorkerLifecycle::State::terminating)
         return;
+    is_at_fault_ = true;
     events_.publish(kind, log::Level::error, text);
     is_at_fault_ = true;
     lifecycle_.retire(Clock::now(), action);

@@ -140,6 +140,13 @@ public:
     /// It has said itself that it ends, so that exit code 0 is no failure.
     [[nodiscard]] bool has_said_goodbye() const noexcept { return has_said_goodbye_; }
 
+    /// It was ended because it hung, was not ready in time or broke a rule: a failure, whatever its
+    /// exit code.
+    [[nodiscard]] bool was_at_fault() const noexcept
+    {
+        return is_at_fault_ || lifecycle_.has_start_timed_out();
+    }
+
     /// It has ended because another way to speak to it was found: no failure.
     [[nodiscard]] bool is_misfit() const noexcept { return is_misfit_; }
     [[nodiscard]] WorkerLifecycle::State state() const noexcept { return lifecycle_.state(); }
@@ -218,6 +225,7 @@ private:
     bool said_blind_ = false;
     bool was_ready_ = false;
     bool is_misfit_ = false;
+    bool is_at_fault_ = false;
     bool ends_by_itself_ = false;
     bool has_said_goodbye_ = false;
     bool has_shown_its_end_ = false; ///< on its pidfd

@@ -82,7 +82,7 @@ asio::awaitable<bool> WorkerSlot::run_worker()
     if (stopping_)
         worker_->stop();
     const auto status = co_await worker_->run();
-    is_success_ = status == sys::ExitStatus{};
+    is_success_ = status == sys::ExitStatus{} && !worker_->was_at_fault();
     last_failure_ = (status.by_signal ? "the worker was " : "the worker ") +
                     worker_->describe(status) +
                     (worker_->was_ready() ? "" : " before it was ready");

@@ -149,7 +149,6 @@ TEST_CASE("what waits behind a busy worker that a reload replaces does not wait 
     site.pool["env"] = {{"NEW", "1"}}; // so that there are new workers
     site.write();
     CHECK(site.usher->command({"reload"}).code == 0);
-    site.warm_up(2); // the new ones
     CHECK(behind.read_answer().ok());
     // Of the old ones that one is left, with the silent client.
     CHECK(eventually([&] { return site.facts().at("leaving").size() == 1; }));

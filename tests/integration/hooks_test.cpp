@@ -158,6 +158,31 @@ TEST_CASE_FIXTURE(Setup, "a reload brings other hooks without replacing anybody"
     CHECK(eventually([&] { return noted("exits").size() == 1; }));
 }
 
+TEST_CASE_FIXTURE(Setup, "the end of a removed pool's worker is told, after how many reloads ever")
+{
+    more_pools = json::array({{{"name", "other"},
+                               {"command", {"/bin/sh", "-c", "trap '' TERM; exec sleep 1000"}},
+                               {"dialect", "none"},
+                               {"workers", 1},
+                               {"start_delay", "50ms"},
+                               {"stop_grace", "10m"},
+                               {"on", {{"exit", notes("exits")}}}}});
+    write();
+    UsherProcess usher{run()};
+    usher.wait_until_ready(2);
+    const auto facts = json::parse(usher.command({"status", "--json"}).output);
+    const auto worker = facts.at("pools").at(1).at("workers").at(0).at("pid").get<pid_t>();
+    more_pools = json::array();
+    for (int i = 0; i < 3; ++i) {
+        write();
+        CHECK(usher.command({"reload"}).code == 0);
+    }
+    CHECK(::kill(worker, 0) == 0);
+    ::kill(worker, SIGKILL);
+    REQUIRE(eventually([&] { return noted("exits").size() == 1; }));
+    CHECK(noted("exits").front().at("pid") == worker);
+}
+
 TEST_SUITE_END();
 
 } // namespace usher::hooks_test

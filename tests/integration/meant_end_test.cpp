@@ -82,6 +82,19 @@ TEST_CASE("a failure is followed by another, until that succeeds")
     CHECK(usher.count("exited with code 0") == 1);
 }
 
+TEST_CASE("a worker that usher had to end has not done its work, although its exit code is 0")
+{
+    auto only = job("trap 'exit 0' TERM; while :; do sleep 0.02; done", "failure");
+    only.erase("start_delay");
+    only["ready"] = "notify";
+    only["start_timeout"] = "200ms";
+    const Site site{only};
+    UsherProcess usher{site.run()};
+    usher.wait_for_count("not ready after 200ms", 2);
+    CHECK(usher.count("exited with code 0") >= 1);
+    CHECK(usher.count("has done its work") == 0);
+}
+
 TEST_CASE("with \"never\" nothing follows, and a failure is usher's, too")
 {
     const Site site{job("sleep 0.2; test $USHER_SLOT = 2", "never", 2)};

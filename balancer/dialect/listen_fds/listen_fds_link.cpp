@@ -32,10 +32,14 @@ ListenFdsLink::ListenFdsLink(const asio::any_io_executor& executor,
 }
 
 ListenFdsLink::~ListenFdsLink()
-try {
-    if (!released_) // its process was never started
-        intake_.release(seat_, false);
-} catch (const std::bad_alloc&) { // the seat is free by then
+{
+    // Within the body: a handler around it would throw on at its end (C++20, [except.handle]).
+    try {
+        if (!released_) // its process was never started
+            intake_.release(seat_, false);
+    } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch)
+        // The seat is free by then.
+    }
 }
 
 WorkerLink::Equipment ListenFdsLink::equip(std::map<std::string, std::string>& environment,

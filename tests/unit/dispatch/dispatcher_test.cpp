@@ -494,6 +494,55 @@ TEST_CASE_FIXTURE(Fixture, "a worker that leaves may end while something waits b
     CHECK(dispatcher.counters().moved == 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a new worker is given what waits behind a busy one, packet by packet")
+{
+    auto& busy = add_moving_worker();
+    let_all_take_one();
+    give(3);
+    give(2);
+    auto& fresh = add_moving_worker(); // and no further client comes
+    REQUIRE(run_until(io, [&] { return dispatcher.counters().moved == 3; }));
+    CHECK(fresh.channel.figures().queued == 3); // nobody knows yet whether it takes any
+    CHECK((fresh.take_all() == Ids{2, 3, 4}));
+    REQUIRE(run_until(io, [&] { return dispatcher.counters().moved == 5; }));
+    CHECK((fresh.take_all() == Ids{5, 6}));
+    CHECK(busy.take_all().empty());
+    CHECK(are_clients_alive());
+}
+
+TEST_CASE_FIXTURE(Fixture, "who is free first gets a packet of several connections, too")
+{
+    auto& free = add_moving_worker();
+    auto& busy = add_moving_worker();
+    auto& idle = add_moving_worker();
+    let_all_take_one();
+    give(1);
+    REQUIRE(run_until(io, [&] { return dispatcher.counters().moved == 1; }));
+    busy.take_all();
+    idle.take_all();
+    REQUIRE(run_to_end(io)); // the first one was passed over, and may be free by now
+
+    detach(0);
+    idle.channel.set_max_queue(0);
+    give(2);
+    REQUIRE(busy.channel.figures().queued == 2);
+    dispatcher.attach(0, free.channel);
+    CHECK(run_until(io, [&] { return dispatcher.counters().moved == 3; }));
+    CHECK((free.take_all() == Ids{5, 6}));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a worker that leaves gives up what waits although it has taken none")
+{
+    add_moving_worker();
+    auto& other = add_moving_worker();
+    give(2);
+    other.take_all();
+    detach(0);
+    CHECK(run_until(io, [&] { return dispatcher.counters().moved == 1; }));
+    CHECK((other.take_all() == Ids{1}));
+    CHECK(run_to_end(io));
+}
+
 TEST_CASE_FIXTURE(Fixture, "moving waits for descriptors and loses nothing")
 {
     auto& busy = add_moving_worker();

@@ -45,14 +45,21 @@ TEST_CASE_FIXTURE(Fixture, "a worker that takes some is slow, not busy")
         CHECK_FALSE(is_overdue_after(90ms, 64, taken));
 }
 
-TEST_CASE_FIXTURE(Fixture, "who has not taken any yet is starting: nothing is moved from or to it")
+TEST_CASE_FIXTURE(Fixture, "who has not taken any yet is starting, and untried while nothing waits")
 {
+    CHECK(watch.is_starting());
+    CHECK(watch.is_untried());
     look(1, 0);
-    CHECK_FALSE(is_overdue_after(1h, 2, 0));
+    CHECK(watch.is_starting());
+    CHECK_FALSE(watch.is_untried());
     CHECK_FALSE(watch.is_idle());
+    CHECK(is_overdue_after(100ms, 2, 0)); // which matters once it leaves
     look(0, 0);
+    CHECK(watch.is_untried());
     CHECK_FALSE(watch.is_idle());
     look(0, 1);
+    CHECK_FALSE(watch.is_starting());
+    CHECK_FALSE(watch.is_untried());
     CHECK(watch.is_idle());
 }
 

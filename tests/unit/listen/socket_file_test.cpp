@@ -9,11 +9,15 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -153,6 +157,32 @@ TEST_CASE_FIXTURE(Folder, "the permissions that are asked for last are the file'
         file.set_rights_elsewhere({.mode = mode});
     finish_elsewhere(patience);
     CHECK(fs::status(file.path()).permissions() == fs::perms{0660});
+}
+
+TEST_CASE_FIXTURE(Folder,
+                  "a link that takes the file's place at the wrong moment leads to no other")
+{
+    const auto path = make_socket("s");
+    const auto link = this->path() / "link";
+    const auto victim = this->path() / "victim";
+    std::ofstream{victim}.put('\n');
+    fs::permissions(victim, fs::perms::owner_read);
+    fs::create_symlink(victim, link);
+    const SocketFile file{path.string()};
+
+    // Whoever has been given the file may do that, also in a sticky folder.
+    std::atomic<bool> is_over = false;
+    std::atomic<unsigned> exchanges = 0;
+    std::thread other{[&] {
+        for (; !is_over; ++exchanges)
+            ::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, link.c_str(), RENAME_EXCHANGE);
+    }};
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (exchanges < 100'000 && std::chrono::steady_clock::now() < end)
+        file.set_rights({.mode = 0666, .owner = {.user = ::geteuid()}});
+    is_over = true;
+    other.join();
+    CHECK(fs::status(victim).permissions() == fs::perms::owner_read);
 }
 
 TEST_CASE_FIXTURE(Folder, "without a descriptor to keep its socket by, the file is removed at once")

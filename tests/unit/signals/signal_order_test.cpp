@@ -11,6 +11,7 @@ namespace {
 
 constexpr pid_t shell = 100;
 constexpr pid_t anybody = 200; ///< with a shell of another session
+constexpr pid_t job = 300;     ///< a group that a shell has made for us
 
 constexpr Signal sent(int number, pid_t sender = anybody)
 {
@@ -22,11 +23,14 @@ constexpr Signal of_kernel(int number)
     return {.number = number, .is_from_kernel = true};
 }
 
-constexpr TerminalState daemon{.session = shell};
-constexpr TerminalState foreground{.is_there = true, .in_foreground = true, .session = shell};
-constexpr TerminalState background{.is_there = true, .session = shell};
-constexpr TerminalState foreground_gone{.in_foreground = true, .session = shell};
-constexpr TerminalState all_states[]{daemon, foreground, background, foreground_gone};
+constexpr TerminalState daemon{.session = shell, .group = job};
+constexpr TerminalState foreground{
+    .is_there = true, .in_foreground = true, .session = shell, .group = job};
+constexpr TerminalState background{.is_there = true, .session = shell, .group = job};
+constexpr TerminalState foreground_gone{.in_foreground = true, .session = shell, .group = job};
+constexpr TerminalState of_script{
+    .is_there = true, .in_foreground = true, .session = shell, .group = shell};
+constexpr TerminalState all_states[]{daemon, foreground, background, foreground_gone, of_script};
 
 TerminalState under_nohup(TerminalState state)
 {
@@ -96,6 +100,9 @@ TEST_CASE("HUP reloads, but for the end of the terminal")
         {sent(SIGHUP, shell), background, SignalOrder::reload},
         {sent(SIGHUP, shell), foreground, SignalOrder::hang_up},
         {sent(SIGHUP, shell), foreground_gone, SignalOrder::hang_up},
+        // A script that leads the session has no jobs to tell: it passes an order on.
+        {sent(SIGHUP, shell), of_script, SignalOrder::reload},
+        {of_kernel(SIGHUP), of_script, SignalOrder::hang_up},
         {of_kernel(SIGHUP), daemon, SignalOrder::hang_up},
         {of_kernel(SIGHUP), foreground, SignalOrder::hang_up},
         {of_kernel(SIGHUP), background, SignalOrder::hang_up},

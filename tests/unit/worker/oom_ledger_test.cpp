@@ -27,6 +27,16 @@ TEST_CASE("what was killed before a worker's start is none of its business")
     CHECK(ledger.claim("a", 10));
 }
 
+TEST_CASE("whoever starts by an older count begins no kill anew that was somebody's already")
+{
+    OomLedger ledger;
+    ledger.on_start("a", 5);
+    CHECK(ledger.claim("a", 6));
+    ledger.on_start("a", 5); // read before that kill
+    CHECK_FALSE(ledger.claim("a", 6));
+    CHECK(ledger.claim("a", 7));
+}
+
 TEST_CASE("each counter has an account of its own, and none that nobody has begun")
 {
     OomLedger ledger;

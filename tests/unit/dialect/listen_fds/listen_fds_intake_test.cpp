@@ -118,6 +118,16 @@ TEST_CASE_FIXTURE(Fixture, "a worker that there is no memory for takes no socket
     CHECK(start()->equip(environment, 3).descriptors == given);
 }
 
+TEST_CASE_FIXTURE(Fixture, "whose start has failed may go without memory, and nobody dies of it")
+{
+    auto worker = start();
+    ::shutdown(worker->equip(environment, 3).descriptors.front(), SHUT_RDWR);
+    fail_allocations(true);
+    worker.reset(); // which is to be said, and cannot be
+    fail_allocations(false);
+    CHECK(start() != nullptr); // its seat is free
+}
+
 namespace {
 
 std::size_t listening_sockets()
