@@ -266,14 +266,17 @@ void Dispatcher::on_queue_look()
 /// say who will be the first to be free.
 void Dispatcher::move_from(HandoffChannel& busy)
 {
-    while (!batch_.has_waiting() && reclaim_queue_.is_empty()) {
+    // Of a queue as long as it can be the rest goes at a later look, so that the loop turns.
+    constexpr int most_packets = 512;
+    for (int i = 0; i < most_packets && !batch_.has_waiting() && reclaim_queue_.is_empty(); ++i) {
         auto room = offer_to(&QueueWatch::is_idle, &HandoffChannel::room);
+        const bool is_relief = room > 0;
         for (const auto which : {&QueueWatch::is_untried, &QueueWatch::is_worth_a_try})
             if (room == 0)
                 room = offer_to(which, &HandoffChannel::room_for_a_try);
-        const auto count = room > 0 ? busy.take_back(reader_, batch_, room) : 0;
-        for (std::size_t i = 0; i < batch_.size(); ++i)
-            assign(i, moves_);
+        const auto count = room > 0 ? busy.take_back(reader_, batch_, room, is_relief) : 0;
+        for (std::size_t index = 0; index < batch_.size(); ++index)
+            assign(index, moves_);
         handed_off_ -= count; // else they would be counted twice
         moved_ += count;
         if (count == 0)

@@ -13,6 +13,7 @@ struct Figures {
     std::uint64_t queued = 0;          ///< of those, not taken by its application
     std::uint64_t taken = 0;           ///< by its application, probes included
     std::uint64_t moved = 0;           ///< taken back from its queue for others; in no other figure
+    std::uint64_t relieved = 0;        ///< of those, given to workers that were idle
     std::optional<std::uint64_t> load; ///< as it measures it itself
     std::optional<std::uint64_t> open; ///< taken and not closed; nothing: nobody can count that
 

@@ -149,7 +149,8 @@ void HandoffChannel::look(std::chrono::steady_clock::time_point now) noexcept
     queue_watch_.look(now, taken < sent_ ? sent_ - taken : 0, taken);
 }
 
-std::size_t HandoffChannel::take_back(PacketReader& reader, HandoffBatch& out, std::size_t most)
+std::size_t HandoffChannel::take_back(PacketReader& reader, HandoffBatch& out, std::size_t most,
+                                      bool is_relief)
 {
     for (const auto& socket : sockets_) {
         const int end = socket.child.get();
@@ -167,6 +168,7 @@ std::size_t HandoffChannel::take_back(PacketReader& reader, HandoffBatch& out, s
         if (const auto count = out.size(); count > 0) { // else the worker was faster
             sent_ -= count;
             moved_ += count;
+            relieved_ += is_relief ? count : 0;
             queue_watch_.on_moved();
             return count;
         }
@@ -184,6 +186,7 @@ Figures HandoffChannel::figures() const noexcept
                     .queued = queued,
                     .taken = sent_ - queued,
                     .moved = moved_,
+                    .relieved = relieved_,
                     .load = std::nullopt,
                     .open = std::nullopt,
                     .heartbeat = heartbeat_on(scoreboard_)};

@@ -103,8 +103,9 @@ public:
 
     /// Takes back the next packet that the worker has not taken, if it carries `most` at most, into
     /// `out`, which must be empty.  How many that were; 0 if there is none, or RLIMIT_NOFILE leaves
-    /// no room for it.  Probes stay.
-    [[nodiscard]] std::size_t take_back(PacketReader& reader, HandoffBatch& out, std::size_t most);
+    /// no room for it.  Probes stay.  `is_relief`: others will take it at once.
+    [[nodiscard]] std::size_t take_back(PacketReader& reader, HandoffBatch& out, std::size_t most,
+                                        bool is_relief);
 
     /// As far as the scoreboard can be trusted.
     [[nodiscard]] Figures figures() const noexcept;
@@ -122,9 +123,10 @@ private:
     std::chrono::milliseconds move_after_{0};
     QueueWatch queue_watch_;
 
-    std::uint64_t sent_ = 0;   ///< probes included: the worker counts them among the rest
-    std::uint64_t probes_ = 0; ///< of those
-    std::uint64_t moved_ = 0;  ///< taken back, and counted in none of the others
+    std::uint64_t sent_ = 0;     ///< probes included: the worker counts them among the rest
+    std::uint64_t probes_ = 0;   ///< of those
+    std::uint64_t moved_ = 0;    ///< taken back, and counted in none of the others
+    std::uint64_t relieved_ = 0; ///< of those, given to idle workers
     std::uint64_t notify_at_ = 0;
     std::function<void()> on_count_; ///< empty: nobody wants to know
     bool blocked_ = false;           ///< for want of room, and nothing has changed that since

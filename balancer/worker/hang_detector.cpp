@@ -19,8 +19,12 @@ std::string HangDetector::look(const Facts& facts)
     if (took || lost_some || !is_waited_for)
         waiting_since_ = facts.now;
     // What was offered long ago and went to others says nothing of now.
-    if (took || facts.now - offered_at_ >= facts.stall_timeout)
+    if (took || facts.now - offered_at_ >= facts.stall_timeout) {
         idle_since_.reset();
+        was_relieved_ = false;
+    }
+    was_relieved_ |=
+        std::exchange(last_relieved_, facts.figures.relieved) != facts.figures.relieved;
     if (is_waited_for || lost_some) {
         offered_at_ = facts.now;
         if (!idle_since_)
@@ -33,9 +37,10 @@ std::string HangDetector::look(const Facts& facts)
         return fmt::format("its queue of {} has not moved for {}",
                            counted(facts.figures.queued, "connection"),
                            format_duration(facts.stall_timeout));
-    if (const auto limit = patience * facts.stall_timeout;
+    if (const auto limit = (was_relieved_ ? patience : 1) * facts.stall_timeout;
         idle_since_ && facts.now - *idle_since_ >= limit)
-        return fmt::format("it has taken none of what others got in its place for {}",
+        return fmt::format("it has taken none of {} for {}",
+                           was_relieved_ ? "what others got in its place" : "what waited for it",
                            format_duration(limit));
 
     const auto limit = std::max({facts.stall_timeout, facts.promised, shortest_heartbeat_limit});

@@ -13,8 +13,9 @@ namespace usher {
 /// Decides whether a ready worker hangs: it has connections queued and takes none, or its event
 /// loop has stopped stamping the heartbeat, for `stall_timeout`.
 ///
-/// Where others get what waits for it, no client is harmed as long as it may only be busy with a
-/// long request: then it hangs after `patience` times as long.
+/// Where idle workers get what waits for it, no client is harmed as long as it may only be busy
+/// with a long request: then it hangs after `patience` times as long.  What goes from one busy
+/// worker to the next has helped nobody.
 ///
 /// Holds no clock: it is shown the facts at intervals.
 class HangDetector {
@@ -47,6 +48,8 @@ private:
     Clock::time_point forgiven_at_{};
     std::uint64_t last_taken_ = 0;
     std::uint64_t last_moved_ = 0;
+    std::uint64_t last_relieved_ = 0;
+    bool was_relieved_ = false; ///< since `idle_since_`
 };
 
 } // namespace usher

@@ -320,7 +320,6 @@ void WorkerProcess::blame(EventKind kind, const std::string& text, WorkerLifecyc
         return;
     is_at_fault_ = true;
     events_.publish(kind, log::Level::error, text);
-    is_at_fault_ = true;
     lifecycle_.retire(Clock::now(), action);
     wake_.cancel();
 }

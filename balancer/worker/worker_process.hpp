@@ -225,7 +225,6 @@ private:
     bool said_blind_ = false;
     bool was_ready_ = false;
     bool is_misfit_ = false;
-    bool is_at_fault_ = false;
     bool ends_by_itself_ = false;
     bool has_said_goodbye_ = false;
     bool has_shown_its_end_ = false; ///< on its pidfd

@@ -136,6 +136,13 @@ TEST_CASE("a worker that has grown is replaced, the others are not")
     config.write();
     UsherProcess usher{config.run()};
     usher.wait_until_ready(2);
+    // It has had less when it was first looked at, within the second after it was ready.
+    CHECK(eventually([&] {
+        const auto status = nlohmann::json::parse(usher.command({"status", "--json"}).output);
+        return std::ranges::all_of(status.at("pools").at(0).at("workers"), [](const auto& worker) {
+            return worker.at("uptime_ms") > 5'000;
+        });
+    }));
     const auto grown = get(usher.port(), "/grow?mib=400").pid();
     const auto line = usher.wait_for("is replaced, because it has ", 60s);
     CHECK(line.find("(pid " + std::to_string(grown) + ")") != std::string::npos);

@@ -66,7 +66,8 @@ TEST_CASE_FIXTURE(Fixture, "who takes none hangs later if others get what it is 
                               .stall_timeout = 10s,
                               .figures = {.queued = 0,
                                           .taken = taken,
-                                          .moved = static_cast<std::uint64_t>(offers)}});
+                                          .moved = static_cast<std::uint64_t>(offers),
+                                          .relieved = static_cast<std::uint64_t>(offers)}});
     };
     for (int i = 1; i < 16; ++i)
         CHECK(look_after(i, 0).empty());
@@ -75,10 +76,24 @@ TEST_CASE_FIXTURE(Fixture, "who takes none hangs later if others get what it is 
         CHECK(look_after(i, 1).empty());
 }
 
+TEST_CASE_FIXTURE(Fixture, "what goes round among busy workers has helped nobody")
+{
+    const auto look_at = [&](std::chrono::milliseconds at, std::uint64_t moved) {
+        return detector.look({.now = start + at,
+                              .stall_timeout = 1s,
+                              .figures = {.queued = moved % 2, .moved = moved}});
+    };
+    for (std::uint64_t i = 1; i < 11; ++i)
+        CHECK(look_at(i * 100ms, i).empty());
+    CHECK(look_at(1'100ms, 11) == "it has taken none of what waited for it for 1s");
+}
+
 TEST_CASE_FIXTURE(Fixture, "what others got long ago says nothing of a worker that is offered none")
 {
     const auto look_at = [&](std::chrono::milliseconds at, std::uint64_t moved) {
-        return detector.look({.now = start + at, .stall_timeout = 1s, .figures = {.moved = moved}});
+        return detector.look({.now = start + at,
+                              .stall_timeout = 1s,
+                              .figures = {.moved = moved, .relieved = moved}});
     };
     CHECK(look_at(100ms, 1).empty());
     for (auto at = 200ms; at < 10s; at += 100ms)
@@ -91,8 +106,9 @@ TEST_CASE_FIXTURE(Fixture, "what others got long ago says nothing of a worker th
 TEST_CASE_FIXTURE(Fixture, "what waits and cannot go to others counts from when it came")
 {
     const auto look_at = [&](std::chrono::milliseconds at, std::uint64_t moved) {
-        return detector.look(
-            {.now = start + at, .stall_timeout = 1s, .figures = {.queued = 1, .moved = moved}});
+        return detector.look({.now = start + at,
+                              .stall_timeout = 1s,
+                              .figures = {.queued = 1, .moved = moved, .relieved = moved}});
     };
     CHECK(look_at(900ms, 0).empty());
     CHECK(look_at(1s, 1).empty()); // that one went, another waits
