@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 namespace usher {
 
@@ -18,12 +19,22 @@ LaunchFolder LaunchFolder::here()
     return LaunchFolder{fs::current_path(error)}; // none if it has been removed
 }
 
-std::string LaunchFolder::find(const std::string& path) const
+LaunchFolder::LaunchFolder(std::string name) : name_{std::move(name)}
 {
     std::error_code error;
-    const bool is_elsewhere = !name_.empty() && !path.empty() && fs::path{path}.is_relative() &&
-                              fs::is_directory(name_, error) && !fs::equivalent(name_, ".", error);
-    return is_elsewhere ? (fs::path{name_} / path).string() : path;
+    has_link_ = !name_.empty() && fs::canonical(name_, error) != name_ && !error;
+}
+
+bool LaunchFolder::leads_elsewhere() const
+{
+    std::error_code error;
+    return fs::is_directory(name_, error) ? !fs::equivalent(name_, ".", error) : has_link_;
+}
+
+std::string LaunchFolder::find(const std::string& path) const
+{
+    const bool is_relative = !path.empty() && fs::path{path}.is_relative();
+    return is_relative && leads_elsewhere() ? (fs::path{name_} / path).string() : path;
 }
 
 std::string LaunchFolder::pin(const std::string& cwd) const
@@ -32,7 +43,7 @@ std::string LaunchFolder::pin(const std::string& cwd) const
     const fs::path wanted = fs::path{name_} / cwd; // which is alone if it is absolute
     const auto real = fs::canonical(wanted, error);
     if (error)
-        return find(cwd);
+        return cwd.empty() && has_link_ ? name_ : find(cwd);
     // Where we are the worker is without entering it, which its user may not be allowed to.
     const auto own = fs::current_path(error);
     if (error)

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <utility>
 
 namespace usher {
 
@@ -11,13 +10,14 @@ namespace usher {
 class LaunchFolder {
 public:
     /// `name` is where relative paths are seen from; empty: where this process is.
-    explicit LaunchFolder(std::string name = {}) : name_{std::move(name)} {}
+    explicit LaunchFolder(std::string name = {});
 
     /// Where this process is: $PWD if it leads there, else its own path.
     [[nodiscard]] static LaunchFolder here();
 
     /// `path`, seen from the folder: as it stands for as long as the name leads to where this
-    /// process is, or nowhere.
+    /// process is, or it is no link and has gone, as when the folder is renamed.  A link that leads
+    /// nowhere is not passed over: where this process is may be a release of long ago.
     [[nodiscard]] std::string find(const std::string& path) const;
 
     /// What the folder `cwd` is at the moment, without links that may lead elsewhere later; empty:
@@ -26,7 +26,10 @@ public:
     [[nodiscard]] std::string pin(const std::string& cwd) const;
 
 private:
+    [[nodiscard]] bool leads_elsewhere() const;
+
     std::string name_;
+    bool has_link_; ///< in its name
 };
 
 /// The folder, without links, of a program that is named by an absolute path; empty for any other.

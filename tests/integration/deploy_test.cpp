@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -106,6 +107,29 @@ TEST_CASE("a link that leads elsewhere is a reason for new workers, whatever els
     CHECK(plan.find("generation 2 replaces generation 1") != std::string::npos);
     CHECK(usher.command({"reload"}).code == 0);
     CHECK(usher.count("release 2") >= 1);
+}
+
+TEST_CASE("a link that leads nowhere fails the reload, and brings nothing of long ago back")
+{
+    for (const bool has_file : {true, false}) {
+        const Site site;
+        const auto args =
+            has_file ? std::vector<std::string>{"run", "--config", "usher.json"}
+                     : std::vector<std::string>{"run", "--listen", "127.0.0.1:0", "--workers",
+                                                "1",   "--",       "./server"};
+        UsherProcess usher{args, site.in_current()};
+        usher.wait_until_ready(1);
+        site.lead_to("2");
+        REQUIRE(usher.command({"reload"}).code == 0);
+
+        site.lead_to("3");
+        const auto reload = usher.command({"reload"});
+        CHECK(reload.code != 0);
+        CHECK(reload.output.find(site.link) != std::string::npos);
+        ::kill(usher.worker_pid(2), SIGKILL);
+        usher.wait_for_count("release 2", 2);
+        CHECK(usher.count("release 1") == 1);
+    }
 }
 
 TEST_CASE("so it is where cwd, or the program's own path, leads through the link")

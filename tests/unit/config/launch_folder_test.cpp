@@ -82,10 +82,23 @@ TEST_CASE_FIXTURE(Releases, "when its link leads elsewhere it is there that ever
     CHECK(here.pin("").empty());
 }
 
-TEST_CASE_FIXTURE(Releases, "a link that leads nowhere changes nothing")
+TEST_CASE_FIXTURE(Releases, "a link that leads nowhere is no way back to where we were started")
 {
     const auto here = LaunchFolder::here();
     lead_to("none");
+    CHECK(here.find("usher.json") == link + "/usher.json");
+    CHECK(here.pin("") == link);
+    CHECK(here.pin("app") == link + "/app");
+    fs::remove(link);
+    CHECK(here.find("usher.json") == link + "/usher.json");
+}
+
+TEST_CASE_FIXTURE(Releases, "a folder without a link is still the same when it is renamed")
+{
+    fs::current_path(in("1"));
+    ::setenv("PWD", in("1").c_str(), 1);
+    const auto here = LaunchFolder::here();
+    fs::rename(in("1"), in("3"));
     CHECK(here.find("usher.json") == "usher.json");
     CHECK(here.pin("").empty());
     CHECK(here.pin("app") == "app");
