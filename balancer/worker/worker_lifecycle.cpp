@@ -71,6 +71,15 @@ void WorkerLifecycle::hurry(Clock::time_point now) noexcept
     hurried_ = hurried_.value_or(now);
 }
 
+void WorkerLifecycle::on_signalled(Clock::time_point now) noexcept
+{
+    if (state_ != State::terminating)
+        return;
+    entered_ = now;
+    if (hurried_)
+        hurried_ = now;
+}
+
 WorkerLifecycle::Action WorkerLifecycle::advance(Clock::time_point now) noexcept
 {
     const auto end = deadline();

@@ -65,6 +65,9 @@ public:
     /// Whoever waits is in a hurry: SIGTERM at once and a short grace.
     void hurry(Clock::time_point now) noexcept;
 
+    /// What advance() wanted was done to it only now: its grace counts from here.
+    void on_signalled(Clock::time_point now) noexcept;
+
     /// What to do now; call it after each event and when deadline() has come, until `none`.
     [[nodiscard]] Action advance(Clock::time_point now) noexcept;
 

@@ -469,6 +469,7 @@ void WorkerProcess::perform(WorkerLifecycle::Action action, const std::string& o
         end_probe();
         link_->cut_off(is_at_fault_);
         send_end_signal(signal);
+        lifecycle_.on_signalled(Clock::now()); // counting what is open may have taken long
         break;
     }
     case WorkerLifecycle::Action::kill: {

@@ -72,6 +72,29 @@ TEST_CASE_FIXTURE(Fixture, "a worker that says ready is ready, without a deadlin
     CHECK_FALSE(worker.has_start_timed_out());
 }
 
+TEST_CASE_FIXTURE(Fixture, "the grace counts from the signal, however late that was sent")
+{
+    make_terminating();
+    worker.on_signalled(start + 4s);
+    CHECK(has_deadline(9s));
+    CHECK(advance(8'999ms) == Action::none);
+    CHECK(advance(9s) == Action::kill);
+    worker.on_signalled(start + 10s); // no more
+    CHECK(has_deadline(9s + WorkerLifecycle::last_grace));
+}
+
+TEST_CASE_FIXTURE(Fixture, "so it does for whoever is in a hurry")
+{
+    make_ready();
+    worker.hurry(start);
+    REQUIRE(advance(0s) == Action::terminate);
+    CHECK(has_deadline(1s));
+    worker.on_signalled(start + 900ms);
+    CHECK(has_deadline(1'900ms));
+    worker.hurry(start + 1s);
+    CHECK(has_deadline(1'900ms));
+}
+
 TEST_CASE_FIXTURE(Fixture, "a worker that is probed has no more time than any other")
 {
     worker.on_probing();
