@@ -36,6 +36,7 @@ void Dispatcher::attach(std::size_t slot, HandoffChannel& channel)
     slots_[slot] = {.channel = &channel};
     eligible_.reset();
     pump();
+    watch_queues(); // something may wait for it behind others
 }
 
 void Dispatcher::detach(std::size_t slot, HandoffChannel& channel) noexcept
@@ -255,7 +256,7 @@ void Dispatcher::on_queue_look()
     for (auto& channel : leaving_)
         relieve(channel);
     for (const auto& slot : slots_)
-        if (slot.channel != nullptr && !slot.channel->queue_watch().is_starting())
+        if (slot.channel != nullptr)
             relieve(*slot.channel);
     if (goes_on || !leaving_.empty())
         watch_queues();
@@ -272,7 +273,7 @@ void Dispatcher::move_from(HandoffChannel& busy)
         auto room = offer_to(&QueueWatch::is_idle, &HandoffChannel::room);
         const bool is_relief = room > 0;
         for (const auto which : {&QueueWatch::is_untried, &QueueWatch::is_worth_a_try})
-            if (room == 0)
+            if (room == 0 && !busy.queue_watch().is_starting())
                 room = offer_to(which, &HandoffChannel::room_for_a_try);
         const auto count = room > 0 ? busy.take_back(reader_, batch_, room, is_relief) : 0;
         for (std::size_t index = 0; index < batch_.size(); ++index)

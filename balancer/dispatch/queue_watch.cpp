@@ -20,7 +20,8 @@ void QueueWatch::look(Clock::time_point now, std::uint64_t queued, std::uint64_t
 bool QueueWatch::is_overdue(Clock::time_point now,
                             std::chrono::milliseconds move_after) const noexcept
 {
-    return move_after > move_after.zero() && waiting_since_ && now - *waiting_since_ >= move_after;
+    return move_after > move_after.zero() && waiting_since_ &&
+           now - *waiting_since_ >= move_after * (is_starting() ? starting_times : 1);
 }
 
 void QueueWatch::on_moved() noexcept

@@ -10,13 +10,16 @@ namespace usher {
 /// Decides of one worker whether connections wait in vain in its queue, because it is busy, and
 /// whether it may be given those that wait behind another.
 ///
-/// Who has not taken any yet is starting, not busy: strict turns hold from the first connection on.
-/// Nobody knows yet whether it takes any, as of one that was passed over.
+/// Who has not taken any yet is starting, not busy: it has longer, so that strict turns hold from
+/// the first connection on.  Nobody knows yet whether it takes any, as of one that was passed over.
 ///
 /// Holds no clock: it is shown the queue at intervals.
 class QueueWatch {
 public:
     using Clock = std::chrono::steady_clock;
+
+    /// One that is starting has so many times `move_after`.
+    static constexpr int starting_times = 10;
 
     /// So many wait now, so many it has taken in all.
     void look(Clock::time_point now, std::uint64_t queued, std::uint64_t taken) noexcept;

@@ -53,7 +53,7 @@ TEST_CASE_FIXTURE(Fixture, "who has not taken any yet is starting, and untried w
     CHECK(watch.is_starting());
     CHECK_FALSE(watch.is_untried());
     CHECK_FALSE(watch.is_idle());
-    CHECK(is_overdue_after(100ms, 2, 0)); // which matters once it leaves
+    CHECK(is_overdue_after(900ms, 2, 0)); // which matters once it leaves
     look(0, 0);
     CHECK(watch.is_untried());
     CHECK_FALSE(watch.is_idle());
