@@ -118,12 +118,12 @@ ListenerChange ListenFdsIntake::prepare_change(const ResolvedPool& next, SocketS
     const bool have_old = std::ranges::any_of(
         seats_, [this](const Seat& seat) { return seat.active && has_old(seat); });
     if (have_old || !renewed->empty())
-        change.begin = [this, renewed] { renew(std::move(*renewed)); };
+        change.begin = [this, renewed] { renew(*renewed); };
     return change;
 }
 
 /// Workers that are started from now on have the new ones.
-void ListenFdsIntake::renew(Renewed sockets) noexcept
+void ListenFdsIntake::renew(Renewed& sockets) noexcept
 {
     if (closed_)
         return;
@@ -160,10 +160,10 @@ void ListenFdsIntake::close_old() noexcept
             return std::ranges::any_of(
                 seats_, [&](const Seat& seat) { return seat.sockets[i] == old.get(); });
         };
-        const auto unused = std::ranges::partition(place.old, is_used);
-        for (auto& old : unused) // with what those have sent who wait there: see Listener
-            close_elsewhere(std::move(old));
-        place.old.erase(unused.begin(), unused.end());
+        const auto unused = std::partition(place.old.begin(), place.old.end(), is_used);
+        for (auto old = unused; old != place.old.end(); ++old)
+            close_elsewhere(std::move(*old)); // with what those have sent who wait: see Listener
+        place.old.erase(unused, place.old.end());
     }
 }
 

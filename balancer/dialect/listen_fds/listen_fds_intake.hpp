@@ -89,7 +89,7 @@ private:
     using Renewed = std::map<std::size_t, ListeningSocket>;
 
     [[nodiscard]] ListenerChange prepare_change(const ResolvedPool& next, SocketSource& sockets);
-    void renew(Renewed sockets) noexcept;
+    void renew(Renewed& sockets) noexcept;
     void say_renewed(const Place& place) noexcept;
     void close_old() noexcept;
     [[nodiscard]] bool has_old(const Seat& seat) const noexcept;
