@@ -40,13 +40,18 @@ namespace usher {
 
 namespace {
 
-/// Of connections, which then keep a drain going as long as it may; a container's root often has
-/// not what it would take to see them (proc_pid_fd(5)).
+/// A container's root often has not what it would take to see what a worker of another user has open
+/// (proc_pid_fd(5)).
+bool is_blind_for(const ResolvedPool& config)
+{
+    return config.account.is_other_user() && !sys::has_capability(CAP_SYS_PTRACE);
+}
+
+/// Of connections, which then keep a drain going as long as it may.
 std::string unknown_number(const ResolvedPool& config)
 {
-    return config.account.is_other_user() && !sys::has_capability(CAP_SYS_PTRACE)
-               ? "an unknown number, which usher sees only with CAP_SYS_PTRACE,"
-               : "an unknown number";
+    return is_blind_for(config) ? "an unknown number, which usher sees only with CAP_SYS_PTRACE,"
+                                : "an unknown number";
 }
 
 /// The pidfd of a worker that somebody traces is readable before we may reap it: its end is the
@@ -524,6 +529,12 @@ void WorkerProcess::look_for_oom(const sys::ExitStatus& status)
                     ? ", most likely out of memory: the kernel has killed for that (its log says "
                       "whom)"
                     : ", out of memory";
+}
+
+bool WorkerProcess::is_hidden() const
+{
+    const auto known = figures();
+    return link_->has_connections() && !(known && known->open) && is_blind_for(*config_);
 }
 
 std::string WorkerProcess::describe(const sys::ExitStatus& status) const

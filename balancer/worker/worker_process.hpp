@@ -151,6 +151,9 @@ public:
     [[nodiscard]] bool is_misfit() const noexcept { return is_misfit_; }
     [[nodiscard]] WorkerLifecycle::State state() const noexcept { return lifecycle_.state(); }
 
+    /// True if nobody can see when it has no connection left, for want of CAP_SYS_PTRACE.
+    [[nodiscard]] bool is_hidden() const;
+
     /// What `status`, its own, says of its end: one clause.
     [[nodiscard]] std::string describe(const sys::ExitStatus& status) const;
 

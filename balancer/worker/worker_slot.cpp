@@ -46,6 +46,19 @@ asio::awaitable<void> WorkerSlot::run()
     shared_.on_change(*this);
 }
 
+/// Of the first worker of the pool that is ready: it holds for all.
+void WorkerSlot::warn_of_hidden_connections()
+{
+    if (!worker_->is_hidden())
+        return;
+    const EventSource pool{shared_.events, {.pool = config_->name}};
+    pool.publish(EventKind::note, log::Level::warning,
+                 fmt::format("pool \"{}\": without CAP_SYS_PTRACE usher cannot see what its workers "
+                             "have open, so that each drain lasts the whole drain_timeout, {}; "
+                             "give usher that capability",
+                             config_->name, format_duration(config_->drain_timeout)));
+}
+
 /// False if another is to be started at once, which will be spoken to in another way.
 asio::awaitable<bool> WorkerSlot::run_worker()
 {
@@ -55,7 +68,8 @@ asio::awaitable<bool> WorkerSlot::run_worker()
     try {
         const auto on_change = [this](bool has_become_ready) {
             was_ready_ |= has_become_ready;
-            shared_.was_ever_ready |= has_become_ready;
+            if (has_become_ready && !std::exchange(shared_.was_ever_ready, true))
+                warn_of_hidden_connections();
             if (has_become_ready && routed_)
                 worker_->attach();
             shared_.on_change(*this);

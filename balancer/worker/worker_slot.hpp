@@ -120,6 +120,7 @@ public:
 private:
     [[nodiscard]] boost::asio::awaitable<bool> run_worker();
     [[nodiscard]] bool leaves_it_at_that();
+    void warn_of_hidden_connections();
     [[nodiscard]] boost::asio::awaitable<void> back_off(RestartPolicy::Duration uptime);
     [[nodiscard]] double roll_dice() { return std::uniform_real_distribution{-1.0, 1.0}(dice_); }
 
