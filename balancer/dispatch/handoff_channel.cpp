@@ -88,7 +88,8 @@ std::size_t HandoffChannel::room() const noexcept
     if (blocked_ || broken_by_ || taken > sent_)
         return 0;
     const auto queued = sent_ - taken;
-    const auto most = queue_watch_.is_passed_over(taken) ? std::size_t{1} : max_queue_;
+    const auto of_busy = queue_watch_.has_turn() ? std::size_t{1} : std::size_t{0};
+    const auto most = queue_watch_.is_passed_over(taken) ? of_busy : max_queue_;
     return queued < most ? most - queued : 0;
 }
 

@@ -70,8 +70,8 @@ public:
     /// called in the middle of a hand-off, so it must do no more than take note.
     void notify_at(std::uint64_t count, std::function<void()> handler);
 
-    /// How many more connections it may be sent.  One at a time, if what it had went to others and
-    /// it has taken none since.
+    /// How many more connections it may be sent.  One at a time, and ever more seldom, if what it
+    /// had went to others and it has taken none since.
     [[nodiscard]] std::size_t room() const noexcept;
 
     /// The same for a packet that waits elsewhere, where nobody knows whether this worker takes

@@ -7,6 +7,7 @@ void QueueWatch::look(Clock::time_point now, std::uint64_t queued, std::uint64_t
 {
     if (taken != taken_) {
         passed_over_ = false;
+        pause_.reset();
         waiting_since_.reset();
     }
     if (queued == 0)
@@ -15,6 +16,7 @@ void QueueWatch::look(Clock::time_point now, std::uint64_t queued, std::uint64_t
         waiting_since_ = now;
     queued_ = queued;
     taken_ = taken;
+    looked_at_ = now;
 }
 
 bool QueueWatch::is_overdue(Clock::time_point now,
@@ -28,6 +30,7 @@ void QueueWatch::on_moved() noexcept
 {
     passed_over_ = true;
     waiting_since_.reset();
+    next_turn_ = looked_at_ + pause_.next();
 }
 
 } // namespace usher

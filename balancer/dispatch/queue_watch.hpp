@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/async/back_off.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -38,6 +40,13 @@ public:
         return passed_over_ && taken == taken_;
     }
 
+    /// It may be given one in its turn, as of the last look, though it was passed over: each time
+    /// that was in vain, the next is later, since it costs a client `move_after`.
+    [[nodiscard]] bool has_turn() const noexcept
+    {
+        return !passed_over_ || looked_at_ >= next_turn_;
+    }
+
     /// It has not taken any yet.
     [[nodiscard]] bool is_starting() const noexcept { return taken_ == 0; }
 
@@ -61,6 +70,9 @@ private:
     std::uint64_t queued_ = 0;
     std::uint64_t taken_ = 0;
     bool passed_over_ = false;
+    BackOff pause_{std::chrono::milliseconds{100}, std::chrono::milliseconds{1'000}};
+    Clock::time_point looked_at_{};
+    Clock::time_point next_turn_{};
 };
 
 } // namespace usher

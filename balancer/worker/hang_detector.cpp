@@ -19,7 +19,7 @@ std::string HangDetector::look(const Facts& facts)
     if (took || lost_some || !is_waited_for)
         waiting_since_ = facts.now;
     // What was offered long ago and went to others says nothing of now.
-    if (took || facts.now - offered_at_ >= facts.stall_timeout) {
+    if (took || facts.now - offered_at_ >= std::max(facts.stall_timeout, longest_gap)) {
         idle_since_.reset();
         was_relieved_ = false;
     }

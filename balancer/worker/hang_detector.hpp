@@ -27,6 +27,9 @@ public:
 
     static constexpr int patience = 3;
 
+    /// A busy worker is offered one more seldom than once a second only if few clients come.
+    static constexpr std::chrono::milliseconds longest_gap{3'000};
+
     struct Facts {
         Clock::time_point now;
         std::chrono::milliseconds stall_timeout; ///< 0: never hangs

@@ -40,8 +40,8 @@ namespace usher {
 
 namespace {
 
-/// A container's root often has not what it would take to see what a worker of another user has open
-/// (proc_pid_fd(5)).
+/// A container's root often has not what it would take to see what a worker of another user has
+/// open (proc_pid_fd(5)).
 bool is_blind_for(const ResolvedPool& config)
 {
     return config.account.is_other_user() && !sys::has_capability(CAP_SYS_PTRACE);

@@ -52,11 +52,12 @@ void WorkerSlot::warn_of_hidden_connections()
     if (!worker_->is_hidden())
         return;
     const EventSource pool{shared_.events, {.pool = config_->name}};
-    pool.publish(EventKind::note, log::Level::warning,
-                 fmt::format("pool \"{}\": without CAP_SYS_PTRACE usher cannot see what its workers "
-                             "have open, so that each drain lasts the whole drain_timeout, {}; "
-                             "give usher that capability",
-                             config_->name, format_duration(config_->drain_timeout)));
+    pool.publish(
+        EventKind::note, log::Level::warning,
+        fmt::format("pool \"{}\": without CAP_SYS_PTRACE usher cannot see what its workers "
+                    "have open, so that each drain lasts the whole drain_timeout, {}; "
+                    "give usher that capability",
+                    config_->name, format_duration(config_->drain_timeout)));
 }
 
 /// False if another is to be started at once, which will be spoken to in another way.

@@ -408,6 +408,16 @@ TEST_CASE_FIXTURE(Fixture, "a busy worker gets one at a time until it takes one"
     other.take_all();
 
     give(6);
+    CHECK(busy.channel.figures().queued == 0); // not so soon again
+    other.take_all();
+    CHECK(run_until(io, [&] {
+        if (busy.channel.queue_watch().has_turn())
+            return true;
+        give(1); // as long as some come, it is looked at
+        other.take_all();
+        return false;
+    }));
+    give(6);
     CHECK(busy.channel.figures().queued == 1);
     CHECK(busy.take_all().size() == 1);
     CHECK(other.take_all().size() == 5);

@@ -95,6 +95,32 @@ TEST_CASE_FIXTURE(Fixture, "who was passed over is idle again when it has taken 
     CHECK_FALSE(watch.is_passed_over(6));
 }
 
+TEST_CASE_FIXTURE(Fixture, "who was passed over has its turn again ever later, until it takes one")
+{
+    const auto is_passed_over_for = [&](std::chrono::milliseconds pause) {
+        look(1, 5);
+        watch.on_moved();
+        look(0, 5);
+        CHECK_FALSE(watch.has_turn());
+        now += pause - 1ms;
+        look(0, 5);
+        const bool was_early = watch.has_turn();
+        now += 1ms;
+        look(0, 5);
+        return !was_early && watch.has_turn();
+    };
+    CHECK(watch.has_turn());
+    for (const auto pause : {100ms, 200ms, 400ms, 800ms, 1'000ms, 1'000ms})
+        CHECK(is_passed_over_for(pause));
+    look(0, 6);
+    CHECK(watch.has_turn());
+    look(1, 6);
+    watch.on_moved();
+    now += 100ms;
+    look(0, 6);
+    CHECK(watch.has_turn());
+}
+
 TEST_SUITE_END();
 
 } // namespace usher::queue_watch_test
