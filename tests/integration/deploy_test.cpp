@@ -126,7 +126,7 @@ TEST_CASE("a link that leads nowhere fails the reload, and brings nothing of lon
         const auto reload = usher.command({"reload"});
         CHECK(reload.code != 0);
         CHECK(reload.output.find(site.link) != std::string::npos);
-        ::kill(usher.worker_pid(2), SIGKILL);
+        ::kill(usher.worker_pid(1), SIGKILL);
         usher.wait_for_count("release 2", 2);
         CHECK(usher.count("release 1") == 1);
     }
