@@ -112,17 +112,19 @@ def exchanges_of(text):
     return exchanges
 
 
-# What a page shows as one example of many: anything, blanks, a time, a duration, and each number of
-# three digits or more.
+# What a page shows as one example of many: anything, blanks, a time, a duration, how much of a
+# processor or of memory, and each number of three digits or more.
 TOKENS = re.compile(r"""
     (?P<anything>…)
   | (?P<blanks>\s+)
   | (?P<time>\b\d{4}-\d\d-\d\dT[\d:.]+(?:[+-]\d\d:\d\d|Z))
   | (?P<duration>\b\d+(?:\.\d+s|s|m\d\ds|h\d\dm|d\d\dh)\b)
+  | (?P<share>\b\d+(?:\.\d)?%)
+  | (?P<size>\b\d+(?:\.\d)?[MG]\b)
   | (?P<number>\b\d{3,}\b|\b\d+(?=[ ]ms\b))
 """, re.VERBOSE)
 MEANS = {"anything": ".*", "blanks": r"\s+", "time": r"\S+", "duration": r"[\d.smhd]+",
-         "number": r"\d+"}
+         "share": r"[\d.]+%", "size": r"[\d.]+[MG]", "number": r"\d+"}
 
 
 def pattern_of(line):

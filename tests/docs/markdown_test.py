@@ -58,6 +58,7 @@ class CompareTest(unittest.TestCase):
         for shown, printed in (
                 ("worker 1 (pid 4711): ready after 31 ms", "worker 1 (pid 8): ready after 1034 ms"),
                 ("2026-03-01T14:05:09.042+01:00 x", "2027-11-28T20:03:45.118Z x"),
+                ("1.2%  31M x", "100% 7.1M  x"), ("0.4% 1.5G", "12%  999M"),
                 ("last reload 2h11m ago: done", "last reload 0.1s ago: done"),
                 ("   1    2 ready  4712", " 1 2  ready 12"), ("Hello …!", "Hello you!"),
                 ("port 8000", "port 3000")):

@@ -54,14 +54,14 @@ TEST_CASE("10,000 connections open at once are spread so that the counts differ 
     constexpr int connections = 10'000;
     raise_descriptor_limit();
 
-    // A queue that cannot fill: a worker is passed over when its queue is full, which is another
-    // rule than the one looked at here.
+    // A queue that cannot fill, and keeps what it has: other rules than the one looked at here.
     const TempDir folder;
     const auto config = folder.write("usher.json", nlohmann::json{{"pools",
                                                                    {{{"name", "demo"},
                                                                      {"command", {demo_program()}},
                                                                      {"workers", 4},
                                                                      {"max_queue", connections},
+                                                                     {"move_after", "0s"},
                                                                      {"listen", "127.0.0.1:0"}}}}}
                                                        .dump());
     UsherProcess usher{{"run", "--config", config.string()}, raise_descriptor_limit};
