@@ -127,6 +127,7 @@ public:
                         pool.update(more);
                         pool["command"] = words_of(program);
                         pool["workers"] = workers;
+                        pool["move_after"] = "0s"; // strict turns, however busy all are
                         return Words{"run", "--config",
                                      folder.write("usher.json", json{{"pools", {pool}}}.dump())};
                     }};

@@ -35,6 +35,7 @@ std::string config_with_restart(const TempDir& folder, std::vector<std::string> 
          {{{"command", command},
            {"workers", workers},
            {"listen", "127.0.0.1:0"},
+           {"move_after", "0s"}, // what waits is there when its worker dies
            {"restart", {{"first_delay", first_delay}, {"longest_delay", "2s"}}}}}}};
     return folder.write("usher.json", config.dump()).string();
 }

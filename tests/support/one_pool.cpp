@@ -22,6 +22,7 @@ void OnePool::write(json pool)
     pool["listen"] = "127.0.0.1:0";
     pool.emplace("command", json::array({demo_program()}));
     pool.emplace("workers", 1);
+    pool.emplace("move_after", "0s"); // tests want to know who answers, however busy all are
     pool.emplace("restart", json{{"first_delay", "5ms"}});
     file = folder.write("usher.json", json{{"pools", json::array({std::move(pool)})}}.dump());
 }
