@@ -135,12 +135,15 @@ TEST_CASE_FIXTURE(Setup,
     std::ofstream{in_folder("broken")}.put('\n');
     ::kill(usher.worker_pid(1), SIGKILL);
     usher.wait_for_count("exited with code 3", 110, 100s);
-    CHECK(usher.count("begun") == 2);
+    // A busy machine may have taken so long that some were ended, and others came after them.
+    const auto at_once = [&] { return usher.count("begun") - usher.count("takes longer than "); };
+    CHECK(at_once() <= 2);
+    CHECK(usher.count("begun") >= 2);
     fs::remove(in_folder("broken"));
     usher.signal(SIGTERM);
     CHECK(usher.wait(30s) == success);
-    CHECK(usher.count("begun") == 2);
-    CHECK(usher.count("is killed, because usher ends") == 2);
+    CHECK(at_once() <= 2);
+    CHECK(usher.count("is killed, because usher ends") <= 2);
     CHECK(usher.count("told to no hook, because usher ends") == 1);
 }
 
