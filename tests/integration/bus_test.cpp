@@ -189,8 +189,8 @@ TEST_CASE("a new worker gets a copy of 10,000 keys")
     for (int part = 0; part < 10; ++part)
         REQUIRE(ask(usher, 1,
                     {{"op", "say"},
-                     {"lines", json(lines.begin() + part * 1'000,
-                                    lines.begin() + (part + 1) * 1'000)}}) == "done");
+                     {"lines", json(lines.begin() + part * 1'000L,
+                                    lines.begin() + (part + 1) * 1'000L)}}) == "done");
     REQUIRE(::kill(usher.worker_pid(2), SIGKILL) == 0);
     usher.wait_for_count("ready", 3);
     CHECK(eventually([&] { return ask(usher, 2, {{"op", "size"}}) == 10'000; }));

@@ -242,7 +242,7 @@ TEST_CASE("who looks makes nothing")
     const TempDir dir;
     CHECK(complaint(dir.path().string() + "/store") == "good");
     CHECK(std::filesystem::is_empty(dir.path()));
-    std::ofstream{dir.path().string() + "/empty"};
+    std::ofstream{dir.path().string() + "/empty"}.close();
     CHECK(complaint(dir.path().string() + "/empty") == "good");
     CHECK(std::filesystem::file_size(dir.path().string() + "/empty") == 0);
 }
